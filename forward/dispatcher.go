@@ -1,0 +1,246 @@
+// Package forward gets stored deliveries to the application: it leases what is
+// due, tries it through a Sender, decides what came of it and tells the store.
+//
+// Each destination is a lane with its own slots (deliveries in flight) and its
+// own pump (the goroutine that claims what is due), so that a slow or dead
+// destination harms no other. A new event takes the short way: Reserve a slot,
+// store the event already leased, Run it. Everything else (retries, lapsed
+// leases, overflow, other nodes' work) comes through the pump.
+package forward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// Sender makes one attempt at a delivery.
+type Sender interface {
+	// Send gives d to the application and returns its answer. d.Attempts is
+	// the number of finished attempts: this is number d.Attempts+1. Send must
+	// not change d and must return soon after ctx ends: its slot is taken
+	// until then, and Stop waits for it.
+	//
+	// An error means that there was no whole answer; Answer.Status is then
+	// recorded but not believed. A panic is recorded like an error.
+	// Send is called from many goroutines at once.
+	Send(ctx context.Context, d *retrystore.Delivery) (Answer, error)
+}
+
+// Answer is what the application said to an attempt.
+type Answer struct {
+	Status     int    // HTTP status; 0 if there was none
+	RetryAfter string // the Retry-After header as it came; empty if there was none
+	// Body is the beginning of the answer's body; what is beyond
+	// retrystore.MaxAnswer bytes is not kept. The receiver owns it.
+	Body []byte
+}
+
+// Queue is what the dispatcher needs of a store; retrystore.Store has it.
+// Leases are never renewed: they outlast the attempt's timeout by design.
+type Queue interface {
+	Claim(ctx context.Context, r retrystore.ClaimRequest) (retrystore.Claim, error)
+	Settle(ctx context.Context, d *retrystore.Delivery, s retrystore.Settlement) error
+	Release(ctx context.Context, d *retrystore.Delivery) error
+	Notify(wake func(retrystore.Lane)) (stop func())
+}
+
+// Observer is told what happens, for metrics. Its methods are called from many
+// goroutines at once, must return quickly and must not change d.
+type Observer interface {
+	// Attempted is called after every attempt that had an outcome (shutdown is
+	// none), before the store was told. s.State is Delivered, Pending (it will
+	// be tried again) or Dead; s.Attempt is filled in.
+	Attempted(d *retrystore.Delivery, s retrystore.Settlement)
+	// Settled is called once the store took the settlement.
+	Settled(d *retrystore.Delivery, s retrystore.Settlement)
+	// LeaseLost is called when the store refused a settlement because another
+	// worker holds the delivery by now, or it is gone: it may be delivered twice.
+	LeaseLost(d *retrystore.Delivery)
+}
+
+// Defaults of a Destination.
+const (
+	DefaultTimeout     = 30 * time.Second
+	DefaultMaxInFlight = 32
+)
+
+// Destination is where the deliveries of one lane go, and how.
+type Destination struct {
+	Lane   retrystore.Lane // unique in a dispatcher
+	Sender Sender
+	Retry  Retry
+	// DeadOn are the statuses that are not worth a retry. nil: 410. Empty but
+	// not nil: none.
+	DeadOn []int
+	// Timeout bounds one attempt. Default: 30s.
+	Timeout time.Duration
+	// MaxInFlight is how many deliveries may be tried at once. Retries take at
+	// most three quarters of it and, unless it is 1, never all of it.
+	// Default: 32.
+	MaxInFlight int
+}
+
+// validate reports what is wrong with the destination, or nil.
+func (t *Destination) validate() error {
+	errs := []error{t.Retry.Validate()}
+	if t.Sender == nil {
+		errs = append(errs, errors.New("no sender"))
+	}
+	if t.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("timeout %s is negative", t.Timeout))
+	}
+	if t.MaxInFlight < 0 {
+		errs = append(errs, fmt.Errorf("max_in_flight %d is negative", t.MaxInFlight))
+	}
+	for _, status := range t.DeadOn {
+		if status < 100 || status > 999 || (status >= 200 && status <= 299) {
+			errs = append(errs, fmt.Errorf("dead_on: %d is not a status of a failure", status))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("destination %s: %w", t.Lane, err)
+	}
+	return nil
+}
+
+// Options are what a dispatcher takes from its surroundings. The zero value is
+// usable.
+type Options struct {
+	Logger   *zap.Logger      // default: none
+	Now      func() time.Time // default: time.Now
+	Rand     func() float64   // in [0, 1), for jitter, safe for concurrent use; default: math/rand/v2
+	Observer Observer         // default: none
+}
+
+// Dispatcher delivers. It is safe for concurrent use.
+type Dispatcher struct {
+	queue Queue
+	lanes map[retrystore.Lane]*lane // never changed after New
+
+	mu         sync.Mutex
+	started    bool
+	stopped    bool
+	stopNotify func() // set while registered with the queue
+}
+
+// New makes a dispatcher; Start sets it to work. It reports everything that is
+// wrong with the destinations.
+func New(q Queue, dests []Destination, o Options) (*Dispatcher, error) {
+	if q == nil {
+		return nil, errors.New("dispatcher: no queue")
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Float64
+	}
+	if o.Observer == nil {
+		o.Observer = unobserved{}
+	}
+	d := &Dispatcher{queue: q, lanes: make(map[retrystore.Lane]*lane, len(dests))}
+	var errs []error
+	for _, dest := range dests {
+		if err := dest.validate(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if d.lanes[dest.Lane] != nil {
+			errs = append(errs, fmt.Errorf("destination %s: configured twice", dest.Lane))
+			continue
+		}
+		d.lanes[dest.Lane] = newLane(q, dest, o)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("dispatcher: %w", err)
+	}
+	return d, nil
+}
+
+// Start begins to deliver. Only the first call has an effect, and none after Stop.
+func (d *Dispatcher) Start() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.started || d.stopped {
+		return
+	}
+	d.started = true
+	// Registered before the first claim, so that nothing falls in between.
+	d.stopNotify = d.queue.Notify(d.Wake)
+	for _, l := range d.lanes {
+		l.start()
+	}
+}
+
+// Stop ends delivering. From its call on nothing is claimed or reserved. It
+// waits for attempts in flight, and for reserved slots, until ctx ends; then it
+// cancels the attempts and gives their deliveries back to the store, with no
+// attempt spent. When it returns, every goroutine of the dispatcher has ended;
+// after ctx that takes as long as the Senders and the store need to notice.
+//
+// Stop may be called before Start, twice, and concurrently; the ctx that ends
+// first counts. A slot that is Run afterwards gives its delivery back.
+func (d *Dispatcher) Stop(ctx context.Context) {
+	d.mu.Lock()
+	d.stopped = true
+	stopNotify := d.stopNotify
+	d.stopNotify = nil
+	d.mu.Unlock()
+
+	if stopNotify != nil {
+		stopNotify()
+	}
+	for _, l := range d.lanes {
+		l.stop()
+	}
+	for _, l := range d.lanes {
+		select {
+		case <-l.drained:
+		case <-ctx.Done():
+		}
+	}
+	for _, l := range d.lanes {
+		l.abort()
+	}
+	for _, l := range d.lanes {
+		l.wg.Wait()
+	}
+}
+
+// Wake tells the dispatcher that a delivery of the lane became due, such as
+// after storing one without a lease. It does not block.
+func (d *Dispatcher) Wake(l retrystore.Lane) {
+	if lane := d.lanes[l]; lane != nil {
+		lane.ask()
+	}
+}
+
+// Reserve takes a free slot of the lane for an event that is about to be
+// stored. ok is false when the lane is unknown or full, when deliveries that
+// were stored earlier still wait for a slot, and when the dispatcher is not
+// running: then store the event without a lease and call Wake.
+func (d *Dispatcher) Reserve(l retrystore.Lane) (s *Slot, ok bool) {
+	lane := d.lanes[l]
+	if lane == nil || !lane.reserve() {
+		return nil, false
+	}
+	return &Slot{lane: lane}, true
+}
+
+// unobserved is the Observer of those who want none.
+type unobserved struct{}
+
+func (unobserved) Attempted(*retrystore.Delivery, retrystore.Settlement) {}
+func (unobserved) Settled(*retrystore.Delivery, retrystore.Settlement)   {}
+func (unobserved) LeaseLost(*retrystore.Delivery)                        {}

@@ -1,0 +1,107 @@
+package forward
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// Why a delivery is dead (Settlement.Reason), besides "status_<code>" for a
+// status in DeadOn.
+const (
+	ReasonMaxAttempts = "max_attempts" // Retry.MaxAttempts were made
+	ReasonMaxAge      = "max_age"      // the next attempt would start after Retry.MaxAge
+)
+
+// Classify is the one place where what came back from an attempt becomes an
+// outcome: delivered, pending until the next attempt, or dead. d.Attempts does
+// not count the attempt; now is when it ended. A non-nil err means that there
+// was no answer worth believing, whatever the status says. The returned
+// Settlement has no Attempt yet.
+//
+// Shutdown is not an outcome: a caller whose own context ended does not ask.
+func (t *Destination) Classify(d *retrystore.Delivery, a Answer, err error, now time.Time, rnd func() float64) retrystore.Settlement {
+	switch {
+	case succeeded(a, err):
+		return retrystore.Settlement{State: retrystore.Delivered}
+	case err == nil && t.isDead(a.Status):
+		return dead(fmt.Sprintf("status_%d", a.Status))
+	}
+
+	policy := t.Retry.withDefaults()
+	made := d.Attempts + 1 - d.Budget.Attempts
+	if made >= policy.MaxAttempts {
+		return dead(ReasonMaxAttempts)
+	}
+	wait, asked := time.Duration(0), false
+	if err == nil && (a.Status == http.StatusTooManyRequests || a.Status == http.StatusServiceUnavailable) {
+		wait, asked = ParseRetryAfter(a.RetryAfter, now)
+		wait = min(wait, policy.MaxDelay)
+	}
+	if !asked {
+		wait = policy.Delay(made, rnd)
+	}
+	next := now.Add(wait)
+	if since := d.Budget.Since; !since.IsZero() && next.Sub(since) > policy.MaxAge {
+		return dead(ReasonMaxAge)
+	}
+	return retrystore.Settlement{State: retrystore.Pending, NextAttemptAt: next}
+}
+
+// succeeded reports whether the application took the delivery.
+func succeeded(a Answer, err error) bool {
+	return err == nil && a.Status >= 200 && a.Status <= 299
+}
+
+func dead(reason string) retrystore.Settlement {
+	return retrystore.Settlement{State: retrystore.Dead, Reason: reason}
+}
+
+func (t *Destination) isDead(status int) bool {
+	if t.DeadOn == nil {
+		return status == http.StatusGone
+	}
+	return slices.Contains(t.DeadOn, status)
+}
+
+// OutcomeName is how logs and metrics call the settlement of an attempt:
+// "delivered", "retry" or "dead".
+func OutcomeName(s retrystore.State) string {
+	switch s {
+	case retrystore.Delivered:
+		return "delivered"
+	case retrystore.Dead:
+		return "dead"
+	default:
+		return "retry"
+	}
+}
+
+// ParseRetryAfter reads a Retry-After value (RFC 9110, section 10.2.3): seconds
+// or a date. ok is false for what asks for no wait (zero, a date that passed)
+// and for garbage, negative numbers included: then the policy's own backoff
+// holds, and an application that answers "Retry-After: 0" does not burn all of
+// its attempts within a second.
+func ParseRetryAfter(value string, now time.Time) (wait time.Duration, ok bool) {
+	if value == "" {
+		return 0, false
+	}
+	if strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || seconds > math.MaxInt64/int64(time.Second) {
+			return math.MaxInt64, true // all digits: only too large to count
+		}
+		return time.Duration(seconds) * time.Second, seconds > 0
+	}
+	date, err := http.ParseTime(value)
+	if err != nil || !date.After(now) {
+		return 0, false
+	}
+	return date.Sub(now), true
+}

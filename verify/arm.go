@@ -1,0 +1,104 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// armedKey is a key and where it stands in the options.
+type armedKey struct {
+	key
+	index int
+}
+
+// arm gives each scheme the keys that are meant for it.
+func arm(schemes []*scheme, o Options) error {
+	pairs := slices.ContainsFunc(schemes, usesKeyPair)
+	shared := slices.ContainsFunc(schemes, func(s *scheme) bool { return !usesKeyPair(s) })
+	switch {
+	case len(o.PublicKeys) > 0 && !pairs:
+		return errors.New("public_key: this scheme uses a shared secret, not a key pair: remove it, use secret")
+	case len(o.Secrets)+len(o.PublicKeys) == 0 && !shared:
+		return errors.New("public_key is missing: copy it from the provider's settings")
+	case len(o.Secrets)+len(o.PublicKeys) == 0:
+		return errors.New("secret is missing: copy it from the provider's settings")
+	}
+	for i, text := range o.PublicKeys {
+		if err := armPublicKey(schemes, text, i); err != nil {
+			return fmt.Errorf("public_key %d %w", i+1, err)
+		}
+	}
+	privateKeys := 0
+	for i, secret := range o.Secrets {
+		if err := checkText(secret); err != nil {
+			return fmt.Errorf("secret %d %w", i+1, err)
+		}
+		var err error
+		if isPair := func(s *scheme) bool { return usesKeyPair(s) && s.isPrivateKey(secret) }; slices.ContainsFunc(schemes, isPair) {
+			err = armPrivateKey(schemes, secret, len(o.PublicKeys)+privateKeys)
+			privateKeys++
+		} else if shared {
+			err = armSecret(schemes, secret, i)
+		} else {
+			err = errNoPrivate
+		}
+		if err != nil {
+			return fmt.Errorf("secret %d %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+func usesKeyPair(s *scheme) bool { return s.algorithm.kind == kindPublicKey }
+
+func armPublicKey(schemes []*scheme, text string, index int) error {
+	if err := checkText(text); err != nil {
+		return err
+	}
+	for _, s := range schemes {
+		if !usesKeyPair(s) {
+			continue
+		}
+		k, err := s.parsePublicKey(text)
+		if err != nil {
+			return err
+		}
+		s.keys = append(s.keys, armedKey{k, index})
+	}
+	return nil
+}
+
+func armPrivateKey(schemes []*scheme, text string, index int) error {
+	for _, s := range schemes {
+		if !usesKeyPair(s) {
+			continue
+		}
+		private, public, err := s.parsePrivateKey(text)
+		if err != nil {
+			return err
+		}
+		s.keys = append(s.keys, armedKey{public, index})
+		if s.signer == nil {
+			s.signer = private
+		}
+	}
+	return nil
+}
+
+func armSecret(schemes []*scheme, secret string, index int) error {
+	for _, s := range schemes {
+		if usesKeyPair(s) {
+			continue
+		}
+		k, err := s.secretKey(s.algorithm, secret)
+		if err != nil {
+			return err
+		}
+		s.keys = append(s.keys, armedKey{k, index})
+		if s.signer == nil {
+			s.signer = k
+		}
+	}
+	return nil
+}

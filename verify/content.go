@@ -1,0 +1,250 @@
+package verify
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// input is one request on its way through one scheme: what was read from it so
+// far, with room for the usual sizes so that it costs one allocation.
+type input struct {
+	request    *Request
+	timestamp  string // as on the wire
+	id         string // as on the wire
+	signatures [][]byte
+
+	signatureSpace [4][]byte
+	decoded        []byte // what signatures point into
+	decodedSpace   [160]byte
+	scratch        [192]byte
+}
+
+func newInput(r *Request) *input {
+	in := &input{request: r}
+	in.reset()
+	return in
+}
+
+// reset forgets what a scheme read, for the next one.
+func (in *input) reset() {
+	in.timestamp, in.id = "", ""
+	in.signatures = in.signatureSpace[:0]
+	in.decoded = in.decodedSpace[:0]
+}
+
+// addSignature decodes one signature; false if it is malformed.
+func (in *input) addSignature(e encoding, text string) bool {
+	start := len(in.decoded)
+	decoded, ok := e.appendDecoded(in.decoded, in.scratch[:], text)
+	if !ok {
+		return false
+	}
+	in.decoded = decoded
+	in.signatures = append(in.signatures, decoded[start:])
+	return true
+}
+
+// partKind is what a part of a content template stands for.
+type partKind int
+
+const (
+	partLiteral partKind = iota
+	partBody
+	partTimestamp
+	partID
+	partMethod
+	partURL
+	partURLWithPort
+	partURLWithoutPort
+	partPath
+	partFormSorted
+	partSource
+)
+
+var variables = map[string]partKind{
+	"body":             partBody,
+	"timestamp":        partTimestamp,
+	"id":               partID,
+	"method":           partMethod,
+	"url":              partURL,
+	"url_with_port":    partURLWithPort,
+	"url_without_port": partURLWithoutPort,
+	"path":             partPath,
+	"form_sorted":      partFormSorted,
+}
+
+type part struct {
+	kind   partKind
+	text   string // partLiteral: itself. partID: the literal that follows
+	source Source // partSource
+}
+
+// template is a parsed Scheme.Content.
+type template struct {
+	text  string
+	parts []part
+}
+
+// parseTemplate reads Scheme.Content; see there for the grammar.
+func parseTemplate(text string) (template, error) {
+	t := template{text: text}
+	for rest := text; rest != ""; {
+		literal, after, opened := strings.Cut(rest, "{")
+		if literal != "" {
+			t.parts = append(t.parts, part{kind: partLiteral, text: literal})
+		}
+		if !opened {
+			break
+		}
+		name, after, closed := strings.Cut(after, "}")
+		if !closed {
+			return t, fmt.Errorf("content %q: a brace is not closed", text)
+		}
+		p, err := parseVariable(name)
+		if err != nil {
+			return t, fmt.Errorf("content %q: %w", text, err)
+		}
+		t.parts = append(t.parts, p)
+		rest = after
+	}
+	for i := range t.parts[:max(0, len(t.parts)-1)] {
+		if t.parts[i].kind == partID && t.parts[i+1].kind == partLiteral {
+			t.parts[i].text = t.parts[i+1].text
+		}
+	}
+	return t, nil
+}
+
+func parseVariable(name string) (part, error) {
+	if kind, ok := variables[name]; ok {
+		return part{kind: kind}, nil
+	}
+	from, of, _ := strings.Cut(name, ".")
+	s := Source{From: from, Name: of}
+	if err := s.Validate(); err != nil {
+		return part{}, fmt.Errorf("unknown variable {%s}: want {body}, {timestamp}, {id}, {method}, {url}, {path}, {header.<name>}, {form_sorted} and the like", name)
+	}
+	return part{kind: partSource, source: s}, nil
+}
+
+// uses reports whether one of kinds is in the template.
+func (t template) uses(kinds ...partKind) bool {
+	return slices.ContainsFunc(t.parts, func(p part) bool { return slices.Contains(kinds, p.kind) })
+}
+
+// writeTo writes the content that was signed to w, a hash or a buffer that
+// cannot fail. A part that is absent is an error, never empty: otherwise removing
+// a signed header could go unnoticed.
+func (t template) writeTo(w io.Writer, in *input) *Error {
+	buf := in.scratch[:0]
+	for _, p := range t.parts {
+		if p.kind == partBody {
+			w.Write(buf)
+			w.Write(in.request.Body)
+			buf = buf[:0]
+			continue
+		}
+		var err *Error
+		if buf, err = p.append(buf, in); err != nil {
+			return err
+		}
+	}
+	w.Write(buf)
+	return nil
+}
+
+func (p part) append(buf []byte, in *input) ([]byte, *Error) {
+	r := in.request
+	switch p.kind {
+	case partLiteral:
+		return append(buf, p.text...), nil
+	case partTimestamp:
+		return append(buf, in.timestamp...), nil
+	case partID:
+		return p.appendID(buf, in)
+	case partMethod:
+		return append(buf, r.Method...), nil
+	case partURL:
+		return appendURL(buf, r, r.Host), nil
+	case partURLWithPort:
+		return appendURL(buf, r, r.hostWithPort()), nil
+	case partURLWithoutPort:
+		return appendURL(buf, r, r.hostWithoutPort()), nil
+	case partPath:
+		return append(buf, r.path()...), nil
+	case partFormSorted:
+		return appendFormSorted(buf, r)
+	default: // partSource
+		value, ok := p.source.Extract(r)
+		if !ok {
+			return buf, invalidSignature(DetailMissingPart, p.source.String())
+		}
+		return append(buf, value...), nil
+	}
+}
+
+// appendID refuses an id that contains the text that ends it: "a" before ".b.c"
+// and "a.b" before ".c" would be one content, and one signature good for both.
+func (p part) appendID(buf []byte, in *input) ([]byte, *Error) {
+	if in.id == "" {
+		return buf, invalidSignature(DetailMissingPart, "the id")
+	}
+	if p.text != "" && strings.Contains(in.id, p.text) {
+		return buf, invalidSignature(DetailMalformedPart, fmt.Sprintf("the id contains %q", p.text))
+	}
+	return append(buf, in.id...), nil
+}
+
+func appendURL(buf []byte, r *Request, host string) []byte {
+	buf = append(buf, r.Scheme...)
+	buf = append(buf, "://"...)
+	buf = append(buf, host...)
+	return append(buf, r.target()...)
+}
+
+// maxFormFields bounds what {form_sorted} sorts.
+const maxFormFields = 1000
+
+// appendFormSorted appends the fields of a form body, sorted by name in byte
+// order, each name followed by its value with nothing between. A field that is
+// there several times is written once for each different value, in order, which
+// is the rule of Twilio's Node.js library. An empty body has no fields; a body that
+// is no form would not be covered at all, and is refused.
+func appendFormSorted(buf []byte, r *Request) ([]byte, *Error) {
+	if len(r.Body) == 0 {
+		return buf, nil
+	}
+	if !r.isForm() {
+		return buf, invalidSignature(DetailUnsignedBody, "the body is not a form")
+	}
+	type field struct{ name, value string }
+	var fields []field
+	for pair := range strings.SplitSeq(string(r.Body), "&") {
+		if pair == "" {
+			continue
+		}
+		if len(fields) == maxFormFields {
+			return buf, invalidSignature(DetailMalformedPart, fmt.Sprintf("the form has more than %d fields", maxFormFields))
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		name, err1 := url.QueryUnescape(key)
+		value, err2 := url.QueryUnescape(value)
+		if err1 != nil || err2 != nil {
+			return buf, invalidSignature(DetailMalformedPart, "the form has a bad percent escape")
+		}
+		fields = append(fields, field{name, value})
+	}
+	slices.SortFunc(fields, func(a, b field) int {
+		if c := strings.Compare(a.name, b.name); c != 0 {
+			return c
+		}
+		return strings.Compare(a.value, b.value)
+	})
+	for _, f := range slices.Compact(fields) {
+		buf = append(append(buf, f.name...), f.value...)
+	}
+	return buf, nil
+}

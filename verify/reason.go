@@ -1,0 +1,96 @@
+package verify
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// Reason is why a webhook was refused, in the words that answers and metrics
+// share. It tells the caller nothing that helps to forge one.
+type Reason string
+
+// The reasons. Error.Detail says more, to the operator only.
+const (
+	// MissingSignature: there is no signature where the provider puts it.
+	MissingSignature Reason = "missing_signature"
+	// InvalidSignature: there is one, but it does not prove the content.
+	InvalidSignature Reason = "invalid_signature"
+	// TimestampExpired: correctly signed, but longer ago than the tolerance.
+	TimestampExpired Reason = "timestamp_expired"
+	// InvalidTimestamp: the signed timestamp is missing, malformed, or (correctly
+	// signed) further in the future than the tolerance.
+	InvalidTimestamp Reason = "invalid_timestamp"
+)
+
+// Status returns the HTTP status that answers a webhook refused for r: 401
+// where the signature is at fault, 400 where the timestamp is.
+func (r Reason) Status() int {
+	switch r {
+	case TimestampExpired, InvalidTimestamp:
+		return http.StatusBadRequest
+	default:
+		return http.StatusUnauthorized
+	}
+}
+
+// The finer reasons of Error.Detail. The set is small and fixed, so they may be
+// metric labels.
+const (
+	DetailNoSignature         = "no_signature"          // not there, or empty
+	DetailMalformedSignature  = "malformed_signature"   // not in the scheme's format, or over a bound
+	DetailNoMatchingSignature = "no_matching_signature" // well-formed, but of other content or another key
+	DetailMissingPart         = "missing_part"          // a signed header or field is absent, or there several times
+	DetailMalformedPart       = "malformed_part"        // a signed value is one that no sender can mean
+	DetailUnsignedBody        = "unsigned_body"         // the signature would not cover this body
+	DetailBodyDigestMismatch  = "body_digest_mismatch"  // correctly signed, but the signed digest is of another body
+	DetailMissingTimestamp    = "missing_timestamp"     // not there, empty, or there several times
+	DetailMalformedTimestamp  = "malformed_timestamp"   // not in the scheme's unit
+	DetailStaleTimestamp      = "stale_timestamp"       // correctly signed, too old
+	DetailFutureTimestamp     = "future_timestamp"      // correctly signed, too far ahead
+)
+
+// Error is why Verify refused a webhook. It contains no secret and no
+// signature, neither the received nor the expected one, and may be logged.
+type Error struct {
+	Reason Reason // what the provider is answered with
+	Detail string // for the operator: one of the Detail constants
+	About  string // for the operator: what it is about, such as "header Stripe-Signature"
+}
+
+// Error returns all three parts in one line.
+func (e *Error) Error() string {
+	if e.About == "" {
+		return fmt.Sprintf("%s: %s", e.Reason, e.Detail)
+	}
+	return fmt.Sprintf("%s: %s (%s)", e.Reason, e.Detail, e.About)
+}
+
+// Status returns the HTTP status of the answer, as Reason.Status does.
+func (e *Error) Status() int { return e.Reason.Status() }
+
+// rank orders the errors of a provider's alternative schemes by how far
+// verification got. The furthest one is what the operator wants to know.
+func (e *Error) rank() int {
+	switch e.Detail {
+	case DetailNoSignature:
+		return 0
+	case DetailMissingPart, DetailMalformedPart, DetailUnsignedBody:
+		return 1
+	case DetailMalformedSignature:
+		return 2
+	case DetailMissingTimestamp, DetailMalformedTimestamp:
+		return 3
+	case DetailNoMatchingSignature:
+		return 4
+	default: // the signature was right, something else was not
+		return 5
+	}
+}
+
+func invalidSignature(detail, about string) *Error {
+	return &Error{Reason: InvalidSignature, Detail: detail, About: about}
+}
+
+func invalidTimestamp(detail, about string) *Error {
+	return &Error{Reason: InvalidTimestamp, Detail: detail, About: about}
+}

@@ -1,0 +1,242 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// Scheme is one way of signing webhooks, as data. The rows of the provider table
+// are made of them, and so is the `verify` block of the provider "custom".
+type Scheme struct {
+	// How the content is signed: "hmac-sha1", "hmac-sha256", "hmac-sha384" or
+	// "hmac-sha512" with a shared secret; "ed25519", "rsa-sha256" (PKCS #1 v1.5),
+	// "rsa-pss-sha256" or "ecdsa-p256-sha256" (signatures as ASN.1 DER, or as the
+	// 64 bytes r and s) with a public key. Or nothing is signed and the secret itself is
+	// sent: "token", or "basic" with a secret of the form "user:password". Required.
+	Algorithm string `json:"algorithm,omitempty"`
+
+	// Where the signature (or token) is. Required, except for "basic": there it is
+	// the Authorization header.
+	Signature Source `json:"signature,omitzero"`
+
+	// How the signature is written there: text around one of {hex} (either case),
+	// {base64} (padding required), {base64url} (padding optional) and {token} (as it
+	// is). "sha256={hex}" is a whole value. A separator (one of , ; & | or a space) after a
+	// placeholder makes it a list: in "t={timestamp},v1={hex}" items may stand in
+	// any order, unknown items are ignored, {hex} may occur several times and any of them
+	// may match. "..." at the end says that of a list with one kind of item, as in "v1,{base64} ...".
+	// A list is limited to 32 items, 16 signatures and 8 KiB. Default: "{hex}" for HMAC,
+	// "{token}" for token, "Basic {base64}" for basic, else "{base64}".
+	Format string `json:"format,omitempty"`
+
+	// What is signed: text with the variables {body} (the raw bytes), {timestamp} and {id}
+	// (as received), {method}, {url} (scheme, host, path and query), {url_with_port} and
+	// {url_without_port} (the same with the default port added, or any port removed), {path}
+	// (without the query), {form_sorted} (names and values of a form, sorted by name, nothing
+	// between), {header.<name>}, {query.<name>}, {form.<name>} and {json.<pointer>}. A webhook
+	// that lacks one of them is refused. Default: "{body}".
+	Content string `json:"content,omitempty"`
+
+	// Further contents that may have been signed instead, where a provider is
+	// not consistent. Any may match. Default: none.
+	Alternatives []string `json:"alternatives,omitempty"`
+
+	// Where the provider puts the SHA-256 of the raw body in hex, if the
+	// content has that instead of the body. The scheme then applies only to webhooks that
+	// have it, and it must be right. Default: none.
+	BodyDigest Source `json:"body_digest,omitzero"`
+
+	// How a shared secret becomes the key: "raw" (its bytes as they are, the default),
+	// "base64" (standard alphabet, padding optional) or "hex". Public keys need no
+	// setting: PEM (public key or certificate), and hex or base64 of DER or of a raw Ed25519 key are told apart.
+	Key string `json:"key,omitempty"`
+
+	// Text in front of a secret (or public key) that is not part of it, such as "whsec_".
+	// It may be missing. Default: none.
+	KeyPrefix string `json:"key_prefix,omitempty"`
+
+	// The same for a private key. Default: none.
+	PrivateKeyPrefix string `json:"private_key_prefix,omitempty"`
+
+	// Where the signed time is, if it is signed: then webhooks that are
+	// older or newer than the tolerance are refused. An unsigned time protects from
+	// nothing and is not allowed here. Default: none.
+	Timestamp Timestamp `json:"timestamp,omitzero"`
+
+	// Where the event's id is: for {id} in the content, and for telling
+	// duplicates. Default: none.
+	ID Source `json:"id,omitzero"`
+
+	// Where the event's type is. Default: none.
+	Type Source `json:"type,omitzero"`
+}
+
+// scheme is a Scheme made ready for requests. It is not changed after compile
+// and arm, so any number of goroutines may use it.
+type scheme struct {
+	Scheme
+	algorithm *algorithm
+	format    *format
+	contents  []template // the first one is what Sign signs; empty for token and basic
+
+	keys   []armedKey // any may have signed
+	signer signer     // nil: cannot sign
+}
+
+// Validate reports the first setting that is wrong, and what to write instead.
+func (s *Scheme) Validate() error {
+	_, err := s.compile()
+	return err
+}
+
+// compile checks s and parses its templates. Keys come later, with arm.
+func (s *Scheme) compile() (*scheme, error) {
+	c := &scheme{Scheme: *s}
+	var err error
+	if c.algorithm, err = algorithmNamed(s.Algorithm); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{
+		c.compileSignature, c.compileFormat, c.compileContents, c.checkTimestamp, c.checkID, c.checkKey, c.checkSources,
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *scheme) compileSignature() error {
+	if c.Signature.IsZero() && c.Algorithm == algorithmBasic {
+		c.Signature = Source{FromHeader, "Authorization"}
+	}
+	if c.Signature.IsZero() {
+		return errors.New("signature is missing: say where it is, as in: signature header X-Signature")
+	}
+	if err := c.Signature.Validate(); err != nil {
+		return fmt.Errorf("signature: %w", err)
+	}
+	if c.Signature.From == FromHeader {
+		c.Signature.Name = http.CanonicalHeaderKey(c.Signature.Name)
+	}
+	return nil
+}
+
+func (c *scheme) compileFormat() error {
+	pattern := c.Format
+	if pattern == "" {
+		pattern = c.algorithm.defaultFormat
+	}
+	var err error
+	if c.format, err = parseFormat(pattern); err != nil {
+		return err
+	}
+	c.format.foldCase = c.algorithm.kind == kindCredential // RFC 9110, section 11.1
+	switch plain := c.format.encoding == encodedPlain; {
+	case plain && c.Algorithm != algorithmToken:
+		return fmt.Errorf("format %q: {token} is for the algorithm token only: want {hex}, {base64} or {base64url}", pattern)
+	case !plain && c.Algorithm == algorithmToken:
+		return fmt.Errorf("format %q: a token is not encoded: want {token}", pattern)
+	}
+	return nil
+}
+
+func (c *scheme) compileContents() error {
+	if c.algorithm.kind == kindCredential {
+		if c.Content != "" || len(c.Alternatives) > 0 || !c.BodyDigest.IsZero() {
+			return fmt.Errorf("content: algorithm %s signs no content: remove it", c.Algorithm)
+		}
+		return nil
+	}
+	text := c.Content
+	if text == "" {
+		text = "{body}"
+	}
+	for _, text := range append([]string{text}, c.Alternatives...) {
+		t, err := parseTemplate(text)
+		if err != nil {
+			return err
+		}
+		if c.Signature.From == FromQuery && t.uses(partURL, partURLWithPort, partURLWithoutPort) {
+			return fmt.Errorf("content %q: the URL cannot be signed when the signature is part of it", text)
+		}
+		c.contents = append(c.contents, t)
+	}
+	return nil
+}
+
+func (c *scheme) checkTimestamp() error {
+	signed := len(c.contents) > 0
+	for _, t := range c.contents {
+		signed = signed && t.uses(partTimestamp)
+	}
+	inFormat := c.format.hasTimestamp()
+	located := !c.Timestamp.Source.IsZero()
+	switch {
+	case located && inFormat:
+		return errors.New("timestamp: the format has {timestamp} already: remove one of them")
+	case (located || inFormat) && !signed:
+		return errors.New("timestamp: it is not signed, so it protects from nothing: put {timestamp} into the content or remove it")
+	case signed && !located && !inFormat:
+		return errors.New("timestamp is missing: the content has {timestamp}: say where it is, as in: timestamp header X-Timestamp")
+	case !located && !inFormat && c.Timestamp.Unit != "":
+		return errors.New("timestamp: a unit without a place: say where it is, as in: timestamp header X-Timestamp ms")
+	}
+	switch c.Timestamp.Unit {
+	case "", UnitSeconds, UnitMilliseconds, UnitRFC3339:
+		return nil
+	}
+	return fmt.Errorf("timestamp: unknown unit %q: want s, ms or rfc3339", c.Timestamp.Unit)
+}
+
+func (c *scheme) checkID() error {
+	if c.signsID() && c.ID.IsZero() {
+		return errors.New("id is missing: the content has {id}: say where it is, as in: id header X-Event-Id")
+	}
+	return nil
+}
+
+func (c *scheme) checkKey() error {
+	switch c.Key {
+	case "", keyRaw:
+		return nil
+	case keyBase64, keyHex:
+		if c.algorithm.kind == kindHMAC {
+			return nil
+		}
+		return fmt.Errorf("key %s: algorithm %s takes no key setting: remove it", c.Key, c.Algorithm)
+	}
+	return fmt.Errorf("unknown key %q: want raw, base64 or hex", c.Key)
+}
+
+func (c *scheme) checkSources() error {
+	for _, s := range []struct {
+		setting string
+		source  *Source
+	}{{"timestamp", &c.Timestamp.Source}, {"id", &c.ID}, {"type", &c.Type}, {"body_digest", &c.BodyDigest}} {
+		if s.source.IsZero() {
+			continue
+		}
+		if err := s.source.Validate(); err != nil {
+			return fmt.Errorf("%s: %w", s.setting, err)
+		}
+		if s.source.From == FromHeader {
+			s.source.Name = http.CanonicalHeaderKey(s.source.Name)
+		}
+	}
+	return nil
+}
+
+func (c *scheme) signsTimestamp() bool {
+	return len(c.contents) > 0 && c.contents[0].uses(partTimestamp)
+}
+
+func (c *scheme) signsID() bool {
+	for _, t := range c.contents {
+		if t.uses(partID) {
+			return true
+		}
+	}
+	return false
+}

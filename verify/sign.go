@@ -1,0 +1,119 @@
+package verify
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+var errCannotSign = errors.New("cannot sign: the private key of the pair is needed, given as a secret")
+
+// CanSign reports whether there is a key to sign with: with shared secrets
+// always, with key pairs if one of the secrets is a private key.
+func (v *Verifier) CanSign() bool {
+	return slices.ContainsFunc(v.schemes, func(s *scheme) bool { return s.signer != nil })
+}
+
+// Sign signs r as the provider would at that time, with the first secret. It
+// sets or overwrites what belongs to the scheme: signature, timestamp, and an
+// id where one is signed and r has none. Of several sets of headers that the
+// provider may use, those that r has already are signed; if it has none, the first
+// is. Only r.Header and r.URI change. On an error they may be partly set.
+func (v *Verifier) Sign(r *Request, at time.Time) error {
+	if !v.CanSign() {
+		return errCannotSign
+	}
+	if r.Header == nil {
+		r.Header = make(map[string][]string)
+	}
+	if v.signPresent(r, at) {
+		return nil
+	}
+	var first error
+	for _, s := range v.schemes {
+		if s.signer == nil || !s.fits(r) {
+			continue
+		}
+		err := s.sign(r, at, v.newID)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return fmt.Errorf("cannot sign: %w", first)
+}
+
+// signPresent renews the signatures that r has. Each place is written once, by
+// the first scheme that can.
+func (v *Verifier) signPresent(r *Request, at time.Time) bool {
+	var written []Source
+	for _, s := range v.schemes {
+		if s.signer == nil || !s.present(r) || slices.Contains(written, s.Signature) {
+			continue
+		}
+		if s.sign(r, at, v.newID) == nil {
+			written = append(written, s.Signature)
+		}
+	}
+	return len(written) > 0
+}
+
+// fits reports whether the provider would choose s for r: with the digest of
+// the body go bodies that cannot be signed as a form.
+func (s *scheme) fits(r *Request) bool {
+	return s.BodyDigest.IsZero() || len(r.Body) > 0 && !r.isForm()
+}
+
+func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
+	if !s.BodyDigest.IsZero() {
+		digest := sha256.Sum256(r.Body)
+		if err := s.BodyDigest.set(r, hex.EncodeToString(digest[:])); err != nil {
+			return err
+		}
+	}
+	in := newInput(r)
+	if s.signsTimestamp() {
+		in.timestamp = s.Timestamp.format(at)
+		if !s.format.hasTimestamp() {
+			if err := s.Timestamp.set(r, in.timestamp); err != nil {
+				return err
+			}
+		}
+	}
+	if s.signsID() {
+		var ok bool
+		if in.id, ok = s.ID.Extract(r); !ok {
+			in.id = newID()
+			if err := s.ID.set(r, in.id); err != nil {
+				return err
+			}
+		}
+	}
+	var content template
+	if len(s.contents) > 0 {
+		content = s.contents[0]
+	}
+	signature, err := s.signer.sign(content, in)
+	if err != nil {
+		return err
+	}
+	return s.Signature.set(r, s.format.render(signature, in.timestamp))
+}
+
+// set writes a value to where s is. Bodies are signed, not written.
+func (s Source) set(r *Request, value string) error {
+	switch s.From {
+	case FromHeader:
+		r.Header.Set(s.Name, value)
+	case FromQuery:
+		r.setQuery(s.Name, value)
+	default:
+		return fmt.Errorf("%s is inside the body, which is delivered as it came", s)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package verify
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Where a Source can look.
+const (
+	FromHeader   = "header"    // Name: a header field
+	FromJSON     = "json"      // Name: an RFC 6901 pointer into the body
+	FromQuery    = "query"     // Name: a parameter of the URL's query
+	FromForm     = "form"      // Name: a field of a form body
+	FromFormJSON = "form_json" // Name: a field of a form body, a space, and a pointer into its JSON
+)
+
+// Source names where a value of a webhook is. The zero Source is "nowhere".
+type Source struct {
+	// Where to look: "header"; "json" for a body that is JSON; "query" for the URL's
+	// query; "form" for a body whose Content-Type is
+	// application/x-www-form-urlencoded; "form_json" for JSON inside a field of such a body.
+	From string `json:"from,omitempty"`
+
+	// What to take: the name of the header, parameter or field. For "json" an
+	// RFC 6901 pointer such as "/data/id"; for "form_json" a field and a pointer,
+	// such as "payload /trigger_id".
+	Name string `json:"name,omitempty"`
+}
+
+// ParseSource reads the words of the configuration, such as "header X-Event-Id",
+// "json /id" or "form_json payload /trigger_id".
+func ParseSource(args []string) (Source, error) {
+	want := 2
+	if len(args) > 0 && args[0] == FromFormJSON {
+		want = 3
+	}
+	if len(args) != want {
+		return Source{}, fmt.Errorf("source %q: want header <name>, json <pointer>, query <name>, form <name> or form_json <field> <pointer>",
+			strings.Join(args, " "))
+	}
+	s := Source{From: args[0], Name: strings.Join(args[1:], " ")}
+	return s, s.Validate()
+}
+
+// IsZero reports whether s is the zero Source.
+func (s Source) IsZero() bool { return s == Source{} }
+
+// String returns the source as the configuration spells it.
+func (s Source) String() string { return s.From + " " + s.Name }
+
+// Validate reports what is wrong with s, naming it.
+func (s Source) Validate() error {
+	switch s.From {
+	case FromHeader, FromQuery, FromForm:
+		if s.Name == "" {
+			return fmt.Errorf("source %s: the name is missing", s.From)
+		}
+	case FromJSON:
+		return s.validatePointer(s.Name)
+	case FromFormJSON:
+		field, pointer, _ := strings.Cut(s.Name, " ")
+		if field == "" {
+			return fmt.Errorf("source form_json: the field's name is missing")
+		}
+		return s.validatePointer(pointer)
+	default:
+		return fmt.Errorf("source %q: unknown place %q: want header, json, query, form or form_json", s, s.From)
+	}
+	return nil
+}
+
+func (s Source) validatePointer(pointer string) error {
+	if !strings.HasPrefix(pointer, "/") {
+		return fmt.Errorf("source %q: a JSON pointer begins with a slash, as in /data/id", s)
+	}
+	// RFC 6901, section 3: a tilde is followed by 0 or 1.
+	for rest := pointer; ; {
+		_, after, found := strings.Cut(rest, "~")
+		if !found {
+			return nil
+		}
+		if !strings.HasPrefix(after, "0") && !strings.HasPrefix(after, "1") {
+			return fmt.Errorf("source %q: write ~ as ~0 and / inside a name as ~1", s)
+		}
+		rest = after
+	}
+}
+
+// Extract returns the value that s names. A value that is missing, empty, or
+// there more than once is not ok: of several, the application might read
+// another one than we do. JSON strings and numbers are values (a number keeps
+// its digits as sent), anything else in JSON is not.
+func (s Source) Extract(r *Request) (value string, ok bool) {
+	return s.extract(&document{request: r})
+}
+
+func (s Source) extract(d *document) (string, bool) {
+	values := s.lookup(d)
+	if len(values) != 1 || values[0] == "" {
+		return "", false
+	}
+	return values[0], true
+}
+
+// lookup returns all values that s names. A header's are net/http's own slice.
+func (s Source) lookup(d *document) []string {
+	switch s.From {
+	case FromHeader:
+		return d.request.Header[http.CanonicalHeaderKey(s.Name)]
+	case FromQuery:
+		return fieldValues([]byte(d.request.query()), s.Name)
+	case FromForm:
+		return d.form(s.Name)
+	case FromJSON:
+		return d.json(s.Name)
+	case FromFormJSON:
+		field, pointer, _ := strings.Cut(s.Name, " ")
+		values := d.form(field)
+		if len(values) != 1 {
+			return nil
+		}
+		return jsonValues(parseJSON([]byte(values[0])), pointer)
+	}
+	return nil
+}
+
+// firstOf returns the value of the first source that has one fit to identify.
+func firstOf(sources []Source, d *document) string {
+	for _, s := range sources {
+		if value, ok := s.extract(d); ok && identifies(value) {
+			return value
+		}
+	}
+	return ""
+}
+
+// identifies reports whether value can go into headers, logs and stores as it is.
+func identifies(value string) bool {
+	return len(value) <= maxIdentity && utf8.ValidString(value) && !strings.ContainsFunc(value, unicode.IsControl)
+}
+
+// headerNames adds the canonical name of s to names if it is a header.
+func (s Source) headerNames(names []string) []string {
+	if s.From != FromHeader {
+		return names
+	}
+	name := http.CanonicalHeaderKey(s.Name)
+	if slices.Contains(names, name) {
+		return names
+	}
+	return append(names, name)
+}

@@ -1,0 +1,257 @@
+package verify
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// DefaultTolerance is how far a signed timestamp may be from now.
+const DefaultTolerance = 5 * time.Minute
+
+// maxIdentity bounds an event's id and type, in bytes.
+const maxIdentity = 512
+
+// Options are what a provider's webhooks are checked with.
+type Options struct {
+	// Secrets are the shared secrets, as the provider shows them. Any may have
+	// signed; the first one signs. Where the provider has a scheme with key pairs, a
+	// private key (PEM, or whsk_… for Standard Webhooks) may be among them: it is for
+	// Sign, and its public key is accepted like those of PublicKeys.
+	Secrets []string
+
+	// PublicKeys are the provider's public keys, where it signs with a private
+	// one. Any may match.
+	PublicKeys []string
+
+	// Tolerance is how far a signed timestamp may be from Now, in both
+	// directions. 0 means DefaultTolerance; negative is an error.
+	Tolerance time.Duration
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+
+	// NewID makes the id of a webhook that has none, for Sign; nil means "msg_"
+	// and 26 random characters.
+	NewID func() string
+}
+
+// Verifier checks and signs the webhooks of one provider with one set of keys.
+// It is safe for concurrent use.
+type Verifier struct {
+	provider  *Provider
+	schemes   []*scheme // those that have a key
+	headers   []string
+	tolerance time.Duration
+	now       func() time.Time
+	newID     func() string
+}
+
+// Result is what is known of a webhook after its signature was found right.
+type Result struct {
+	// SecretIndex is the position of the secret that matched, in Options.Secrets;
+	// or of the public key, in Options.PublicKeys followed by the private keys
+	// among Options.Secrets.
+	SecretIndex int
+
+	// Timestamp is the signed time; zero where the scheme signs none.
+	Timestamp time.Time
+}
+
+// NewVerifier returns a Verifier for p's webhooks. Errors name the setting that
+// is wrong and what to do about it, but contain no part of a secret.
+func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
+	v := &Verifier{provider: p, tolerance: o.Tolerance, now: o.Now, newID: o.NewID}
+	switch {
+	case o.Tolerance < 0:
+		return nil, fmt.Errorf("tolerance %s is negative", o.Tolerance)
+	case o.Tolerance == 0:
+		v.tolerance = DefaultTolerance
+	}
+	if v.now == nil {
+		v.now = time.Now
+	}
+	if v.newID == nil {
+		v.newID = func() string { return "msg_" + rand.Text() }
+	}
+	schemes, err := p.compile()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range schemes {
+		v.headers = s.Signature.headerNames(v.headers)
+		v.headers = s.Timestamp.headerNames(v.headers)
+		if s.signsID() {
+			v.headers = s.ID.headerNames(v.headers)
+		}
+	}
+	if err := arm(schemes, o); err != nil {
+		return nil, err
+	}
+	v.schemes = slices.DeleteFunc(schemes, func(s *scheme) bool { return len(s.keys) == 0 })
+	return v, nil
+}
+
+func (p *Provider) compile() ([]*scheme, error) {
+	var schemes []*scheme
+	for i := range p.Schemes {
+		s, err := p.Schemes[i].compile()
+		if err != nil {
+			return nil, err
+		}
+		schemes = append(schemes, s)
+	}
+	return schemes, nil
+}
+
+// Headers returns the canonical names of the headers that belong to the
+// provider's schemes: signature, timestamp, and id where it is signed. Sign
+// overwrites them. The slice is the caller's.
+func (v *Verifier) Headers() []string { return slices.Clone(v.headers) }
+
+// SignedTimestamp reports whether a timestamp is signed, so that a webhook
+// that is sent on later needs a new signature.
+func (v *Verifier) SignedTimestamp() bool {
+	return slices.ContainsFunc(v.schemes, (*scheme).signsTimestamp)
+}
+
+// Verify checks that r comes from the provider and is fresh. The error is an
+// *Error. It may be called before anything else is known of r: time and memory
+// are bounded by the size of r.
+func (v *Verifier) Verify(r *Request) (Result, error) {
+	in := newInput(r)
+	var furthest *Error
+	for _, s := range v.schemes {
+		if !s.present(r) {
+			continue
+		}
+		result, err := s.verify(in, v.now(), v.tolerance)
+		if err == nil {
+			return result, nil
+		}
+		if furthest == nil || err.rank() > furthest.rank() {
+			furthest = err
+		}
+	}
+	if furthest == nil {
+		furthest = &Error{MissingSignature, DetailNoSignature, v.wantedSignatures()}
+	}
+	return Result{}, furthest
+}
+
+func (v *Verifier) wantedSignatures() string {
+	var wanted []string
+	for _, s := range v.schemes {
+		if name := s.Signature.String(); !slices.Contains(wanted, name) {
+			wanted = append(wanted, name)
+		}
+	}
+	return strings.Join(wanted, " or ")
+}
+
+// present reports whether r has what s looks for, right or wrong.
+func (s *scheme) present(r *Request) bool {
+	d := &document{request: r}
+	notEmpty := func(value string) bool { return value != "" }
+	if !slices.ContainsFunc(s.Signature.lookup(d), notEmpty) {
+		return false
+	}
+	return s.BodyDigest.IsZero() || len(s.BodyDigest.lookup(d)) > 0
+}
+
+// verify checks r with one scheme: first what the signature needs, then the
+// signature, then what it vouches for.
+func (s *scheme) verify(in *input, now time.Time, tolerance time.Duration) (Result, *Error) {
+	in.reset()
+	d := &document{request: in.request}
+	if !s.format.parse(s.Signature.lookup(d), in) {
+		return Result{}, invalidSignature(DetailMalformedSignature, s.Signature.String())
+	}
+	at, err := s.readTimestamp(in, d)
+	if err != nil {
+		return Result{}, err
+	}
+	if s.signsID() {
+		in.id, _ = s.ID.extract(d)
+	}
+	index, err := s.match(in)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := s.checkBodyDigest(d); err != nil {
+		return Result{}, err
+	}
+	if s.signsTimestamp() {
+		if err := checkWindow(at, now, tolerance); err != nil {
+			return Result{}, err
+		}
+	}
+	return Result{SecretIndex: index, Timestamp: at}, nil
+}
+
+func (s *scheme) readTimestamp(in *input, d *document) (time.Time, *Error) {
+	if !s.signsTimestamp() {
+		return time.Time{}, nil
+	}
+	about := s.Timestamp.Source.String()
+	if s.format.hasTimestamp() {
+		about = s.Signature.String()
+	} else {
+		in.timestamp, _ = s.Timestamp.extract(d)
+	}
+	if in.timestamp == "" {
+		return time.Time{}, invalidTimestamp(DetailMissingTimestamp, about)
+	}
+	at, ok := s.Timestamp.parse(in.timestamp)
+	if !ok {
+		return time.Time{}, invalidTimestamp(DetailMalformedTimestamp, about)
+	}
+	return at, nil
+}
+
+// match returns the index of the key that made one of the signatures.
+func (s *scheme) match(in *input) (int, *Error) {
+	contents := s.contents
+	if len(contents) == 0 {
+		contents = []template{{}} // a credential: there is nothing but itself
+	}
+	for _, content := range contents {
+		for _, k := range s.keys {
+			matches, err := k.matches(content, in)
+			if err != nil {
+				return 0, err
+			}
+			if matches {
+				return k.index, nil
+			}
+		}
+	}
+	return 0, invalidSignature(DetailNoMatchingSignature,
+		fmt.Sprintf("%s, tried %d keys", s.Signature, len(s.keys)))
+}
+
+func (s *scheme) checkBodyDigest(d *document) *Error {
+	if s.BodyDigest.IsZero() {
+		return nil
+	}
+	text, _ := s.BodyDigest.extract(d)
+	got, err := hex.DecodeString(text)
+	want := sha256.Sum256(d.request.Body)
+	if err != nil || subtle.ConstantTimeCompare(got, want[:]) != 1 {
+		return invalidSignature(DetailBodyDigestMismatch, s.BodyDigest.String())
+	}
+	return nil
+}
+
+// Identify returns the event's id and type, or "" for what the webhook does not
+// say. Values that are longer than 512 bytes or contain control characters
+// count as not there. Call it after Verify only: before, anybody may have written them.
+func (v *Verifier) Identify(r *Request) (eventID, eventType string) {
+	d := &document{request: r}
+	return firstOf(v.provider.EventID, d), firstOf(v.provider.EventType, d)
+}

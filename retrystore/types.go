@@ -18,6 +18,8 @@ const (
 	MaxAnswer = 1024
 	// MaxTargets is how many destinations one event may have.
 	MaxTargets = 255
+	// MaxPriority is the most urgent priority; 0 is the least.
+	MaxPriority = 10
 )
 
 // Lane names the queue of one destination of one endpoint.

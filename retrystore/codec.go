@@ -1,0 +1,223 @@
+package retrystore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// ErrCorrupt means that stored bytes are not a record that this program can
+// read: damaged, cut short, or written by a newer version.
+var ErrCorrupt = errors.New("corrupt record")
+
+// eventVersion is the first byte of every encoded event. A change of the layout
+// takes the next number and keeps the decoder of the old one.
+//
+// Layout of version 1 (lengths and counts are uvarints):
+//
+//	version        1 byte
+//	received at    varint, milliseconds since 1970
+//	strings block  length, then eleven strings, each its length and its bytes
+//	header block   length, then names, values (counts of both), then for each
+//	               name: the name, the count of its values, the values
+//	body           length, then the bytes; nothing follows
+//
+// The blocks are length-prefixed so that a list can stop after the first one,
+// and so that each can become one string which the fields then share.
+const eventVersion = 1
+
+// AppendEvent appends the encoding of e to dst. The same event may be encoded
+// in different ways, as the order of header names is not fixed.
+func AppendEvent(dst []byte, e *Event) []byte {
+	dst = append(dst, eventVersion)
+	dst = binary.AppendVarint(dst, e.ReceivedAt.UnixMilli())
+
+	fields := e.stringFields()
+	size := 0
+	for _, f := range fields {
+		size += stringSize(*f)
+	}
+	dst = binary.AppendUvarint(dst, uint64(size))
+	for _, f := range fields {
+		dst = appendString(dst, *f)
+	}
+
+	values, size := 0, 0
+	for name, vs := range e.Header {
+		values += len(vs)
+		size += stringSize(name) + uvarintSize(uint64(len(vs)))
+		for _, v := range vs {
+			size += stringSize(v)
+		}
+	}
+	size += uvarintSize(uint64(len(e.Header))) + uvarintSize(uint64(values))
+	dst = binary.AppendUvarint(dst, uint64(size))
+	dst = binary.AppendUvarint(dst, uint64(len(e.Header)))
+	dst = binary.AppendUvarint(dst, uint64(values))
+	for name, vs := range e.Header {
+		dst = appendString(dst, name)
+		dst = binary.AppendUvarint(dst, uint64(len(vs)))
+		for _, v := range vs {
+			dst = appendString(dst, v)
+		}
+	}
+
+	dst = binary.AppendUvarint(dst, uint64(len(e.Body)))
+	return append(dst, e.Body...)
+}
+
+// DecodeEvent is the inverse of AppendEvent. The event shares no memory with b.
+// An empty header or body comes back nil. Errors wrap ErrCorrupt.
+func DecodeEvent(b []byte) (*Event, error) {
+	e, rest, err := decodeStrings(b)
+	if err != nil {
+		return nil, err
+	}
+	block, rest, ok := cutBlock(rest)
+	if !ok {
+		return nil, fmt.Errorf("%w: event header is cut short", ErrCorrupt)
+	}
+	if e.Header, ok = decodeHeader(string(block)); !ok {
+		return nil, fmt.Errorf("%w: event header is malformed", ErrCorrupt)
+	}
+	body, rest, ok := cutBlock(rest)
+	if !ok || len(rest) > 0 {
+		return nil, fmt.Errorf("%w: event body has the wrong length", ErrCorrupt)
+	}
+	if len(body) > 0 {
+		e.Body = append([]byte(nil), body...)
+	}
+	return e, nil
+}
+
+// DecodeEventSummary decodes all of an event but its Header and Body, which it
+// neither reads nor checks. Errors wrap ErrCorrupt.
+func DecodeEventSummary(b []byte) (*Event, error) {
+	e, _, err := decodeStrings(b)
+	return e, err
+}
+
+// stringFields lists the fields of the strings block in their stored order.
+func (e *Event) stringFields() [11]*string {
+	return [...]*string{
+		&e.Endpoint, &e.Provider, &e.EventID, &e.EventType, &e.CorrelationID, &e.Method,
+		&e.Scheme, &e.Host, &e.URI, &e.Proto, &e.RemoteAddr,
+	}
+}
+
+func decodeStrings(b []byte) (e *Event, rest []byte, err error) {
+	if len(b) == 0 {
+		return nil, nil, fmt.Errorf("%w: event is empty", ErrCorrupt)
+	}
+	if b[0] != eventVersion {
+		return nil, nil, fmt.Errorf("%w: event has version %d, this program reads %d", ErrCorrupt, b[0], eventVersion)
+	}
+	ms, n := binary.Varint(b[1:])
+	if n <= 0 {
+		return nil, nil, fmt.Errorf("%w: event time is malformed", ErrCorrupt)
+	}
+	block, rest, ok := cutBlock(b[1+n:])
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: event is cut short", ErrCorrupt)
+	}
+	e = &Event{ReceivedAt: time.UnixMilli(ms).UTC()}
+	s := string(block)
+	for _, f := range e.stringFields() {
+		if *f, s, ok = cutString(s); !ok {
+			return nil, nil, fmt.Errorf("%w: event fields are malformed", ErrCorrupt)
+		}
+	}
+	if s != "" {
+		return nil, nil, fmt.Errorf("%w: event has unknown fields", ErrCorrupt)
+	}
+	return e, rest, nil
+}
+
+func decodeHeader(s string) (http.Header, bool) {
+	names, s, ok := cutUvarint(s)
+	if !ok {
+		return nil, false
+	}
+	values, s, ok := cutUvarint(s)
+	// Every name and every value takes a byte at least, so that a damaged
+	// count cannot make us allocate more than the record's own size.
+	if !ok || names > uint64(len(s)) || values > uint64(len(s)) {
+		return nil, false
+	}
+	if names == 0 {
+		return nil, values == 0 && s == ""
+	}
+	h := make(http.Header, names)
+	all := make([]string, 0, values) // one array behind the values of all names
+	for range names {
+		var name string
+		var count uint64
+		if name, s, ok = cutString(s); !ok {
+			return nil, false
+		}
+		if count, s, ok = cutUvarint(s); !ok || count > uint64(cap(all)-len(all)) {
+			return nil, false
+		}
+		from := len(all)
+		for range count {
+			var v string
+			if v, s, ok = cutString(s); !ok {
+				return nil, false
+			}
+			all = append(all, v)
+		}
+		if _, twice := h[name]; twice {
+			return nil, false
+		}
+		h[name] = all[from:len(all):len(all)]
+	}
+	return h, s == "" && len(all) == int(values)
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+func stringSize(s string) int { return uvarintSize(uint64(len(s))) + len(s) }
+
+func uvarintSize(v uint64) int {
+	n := 1
+	for ; v >= 0x80; v >>= 7 {
+		n++
+	}
+	return n
+}
+
+// cutBlock takes a length-prefixed block off b.
+func cutBlock(b []byte) (block, rest []byte, ok bool) {
+	size, n := binary.Uvarint(b)
+	if n <= 0 || size > uint64(len(b)-n) {
+		return nil, nil, false
+	}
+	return b[n : n+int(size)], b[n+int(size):], true
+}
+
+func cutString(s string) (field, rest string, ok bool) {
+	size, s, ok := cutUvarint(s)
+	if !ok || size > uint64(len(s)) {
+		return "", "", false
+	}
+	return s[:size], s[size:], true
+}
+
+// cutUvarint is binary.Uvarint for a string.
+func cutUvarint(s string) (v uint64, rest string, ok bool) {
+	for i := 0; i < len(s) && i < binary.MaxVarintLen64; i++ {
+		c := s[i]
+		if i == binary.MaxVarintLen64-1 && c > 1 {
+			return 0, "", false // more than 64 bits
+		}
+		v |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			return v, s[i+1:], true
+		}
+	}
+	return 0, "", false
+}

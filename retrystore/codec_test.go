@@ -1,0 +1,124 @@
+package retrystore
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func sampleEvent() *Event {
+	return &Event{
+		Endpoint: "shop", Provider: "stripe", EventID: "evt_1", EventType: "invoice.paid",
+		CorrelationID: "c-1", ReceivedAt: time.UnixMilli(1_700_000_000_123).UTC(),
+		Method: "POST", Scheme: "https", Host: "example.com", URI: "/hooks?x=1", Proto: "HTTP/2.0",
+		RemoteAddr: "192.0.2.1:443",
+		Header: http.Header{
+			"Content-Type": {"application/json"}, "X-Many": {"a", "", "b"}, "X-None": {},
+			"Stripe-Signature": {"t=1,v1=" + strings.Repeat("0", 64)},
+		},
+		Body: []byte(`{"id":"evt_1"}`),
+	}
+}
+
+func TestEventRoundTrip(t *testing.T) {
+	for name, e := range map[string]*Event{
+		"full":   sampleEvent(),
+		"zero":   {},
+		"binary": {Body: []byte{0, 255, 128}, ReceivedAt: time.UnixMilli(-5).UTC(), URI: "/\x00\xff"},
+		"large":  {Body: bytes.Repeat([]byte("x"), 1<<20), Header: http.Header{"A": {strings.Repeat("v", 1<<16)}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := AppendEvent([]byte("prefix"), e)[len("prefix"):]
+			got, err := DecodeEvent(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, e) {
+				t.Errorf("decoded\n%+v, want\n%+v", got, e)
+			}
+			summary, err := DecodeEventSummary(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := *e
+			want.Header, want.Body = nil, nil
+			if !reflect.DeepEqual(summary, &want) {
+				t.Errorf("summary\n%+v, want\n%+v", summary, &want)
+			}
+		})
+	}
+}
+
+func TestDecodedEventSharesNoMemory(t *testing.T) {
+	b := AppendEvent(nil, sampleEvent())
+	got, err := DecodeEvent(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(b)
+	if !reflect.DeepEqual(got, sampleEvent()) {
+		t.Errorf("event changed with the bytes it came from: %+v", got)
+	}
+}
+
+func TestDecodeEventRefusesDamage(t *testing.T) {
+	good := AppendEvent(nil, sampleEvent())
+	for n := range good {
+		if _, err := DecodeEvent(good[:n]); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("cut to %d bytes: error %v, want ErrCorrupt", n, err)
+		}
+	}
+	if _, err := DecodeEvent(append(bytes.Clone(good), 0)); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("trailing byte: error %v, want ErrCorrupt", err)
+	}
+	newer := bytes.Clone(good)
+	newer[0] = eventVersion + 1
+	if _, err := DecodeEvent(newer); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "version 2") {
+		t.Errorf("newer version: error %v", err)
+	}
+}
+
+func FuzzDecodeEvent(f *testing.F) {
+	f.Add(AppendEvent(nil, sampleEvent()))
+	f.Add(AppendEvent(nil, &Event{}))
+	f.Add([]byte{eventVersion})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := DecodeEvent(b)
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("error %v does not wrap ErrCorrupt", err)
+			}
+			_, _ = DecodeEventSummary(b) // must not panic either
+			return
+		}
+		again, err := DecodeEvent(AppendEvent(nil, e))
+		if err != nil || !reflect.DeepEqual(again, e) {
+			t.Fatalf("decoded %+v, again %+v (%v)", e, again, err)
+		}
+	})
+}
+
+func BenchmarkAppendEvent(b *testing.B) {
+	e := sampleEvent()
+	e.Body = bytes.Repeat([]byte("x"), 1024)
+	buf := AppendEvent(nil, e)
+	for b.Loop() {
+		buf = AppendEvent(buf[:0], e)
+	}
+}
+
+func BenchmarkDecodeEvent(b *testing.B) {
+	e := sampleEvent()
+	e.Body = bytes.Repeat([]byte("x"), 1024)
+	buf := AppendEvent(nil, e)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := DecodeEvent(buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package filestore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// request is a caller that waits for the writer: an Accept, or, without a
+// submission, somebody who waits for the changes made so far to be durable.
+type request struct {
+	submission *retrystore.Submission
+	event      *event // joins the index once it is durable
+	record     []byte // the encoded event record
+	lanes      []*lane
+	accepted   time.Time
+	done       chan struct{} // closed when the fields below are final
+
+	// Guarded by Store.mu until done is closed.
+	abandoned bool
+	first     *request // the request with the same key earlier in the batch
+	receipt   retrystore.Receipt
+	err       error
+	token     uint64    // of the first target's lease; the others follow
+	at        time.Time // when it became durable
+}
+
+// Accept stores an event; see retrystore.Acceptor.
+func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retrystore.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return retrystore.Receipt{}, err
+	}
+	if err := checkSubmission(sub); err != nil {
+		return retrystore.Receipt{}, err
+	}
+	r, receipt, err := s.reserve(sub)
+	if r == nil {
+		return receipt, err
+	}
+	s.encode(r)
+	if err := s.submit(ctx, r); err != nil || r.receipt.Duplicate {
+		return r.receipt, err
+	}
+	return r.deliveries(), nil
+}
+
+func checkSubmission(sub *retrystore.Submission) error {
+	if n := len(sub.Targets); n == 0 || n > retrystore.MaxTargets {
+		return fmt.Errorf("event has %d destinations, want 1 to %d", n, retrystore.MaxTargets)
+	}
+	if !sub.Key.IsZero() && sub.KeyTTL <= 0 {
+		return fmt.Errorf("event key %s has no lifetime", sub.Key)
+	}
+	for _, t := range sub.Targets {
+		if t.Priority < 0 || t.Priority > retrystore.MaxPriority {
+			return fmt.Errorf("destination %s has priority %d, want 0 to %d", t.Destination, t.Priority, retrystore.MaxPriority)
+		}
+	}
+	return nil
+}
+
+// reserve answers a duplicate, or takes the room that sub needs and returns a
+// request that holds it until the writer, or unreserve, gives it up.
+func (s *Store) reserve(sub *retrystore.Submission) (*request, retrystore.Receipt, error) {
+	r := &request{submission: sub, lanes: make([]*lane, len(sub.Targets)), done: make(chan struct{})}
+	for full := false; ; full = true {
+		receipt, err := s.tryReserve(r)
+		if err == nil && receipt.Duplicate {
+			return nil, receipt, nil
+		}
+		// Out of keys: see whether some expired, once.
+		if errors.Is(err, errKeysFull) && !full && s.purgeSome() {
+			continue
+		}
+		if err != nil {
+			return nil, retrystore.Receipt{}, err
+		}
+		return r, retrystore.Receipt{}, nil
+	}
+}
+
+var errKeysFull = fmt.Errorf("%w: too many event keys remembered", retrystore.ErrFull)
+
+func (s *Store) tryReserve(r *request) (retrystore.Receipt, error) {
+	sub := r.submission
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return retrystore.Receipt{}, retrystore.ErrClosed
+	}
+	if receipt, ok := s.duplicate(sub.Key); ok {
+		return receipt, nil
+	}
+	if err := s.outage.refusal(); err != nil {
+		return retrystore.Receipt{}, err
+	}
+	e := s.index.endpoint(sub.Event.Endpoint)
+	if sub.MaxPending > 0 && e.open+e.reserved+len(sub.Targets) > sub.MaxPending {
+		return retrystore.Receipt{}, fmt.Errorf("%w: endpoint %s has %d deliveries pending", retrystore.ErrFull, sub.Event.Endpoint, e.open+e.reserved)
+	}
+	if !sub.Key.IsZero() {
+		if len(s.index.keys)+s.reservedKeys >= s.options.MaxKeys {
+			return retrystore.Receipt{}, errKeysFull
+		}
+		s.reservedKeys++
+	}
+	e.reserved += len(sub.Targets)
+	for i, t := range sub.Targets {
+		r.lanes[i] = s.index.lane(retrystore.Lane{Endpoint: sub.Event.Endpoint, Destination: t.Destination})
+	}
+	return retrystore.Receipt{}, nil
+}
+
+// unreserve gives up the room of r. The caller holds mu.
+func (s *Store) unreserve(r *request) {
+	r.lanes[0].endpoint.reserved -= len(r.lanes)
+	if !r.submission.Key.IsZero() {
+		s.reservedKeys--
+	}
+}
+
+// duplicate answers for a key that is durable. The caller holds mu.
+func (s *Store) duplicate(key retrystore.Key) (retrystore.Receipt, bool) {
+	if key.IsZero() {
+		return retrystore.Receipt{}, false
+	}
+	k, ok := s.index.keys[key]
+	if !ok || k.expired(s.instant()) {
+		return retrystore.Receipt{}, false
+	}
+	receipt := retrystore.Receipt{Duplicate: true, First: retrystore.Delivered}
+	if e := s.index.event(k.seq); e != nil {
+		receipt.First = e.first()
+	}
+	return receipt, true
+}
+
+// encode does, in the caller's goroutine, all work that the single writer need
+// not do: the record and the event that will join the index.
+func (s *Store) encode(r *request) {
+	sub, now := r.submission, s.options.Now()
+	r.accepted = now
+	head := record{
+		accepted: now.UnixMilli(),
+		key:      sub.Key,
+		targets:  make([]recordTarget, len(sub.Targets)),
+	}
+	var random [8]byte
+	binary.BigEndian.PutUint64(random[:], rand.Uint64())
+	copy(head.salt[:], random[:])
+	if !sub.Key.IsZero() {
+		// Rounded up: a key may be remembered a second longer, never shorter.
+		head.expiry = uint32(min(now.Add(sub.KeyTTL+time.Second-1).Unix(), math.MaxUint32))
+	}
+	r.event = newEvent(len(sub.Targets))
+	for i, t := range sub.Targets {
+		head.targets[i] = recordTarget{destination: t.Destination, priority: byte(t.Priority)}
+		d := &r.event.deliveries[i]
+		d.lane, d.priority, d.budgetSince, d.when = r.lanes[i], byte(t.Priority), head.accepted, head.accepted
+	}
+	r.event.received = sub.Event.ReceivedAt.UnixMilli()
+	r.event.key, r.event.expiry, r.event.salt = head.key, head.expiry, head.salt
+	r.record = appendRecord(make([]byte, 0, 512+len(sub.Event.Body)), &head, sub.Event)
+}
+
+// newEvent allocates the usual event of one delivery in one piece.
+func newEvent(deliveries int) *event {
+	one := &struct {
+		event
+		delivery [1]delivery
+	}{}
+	e := &one.event
+	if e.deliveries = one.delivery[:]; deliveries != 1 {
+		e = &event{deliveries: make([]delivery, deliveries)}
+	}
+	for i := range e.deliveries {
+		e.deliveries[i].event, e.deliveries[i].target, e.deliveries[i].queue = e, byte(i), queueNone
+	}
+	return e
+}
+
+// submit hands r to the writer and waits for it.
+func (s *Store) submit(ctx context.Context, r *request) error {
+	select {
+	case s.queue <- r:
+	default:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if r.submission != nil {
+			s.unreserve(r)
+		}
+		return fmt.Errorf("%w: %d writes are waiting for the disk", retrystore.ErrUnavailable, cap(s.queue))
+	}
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+	case <-s.stopped:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-r.done: // meanwhile; the answer is better than the context's error
+		return r.err
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		r.abandoned = true // the writer finds it so
+		return err
+	}
+	return retrystore.ErrClosed
+}
+
+// deliveries makes the receipt of r, which the writer has stored. It reads
+// nothing that another goroutine may have changed since.
+func (r *request) deliveries() retrystore.Receipt {
+	sub := r.submission
+	all := make([]retrystore.Delivery, len(sub.Targets))
+	receipt := retrystore.Receipt{Deliveries: make([]*retrystore.Delivery, len(all))}
+	for i, t := range sub.Targets {
+		d := &all[i]
+		receipt.Deliveries[i] = d
+		d.ID = deliveryID{seq: r.event.seq, target: byte(i), salt: r.event.salt}.String()
+		d.Lane = r.lanes[i].name
+		d.Event = sub.Event
+		d.Priority = t.Priority
+		d.Budget.Since = r.accepted
+		d.NextAttemptAt = r.accepted
+		if t.Lease > 0 {
+			d.State = retrystore.Leased
+			d.Lease = retrystore.Lease{Token: r.token + uint64(i), Until: r.at.Add(t.Lease)}
+		}
+	}
+	return receipt
+}

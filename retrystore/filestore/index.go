@@ -1,0 +1,238 @@
+package filestore
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// state is a retrystore.State or removed.
+type state uint8
+
+const (
+	pending   = state(retrystore.Pending)
+	leased    = state(retrystore.Leased)
+	delivered = state(retrystore.Delivered)
+	dead      = state(retrystore.Dead)
+	// removed deliveries were deleted by somebody while others of their event
+	// are still kept. They are in no list.
+	removed = dead + 1
+)
+
+// event is what memory keeps of a stored event with at least one delivery that
+// is neither delivered nor removed. Size matters here: there may be 100 000.
+type event struct {
+	seq        uint64
+	received   int64 // Event.ReceivedAt, Unix milliseconds
+	deliveries []delivery
+	key        retrystore.Key
+	expiry     uint32 // of the key, Unix seconds
+	salt       salt
+	rows       bool // it may have rows in the deliveries or attempts bucket
+	dirty      bool // it is in Store.dirty
+	corrupt    bool // its record cannot be decoded
+}
+
+// finished says that nothing is left to do for e, so that it can be forgotten.
+func (e *event) finished() bool {
+	for i := range e.deliveries {
+		if st := e.deliveries[i].state; st != delivered && st != removed {
+			return false
+		}
+	}
+	return true
+}
+
+// first is Receipt.First: the least settled state.
+func (e *event) first() retrystore.State {
+	first := retrystore.Delivered
+	for i := range e.deliveries {
+		switch e.deliveries[i].state {
+		case pending, leased:
+			return retrystore.Pending
+		case dead:
+			first = retrystore.Dead
+		}
+	}
+	return first
+}
+
+// delivery is what memory keeps of a delivery.
+type delivery struct {
+	event *event
+	lane  *lane
+	// token is that of the latest lease, until the delivery is settled,
+	// released or replayed. It stays valid after the lease lapsed: the result of
+	// a slow worker is still welcome as long as nobody else took over.
+	token uint64
+	// when is the due time while pending (Unix milliseconds, as it outlives the
+	// process) and the end of the lease while leased (monotonic milliseconds,
+	// so that a jump of the wall clock neither ends nor prolongs it).
+	when           int64
+	budgetSince    int64    // Unix milliseconds
+	unsaved        *changes // what the file does not hold yet; nil if nothing
+	attempts       uint32
+	budgetAttempts uint32
+	position       int32 // in queue
+	target         byte  // index in event.deliveries
+	priority       byte
+	state          state
+	queue          queueName
+}
+
+func (d *delivery) id() string {
+	return deliveryID{seq: d.event.seq, target: d.target, salt: d.event.salt}.String()
+}
+
+// changes are the parts of a delivery that the next commit has to write. A
+// commit that has taken them sets committing: who changes the delivery again
+// makes new changes that include the old ones, in case that commit fails.
+type changes struct {
+	row        []byte // encoded; nil when a commit has nothing to put
+	attempts   []numberedAttempt
+	committing bool
+}
+
+type numberedAttempt struct {
+	number  uint32 // 1 is the first
+	encoded []byte
+}
+
+// index is everything in memory. It can be rebuilt from the file, except for
+// leases, which end with the process. Store.mu guards it.
+type index struct {
+	slots     []slot // by seq; holes where events were forgotten
+	holes     int
+	lanes     map[retrystore.Lane]*lane
+	endpoints map[string]*endpoint
+	keys      keyIndex
+}
+
+type slot struct {
+	seq   uint64
+	event *event // nil: a hole
+}
+
+// endpoint counts for MaxPending.
+type endpoint struct {
+	open     int // deliveries pending or leased
+	reserved int // those of Accepts under way
+}
+
+func newIndex() index {
+	return index{
+		lanes:     make(map[retrystore.Lane]*lane),
+		endpoints: make(map[string]*endpoint),
+		keys:      make(keyIndex),
+	}
+}
+
+func (x *index) endpoint(name string) *endpoint {
+	e := x.endpoints[name]
+	if e == nil {
+		e = new(endpoint)
+		x.endpoints[strings.Clone(name)] = e
+	}
+	return e
+}
+
+// lane returns the named lane. Lanes are never dropped: there are as many as
+// configs ever named destinations.
+func (x *index) lane(name retrystore.Lane) *lane {
+	l := x.lanes[name]
+	if l == nil {
+		// The strings may be parts of a larger one, such as a whole header.
+		name.Endpoint, name.Destination = strings.Clone(name.Endpoint), strings.Clone(name.Destination)
+		l = newLane(name, x.endpoint(name.Endpoint))
+		x.lanes[name] = l
+	}
+	return l
+}
+
+// add puts e, whose seq is above all others, into the index and its deliveries
+// into their lanes.
+func (x *index) add(e *event, now instant) {
+	x.slots = append(x.slots, slot{seq: e.seq, event: e})
+	if !e.key.IsZero() {
+		x.keys[e.key] = rememberedKey{seq: e.seq, expiry: e.expiry}
+	}
+	for i := range e.deliveries {
+		d := &e.deliveries[i]
+		d.lane.add(d, now)
+	}
+}
+
+// forget takes e out. Its deliveries have left their lanes already.
+func (x *index) forget(e *event) {
+	i, found := x.find(e.seq)
+	if !found {
+		return
+	}
+	x.slots[i].event = nil
+	x.holes++
+	// Webhooks mostly leave in the order they came.
+	for len(x.slots) > 0 && x.slots[0].event == nil {
+		x.slots = x.slots[1:]
+		x.holes--
+	}
+	if x.holes > 1024 && x.holes > len(x.slots)/2 {
+		x.slots = slices.DeleteFunc(x.slots, func(s slot) bool { return s.event == nil })
+		x.holes = 0
+	}
+}
+
+// find returns the position of seq in slots, or where it would be.
+func (x *index) find(seq uint64) (int, bool) {
+	return slices.BinarySearchFunc(x.slots, seq, func(s slot, seq uint64) int {
+		switch {
+		case s.seq < seq:
+			return -1
+		case s.seq > seq:
+			return 1
+		}
+		return 0
+	})
+}
+
+func (x *index) event(seq uint64) *event {
+	if i, found := x.find(seq); found {
+		return x.slots[i].event
+	}
+	return nil
+}
+
+// delivery returns the delivery with that id, or nil.
+func (x *index) delivery(id string) *delivery {
+	p, ok := parseID(id)
+	if !ok {
+		return nil
+	}
+	e := x.event(p.seq)
+	if e == nil || e.salt != p.salt || int(p.target) >= len(e.deliveries) {
+		return nil
+	}
+	if d := &e.deliveries[p.target]; d.state != removed {
+		return d
+	}
+	return nil
+}
+
+// instant is one moment on both clocks.
+type instant struct {
+	wall int64 // Unix milliseconds
+	mono int64 // milliseconds since the store was opened, whatever the wall clock does
+}
+
+// lapse turns the end of a lease into a time for people and timers.
+func (s *Store) lapse(mono int64) time.Time {
+	return s.opened.Add(time.Duration(mono) * time.Millisecond)
+}
+
+// instant reads both clocks. A clock without a monotonic reading, as tests
+// inject, moves both.
+func (s *Store) instant() instant {
+	t := s.options.Now()
+	return instant{wall: t.UnixMilli(), mono: t.Sub(s.opened).Milliseconds()}
+}

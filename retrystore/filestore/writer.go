@@ -1,0 +1,424 @@
+package filestore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// housekeeping is how often the writer looks for expired keys.
+const housekeeping = time.Minute
+
+// run is the writer: the only goroutine that changes the file.
+func (s *Store) run() {
+	defer close(s.stopped)
+	commit := time.NewTimer(time.Hour)
+	commit.Stop()
+	keys := time.NewTimer(housekeeping)
+	defer keys.Stop()
+	for {
+		select {
+		case r := <-s.queue:
+			s.commit(s.gather(r))
+		case <-s.kick:
+			commit.Reset(s.commitDelay())
+		case <-commit.C:
+			s.commit(nil)
+		case <-keys.C:
+			// A slice at a time, so that an Accept never waits for all of them.
+			if s.purgeSome() {
+				keys.Reset(time.Millisecond)
+			} else {
+				keys.Reset(housekeeping)
+			}
+		case <-s.closing:
+			commit.Stop()
+			for more := true; more; {
+				s.commit(s.gather(nil))
+				more = len(s.queue) > 0
+			}
+			return
+		}
+	}
+}
+
+// gather takes what is waiting, first included.
+func (s *Store) gather(first *request) []*request {
+	var rs []*request
+	if first != nil {
+		rs = append(rs, first)
+	}
+	for len(rs) < maxBatch {
+		select {
+		case r := <-s.queue:
+			rs = append(rs, r)
+		default:
+			return rs
+		}
+	}
+	return rs
+}
+
+// batch is the work of one transaction.
+type batch struct {
+	events  []*request // to store, with their seq
+	waiting []*request // to answer afterwards: repeated keys, and flushes
+	changed []changedEvent
+	keys    map[uint32][]byte // slot → keys settled in this batch
+	drop    []uint32          // key slots to delete
+	held    bool              // nothing may be written now
+}
+
+// changedEvent is an event to delete or, otherwise, deliveries to save.
+type changedEvent struct {
+	event      *event
+	delete     bool
+	deliveries []changedDelivery
+}
+
+type changedDelivery struct {
+	delivery *delivery
+	changes  *changes
+}
+
+func (s *Store) commit(rs []*request) {
+	b := s.prepare(rs)
+	if b.held || len(b.events)+len(b.waiting)+len(b.changed)+len(b.drop) == 0 && s.undo == 0 {
+		return
+	}
+	start := time.Now()
+	err := guard(func() error { return s.db.Update(func(tx *bbolt.Tx) error { return s.write(tx, b) }) })
+	if s.options.afterCommit != nil {
+		err = s.options.afterCommit(err)
+	}
+	if err != nil {
+		s.failed(b, err, time.Since(start))
+		return
+	}
+	s.succeeded(b)
+}
+
+// prepare answers what needs no write, numbers the new events and collects the
+// changes made in memory since the last commit.
+func (s *Store) prepare(rs []*request) *batch {
+	b := new(batch)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	refusal := s.outage.refusal()
+	keys := make(map[retrystore.Key]*request)
+	for _, r := range rs {
+		switch {
+		case r.submission == nil && refusal == nil:
+			b.waiting = append(b.waiting, r)
+		case r.submission == nil:
+			r.finish(refusal)
+		case r.abandoned:
+			s.unreserve(r)
+		default:
+			s.admit(b, keys, r, refusal)
+		}
+	}
+	if refusal != nil && !s.closed {
+		b.held = true
+		s.wakeWriter() // for when the outage allows
+		return b
+	}
+	s.collect(b)
+	return b
+}
+
+// admit decides about one Accept. Its key may have become durable, or a
+// request with the same key may be ahead in this batch, since it was reserved.
+func (s *Store) admit(b *batch, keys map[retrystore.Key]*request, r *request, refusal error) {
+	key := r.submission.Key
+	if receipt, ok := s.duplicate(key); ok {
+		s.unreserve(r)
+		r.receipt = receipt
+		r.finish(nil)
+		return
+	}
+	if refusal != nil {
+		s.unreserve(r)
+		r.finish(refusal)
+		return
+	}
+	if !key.IsZero() {
+		if r.first = keys[key]; r.first != nil {
+			b.waiting = append(b.waiting, r)
+			return
+		}
+		keys[key] = r
+	}
+	s.seq++
+	r.event.seq = s.seq
+	b.events = append(b.events, r)
+}
+
+// collect moves the unsaved changes into b. The caller holds mu.
+func (s *Store) collect(b *batch) {
+	now := s.instant()
+	b.drop, s.expiredSlots = s.expiredSlots, nil
+	for _, e := range s.dirty {
+		e.dirty = false
+		c := changedEvent{event: e, delete: e.finished()}
+		if c.delete {
+			s.collectKey(b, e, now)
+		} else {
+			e.rows = true
+			for i := range e.deliveries {
+				d := &e.deliveries[i]
+				if d.unsaved != nil {
+					d.unsaved.committing = true
+					c.deliveries = append(c.deliveries, changedDelivery{d, d.unsaved})
+				}
+			}
+		}
+		b.changed = append(b.changed, c)
+	}
+	clear(s.dirty)
+	s.dirty = s.dirty[:0]
+}
+
+// write puts b into the transaction.
+func (s *Store) write(tx *bbolt.Tx, b *batch) error {
+	events := tx.Bucket(bucketEvents)
+	// Events are appended and mostly deleted in the order they came, so full
+	// pages are better than pages with room for insertions.
+	events.FillPercent = 1
+	if err := s.writeUndo(events); err != nil {
+		return err
+	}
+	for _, slot := range b.drop {
+		if err := tx.Bucket(bucketKeys).DeleteBucket(slotName(slot)); err != nil && !errors.Is(err, berrors.ErrBucketNotFound) {
+			return err
+		}
+	}
+	for i := range b.changed {
+		if err := writeChanged(tx, events, &b.changed[i]); err != nil {
+			return err
+		}
+	}
+	if err := writeKeys(tx, b.keys); err != nil {
+		return err
+	}
+	for _, r := range b.events {
+		if err := events.Put(eventKey(r.event.seq), r.record); err != nil {
+			return err
+		}
+	}
+	if len(b.events) == 0 {
+		return nil
+	}
+	// Kept so that numbers grow for ever, whatever is deleted.
+	return events.SetSequence(s.seq)
+}
+
+// writeUndo deletes what a failed commit may have left in the file after all:
+// when the last sync fails nobody knows what reached the disk. Its callers were
+// told that nothing was stored, so it must not be delivered.
+func (s *Store) writeUndo(events *bbolt.Bucket) error {
+	if s.undo == 0 {
+		return nil
+	}
+	var leftovers [][]byte
+	c := events.Cursor()
+	for k, _ := c.Seek(eventKey(s.undo)); k != nil; k, _ = c.Next() {
+		leftovers = append(leftovers, k)
+	}
+	for _, k := range leftovers {
+		if err := events.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeChanged(tx *bbolt.Tx, events *bbolt.Bucket, c *changedEvent) error {
+	seq := c.event.seq
+	if c.delete {
+		if err := events.Delete(eventKey(seq)); err != nil || !c.event.rows {
+			return err
+		}
+		return errors.Join(
+			deleteRange(tx.Bucket(bucketDeliveries), eventKey(seq), eventKey(seq+1)),
+			deleteRange(tx.Bucket(bucketAttempts), eventKey(seq), eventKey(seq+1)))
+	}
+	deliveries, attempts := tx.Bucket(bucketDeliveries), tx.Bucket(bucketAttempts)
+	for _, d := range c.deliveries {
+		target := d.delivery.target
+		if err := deliveries.Put(deliveryKey(seq, target), d.changes.row); err != nil {
+			return err
+		}
+		if len(d.changes.attempts) == 0 {
+			continue
+		}
+		var last uint32
+		for _, a := range d.changes.attempts {
+			last = a.number
+			if err := attempts.Put(attemptKey(seq, target, a.number), a.encoded); err != nil {
+				return err
+			}
+		}
+		if last > retrystore.MaxHistory {
+			from, to := attemptKey(seq, target, 0), attemptKey(seq, target, last-retrystore.MaxHistory+1)
+			if err := deleteRange(attempts, from, to); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// deleteRange deletes the keys from from, inclusive, to to, exclusive.
+func deleteRange(b *bbolt.Bucket, from, to []byte) error {
+	var keys [][]byte
+	c := b.Cursor()
+	for k, _ := c.Seek(from); k != nil && string(k) < string(to); k, _ = c.Next() {
+		keys = append(keys, k)
+	}
+	for _, k := range keys {
+		if err := b.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// succeeded makes the batch visible and answers its callers.
+func (s *Store) succeeded(b *batch) {
+	s.undo = 0
+	var wake []retrystore.Lane
+	s.mu.Lock()
+	at, now := s.options.Now(), s.instant()
+	for _, r := range b.events {
+		r.at = at
+		s.unreserve(r)
+		wake = s.install(r, now, wake)
+		r.finish(nil)
+	}
+	for _, r := range b.waiting {
+		if r.first != nil {
+			s.unreserve(r)
+			r.receipt = retrystore.Receipt{Duplicate: true, First: r.first.event.first()}
+		}
+		r.finish(nil)
+	}
+	for _, c := range b.changed {
+		for _, d := range c.deliveries {
+			if d.delivery.unsaved == d.changes {
+				d.delivery.unsaved = nil
+			}
+		}
+	}
+	if len(b.events) > 0 && s.outage.err != nil {
+		s.log.Info("store works again", zap.String("path", s.path), zap.Int("failed_commits", s.outage.failures))
+		s.outage = outage{}
+	}
+	s.mu.Unlock()
+	s.wakeLanes(wake...)
+}
+
+// install puts the event of r into the index, and its lane into wake when the
+// event waits for a worker there. The caller holds mu.
+func (s *Store) install(r *request, now instant, wake []retrystore.Lane) []retrystore.Lane {
+	r.token = s.token + 1
+	for i, t := range r.submission.Targets {
+		d := &r.event.deliveries[i]
+		s.token++
+		if t.Lease > 0 && !r.abandoned {
+			d.state, d.token, d.when = leased, s.token, now.mono+t.Lease.Milliseconds()
+			continue
+		}
+		d.when = min(d.when, now.wall) // due, even if the clock was put back since
+		if l := d.lane.name; len(wake) == 0 || wake[len(wake)-1] != l {
+			wake = append(wake, l)
+		}
+	}
+	s.index.add(r.event, now)
+	return wake
+}
+
+// failed answers the callers of a batch and keeps its changes for the next.
+func (s *Store) failed(b *batch, cause error, took time.Duration) {
+	if len(b.events) > 0 && s.undo == 0 {
+		s.undo = b.events[0].event.seq
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.outage.begin(cause, took)
+	s.log.Error("commit failed", zap.String("path", s.path), zap.Int("events_refused", len(b.events)),
+		zap.Int("changes_waiting", len(b.changed)), zap.Error(cause))
+	for _, r := range append(b.events, b.waiting...) {
+		if r.submission != nil {
+			s.unreserve(r)
+		}
+		r.finish(err)
+	}
+	for _, c := range b.changed {
+		for _, d := range c.deliveries {
+			d.changes.committing = false
+		}
+		s.changed(c.event)
+	}
+	s.expiredSlots = append(s.expiredSlots, b.drop...)
+	s.wakeWriter() // try again when the outage allows
+}
+
+func (r *request) finish(err error) {
+	r.err = err
+	close(r.done)
+}
+
+// outage is a row of failed commits. While it lasts Accepts are refused at
+// once, but for one batch each time until passes, which finds out whether the
+// disk works again. Deliveries go on in memory.
+type outage struct {
+	err      error // nil: none
+	failures int
+	delay    time.Duration
+	until    time.Time // of the real clock
+}
+
+// The bounds of outage.delay. A failed commit makes bbolt scan the whole file
+// for free pages, so a large file is probed less often.
+const (
+	minOutage = 50 * time.Millisecond
+	maxOutage = 5 * time.Second
+)
+
+func (o *outage) begin(cause error, took time.Duration) error {
+	o.err = fmt.Errorf("%w: commit: %w", retrystore.ErrUnavailable, cause)
+	if errors.Is(cause, berrors.ErrMaxSizeReached) {
+		o.err = fmt.Errorf("%w: file reached its size limit: %w", retrystore.ErrFull, cause)
+	}
+	o.failures++
+	o.delay = min(max(minOutage, min(2*o.delay, time.Second), 4*took), maxOutage)
+	o.until = time.Now().Add(o.delay)
+	return o.err
+}
+
+// refusal is the answer to those who need a commit now, nil if one may be tried.
+func (o *outage) refusal() error {
+	if o.err != nil && time.Now().Before(o.until) {
+		return o.err
+	}
+	return nil
+}
+
+// commitDelay is how long the next commit of changes may wait.
+func (s *Store) commitDelay() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(s.options.CommitInterval, time.Until(s.outage.until))
+}
+
+func slotName(slot uint32) []byte {
+	return binary.BigEndian.AppendUint32(nil, slot)
+}

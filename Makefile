@@ -1,0 +1,40 @@
+# make demo   shows the product at work, and ends by itself
+# make run    the same Caddy, kept running, with the demo application beside it
+# make test   all tests, with the race detector
+# make build  bin/caddy: Caddy with this module
+# make lint   gofmt, go vet, staticcheck
+
+MODULE := github.com/caddywebhooks/caddy-webhooks
+CADDY_VERSION = $(shell go list -m -f '{{.Version}}' github.com/caddyserver/caddy/v2)
+SOURCES := $(shell git ls-files '*.go' go.mod go.sum)
+TESTFLAGS ?=
+
+.PHONY: demo run test build lint deps vectors
+
+demo: bin/caddy
+	go run ./examples/quickstart/demo -caddy bin/caddy
+
+run: bin/caddy
+	go run ./examples/quickstart/demo -caddy bin/caddy -keep
+
+build: bin/caddy
+
+bin/caddy: $(SOURCES)
+	go tool xcaddy build $(CADDY_VERSION) --with $(MODULE)@v0.0.0=. --output $@
+
+test: deps
+	CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "gofmt these files:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+# What the tests need besides Go: a C compiler for the race detector, and
+# node with the providers' own libraries for an independent second opinion.
+deps:
+	@.ci/deps
+
+# Makes the providers' test vectors anew.
+vectors: deps
+	cd verify/testdata/vectors && node make.mjs

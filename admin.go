@@ -1,0 +1,306 @@
+package caddywebhooks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+func init() {
+	caddy.RegisterModule(adminAPI{})
+}
+
+// adminAPI lets people see and repair deliveries:
+//
+//	GET    /webhooks/endpoints
+//	GET    /webhooks/stats
+//	GET    /webhooks/deliveries?state=&endpoint=&destination=&type=&event_id=&since=&until=&limit=&cursor=
+//	GET    /webhooks/deliveries/{id}
+//	DELETE /webhooks/deliveries/{id}
+//	POST   /webhooks/deliveries/{id}/replay
+//	POST   /webhooks/replay   {"filter": {…}, "dry_run": true}
+type adminAPI struct{}
+
+// CaddyModule returns the Caddy module information.
+func (adminAPI) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.webhooks",
+		New: func() caddy.Module { return new(adminAPI) },
+	}
+}
+
+// Routes implements caddy.AdminRouter.
+func (adminAPI) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: "/webhooks/", Handler: caddy.AdminHandlerFunc(serveAdmin)}}
+}
+
+// adminCall answers one kind of request; id is the delivery's, where the path has one.
+type adminCall func(app *App, r *http.Request, id string) (any, error)
+
+// adminRoutes is the API: path below /webhooks/, then method.
+var adminRoutes = map[string]map[string]adminCall{
+	"endpoints":              {http.MethodGet: adminEndpoints},
+	"stats":                  {http.MethodGet: adminStats},
+	"deliveries":             {http.MethodGet: adminList},
+	"deliveries/{id}":        {http.MethodGet: adminShow, http.MethodDelete: adminDelete},
+	"deliveries/{id}/replay": {http.MethodPost: adminReplay},
+	"replay":                 {http.MethodPost: adminReplayAll},
+}
+
+func serveAdmin(w http.ResponseWriter, r *http.Request) error {
+	path, id := splitDeliveryID(strings.TrimPrefix(r.URL.Path, "/webhooks/"))
+	methods, ok := adminRoutes[path]
+	if !ok {
+		return apiError(http.StatusNotFound, fmt.Errorf("no such resource: %s", r.URL.Path))
+	}
+	call, ok := methods[r.Method]
+	if !ok {
+		for method := range methods {
+			w.Header().Add("Allow", method)
+		}
+		return apiError(http.StatusMethodNotAllowed, fmt.Errorf("method %s is not allowed here", r.Method))
+	}
+	app, err := runningApp()
+	if err != nil {
+		return err
+	}
+	result, err := call(app, r, id)
+	if err != nil {
+		return apiError(adminStatus(err), err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(result)
+}
+
+// splitDeliveryID turns deliveries/abc/replay into deliveries/{id}/replay and abc.
+func splitDeliveryID(path string) (pattern, id string) {
+	rest, ok := strings.CutPrefix(path, "deliveries/")
+	if !ok {
+		return path, ""
+	}
+	id, action, _ := strings.Cut(rest, "/")
+	pattern = "deliveries/{id}"
+	if action != "" {
+		pattern += "/" + action
+	}
+	return pattern, id
+}
+
+// runningApp finds the app of the config that runs now: the admin router
+// outlives configs, so nothing of an app may be kept between requests.
+func runningApp() (*App, error) {
+	value, err := caddy.ActiveContext().AppIfConfigured("webhooks")
+	app, ok := value.(*App)
+	if err != nil || !ok {
+		return nil, apiError(http.StatusNotFound, errors.New("the running config has no webhooks"))
+	}
+	select {
+	case <-app.started:
+		return app, nil
+	default:
+		return nil, apiError(http.StatusServiceUnavailable, errNotStarted)
+	}
+}
+
+func apiError(status int, err error) error {
+	if existing, ok := errors.AsType[caddy.APIError](err); ok {
+		return existing
+	}
+	return caddy.APIError{HTTPStatus: status, Err: err, Message: err.Error()}
+}
+
+// adminStatus maps the store's errors.
+func adminStatus(err error) int {
+	switch {
+	case errors.Is(err, retrystore.ErrNotFound):
+		return http.StatusNotFound
+	case errors.Is(err, retrystore.ErrState):
+		return http.StatusConflict
+	case errors.Is(err, retrystore.ErrCursor), errors.Is(err, errBadQuery):
+		return http.StatusBadRequest
+	case errors.Is(err, retrystore.ErrUnavailable), errors.Is(err, retrystore.ErrClosed):
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+var errBadQuery = errors.New("bad request")
+
+func adminStats(app *App, r *http.Request, _ string) (any, error) {
+	stats, err := app.store.Stats(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return newStatsView(app, stats), nil
+}
+
+func adminEndpoints(app *App, _ *http.Request, _ string) (any, error) {
+	return newEndpointsView(app), nil
+}
+
+// Bounds of a page.
+const (
+	defaultPage = 50
+	maxPage     = 1000
+)
+
+func adminList(app *App, r *http.Request, _ string) (any, error) {
+	query := r.URL.Query()
+	limit, cursor := defaultPage, query.Get("cursor")
+	if text := query.Get("limit"); text != "" {
+		var err error
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxPage {
+			return nil, fmt.Errorf("%w: limit is %q: want 1 to %d", errBadQuery, text, maxPage)
+		}
+	}
+	query.Del("limit")
+	query.Del("cursor")
+	filter, err := parseFilter(query)
+	if err != nil {
+		return nil, err
+	}
+	page, err := app.store.List(r.Context(), filter, cursor, limit)
+	if err != nil {
+		return nil, err
+	}
+	return newListView(page), nil
+}
+
+// parseFilter reads the query parameters of a list, which are the fields of a bulk filter too.
+func parseFilter(query url.Values) (retrystore.Filter, error) {
+	var filter retrystore.Filter
+	for name := range query {
+		text := query.Get(name)
+		var err error
+		switch name {
+		case "state":
+			for word := range strings.SplitSeq(text, ",") {
+				var state retrystore.State
+				if state, err = retrystore.ParseState(word); err != nil {
+					break
+				}
+				filter.States = append(filter.States, state)
+			}
+		case "endpoint":
+			filter.Endpoint = text
+		case "destination":
+			filter.Destination = text
+		case "type":
+			filter.EventType = text
+		case "event_id":
+			filter.EventID = text
+		case "since":
+			filter.Since, err = time.Parse(time.RFC3339, text)
+		case "until":
+			filter.Until, err = time.Parse(time.RFC3339, text)
+		default:
+			err = errors.New("unknown parameter")
+		}
+		if err != nil {
+			return filter, fmt.Errorf("%w: %s: %w", errBadQuery, name, err)
+		}
+	}
+	return filter, nil
+}
+
+func adminShow(app *App, r *http.Request, id string) (any, error) {
+	d, err := app.store.Get(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	return newDetailView(d), nil
+}
+
+func adminDelete(app *App, r *http.Request, id string) (any, error) {
+	if err := app.store.Delete(r.Context(), id); err != nil {
+		return nil, err
+	}
+	return map[string]string{"status": "deleted", "id": id}, nil
+}
+
+func adminReplay(app *App, r *http.Request, id string) (any, error) {
+	if err := app.store.Replay(r.Context(), id); err != nil {
+		return nil, err
+	}
+	return map[string]string{"status": "replayed", "id": id}, nil
+}
+
+// bulkRequest is the body of a bulk call.
+type bulkRequest struct {
+	Filter map[string]string `json:"filter"`
+	DryRun bool              `json:"dry_run"`
+}
+
+// bulkResult counts what a bulk call found and did.
+type bulkResult struct {
+	Matched int  `json:"matched"`
+	Done    int  `json:"done"`
+	DryRun  bool `json:"dry_run,omitempty"`
+}
+
+// adminReplayAll replays what the filter selects: dead letters, unless it names states.
+func adminReplayAll(app *App, r *http.Request, _ string) (any, error) {
+	var request bulkRequest
+	decoder := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 64<<10))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&request); err != nil {
+		return nil, fmt.Errorf("%w: %w", errBadQuery, err)
+	}
+	query := make(url.Values)
+	for name, value := range request.Filter {
+		query.Set(name, value)
+	}
+	filter, err := parseFilter(query)
+	if err != nil {
+		return nil, err
+	}
+	if len(filter.States) == 0 {
+		filter.States = []retrystore.State{retrystore.Dead}
+	}
+	return replayAll(r.Context(), app.store, filter, request.DryRun)
+}
+
+func replayAll(ctx context.Context, store retrystore.Inspector, filter retrystore.Filter, dryRun bool) (bulkResult, error) {
+	result := bulkResult{DryRun: dryRun}
+	for cursor := ""; ; {
+		page, err := store.List(ctx, filter, cursor, maxPage)
+		if err != nil {
+			return result, err
+		}
+		for _, d := range page.Deliveries {
+			result.Matched++
+			if dryRun {
+				continue
+			}
+			switch err := store.Replay(ctx, d.ID); {
+			case err == nil:
+				result.Done++
+			case errors.Is(err, retrystore.ErrNotFound), errors.Is(err, retrystore.ErrState):
+				// settled, deleted or taken since it was listed
+			default:
+				return result, err
+			}
+		}
+		if cursor = page.Next; cursor == "" {
+			return result, nil
+		}
+	}
+}
+
+// Interface guards
+var (
+	_ caddy.Module      = adminAPI{}
+	_ caddy.AdminRouter = adminAPI{}
+)

@@ -1,0 +1,224 @@
+package caddywebhooks
+
+import (
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// The JSON of the admin API. Names are fixed: people's scripts read them.
+
+type deliveryView struct {
+	ID            string     `json:"id"`
+	EventID       string     `json:"event_id"`
+	EventType     string     `json:"event_type"`
+	Provider      string     `json:"provider"`
+	Endpoint      string     `json:"endpoint"`
+	Destination   string     `json:"destination"`
+	State         string     `json:"state"`
+	Attempts      int        `json:"attempts"`
+	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
+	ReceivedAt    time.Time  `json:"received_at"`
+	LastStatus    int        `json:"last_status,omitempty"`
+	LastError     string     `json:"last_error,omitempty"`
+	Reason        string     `json:"reason,omitempty"`
+	CorrelationID string     `json:"correlation_id"`
+}
+
+type listView struct {
+	Deliveries []deliveryView `json:"deliveries"`
+	Next       string         `json:"next,omitempty"`
+}
+
+type attemptView struct {
+	At           time.Time `json:"at"`
+	Duration     string    `json:"duration"`
+	Status       int       `json:"status,omitempty"`
+	Error        string    `json:"error,omitempty"`
+	Answer       string    `json:"answer,omitempty"`
+	AnswerBase64 string    `json:"answer_base64,omitempty"`
+}
+
+type detailView struct {
+	deliveryView
+	Method     string        `json:"method"`
+	Host       string        `json:"host"`
+	URI        string        `json:"uri"`
+	Headers    http.Header   `json:"headers"`
+	Body       string        `json:"body,omitempty"`
+	BodyBase64 string        `json:"body_base64,omitempty"`
+	History    []attemptView `json:"history"`
+}
+
+type laneView struct {
+	Endpoint      string     `json:"endpoint"`
+	Destination   string     `json:"destination"`
+	Configured    bool       `json:"configured"`
+	Pending       int        `json:"pending"`
+	Retrying      int        `json:"retrying"`
+	Leased        int        `json:"leased"`
+	Dead          int        `json:"dead"`
+	OldestPending *time.Time `json:"oldest_pending_at,omitempty"`
+}
+
+type statsView struct {
+	Destinations []laneView `json:"destinations"`
+	EventKeys    int        `json:"event_keys"`
+	StoreBytes   int64      `json:"store_bytes"`
+}
+
+type endpointView struct {
+	Name         string   `json:"name"`
+	Provider     string   `json:"provider"`
+	Destinations []string `json:"destinations"`
+}
+
+type endpointsView struct {
+	Endpoints []endpointView `json:"endpoints"`
+}
+
+func newDeliveryView(d *retrystore.Delivery) deliveryView {
+	view := deliveryView{
+		ID:            d.ID,
+		EventID:       d.Event.EventID,
+		EventType:     d.Event.EventType,
+		Provider:      d.Event.Provider,
+		Endpoint:      d.Endpoint,
+		Destination:   d.Destination,
+		State:         d.State.String(),
+		Attempts:      d.Attempts,
+		ReceivedAt:    d.Event.ReceivedAt.UTC(),
+		LastStatus:    d.LastStatus,
+		LastError:     d.LastError,
+		Reason:        d.Reason,
+		CorrelationID: d.Event.CorrelationID,
+	}
+	if d.State == retrystore.Pending {
+		view.NextAttemptAt = timeOrNil(d.NextAttemptAt)
+	}
+	return view
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func newListView(page retrystore.Page) listView {
+	view := listView{Deliveries: make([]deliveryView, len(page.Deliveries)), Next: page.Next}
+	for i, d := range page.Deliveries {
+		view.Deliveries[i] = newDeliveryView(d)
+	}
+	return view
+}
+
+func newDetailView(d *retrystore.Delivery) detailView {
+	view := detailView{
+		deliveryView: newDeliveryView(d),
+		Method:       d.Event.Method,
+		Host:         d.Event.Host,
+		URI:          maskQuery(d.Event.URI),
+		Headers:      maskSecrets(d.Event.Header),
+		History:      make([]attemptView, len(d.History)),
+	}
+	view.Body, view.BodyBase64 = textOrBase64(d.Event.Body)
+	for i, attempt := range d.History {
+		view.History[i] = attemptView{
+			At:       attempt.At.UTC(),
+			Duration: attempt.Duration.String(),
+			Status:   attempt.Status,
+			Error:    attempt.Error,
+		}
+		view.History[i].Answer, view.History[i].AnswerBase64 = textOrBase64(attempt.Answer)
+	}
+	return view
+}
+
+// textOrBase64 keeps readable bytes readable and others exact.
+func textOrBase64(b []byte) (text, encoded string) {
+	if utf8.Valid(b) {
+		return string(b), ""
+	}
+	return "", base64.StdEncoding.EncodeToString(b)
+}
+
+// secretWords mark header names whose values nobody should see. A signature is
+// among them: with the body it lets a reader replay the webhook.
+var secretWords = []string{"auth", "token", "secret", "signature", "hmac", "cookie", "password", "api-key", "apikey"}
+
+const masked = "[masked]"
+
+// maskSecrets copies a header with the values of telling names hidden.
+func maskSecrets(header http.Header) http.Header {
+	copied := make(http.Header, len(header))
+	for name, values := range header {
+		if tellsSecret(name) {
+			values = []string{masked}
+		}
+		copied[name] = values
+	}
+	return copied
+}
+
+// maskQuery hides the values of telling query parameters.
+func maskQuery(uri string) string {
+	path, query, ok := strings.Cut(uri, "?")
+	if !ok {
+		return uri
+	}
+	parameters := strings.Split(query, "&")
+	for i, parameter := range parameters {
+		if name, _, ok := strings.Cut(parameter, "="); ok && tellsSecret(name) {
+			parameters[i] = name + "=" + masked
+		}
+	}
+	return path + "?" + strings.Join(parameters, "&")
+}
+
+func tellsSecret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
+}
+
+func newStatsView(app *App, stats retrystore.Stats) statsView {
+	view := statsView{
+		Destinations: make([]laneView, len(stats.Lanes)),
+		EventKeys:    stats.Keys,
+		StoreBytes:   stats.Bytes,
+	}
+	for i, lane := range stats.Lanes {
+		view.Destinations[i] = laneView{
+			Endpoint:      lane.Endpoint,
+			Destination:   lane.Destination,
+			Configured:    app.configured(lane.Lane),
+			Pending:       lane.Pending,
+			Retrying:      lane.Retrying,
+			Leased:        lane.Leased,
+			Dead:          lane.Dead,
+			OldestPending: timeOrNil(lane.OldestPending),
+		}
+	}
+	return view
+}
+
+func newEndpointsView(app *App) endpointsView {
+	view := endpointsView{Endpoints: []endpointView{}}
+	for _, name := range slices.Sorted(maps.Keys(app.endpoints)) {
+		h := app.endpoints[name]
+		endpoint := endpointView{Name: h.Name, Provider: h.Provider}
+		for _, f := range h.Forward {
+			endpoint.Destinations = append(endpoint.Destinations, f.Name)
+		}
+		view.Endpoints = append(view.Endpoints, endpoint)
+	}
+	return view
+}

@@ -1,0 +1,116 @@
+package caddywebhooks
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// answer is what the provider gets. The pipeline's steps return one to end the
+// request, or nil to go on.
+type answer struct {
+	code    int    // HTTP status
+	word    string // "status" or "error" of the body, and the Webhook-Status header
+	message string // for errors: one sentence for a person; nothing an attacker could use
+
+	retryAfter int                 // seconds; 0: no Retry-After header
+	allow      string              // for 405
+	raw        *verify.Answer      // instead of the JSON body
+	reason     string              // for the operator's log; never sent
+	cause      error               // for the operator's log; never sent
+	header     map[string][]string // further headers
+}
+
+// The answers that need no details. Those with details are made where they arise.
+var (
+	httpsRequired = &answer{code: http.StatusBadRequest, word: "https_required",
+		message: "this endpoint accepts HTTPS only"}
+	bodyIncomplete = &answer{code: http.StatusBadRequest, word: "body_incomplete",
+		message: "the request body ended early"}
+	payloadTooLarge = &answer{code: http.StatusRequestEntityTooLarge, word: "payload_too_large",
+		message: "the request body is larger than this endpoint accepts"}
+	unsupportedMediaType = &answer{code: http.StatusUnsupportedMediaType, word: "unsupported_media_type",
+		message: "this endpoint does not accept that content type"}
+)
+
+// Seconds that a provider is asked to wait. A store that is full drains
+// slowly; anything else is expected back soon.
+const (
+	retrySoon  = 5
+	retryLater = 30
+)
+
+// unavailable is the answer while nothing can be stored. It is always
+// retryable: the provider keeps the event until we can.
+func unavailable(seconds int, reason string, cause error) *answer {
+	return &answer{
+		code: http.StatusServiceUnavailable, word: "unavailable", retryAfter: seconds,
+		message: "the event cannot be accepted right now; send it again later",
+		reason:  reason, cause: cause,
+	}
+}
+
+// acknowledge is a success: the provider's own form where its row has one, else JSON.
+func acknowledge(code int, word string, p *verify.Provider) *answer {
+	a := &answer{code: code, word: word}
+	if p.Accepted.Status != 0 {
+		a.code, a.raw = p.Accepted.Status, &p.Accepted
+	}
+	return a
+}
+
+// ok tells successes from refusals.
+func (a *answer) ok() bool { return a.code < 400 }
+
+// body is the JSON form of every answer of ours.
+type answerBody struct {
+	Status        string `json:"status,omitempty"`
+	Error         string `json:"error,omitempty"`
+	Message       string `json:"message,omitempty"`
+	EventID       string `json:"event_id,omitempty"`
+	CorrelationID string `json:"correlation_id,omitempty"`
+}
+
+// write sends the answer. Errors of a provider that went away are its own.
+func (a *answer) write(w http.ResponseWriter, in *inbound) error {
+	h := w.Header()
+	h.Set("Webhook-Status", a.word)
+	if a.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(a.retryAfter))
+	}
+	if a.allow != "" {
+		h.Set("Allow", a.allow)
+	}
+	for name, values := range a.header {
+		h[name] = values
+	}
+
+	contentType, body := "application/json", []byte(nil)
+	if a.raw != nil {
+		contentType, body = a.raw.ContentType, []byte(a.raw.Body)
+	} else {
+		var err error
+		if body, err = json.Marshal(a.json(in)); err != nil {
+			return err
+		}
+	}
+	if contentType != "" {
+		h.Set("Content-Type", contentType)
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(a.code)
+	_, _ = w.Write(body)
+	return nil
+}
+
+func (a *answer) json(in *inbound) answerBody {
+	b := answerBody{CorrelationID: in.correlationID, Message: a.message}
+	if a.ok() {
+		b.Status, b.EventID = a.word, in.eventID
+	} else {
+		b.Error = a.word
+	}
+	return b
+}

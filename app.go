@@ -1,0 +1,277 @@
+package caddywebhooks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+const (
+	// defaultMaxPending bounds the open deliveries of an endpoint.
+	defaultMaxPending = 100_000
+	// startWait is how long a request waits for the app at start-up: Caddy
+	// starts its apps in no particular order, so HTTP may serve before us.
+	startWait = 5 * time.Second
+	// exitGrace is how long attempts in flight may go on when Caddy exits.
+	// What is cut off then is delivered again after the next start.
+	exitGrace = 10 * time.Second
+	// reloadGrace is the same for a config that was replaced. It passes in the
+	// background and is only there to bound it: attempts have their own timeout.
+	reloadGrace = time.Hour
+)
+
+// App holds what the endpoints of a config share: the store of deliveries and
+// the dispatcher that empties it. It needs no configuration.
+type App struct {
+	// Where events are kept. Default: a file in Caddy's data directory, which
+	// one Caddy process can use at a time.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=webhooks.stores inline_key=backend"`
+
+	// How many undelivered events each endpoint may hold, counted per
+	// destination. At the bound providers are answered 503 with Retry-After, so
+	// that they keep their events. Dead letters do not count. Default: 100000.
+	MaxPending int `json:"max_pending,omitempty"`
+
+	ctx       caddy.Context
+	logger    *zap.Logger
+	opener    StoreOpener
+	endpoints map[string]*Handler // by name; complete once every app is provisioned
+	servers   map[endpointOnServer]struct{}
+
+	started    chan struct{} // closed by Start
+	store      retrystore.Store
+	storeKey   string
+	dispatcher *forward.Dispatcher
+	stopOnce   sync.Once
+}
+
+// endpointOnServer tells a repeated name from one site that Caddy serves on
+// several servers (HTTP and HTTPS), which has a copy of its handlers on each.
+type endpointOnServer struct {
+	name   string
+	server *caddyhttp.Server
+}
+
+// StoreOpener is what a module in the namespace webhooks.stores provides.
+type StoreOpener interface {
+	// Key identifies the stored data, not the settings: two openers with equal
+	// keys share one open store, so that it survives a reload. Called in App.Start.
+	Key() (string, error)
+	// Open opens the store. It is called in App.Start, never in Provision, so
+	// that `caddy validate` works beside a running server.
+	Open(logger *zap.Logger) (retrystore.Store, error)
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "webhooks",
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision loads the store's settings; it opens nothing.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx = ctx
+	a.logger = ctx.Logger()
+	a.started = make(chan struct{})
+	a.endpoints = make(map[string]*Handler)
+	a.servers = make(map[endpointOnServer]struct{})
+	if a.MaxPending < 0 {
+		return fmt.Errorf("max_pending is %d: want a positive number", a.MaxPending)
+	}
+	if a.MaxPending == 0 {
+		a.MaxPending = defaultMaxPending
+	}
+	if a.StoreRaw == nil {
+		a.StoreRaw = json.RawMessage(`{"backend":"file"}`)
+	}
+	store, err := ctx.LoadModule(a, "StoreRaw")
+	if err != nil {
+		return fmt.Errorf("loading the store: %w", err)
+	}
+	a.opener = store.(StoreOpener)
+	return nil
+}
+
+// register adds an endpoint; handlers call it while they are provisioned.
+func (a *App) register(ctx caddy.Context, h *Handler) error {
+	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	place := endpointOnServer{h.Name, server}
+	if _, taken := a.servers[place]; taken {
+		return errNameTaken
+	}
+	a.servers[place] = struct{}{}
+	first, ok := a.endpoints[h.Name]
+	if !ok {
+		a.endpoints[h.Name] = h
+		return nil
+	}
+	if !first.sameSettings(h) {
+		return errNameTaken
+	}
+	return nil
+}
+
+var errNameTaken = errors.New("another endpoint has this name: give one of them another with `name`")
+
+// Start opens the store and starts delivering.
+func (a *App) Start() error {
+	store, key, err := acquireStore(a.opener, a.logger)
+	if err != nil {
+		return err
+	}
+	dispatcher, err := forward.New(store, a.destinations(), forward.Options{Logger: a.logger})
+	if err != nil {
+		releaseStore(key, a.logger)
+		return err
+	}
+	a.store, a.storeKey, a.dispatcher = store, key, dispatcher
+	a.warnOfOrphans()
+	dispatcher.Start()
+	close(a.started)
+	return nil
+}
+
+func (a *App) destinations() []forward.Destination {
+	var all []forward.Destination
+	for _, name := range slices.Sorted(maps.Keys(a.endpoints)) {
+		for _, f := range a.endpoints[name].Forward {
+			all = append(all, f.destination())
+		}
+	}
+	return all
+}
+
+// warnOfOrphans names the stored deliveries that this config delivers nowhere:
+// they stay until their endpoint and destination are back, or they are deleted.
+func (a *App) warnOfOrphans() {
+	stats, err := a.store.Stats(a.ctx)
+	if err != nil {
+		a.logger.Warn("counting stored deliveries", zap.Error(err))
+		return
+	}
+	for _, lane := range stats.Lanes {
+		if open := lane.Pending + lane.Leased; open > 0 && !a.configured(lane.Lane) {
+			a.logger.Warn("stored deliveries have no destination in this config; they are kept",
+				zap.String("endpoint", lane.Endpoint),
+				zap.String("destination", lane.Destination),
+				zap.Int("pending", open))
+		}
+	}
+}
+
+// configured reports whether this config delivers the lane.
+func (a *App) configured(lane retrystore.Lane) bool {
+	h, ok := a.endpoints[lane.Endpoint]
+	return ok && slices.ContainsFunc(h.Forward, func(f *Forward) bool { return f.lane == lane })
+}
+
+// draining counts the dispatchers of replaced configs that finish their last attempts.
+var draining sync.WaitGroup
+
+// Stop ends delivering. On a reload the attempts in flight go on in the
+// background, as Caddy's own HTTP requests do; when Caddy exits, Stop waits
+// for them for a while.
+func (a *App) Stop() error {
+	a.stopOnce.Do(func() { draining.Go(a.drain) })
+	if caddy.Exiting() {
+		waitFor(&draining, exitGrace+time.Second)
+	}
+	return nil
+}
+
+// drain outlives the config's context, which is cancelled as soon as Stop returned.
+func (a *App) drain() {
+	grace := reloadGrace
+	if caddy.Exiting() {
+		grace = exitGrace
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), grace)
+	defer cancel()
+	a.dispatcher.Stop(ctx)
+	releaseStore(a.storeKey, a.logger)
+}
+
+func waitFor(wg *sync.WaitGroup, limit time.Duration) {
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(limit):
+	}
+}
+
+// ready waits until the app was started.
+func (a *App) ready(ctx context.Context) error {
+	select {
+	case <-a.started:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(startWait)
+	defer timer.Stop()
+	select {
+	case <-a.started:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return errNotStarted
+	}
+}
+
+var errNotStarted = errors.New("the webhooks app has not started yet")
+
+// accept stores the event for the given lanes, all of one endpoint, and hands
+// each delivery straight to its lane where that has room. It returns after the
+// event is durable.
+func (a *App) accept(ctx context.Context, lanes []retrystore.Lane, s retrystore.Submission) (duplicate bool, err error) {
+	if err := a.ready(ctx); err != nil {
+		return false, err
+	}
+	s.MaxPending = a.MaxPending
+	s.Targets = make([]retrystore.Target, len(lanes))
+	slots := make([]*forward.Slot, len(lanes))
+	for i, lane := range lanes {
+		s.Targets[i].Destination = lane.Destination
+		if slot, ok := a.dispatcher.Reserve(lane); ok {
+			slots[i], s.Targets[i].Lease = slot, slot.Lease()
+		}
+	}
+	receipt, err := a.store.Accept(ctx, &s)
+	stored := err == nil && !receipt.Duplicate
+	for i, slot := range slots {
+		switch {
+		case slot == nil && stored:
+			a.dispatcher.Wake(lanes[i])
+		case slot != nil && stored:
+			slot.Run(receipt.Deliveries[i])
+		case slot != nil:
+			slot.Cancel()
+		}
+	}
+	return receipt.Duplicate, err
+}
+
+// Interface guards
+var (
+	_ caddy.App         = (*App)(nil)
+	_ caddy.Provisioner = (*App)(nil)
+)

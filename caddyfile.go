@@ -1,0 +1,204 @@
+package caddywebhooks
+
+import (
+	"slices"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+func init() {
+	httpcaddyfile.RegisterHandlerDirective("webhooks", parseHandler)
+	httpcaddyfile.RegisterDirectiveOrder("webhooks", httpcaddyfile.Before, "reverse_proxy")
+	httpcaddyfile.RegisterGlobalOption("webhooks", parseApp)
+}
+
+// parseHandler sets up the directive.
+func parseHandler(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h, start := new(Handler), *helper.Dispenser
+	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
+		return nil, err
+	}
+	start.Next()
+	if len(h.Forward) == 0 {
+		return nil, start.WrapErr(errNoDestination)
+	}
+	for _, f := range h.Forward {
+		if err := f.finalize(helper); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// subdirectives reads the lines of a block. Each line has a parser, which is
+// called with its name as the current token; an unknown or a repeated line is
+// an error, since a line that has no effect is a line that somebody relies on.
+type subdirectives map[string]func(d *caddyfile.Dispenser) error
+
+func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error {
+	seen := make(map[string]struct{})
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		name := d.Val()
+		parse, ok := s[name]
+		if !ok {
+			return d.Errf("unrecognized subdirective %q", name)
+		}
+		if _, again := seen[name]; again && !slices.Contains(repeatable, name) {
+			return d.Errf("subdirective %q is repeated", name)
+		}
+		seen[name] = struct{}{}
+		if err := parse(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile sets up the handler. Syntax:
+//
+//	webhooks [<matcher>] <provider> {
+//	    name          <endpoint>
+//	    secret        <secret>...
+//	    public_key    <key>...
+//	    tolerance     <duration>
+//	    verify        <algorithm> { … }
+//	    require_https on|off
+//	    max_body      <size>
+//	    content_type  <type>...
+//	    dedupe        off | <source>...
+//	    dedupe_ttl    <duration>
+//	    respond       accepted
+//	    forward [<upstream>...] {
+//	        name          <destination>
+//	        events        <glob>...
+//	        timeout       <duration>
+//	        retry         [exponential|linear|fibonacci] { … }
+//	        dead_on       <status>...
+//	        max_in_flight <number>
+//	        handle        { <directives> }
+//	    }
+//	}
+//
+// A <source> is `header <name>`, `json <pointer>`, `query <name>` or `form <name>`.
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's name
+	if !d.NextArg() {
+		return d.Err("the provider is missing: webhooks [<matcher>] <provider> { … }")
+	}
+	h.Provider = d.Val()
+	if _, ok := verify.Lookup(h.Provider); !ok && h.Provider != custom {
+		return d.WrapErr(unknownProvider(h.Provider))
+	}
+	if d.NextArg() {
+		return d.Errf("unexpected argument %q after the provider", d.Val())
+	}
+	return subdirectives{
+		"name":          func(d *caddyfile.Dispenser) error { return oneArg(d, &h.Name) },
+		"secret":        func(d *caddyfile.Dispenser) error { return someArgs(d, &h.Secrets) },
+		"public_key":    func(d *caddyfile.Dispenser) error { return someArgs(d, &h.PublicKeys) },
+		"tolerance":     func(d *caddyfile.Dispenser) error { return duration(d, &h.Tolerance) },
+		"verify":        h.unmarshalVerify,
+		"require_https": func(d *caddyfile.Dispenser) error { return onOff(d, &h.RequireHTTPS) },
+		"max_body":      func(d *caddyfile.Dispenser) error { return size(d, &h.MaxBody) },
+		"content_type":  func(d *caddyfile.Dispenser) error { return someArgs(d, &h.ContentTypes) },
+		"dedupe":        h.unmarshalDedupe,
+		"dedupe_ttl":    func(d *caddyfile.Dispenser) error { return duration(d, &h.DedupeTTL) },
+		"respond":       func(d *caddyfile.Dispenser) error { return oneOf(d, &h.Respond, "accepted") },
+		"forward":       h.unmarshalForward,
+	}.parse(d, "forward", "secret", "public_key")
+}
+
+// unmarshalDedupe reads `dedupe off` or `dedupe <source>...`.
+func (h *Handler) unmarshalDedupe(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	h.Dedupe = new(Dedupe)
+	if len(args) == 1 && args[0] == "off" {
+		h.Dedupe.Off = true
+		return nil
+	}
+	if len(args) == 0 {
+		return d.Err("dedupe wants `off`, or sources such as `header X-Event-Id` or `json /id`")
+	}
+	for len(args) > 0 {
+		words := 2
+		if args[0] == verify.FromFormJSON {
+			words = 3
+		}
+		source, err := verify.ParseSource(args[:min(words, len(args))])
+		if err != nil {
+			return d.WrapErr(err)
+		}
+		h.Dedupe.Sources = append(h.Dedupe.Sources, source)
+		args = args[min(words, len(args)):]
+	}
+	return nil
+}
+
+// parseApp sets up the app from the global option. Syntax:
+//
+//	webhooks {
+//	    store       file [<path>]
+//	    max_pending <number>
+//	}
+func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	if existing != nil {
+		return nil, d.Err("the global option webhooks is repeated: merge the two")
+	}
+	app := new(App)
+	if err := app.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "webhooks", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// UnmarshalCaddyfile sets up the app; see parseApp for the syntax.
+func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the option's name
+	if d.NextArg() {
+		return d.Errf("unexpected argument %q", d.Val())
+	}
+	return subdirectives{
+		"store":       a.unmarshalStore,
+		"max_pending": func(d *caddyfile.Dispenser) error { return number(d, &a.MaxPending, 1) },
+	}.parse(d)
+}
+
+// unmarshalStore lets the module of that name read the rest of the line and its block.
+func (a *App) unmarshalStore(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	backend := d.Val()
+	unmarshaler, err := caddyfile.UnmarshalModule(d, "webhooks.stores."+backend)
+	if err != nil {
+		return err
+	}
+	a.StoreRaw = caddyconfig.JSONModuleObject(unmarshaler, "backend", backend, nil)
+	return nil
+}
+
+// UnmarshalCaddyfile sets up the store. Syntax:
+//
+//	file [<path>]
+func (s *FileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the backend's name
+	if d.NextArg() {
+		s.Path = d.Val()
+	}
+	if d.NextArg() {
+		return d.Errf("unexpected argument %q after the path", d.Val())
+	}
+	return subdirectives{}.parse(d)
+}
+
+// Interface guards
+var (
+	_ caddyfile.Unmarshaler = (*Handler)(nil)
+	_ caddyfile.Unmarshaler = (*App)(nil)
+	_ caddyfile.Unmarshaler = (*FileStore)(nil)
+)

@@ -1,0 +1,139 @@
+package caddywebhooks
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/dustin/go-humanize"
+)
+
+// The readers below take the arguments of the current line; its name is the current token.
+
+func oneArg(d *caddyfile.Dispenser, into *string) error {
+	name := d.Val()
+	args := d.RemainingArgs()
+	if len(args) != 1 || args[0] == "" {
+		return d.Errf("%s wants one value", name)
+	}
+	*into = args[0]
+	return nil
+}
+
+// someArgs takes one or more values; a line may be repeated to give more.
+func someArgs(d *caddyfile.Dispenser, into *[]string) error {
+	name := d.Val()
+	args := d.RemainingArgs()
+	if len(args) == 0 || slices.Contains(args, "") {
+		return d.Errf("%s wants one or more values, none of them empty", name)
+	}
+	*into = append(*into, args...)
+	return nil
+}
+
+func oneOf(d *caddyfile.Dispenser, into *string, choices ...string) error {
+	name := d.Val()
+	if err := oneArg(d, into); err != nil || !slices.Contains(choices, *into) {
+		return d.Errf("%s wants one of: %s", name, strings.Join(choices, ", "))
+	}
+	return nil
+}
+
+func onOff(d *caddyfile.Dispenser, into **bool) error {
+	var word string
+	if err := oneOf(d, &word, "on", "off"); err != nil {
+		return err
+	}
+	on := word == "on"
+	*into = &on
+	return nil
+}
+
+func duration(d *caddyfile.Dispenser, into *caddy.Duration) error {
+	name, text := d.Val(), ""
+	if err := oneArg(d, &text); err != nil {
+		return err
+	}
+	value, err := caddy.ParseDuration(text)
+	if err != nil || value <= 0 {
+		return d.Errf("%s is %q: want a duration above zero, such as 30s, 5m or 3d", name, text)
+	}
+	*into = caddy.Duration(value)
+	return nil
+}
+
+func size(d *caddyfile.Dispenser, into *int64) error {
+	name, text := d.Val(), ""
+	if err := oneArg(d, &text); err != nil {
+		return err
+	}
+	value, err := humanize.ParseBytes(text)
+	if err != nil || value == 0 || value > 1<<30 {
+		return d.Errf("%s is %q: want a size from 1B to 1GiB, such as 512KiB", name, text)
+	}
+	*into = int64(value)
+	return nil
+}
+
+func number(d *caddyfile.Dispenser, into *int, least int) error {
+	name, text := d.Val(), ""
+	if err := oneArg(d, &text); err != nil {
+		return err
+	}
+	value, err := strconv.Atoi(text)
+	if err != nil || value < least {
+		return d.Errf("%s is %q: want a whole number of at least %d", name, text, least)
+	}
+	*into = value
+	return nil
+}
+
+// fraction reads 0.1 or 10%.
+func fraction(d *caddyfile.Dispenser, into *float64) error {
+	name, text := d.Val(), ""
+	if err := oneArg(d, &text); err != nil {
+		return err
+	}
+	digits, percent := strings.CutSuffix(text, "%")
+	value, err := strconv.ParseFloat(digits, 64)
+	if percent {
+		value /= 100
+	}
+	if err != nil || !(value >= 0 && value <= 1) {
+		return d.Errf("%s is %q: want a share from 0%% to 100%%", name, text)
+	}
+	*into = value
+	return nil
+}
+
+// statuses reads HTTP statuses.
+func statuses(d *caddyfile.Dispenser, into *[]int) error {
+	var texts []string
+	if err := someArgs(d, &texts); err != nil {
+		return err
+	}
+	for _, text := range texts {
+		code, err := strconv.Atoi(text)
+		if err != nil {
+			return d.Errf("%q is not an HTTP status", text)
+		}
+		*into = append(*into, code)
+	}
+	return nil
+}
+
+// factor reads a number that something is multiplied with.
+func factor(d *caddyfile.Dispenser, into *float64) error {
+	name, text := d.Val(), ""
+	if err := oneArg(d, &text); err != nil {
+		return err
+	}
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(value >= 1 && value <= 100) {
+		return d.Errf("%s is %q: want a number from 1 to 100", name, text)
+	}
+	*into = value
+	return nil
+}

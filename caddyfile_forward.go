@@ -1,0 +1,105 @@
+package caddywebhooks
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// unmarshalForward reads one `forward`; UnmarshalCaddyfile shows its syntax.
+func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
+	start := *d // errors about the destination as a whole name its first line
+	f := &Forward{Upstreams: d.RemainingArgs()}
+	err := subdirectives{
+		"name":          func(d *caddyfile.Dispenser) error { return oneArg(d, &f.Name) },
+		"events":        func(d *caddyfile.Dispenser) error { return someArgs(d, &f.Events) },
+		"timeout":       func(d *caddyfile.Dispenser) error { return duration(d, &f.Timeout) },
+		"retry":         f.unmarshalRetry,
+		"dead_on":       func(d *caddyfile.Dispenser) error { return statuses(d, &f.DeadOn) },
+		"max_in_flight": func(d *caddyfile.Dispenser) error { return number(d, &f.MaxInFlight, 1) },
+		"handle":        f.stashHandle,
+	}.parse(d)
+	if err != nil {
+		return err
+	}
+	f.setDefaultName()
+	if err := f.check(); err != nil {
+		return start.WrapErr(err)
+	}
+	if _, err := f.reverseProxy(); err != nil {
+		return start.WrapErr(err)
+	}
+	h.Forward = append(h.Forward, f)
+	return nil
+}
+
+// unmarshalRetry reads:
+//
+//	retry [exponential|linear|fibonacci] {
+//	    initial      <duration>
+//	    multiplier   <number>
+//	    max_delay    <duration>
+//	    max_attempts <number>
+//	    max_age      <duration>
+//	    jitter       <percent>
+//	}
+func (f *Forward) unmarshalRetry(d *caddyfile.Dispenser) error {
+	r := new(Retry)
+	f.Retry = r
+	if d.NextArg() {
+		r.Strategy = d.Val()
+	}
+	if d.NextArg() {
+		return d.Errf("unexpected argument %q after the strategy", d.Val())
+	}
+	err := subdirectives{
+		"initial":      func(d *caddyfile.Dispenser) error { return duration(d, &r.Initial) },
+		"multiplier":   func(d *caddyfile.Dispenser) error { return factor(d, &r.Multiplier) },
+		"max_delay":    func(d *caddyfile.Dispenser) error { return duration(d, &r.MaxDelay) },
+		"max_attempts": func(d *caddyfile.Dispenser) error { return number(d, &r.MaxAttempts, 1) },
+		"max_age":      func(d *caddyfile.Dispenser) error { return duration(d, &r.MaxAge) },
+		"jitter":       r.unmarshalJitter,
+	}.parse(d)
+	if err != nil {
+		return err
+	}
+	if err := r.policy().Validate(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// unmarshalJitter writes "none" as a negative share, since zero means the default.
+func (r *Retry) unmarshalJitter(d *caddyfile.Dispenser) error {
+	if err := fraction(d, &r.Jitter); err != nil {
+		return err
+	}
+	if r.Jitter == 0 {
+		r.Jitter = -1
+	}
+	return nil
+}
+
+// stashHandle keeps the block of `handle` for finalize: parsing directives
+// needs a Helper, which UnmarshalCaddyfile does not have.
+func (f *Forward) stashHandle(d *caddyfile.Dispenser) error {
+	f.handleSegment = d.NewFromNextSegment()
+	return nil
+}
+
+// finalize parses the stashed block.
+func (f *Forward) finalize(helper httpcaddyfile.Helper) error {
+	if f.handleSegment == nil {
+		return nil
+	}
+	handler, err := httpcaddyfile.ParseSegmentAsSubroute(helper.WithDispenser(f.handleSegment))
+	if err != nil {
+		return err
+	}
+	subroute, ok := handler.(*caddyhttp.Subroute)
+	if !ok {
+		return f.handleSegment.Err("handle was not parsed as a subroute")
+	}
+	f.Handle, f.handleSegment = subroute.Routes, nil
+	return nil
+}

@@ -1,0 +1,75 @@
+package caddywebhooks
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// unmarshalVerify reads how provider "custom" signs:
+//
+//	verify <algorithm> {
+//	    signature          <source>
+//	    format             <format>
+//	    content            <template> [<alternative>...]
+//	    body_digest        <source>
+//	    key                raw|base64|hex
+//	    key_prefix         <text>
+//	    private_key_prefix <text>
+//	    timestamp          <source> [s|ms|rfc3339]
+//	    id                 <source>
+//	    type               <source>
+//	}
+func (h *Handler) unmarshalVerify(d *caddyfile.Dispenser) error {
+	start := *d // errors about the scheme as a whole name its first line
+	if h.Provider != custom {
+		return d.Errf("verify is for provider %s; provider %s has a scheme of its own", custom, h.Provider)
+	}
+	s := new(verify.Scheme)
+	h.Verify = s
+	if err := oneArg(d, &s.Algorithm); err != nil {
+		return err
+	}
+	err := subdirectives{
+		"signature":          func(d *caddyfile.Dispenser) error { return source(d, &s.Signature) },
+		"format":             func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Format) },
+		"content":            func(d *caddyfile.Dispenser) error { return contents(d, s) },
+		"body_digest":        func(d *caddyfile.Dispenser) error { return source(d, &s.BodyDigest) },
+		"key":                func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Key) },
+		"key_prefix":         func(d *caddyfile.Dispenser) error { return oneArg(d, &s.KeyPrefix) },
+		"private_key_prefix": func(d *caddyfile.Dispenser) error { return oneArg(d, &s.PrivateKeyPrefix) },
+		"timestamp":          func(d *caddyfile.Dispenser) error { return timestamp(d, &s.Timestamp) },
+		"id":                 func(d *caddyfile.Dispenser) error { return source(d, &s.ID) },
+		"type":               func(d *caddyfile.Dispenser) error { return source(d, &s.Type) },
+	}.parse(d)
+	if err != nil {
+		return err
+	}
+	if err := s.Validate(); err != nil {
+		return start.WrapErr(err)
+	}
+	return nil
+}
+
+func source(d *caddyfile.Dispenser, into *verify.Source) (err error) {
+	if *into, err = verify.ParseSource(d.RemainingArgs()); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+func timestamp(d *caddyfile.Dispenser, into *verify.Timestamp) (err error) {
+	if *into, err = verify.ParseTimestamp(d.RemainingArgs()); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+func contents(d *caddyfile.Dispenser, s *verify.Scheme) error {
+	var all []string
+	if err := someArgs(d, &all); err != nil {
+		return err
+	}
+	s.Content, s.Alternatives = all[0], all[1:]
+	return nil
+}

@@ -1,0 +1,68 @@
+// Package dedupe answers "have we seen it?": it builds the keys that events are
+// remembered by and says how long remembering is needed. The store keeps the keys.
+package dedupe
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// What a key is made of. The tag is part of the hash, so that an id can never
+// equal a content hash.
+const (
+	tagValues  = 'v'
+	tagContent = 'c'
+)
+
+// Keyer builds the event keys of one endpoint. Keys of two endpoints never
+// meet. A Keyer is safe for concurrent use.
+type Keyer struct {
+	scope []byte // the endpoint's name with its length in front
+}
+
+// NewKeyer returns the Keyer of the endpoint of that name.
+func NewKeyer(endpoint string) *Keyer {
+	return &Keyer{scope: appendPart(nil, endpoint)}
+}
+
+// Values returns the key of an event that the given values identify together,
+// in their order. Each goes in with its length, so ("a","bc") and ("ab","c") differ.
+// No value should be empty: absent values make unrelated events look alike; use Content then.
+func (k *Keyer) Values(values ...string) retrystore.Key {
+	buf := make([]byte, 0, 128)
+	buf = append(append(buf, k.scope...), tagValues)
+	for _, v := range values {
+		buf = appendPart(buf, v)
+	}
+	return truncate(sha256.Sum256(buf))
+}
+
+// Content returns the key of an event without any id: a hash of the signed
+// timestamp (zero where the scheme signs none) and the body.
+func (k *Keyer) Content(timestamp time.Time, body []byte) retrystore.Key {
+	h := sha256.New()
+	h.Write(k.scope)
+	stamp := int64(0)
+	if !timestamp.IsZero() {
+		stamp = timestamp.UnixMilli()
+	}
+	h.Write(binary.BigEndian.AppendUint64([]byte{tagContent}, uint64(stamp)))
+	h.Write(body)
+	return truncate([sha256.Size]byte(h.Sum(nil)))
+}
+
+// MinTTL is the shortest time for which keys must be remembered so that no
+// signed webhook can be replayed: a timestamp up to tolerance in the future is
+// accepted and stays valid until tolerance after it.
+func MinTTL(tolerance time.Duration) time.Duration { return 2 * tolerance }
+
+func appendPart(buf []byte, part string) []byte {
+	return append(binary.AppendUvarint(buf, uint64(len(part))), part...)
+}
+
+func truncate(sum [sha256.Size]byte) retrystore.Key {
+	return retrystore.Key(sum[:len(retrystore.Key{})])
+}

@@ -1,0 +1,170 @@
+package caddywebhooks
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// sender delivers to one destination: it turns a stored delivery into a request
+// through a chain of Caddy handlers. It implements forward.Sender and is safe
+// for concurrent use.
+type sender struct {
+	chain   caddyhttp.Handler
+	server  *caddyhttp.Server
+	headers deliveryHeaders
+}
+
+var (
+	errNoHandler    = errors.New("no handler of this destination answered")
+	errAnswerBroken = errors.New("the answer broke off")
+)
+
+func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers deliveryHeaders) *sender {
+	// Without this last handler an event that no route matches would look like
+	// an empty success.
+	last := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return errNoHandler })
+	return &sender{chain: routes.Compile(last), server: server, headers: headers}
+}
+
+// maxDrain is how much of an answer's body is read. Reading it to its end lets
+// the connection be used again; an answer longer than this is not worth that.
+const maxDrain = 256 << 10
+
+// Send makes one attempt. Once the application has answered with a status,
+// that is the result, whatever then happens to the rest of its answer.
+func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forward.Answer, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w := &answerRecorder{header: make(http.Header), enough: cancel}
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler: // how Caddy ends a handler when an answer breaks off
+			answer, err = w.answer(errAnswerBroken)
+		default:
+			panic(p) // package forward makes an outcome of it
+		}
+	}()
+	r, err := s.request(ctx, d)
+	if err != nil {
+		return forward.Answer{}, err
+	}
+	// A prepared request serves once: its route groups and vars are used up.
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, s.server)
+	err = s.chain.ServeHTTP(w, r)
+	return w.answer(err)
+}
+
+// request rebuilds the request that the provider sent.
+func (s *sender) request(ctx context.Context, d *retrystore.Delivery) (*http.Request, error) {
+	event := d.Event
+	target, err := url.ParseRequestURI(event.URI)
+	if err != nil {
+		return nil, fmt.Errorf("stored URI: %w", err)
+	}
+	major, minor, _ := http.ParseHTTPVersion(event.Proto)
+	r := (&http.Request{
+		Method:        event.Method,
+		URL:           target,
+		Host:          event.Host,
+		RequestURI:    event.URI,
+		Proto:         event.Proto,
+		ProtoMajor:    major,
+		ProtoMinor:    minor,
+		Header:        s.headers.toDeliver(d),
+		Body:          io.NopCloser(bytes.NewReader(event.Body)),
+		ContentLength: int64(len(event.Body)),
+		RemoteAddr:    event.RemoteAddr,
+	}).WithContext(ctx)
+	if len(event.Body) == 0 {
+		r.Body = http.NoBody
+	}
+	if event.Scheme == "https" {
+		// Only for X-Forwarded-Proto, which Caddy derives from it.
+		r.TLS = &tls.ConnectionState{HandshakeComplete: true, ServerName: event.Host}
+	}
+	return r, nil
+}
+
+// answerRecorder is the response writer of an attempt. It keeps the final
+// status, the header and the first bytes of the body, and never reports an
+// error: a writer's error would make Caddy abort the attempt.
+type answerRecorder struct {
+	header  http.Header
+	status  int
+	body    []byte
+	written int
+	enough  context.CancelFunc // ends the attempt when the answer grows too long
+}
+
+// Header implements http.ResponseWriter.
+func (w *answerRecorder) Header() http.Header { return w.header }
+
+// WriteHeader implements http.ResponseWriter: informational statuses pass by, the first final one stays.
+func (w *answerRecorder) WriteHeader(status int) {
+	if status >= 200 && w.status == 0 {
+		w.status = status
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (w *answerRecorder) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	if room := retrystore.MaxAnswer - len(w.body); room > 0 {
+		w.body = append(w.body, p[:min(room, len(p))]...)
+	}
+	if w.written += len(p); w.written > maxDrain {
+		w.enough()
+	}
+	return len(p), nil
+}
+
+// Flush implements http.Flusher; there is nothing to flush.
+func (w *answerRecorder) Flush() {}
+
+// answer is the attempt's result, given what the chain returned.
+func (w *answerRecorder) answer(err error) (forward.Answer, error) {
+	if w.status != 0 {
+		return forward.Answer{Status: w.status, RetryAfter: w.header.Get("Retry-After"), Body: w.body}, nil
+	}
+	if handlerErr, ok := errors.AsType[caddyhttp.HandlerError](err); ok && handlerErr.Err != nil {
+		err = handlerErr.Err // without Caddy's trace of where it was made
+	}
+	return forward.Answer{}, err
+}
+
+// stamp writes the headers that tell the application about its delivery.
+func (n deliveryHeaders) stamp(h http.Header, d *retrystore.Delivery) {
+	h[n.id] = []string{d.ID}
+	h["Idempotency-Key"] = h[n.id]
+	h["Webhook-Provider"] = []string{d.Event.Provider}
+	h["Webhook-Attempt"] = []string{strconv.Itoa(d.Attempts + 1)}
+	h["Webhook-Received-At"] = []string{d.Event.ReceivedAt.UTC().Format(time.RFC3339Nano)}
+	h["X-Correlation-Id"] = []string{d.Event.CorrelationID}
+	if d.Event.EventID != "" {
+		h["Webhook-Event-Id"] = []string{d.Event.EventID}
+	}
+	if d.Event.EventType != "" {
+		h["Webhook-Event-Type"] = []string{d.Event.EventType}
+	}
+}
+
+// Interface guards
+var (
+	_ forward.Sender = (*sender)(nil)
+	_ http.Flusher   = (*answerRecorder)(nil)
+)

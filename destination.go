@@ -1,0 +1,192 @@
+package caddywebhooks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// Forward is a destination of an endpoint: where its events, or those of some
+// types, are delivered. Each has a queue, workers and retries of its own.
+type Forward struct {
+	// The destination's name, in logs, in the store and in the admin API. Unique
+	// in its endpoint. Default: the first upstream. Renaming a destination
+	// leaves its stored deliveries under the old name.
+	Name string `json:"name,omitempty"`
+
+	// Addresses of the application, as reverse_proxy takes them. Give these or
+	// `handle`.
+	Upstreams []string `json:"upstreams,omitempty"`
+
+	// Handlers that deliver the event instead of a reverse_proxy to upstreams:
+	// whatever answers 2xx has taken it.
+	Handle caddyhttp.RouteList `json:"handle,omitempty"`
+
+	// Event types that go here. `*` stands for any characters. Default: all.
+	Events []string `json:"events,omitempty"`
+
+	// How long one attempt may take. Default: 30s.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// When a failed attempt is tried again.
+	Retry *Retry `json:"retry,omitempty"`
+
+	// Statuses that make a delivery a dead letter at once. Default: 410.
+	DeadOn []int `json:"dead_on,omitempty"`
+
+	// How many attempts run at a time. Default: 32.
+	MaxInFlight int `json:"max_in_flight,omitempty"`
+
+	handleSegment *caddyfile.Dispenser // the block of `handle`, until it is parsed
+
+	lane   retrystore.Lane
+	sender *sender
+}
+
+// Retry says when a failed attempt is tried again. A zero field has its default.
+type Retry struct {
+	// How the delay grows: "exponential" (default), "linear" or "fibonacci".
+	Strategy string `json:"strategy,omitempty"`
+	// The delay after the first failed attempt. Default: 1s.
+	Initial caddy.Duration `json:"initial,omitempty"`
+	// What each delay is multiplied with to give the next; exponential only. Default: 2.
+	Multiplier float64 `json:"multiplier,omitempty"`
+	// The longest delay, also of one that the application asks for with Retry-After. Default: 1h.
+	MaxDelay caddy.Duration `json:"max_delay,omitempty"`
+	// How many attempts are made before a delivery becomes a dead letter. Default: 16.
+	MaxAttempts int `json:"max_attempts,omitempty"`
+	// How old a delivery may become before it is a dead letter. Default: 3d.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+	// How much each delay is randomly lengthened or shortened, as a fraction of
+	// it, so that failed deliveries do not come back all at once. Default: 0.1.
+	// A negative value means none.
+	Jitter float64 `json:"jitter,omitempty"`
+}
+
+// policy translates the settings for package forward.
+func (r *Retry) policy() forward.Retry {
+	if r == nil {
+		return forward.Retry{}
+	}
+	return forward.Retry{
+		Strategy:    forward.Strategy(r.Strategy),
+		Initial:     time.Duration(r.Initial),
+		Multiplier:  r.Multiplier,
+		MaxDelay:    time.Duration(r.MaxDelay),
+		MaxAttempts: r.MaxAttempts,
+		MaxAge:      time.Duration(r.MaxAge),
+		Jitter:      r.Jitter,
+	}
+}
+
+const defaultMaxInFlight = 32
+
+// setDefaultName gives an unnamed destination the name of its first upstream.
+func (f *Forward) setDefaultName() {
+	if f.Name == "" && len(f.Upstreams) > 0 {
+		f.Name = f.Upstreams[0]
+	}
+}
+
+// provision prepares the handlers that deliver, which live as long as ctx.
+func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
+	if f.MaxInFlight == 0 {
+		f.MaxInFlight = defaultMaxInFlight
+	}
+	f.lane = retrystore.Lane{Endpoint: h.Name, Destination: f.Name}
+	if err := f.check(); err != nil {
+		return err
+	}
+	routes := f.Handle
+	if len(f.Upstreams) > 0 {
+		proxy, err := f.reverseProxy()
+		if err != nil {
+			return err
+		}
+		routes = caddyhttp.RouteList{{HandlersRaw: []json.RawMessage{proxy}}}
+	}
+	if err := routes.Provision(ctx); err != nil {
+		return err
+	}
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return errors.New("webhooks must be used as a handler of an HTTP server")
+	}
+	f.sender = newSender(routes, server, h.headers)
+	return nil
+}
+
+func (f *Forward) check() error {
+	hasHandle := len(f.Handle) > 0 || f.handleSegment != nil
+	switch {
+	case f.Name == "":
+		return errors.New("a destination without upstreams needs a `name`")
+	case len(f.Upstreams) > 0 && hasHandle:
+		return errors.New("give upstreams or `handle`, not both")
+	case len(f.Upstreams) == 0 && !hasHandle:
+		return errors.New("give at least one upstream, or `handle`")
+	case f.MaxInFlight < 0:
+		return fmt.Errorf("max_in_flight is %d: want a positive number", f.MaxInFlight)
+	case f.Timeout < 0:
+		return fmt.Errorf("timeout is %s: want a positive duration", time.Duration(f.Timeout))
+	}
+	for _, code := range f.DeadOn {
+		if code < 300 || code > 599 {
+			return fmt.Errorf("dead_on %d: want statuses from 300 to 599", code)
+		}
+	}
+	return f.Retry.policy().Validate()
+}
+
+// reverseProxy is the config of a reverse_proxy to the upstreams. Its pool of
+// idle connections fits max_in_flight: with Caddy's default of 32, more
+// deliveries at a time than that would open a connection each.
+func (f *Forward) reverseProxy() (json.RawMessage, error) {
+	var proxy reverseproxy.Handler
+	tokens := []caddyfile.Token{{Text: "reverse_proxy"}}
+	for _, upstream := range f.Upstreams {
+		tokens = append(tokens, caddyfile.Token{Text: upstream})
+	}
+	if err := proxy.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
+		return nil, err
+	}
+	var transport reverseproxy.HTTPTransport
+	if proxy.TransportRaw != nil {
+		if err := json.Unmarshal(proxy.TransportRaw, &transport); err != nil {
+			return nil, err
+		}
+	}
+	transport.KeepAlive = &reverseproxy.KeepAlive{MaxIdleConnsPerHost: max(f.MaxInFlight, defaultMaxInFlight)}
+	proxy.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "http", nil)
+	return caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil), nil
+}
+
+// wants reports whether events of that type go here.
+func (f *Forward) wants(eventType string) bool {
+	return len(f.Events) == 0 || slices.ContainsFunc(f.Events, func(glob string) bool {
+		return forward.MatchType(glob, eventType)
+	})
+}
+
+// destination translates the settings for package forward.
+func (f *Forward) destination() forward.Destination {
+	return forward.Destination{
+		Lane:        f.lane,
+		Sender:      f.sender,
+		Retry:       f.Retry.policy(),
+		DeadOn:      f.DeadOn,
+		Timeout:     time.Duration(f.Timeout),
+		MaxInFlight: f.MaxInFlight,
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// providers are those of the quickstart config, in its order.
+var providers = []string{"stripe", "github", "slack", "shopify", "twilio", "svix"}
+
+// secrets are the quickstart config's own.
+var secrets = map[string]string{
+	"stripe":  "whsec_demo",
+	"github":  "github-demo",
+	"slack":   "slack-demo",
+	"shopify": "shopify-demo",
+	"twilio":  "twilio-demo",
+	"svix":    "whsec_ZGVtby1zZWNyZXQtb2YtMjQtYnl0ZXM=",
+}
+
+// webhook is one signed webhook; posting it twice sends the same event twice.
+type webhook struct {
+	provider, eventID, url string
+	row                    *verify.Provider
+	header                 http.Header
+	body                   []byte
+}
+
+func newWebhook(provider, address string) (*webhook, error) {
+	return newWebhookAt(provider, address, time.Now())
+}
+
+// newWebhookAt signs an event as if it were sent at that time.
+func newWebhookAt(provider, address string, at time.Time) (*webhook, error) {
+	row, ok := verify.Lookup(provider)
+	if !ok {
+		return nil, fmt.Errorf("no provider %s", provider)
+	}
+	verifier, err := row.NewVerifier(verify.Options{Secrets: []string{secrets[provider]}})
+	if err != nil {
+		return nil, err
+	}
+	target := &url.URL{Scheme: "http", Host: address, Path: "/" + provider}
+	r := sample.New(row, target, "demo_"+rand.Text(), "demo")
+	if err := verifier.Sign(r, at); err != nil {
+		return nil, err
+	}
+	id, _ := verifier.Identify(r)
+	return &webhook{provider: provider, eventID: id, url: r.URL(), row: row, header: r.Header, body: r.Body}, nil
+}
+
+// acceptedAs is how the endpoint acknowledges: in the provider's own form where it wants one.
+func (w *webhook) acceptedAs() (code int, word string) {
+	if w.row.Accepted.Status != 0 {
+		return w.row.Accepted.Status, "accepted"
+	}
+	return http.StatusAccepted, "accepted"
+}
+
+// post sends the webhook and returns the answer's status and its word.
+func (w *webhook) post() (code int, word string, err error) {
+	r, err := http.NewRequest(http.MethodPost, w.url, bytes.NewReader(w.body))
+	if err != nil {
+		return 0, "", err
+	}
+	r.Header = w.header.Clone()
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	return response.StatusCode, response.Header.Get("Webhook-Status"), nil
+}

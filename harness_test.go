@@ -1,0 +1,242 @@
+package caddywebhooks
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+)
+
+// running is a real Caddy in this process, loaded with a Caddyfile. Caddy's
+// state is global, so such tests do not run in parallel.
+type running struct {
+	t       *testing.T
+	site    string // URL of the site
+	admin   string // URL of the admin API
+	options string // the global options that every config of this test begins with
+	port    string
+}
+
+// startCaddy runs a site with these directives. extra goes into the global
+// options. The store is a file in the test's directory.
+func startCaddy(t *testing.T, directives, extra string) *running {
+	t.Helper()
+	port, adminPort := freePort(t), freePort(t)
+	c := &running{
+		t: t, port: port,
+		site:  "http://127.0.0.1:" + port,
+		admin: "http://127.0.0.1:" + adminPort,
+		options: fmt.Sprintf(`admin 127.0.0.1:%s
+	persist_config off
+	log {
+		output discard
+	}
+	webhooks {
+		store file %s
+	}
+	%s`, adminPort, filepath.Join(t.TempDir(), "deliveries.db"), extra),
+	}
+	if err := c.load(directives); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Error(err)
+		}
+		draining.Wait()
+	})
+	return c
+}
+
+// load replaces the running config by one with these directives.
+func (c *running) load(directives string) error {
+	config, err := adapt(fmt.Sprintf("{\n\t%s\n}\nhttp://:%s {\n\tbind 127.0.0.1\n%s\n}\n", c.options, c.port, directives))
+	if err != nil {
+		return err
+	}
+	return caddy.Load(config, true)
+}
+
+func adapt(caddyfile string) ([]byte, error) {
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
+	return config, err
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return port
+}
+
+const githubSecret = "It's a Secret to Everybody"
+
+// githubSignature signs as GitHub documents it, with the standard library only.
+func githubSignature(body string) string {
+	mac := hmac.New(sha256.New, []byte(githubSecret))
+	mac.Write([]byte(body))
+	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// githubRequest is a signed webhook; tests then spoil it as they need.
+func (c *running) githubRequest(path, id, body string) *http.Request {
+	c.t.Helper()
+	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.site+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-GitHub-Delivery", id)
+	r.Header.Set("X-GitHub-Event", "push")
+	r.Header.Set("X-Hub-Signature-256", githubSignature(body))
+	return r
+}
+
+// reply is an answer, read to its end.
+type reply struct {
+	code   int
+	header http.Header
+	body   string
+}
+
+func (r reply) json(t *testing.T) map[string]any {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal([]byte(r.body), &m); err != nil {
+		t.Fatalf("answer %q is not JSON: %v", r.body, err)
+	}
+	return m
+}
+
+func (c *running) do(r *http.Request) reply {
+	c.t.Helper()
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return reply{response.StatusCode, response.Header, string(body)}
+}
+
+// adminCall talks to the admin API; result may be nil.
+func (c *running) adminCall(method, path, body string, result any) int {
+	c.t.Helper()
+	r, err := http.NewRequestWithContext(c.t.Context(), method, c.admin+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	got := c.do(r)
+	if result != nil {
+		if err := json.Unmarshal([]byte(got.body), result); err != nil {
+			c.t.Fatalf("%s %s answered %q: %v", method, path, got.body, err)
+		}
+	}
+	return got.code
+}
+
+// application is a backend that remembers what it got and answers as told.
+type application struct {
+	address string
+	got     chan *received
+
+	mu     sync.Mutex
+	answer http.HandlerFunc
+}
+
+type received struct {
+	method, host, uri string
+	header            http.Header
+	body              string
+}
+
+func startApplication(t *testing.T) *application {
+	t.Helper()
+	a := &application{got: make(chan *received, 1000)}
+	server := httptest.NewServer(a)
+	a.address = strings.TrimPrefix(server.URL, "http://")
+	t.Cleanup(server.Close)
+	return a
+}
+
+// answerWith makes the application answer so from now on; nil means 200.
+func (a *application) answerWith(answer http.HandlerFunc) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answer = answer
+}
+
+func (a *application) answerStatus(code int) {
+	a.answerWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+}
+
+func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	a.mu.Lock()
+	answer := a.answer
+	a.mu.Unlock()
+	a.got <- &received{r.Method, r.Host, r.RequestURI, r.Header.Clone(), string(body)}
+	if answer != nil {
+		answer(w, r)
+	}
+}
+
+const patience = 20 * time.Second
+
+// next waits for the next request at the application.
+func (a *application) next(t *testing.T) *received {
+	t.Helper()
+	select {
+	case got := <-a.got:
+		return got
+	case <-time.After(patience):
+		t.Fatal("nothing arrived at the application")
+		return nil
+	}
+}
+
+// eventually polls for something that only the store knows.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", patience, what)
+		}
+	}
+}
+
+// delivery waits for the only delivery that the query selects.
+func (c *running) delivery(query string) deliveryView {
+	c.t.Helper()
+	var list listView
+	eventually(c.t, "one delivery with "+query, func() bool {
+		c.adminCall(http.MethodGet, "/webhooks/deliveries?"+query, "", &list)
+		return len(list.Deliveries) == 1
+	})
+	return list.Deliveries[0]
+}

@@ -1,0 +1,186 @@
+package caddywebhooks
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// inbound is one webhook on its way through the pipeline.
+type inbound struct {
+	r             *http.Request
+	receivedAt    time.Time
+	scheme        string // as the provider saw it
+	correlationID string
+	signed        verify.Request // what the provider signed
+
+	// filled in by the steps
+	verified     verify.Result
+	eventID      string
+	eventType    string
+	destinations []retrystore.Lane
+}
+
+// newInbound looks at the request as the provider sent it: before rewrites of
+// earlier handlers, and before a TLS-terminating proxy that the server trusts.
+func (h *Handler) newInbound(r *http.Request) *inbound {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	in := &inbound{
+		r:             r,
+		receivedAt:    h.now(),
+		scheme:        "http",
+		correlationID: correlationID(r, trusted),
+	}
+	host := r.Host
+	if r.TLS != nil {
+		in.scheme = "https"
+	}
+	if trusted {
+		if proto := firstOf(r.Header.Get("X-Forwarded-Proto")); strings.EqualFold(proto, "https") {
+			in.scheme = "https"
+		}
+		if forwarded := firstOf(r.Header.Get("X-Forwarded-Host")); forwarded != "" {
+			host = forwarded
+		}
+	}
+	uri := r.RequestURI
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		uri = original.RequestURI
+	}
+	in.signed = verify.Request{Method: r.Method, Scheme: in.scheme, Host: host, URI: uri, Header: r.Header}
+	return in
+}
+
+// firstOf is the first element of a comma-separated header: what the outermost
+// trusted proxy wrote.
+func firstOf(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	return strings.TrimSpace(first)
+}
+
+// correlationID takes over a trusted proxy's request id, or makes one.
+func correlationID(r *http.Request, trusted bool) string {
+	if trusted {
+		for _, name := range []string{"X-Correlation-Id", "X-Request-Id"} {
+			if id := r.Header.Get(name); printable(id) {
+				return id
+			}
+		}
+	}
+	var id [16]byte
+	for i := range id {
+		id[i] = byte(rand.Uint32())
+	}
+	return hex.EncodeToString(id[:])
+}
+
+// printable reports whether id can go into logs and headers as it is.
+func printable(id string) bool {
+	if id == "" || len(id) > 128 {
+		return false
+	}
+	for _, c := range []byte(id) {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// mediaType is the request's content type without parameters, lower-case.
+func (in *inbound) mediaType() string {
+	media, _, err := mime.ParseMediaType(in.r.Header.Get("Content-Type"))
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return ""
+	}
+	return media
+}
+
+var errBodyTooLarge = errors.New("body too large")
+
+// readBody reads the whole body, chunked or not, and fails when it is longer
+// than limit: cutting it would break the signature or, worse, the event. Memory
+// grows with what arrives, not with what Content-Length claims.
+func readBody(r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, errBodyTooLarge
+	}
+	const trust = 64 << 10 // a claimed length that is believed at once
+	var buf bytes.Buffer
+	if n := r.ContentLength; n > 0 {
+		buf.Grow(int(min(n, trust)) + bytes.MinRead)
+	}
+	n, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if n > limit {
+		return nil, errBodyTooLarge
+	}
+	return buf.Bytes(), nil
+}
+
+// newEvent is what is stored and delivered: the request as the handlers before
+// us left it, without what belongs to this connection only.
+func (h *Handler) newEvent(in *inbound) *retrystore.Event {
+	return &retrystore.Event{
+		Endpoint:      h.Name,
+		Provider:      h.provider.Name,
+		EventID:       in.eventID,
+		EventType:     in.eventType,
+		CorrelationID: in.correlationID,
+		ReceivedAt:    in.receivedAt,
+		Method:        in.r.Method,
+		Scheme:        in.scheme,
+		Host:          in.r.Host,
+		URI:           in.r.URL.RequestURI(),
+		Proto:         in.r.Proto,
+		RemoteAddr:    in.r.RemoteAddr,
+		Header:        h.headers.toStore(in.r.Header),
+		Body:          in.signed.Body,
+	}
+}
+
+// logReceived writes the one line that each webhook gets on its way in.
+func (h *Handler) logReceived(in *inbound, a *answer) {
+	level := zap.InfoLevel
+	if !a.ok() {
+		level = zap.WarnLevel
+	}
+	entry := h.logger.Check(level, "webhook received")
+	if entry == nil {
+		return
+	}
+	clientIP, _ := caddyhttp.GetVar(in.r.Context(), caddyhttp.ClientIPVarKey).(string)
+	fields := []zap.Field{
+		zap.String("endpoint", h.Name),
+		zap.String("provider", h.Provider),
+		zap.String("outcome", a.word),
+		zap.Int("status", a.code),
+		zap.String("correlation_id", in.correlationID),
+		zap.String("client_ip", clientIP),
+		zap.Duration("duration", h.now().Sub(in.receivedAt)),
+	}
+	if in.eventID != "" || in.eventType != "" {
+		fields = append(fields, zap.String("event_id", in.eventID), zap.String("event_type", in.eventType))
+	}
+	if a.reason != "" {
+		fields = append(fields, zap.String("reason", a.reason))
+	}
+	if a.cause != nil {
+		fields = append(fields, zap.Error(a.cause))
+	}
+	entry.Write(fields...)
+}

@@ -1,0 +1,124 @@
+// Package caddyproc runs a built Caddy as a process that can be stopped, or
+// killed as by a power cut, and started again. The demo and the fault tests use it.
+package caddyproc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+// startLimit bounds how long Caddy may take to listen. It takes a fraction of a
+// second on an idle machine.
+const startLimit = 60 * time.Second
+
+// Process is one Caddy. Its fields are set before Start. It serves one goroutine at a time.
+type Process struct {
+	Binary  string
+	Config  string   // path of a Caddyfile
+	Address string   // host:port that listens once Caddy is up
+	Env     []string // added to the environment
+	Log     io.Writer
+
+	command *exec.Cmd
+	exited  chan struct{}
+}
+
+// FreePort returns a TCP port of the loopback interface that nobody uses now.
+func FreePort() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return port, err
+}
+
+// Start runs Caddy and waits until it takes connections.
+func (p *Process) Start() error {
+	if p.Log == nil {
+		p.Log = new(Tail)
+	}
+	p.command = exec.Command(p.Binary, "run", "--config", p.Config, "--adapter", "caddyfile")
+	p.command.Env = append(os.Environ(), p.Env...)
+	p.command.Stdout, p.command.Stderr = p.Log, p.Log
+	if err := p.command.Start(); err != nil {
+		return err
+	}
+	p.exited = make(chan struct{})
+	go func(c *exec.Cmd, exited chan struct{}) { _ = c.Wait(); close(exited) }(p.command, p.exited)
+	deadline := time.Now().Add(startLimit)
+	for {
+		if connection, err := net.Dial("tcp", p.Address); err == nil {
+			return connection.Close()
+		}
+		select {
+		case <-p.exited:
+			return errors.Join(errors.New("caddy ended while starting"), p.LastWords())
+		case <-time.After(10 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return errors.Join(fmt.Errorf("caddy does not listen on %s", p.Address), p.LastWords())
+		}
+	}
+}
+
+// Stop ends Caddy the polite way and waits for its end.
+func (p *Process) Stop() {
+	_ = p.command.Process.Signal(os.Interrupt)
+	<-p.exited
+}
+
+// Kill ends Caddy with SIGKILL and waits for its end.
+func (p *Process) Kill() {
+	_ = p.command.Process.Kill()
+	<-p.exited
+}
+
+// Pid is the process id, for tools that look at it from outside.
+func (p *Process) Pid() int { return p.command.Process.Pid }
+
+// LastWords are the end of Caddy's log as an error, for when something went wrong.
+func (p *Process) LastWords() error {
+	if t, ok := p.Log.(*Tail); ok {
+		return fmt.Errorf("the end of Caddy's log:\n%s", t)
+	}
+	return nil
+}
+
+// Tail is a writer that keeps the last lines written to it. It is safe for concurrent use.
+type Tail struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+const (
+	tailLines = 15
+	tailBytes = 1 << 20
+)
+
+// Write implements io.Writer.
+func (t *Tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.buf.Len() > tailBytes {
+		t.buf.Next(t.buf.Len() / 2)
+	}
+	return t.buf.Write(p)
+}
+
+// String returns the last lines.
+func (t *Tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := strings.Split(strings.TrimSpace(t.buf.String()), "\n")
+	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
+}

@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/caddyproc"
+)
+
+// setup is a proxy process in front of an application.
+type setup struct {
+	*caddyproc.Process
+	dir      string
+	admin    string // URL of the admin API
+	hook     string // URL that takes webhooks
+	upstream string
+}
+
+// newSetup writes the config of a proxy that retries quickly, and starts it.
+// store is the path of its file; empty puts it into the test's directory.
+func newSetup(t *testing.T, app *application, store string) *setup {
+	t.Helper()
+	port, adminPort := freePort(t), freePort(t)
+	s := &setup{
+		dir:      t.TempDir(),
+		admin:    "http://127.0.0.1:" + adminPort,
+		hook:     "http://127.0.0.1:" + port + "/github",
+		upstream: app.address,
+	}
+	if store == "" {
+		store = filepath.Join(s.dir, "deliveries.db")
+	}
+	s.Process = &caddyproc.Process{
+		Binary:  caddyBinary,
+		Config:  filepath.Join(s.dir, "Caddyfile"),
+		Address: "127.0.0.1:" + port,
+		Env:     []string{"XDG_DATA_HOME=" + s.dir, "XDG_CONFIG_HOME=" + s.dir},
+	}
+	config := s.caddyfile(port, adminPort, store, 0)
+	if err := os.WriteFile(s.Config, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			t.Log(s.LastWords())
+		}
+	})
+	return s
+}
+
+// caddyfile differs in a header that nobody looks at from revision to revision,
+// so that Caddy takes each for a new config.
+func (s *setup) caddyfile(port, adminPort, store string, revision int) string {
+	return fmt.Sprintf(`
+{
+	admin 127.0.0.1:%s
+	persist_config off
+	log {
+		level WARN
+	}
+	webhooks {
+		store file %s
+	}
+}
+http://127.0.0.1:%s {
+	header X-Revision %d
+	webhooks /github github {
+		secret %s
+		require_https off
+		forward %s {
+			name app
+			timeout 5s
+			max_in_flight 64
+			retry linear {
+				initial 50ms
+				max_delay 200ms
+				max_attempts 1000
+			}
+		}
+	}
+}
+`, adminPort, store, port, revision, githubSecret, s.upstream)
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	port, err := caddyproc.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// adminStats is what the admin API says of the store.
+type adminStats struct {
+	Destinations []struct {
+		Destination           string
+		Pending, Leased, Dead int
+	}
+	EventKeys int `json:"event_keys"`
+}
+
+func (s *setup) stats(t *testing.T) adminStats {
+	t.Helper()
+	response, err := http.Get(s.admin + "/webhooks/stats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var stats adminStats
+	if err := json.NewDecoder(response.Body).Decode(&stats); err != nil {
+		t.Fatal(err)
+	}
+	return stats
+}
+
+// waitUntilEmpty waits until the store holds nothing that is still to be delivered.
+func (s *setup) waitUntilEmpty(t *testing.T, limit time.Duration) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		open := 0
+		stats := s.stats(t)
+		for _, d := range stats.Destinations {
+			open += d.Pending + d.Leased
+		}
+		if open == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d deliveries are still open after %s: %+v", open, limit, stats)
+		}
+		time.Sleep(50 * time.Millisecond) // another process: nothing here can signal it
+	}
+}

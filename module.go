@@ -1,0 +1,335 @@
+// Package caddywebhooks is a Caddy HTTP handler that receives webhooks in front
+// of an application: it verifies the provider's signature, drops duplicates,
+// stores the event durably, answers the provider at once, and delivers the
+// event to the application with retries and dead letters.
+package caddywebhooks
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/dedupe"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+func init() {
+	caddy.RegisterModule(new(Handler))
+}
+
+// Defaults of the handler's settings.
+const (
+	defaultTolerance = 5 * time.Minute
+	defaultMaxBody   = 1 << 20
+	defaultDedupeTTL = 24 * time.Hour
+)
+
+// Handler receives the webhooks of one provider: one endpoint. It answers the
+// provider itself; no handler behind it in the route is called.
+//
+// An event is acknowledged only after it is durable in the store of the
+// `webhooks` app, and is then delivered to every destination in `forward` that
+// wants its type.
+type Handler struct {
+	// Who sends: the name of a row in the table of providers, such as
+	// "stripe" or "github", or "custom" together with `verify`. Required.
+	Provider string `json:"provider,omitempty"`
+
+	// The endpoint's name, in logs, in the store and in the admin API. Unique
+	// among the endpoints of a server. Default: the provider's name. Renaming an
+	// endpoint leaves its stored deliveries under the old name.
+	Name string `json:"name,omitempty"`
+
+	// Shared secrets. Any of them may have signed a webhook, so a secret can be
+	// rotated without losing one: add the new one, switch the provider, remove
+	// the old one. The first is used to sign. Global placeholders such as
+	// {env.STRIPE_SECRET} and {file./run/secrets/stripe} are expanded when the
+	// config is loaded; one that is unset or empty is an error.
+	Secrets []string `json:"secrets,omitempty"`
+
+	// Public keys, for providers that sign with a private key. As with secrets,
+	// any may match and placeholders are expanded.
+	PublicKeys []string `json:"public_keys,omitempty"`
+
+	// How far a signed timestamp may be from now, in the past and in the
+	// future. Default: 5m. It has no effect with schemes that sign no timestamp.
+	Tolerance caddy.Duration `json:"tolerance,omitempty"`
+
+	// How provider "custom" signs. Not allowed with another provider.
+	Verify *verify.Scheme `json:"verify,omitempty"`
+
+	// Whether plain HTTP is refused. A request is HTTPS if its connection is,
+	// or if a proxy that the server trusts (`trusted_proxies`) says so in
+	// X-Forwarded-Proto. Default: true.
+	RequireHTTPS *bool `json:"require_https,omitempty"`
+
+	// The largest accepted body, in bytes. Default: 1 MiB.
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	// Accepted media types, without parameters. Default: what the provider sends.
+	ContentTypes []string `json:"content_types,omitempty"`
+
+	// What identifies an event. Default: the provider's event id, or a hash of
+	// the endpoint, the signed timestamp and the body if there is none.
+	Dedupe *Dedupe `json:"dedupe,omitempty"`
+
+	// How long an event is remembered, counted from its acceptance. Default:
+	// 24h. It must be at least twice the tolerance where the provider signs a
+	// timestamp: that long one webhook stays valid.
+	DedupeTTL caddy.Duration `json:"dedupe_ttl,omitempty"`
+
+	// What the provider is answered with: "accepted" (default) answers as soon as
+	// the event is stored.
+	Respond string `json:"respond,omitempty"`
+
+	// Where events go. At least one is required.
+	Forward []*Forward `json:"forward,omitempty"`
+
+	app      *App
+	logger   *zap.Logger
+	provider *verify.Provider
+	verifier *verify.Verifier
+	keyer    *dedupe.Keyer
+	headers  deliveryHeaders
+	now      func() time.Time
+}
+
+// Dedupe says what identifies an event.
+type Dedupe struct {
+	// Off stores every webhook, even one that was stored before.
+	Off bool `json:"off,omitempty"`
+
+	// Where the identifying values are. All of them together identify an event;
+	// if one is missing from a webhook, the default hash is used for it.
+	Sources []verify.Source `json:"sources,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.webhooks",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision sets up the endpoint and registers it with the app.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	h.now = time.Now
+	h.setDefaults()
+	if err := h.provision(ctx); err != nil {
+		return fmt.Errorf("endpoint %s: %w", h.Name, err)
+	}
+	return nil
+}
+
+func (h *Handler) setDefaults() {
+	if h.Name == "" {
+		h.Name = h.Provider
+	}
+	if h.Tolerance == 0 {
+		h.Tolerance = caddy.Duration(defaultTolerance)
+	}
+	if h.MaxBody == 0 {
+		h.MaxBody = defaultMaxBody
+	}
+	if h.DedupeTTL == 0 {
+		h.DedupeTTL = caddy.Duration(defaultDedupeTTL)
+	}
+}
+
+func (h *Handler) provision(ctx caddy.Context) error {
+	var err error
+	if h.provider, err = h.lookUpProvider(); err != nil {
+		return err
+	}
+	if len(h.ContentTypes) == 0 {
+		h.ContentTypes = h.provider.ContentTypes
+	}
+	if h.verifier, err = h.newVerifier(); err != nil {
+		return err
+	}
+	if err := h.checkSettings(); err != nil {
+		return err
+	}
+	h.keyer = dedupe.NewKeyer(h.Name)
+	h.headers = deliveryHeadersFor(h.verifier)
+	for _, f := range h.Forward {
+		if err := f.provision(ctx, h); err != nil {
+			return fmt.Errorf("forward %s: %w", f.Name, err)
+		}
+	}
+	app, err := ctx.App("webhooks")
+	if err != nil {
+		return err
+	}
+	h.app = app.(*App)
+	return h.app.register(ctx, h)
+}
+
+// Cleanup has nothing to release: the app owns what outlives a request.
+
+// ServeHTTP takes one webhook through the pipeline and answers the provider.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	in := h.newInbound(r)
+	a := h.process(in)
+	h.logReceived(in, a)
+	return a.write(w, in)
+}
+
+// process is the order of things: each step ends the request with an answer or
+// passes it on with nil.
+func (h *Handler) process(in *inbound) *answer {
+	for _, step := range []func(*inbound) *answer{
+		h.requireHTTPS,
+		h.checkMethod,
+		h.checkContentType,
+		h.readBody,
+		h.shakeHandsUnsigned,
+		h.verifySignature,
+		h.shakeHandsSigned,
+		h.identify,
+		h.chooseDestinations,
+	} {
+		if a := step(in); a != nil {
+			return a
+		}
+	}
+	return h.accept(in)
+}
+
+func (h *Handler) requireHTTPS(in *inbound) *answer {
+	if in.scheme != "https" && (h.RequireHTTPS == nil || *h.RequireHTTPS) {
+		return httpsRequired
+	}
+	return nil
+}
+
+func (h *Handler) checkMethod(in *inbound) *answer {
+	allowed := h.provider.Methods
+	if slices.Contains(allowed, in.r.Method) {
+		return nil
+	}
+	return methodNotAllowed(allowed)
+}
+
+func (h *Handler) checkContentType(in *inbound) *answer {
+	if len(h.ContentTypes) == 0 || in.r.ContentLength == 0 {
+		return nil
+	}
+	if !slices.Contains(h.ContentTypes, in.mediaType()) {
+		return unsupportedMediaType
+	}
+	return nil
+}
+
+func (h *Handler) readBody(in *inbound) *answer {
+	body, err := readBody(in.r, h.MaxBody)
+	switch {
+	case errors.Is(err, errBodyTooLarge):
+		return payloadTooLarge
+	case err != nil:
+		a := *bodyIncomplete
+		a.cause = err
+		return &a
+	}
+	in.signed.Body = body
+	return nil
+}
+
+func (h *Handler) shakeHandsUnsigned(in *inbound) *answer { return h.shakeHands(in, false) }
+func (h *Handler) shakeHandsSigned(in *inbound) *answer   { return h.shakeHands(in, true) }
+
+func (h *Handler) shakeHands(in *inbound, verified bool) *answer {
+	reply, ok := h.verifier.Handshake(&in.signed, verified)
+	if !ok {
+		return nil
+	}
+	return &answer{code: reply.Status, word: "handshake", raw: &reply}
+}
+
+func (h *Handler) verifySignature(in *inbound) *answer {
+	result, err := h.verifier.Verify(&in.signed)
+	if err != nil {
+		return signatureRefused(err)
+	}
+	in.verified = result
+	return nil
+}
+
+func (h *Handler) identify(in *inbound) *answer {
+	in.eventID, in.eventType = h.verifier.Identify(&in.signed)
+	return nil
+}
+
+func (h *Handler) chooseDestinations(in *inbound) *answer {
+	for _, f := range h.Forward {
+		if f.wants(in.eventType) {
+			in.destinations = append(in.destinations, f.lane)
+		}
+	}
+	if len(in.destinations) == 0 {
+		return acknowledge(http.StatusOK, "ignored", h.provider)
+	}
+	return nil
+}
+
+// accept stores the event and has it delivered. Only here is a webhook acknowledged.
+func (h *Handler) accept(in *inbound) *answer {
+	duplicate, err := h.app.accept(in.r.Context(), in.destinations, retrystore.Submission{
+		Key:    h.eventKey(in),
+		KeyTTL: time.Duration(h.DedupeTTL),
+		Event:  h.newEvent(in),
+	})
+	switch {
+	case errors.Is(err, retrystore.ErrFull):
+		return unavailable(retryLater, "store_full", err)
+	case err != nil:
+		return unavailable(retrySoon, "store_unavailable", err)
+	case duplicate:
+		return acknowledge(http.StatusOK, "duplicate", h.provider)
+	}
+	return acknowledge(http.StatusAccepted, "accepted", h.provider)
+}
+
+// eventKey builds what the event is remembered by; zero with deduplication off.
+func (h *Handler) eventKey(in *inbound) retrystore.Key {
+	if h.Dedupe != nil && h.Dedupe.Off {
+		return retrystore.Key{}
+	}
+	if values, ok := h.identifyingValues(in); ok {
+		return h.keyer.Values(values...)
+	}
+	return h.keyer.Content(in.verified.Timestamp, in.signed.Body)
+}
+
+// identifyingValues are those of the configured sources, else the provider's
+// event id. A missing one makes them all useless: an empty value would make
+// unrelated events look alike.
+func (h *Handler) identifyingValues(in *inbound) ([]string, bool) {
+	if h.Dedupe == nil || len(h.Dedupe.Sources) == 0 {
+		return []string{in.eventID}, in.eventID != ""
+	}
+	values := make([]string, len(h.Dedupe.Sources))
+	for i, source := range h.Dedupe.Sources {
+		value, ok := source.Extract(&in.signed)
+		if !ok {
+			return nil, false
+		}
+		values[i] = value
+	}
+	return values, true
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

@@ -1,0 +1,160 @@
+package caddywebhooks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddywebhooks/caddy-webhooks/dedupe"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// custom is the provider whose scheme the config describes.
+const custom = "custom"
+
+// namePattern keeps names readable in URLs, logs and metrics.
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$`)
+
+// lookUpProvider finds the provider's row, or makes one of the `verify` block.
+func (h *Handler) lookUpProvider() (*verify.Provider, error) {
+	switch {
+	case h.Provider == "":
+		return nil, errors.New("the provider is missing, such as stripe or github")
+	case h.Provider == custom && h.Verify == nil:
+		return nil, errors.New("provider custom needs a `verify` block that says how it signs")
+	case h.Provider == custom:
+		return verify.Custom(*h.Verify)
+	case h.Verify != nil:
+		return nil, fmt.Errorf("`verify` is for provider custom; provider %s has a scheme of its own", h.Provider)
+	}
+	provider, ok := verify.Lookup(h.Provider)
+	if !ok {
+		return nil, unknownProvider(h.Provider)
+	}
+	return provider, nil
+}
+
+func unknownProvider(name string) error {
+	var names []string
+	for _, p := range verify.Providers() {
+		names = append(names, p.Name)
+	}
+	return fmt.Errorf("unknown provider %q: want one of %s, or custom with a `verify` block", name, strings.Join(names, ", "))
+}
+
+// newVerifier expands the secrets and builds the endpoint's verifier. An unset
+// placeholder must not become an empty key, which anybody could sign with.
+func (h *Handler) newVerifier() (*verify.Verifier, error) {
+	secrets, err := expand("secret", h.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	publicKeys, err := expand("public_key", h.PublicKeys)
+	if err != nil {
+		return nil, err
+	}
+	return h.provider.NewVerifier(verify.Options{
+		Secrets:    secrets,
+		PublicKeys: publicKeys,
+		Tolerance:  time.Duration(h.Tolerance),
+	})
+}
+
+// expand resolves placeholders. Its errors name the setting and the
+// placeholder, never a value.
+func expand(setting string, values []string) ([]string, error) {
+	replacer := caddy.NewReplacer()
+	out := make([]string, len(values))
+	for i, value := range values {
+		expanded, err := replacer.ReplaceOrErr(value, true, true)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", setting, err)
+		}
+		// Files end in a newline that is not part of the secret.
+		if strings.HasPrefix(value, "{file.") {
+			expanded = strings.TrimRight(expanded, "\r\n")
+		}
+		if expanded == "" {
+			return nil, fmt.Errorf("%s is empty", setting)
+		}
+		out[i] = expanded
+	}
+	return out, nil
+}
+
+// checkSettings refuses what cannot work or would not be safe.
+func (h *Handler) checkSettings() error {
+	switch {
+	case !namePattern.MatchString(h.Name):
+		return fmt.Errorf("name %q: want up to 128 letters, digits and . _ : / @ -, beginning with a letter or digit", h.Name)
+	case h.MaxBody < 0:
+		return fmt.Errorf("max_body is %d: want a positive size", h.MaxBody)
+	case h.Respond != "" && h.Respond != "accepted":
+		return fmt.Errorf("respond %q: want accepted", h.Respond)
+	case len(h.Forward) == 0:
+		return errNoDestination
+	}
+	minTTL := dedupe.MinTTL(time.Duration(h.Tolerance))
+	if ttl := time.Duration(h.DedupeTTL); ttl <= 0 || h.verifier.SignedTimestamp() && ttl < minTTL {
+		return fmt.Errorf("dedupe_ttl is %s: want at least %s, twice the tolerance, because a webhook stays valid that long", ttl, minTTL)
+	}
+	return h.checkSources()
+}
+
+var errNoDestination = errors.New("no destination: add `forward <upstream>`")
+
+func (h *Handler) checkSources() error {
+	if h.Dedupe != nil {
+		if h.Dedupe.Off && len(h.Dedupe.Sources) > 0 {
+			return errors.New("dedupe is off and has sources: want one or the other")
+		}
+		for _, source := range h.Dedupe.Sources {
+			if err := source.Validate(); err != nil {
+				return fmt.Errorf("dedupe: %w", err)
+			}
+		}
+	}
+	names := make(map[string]struct{})
+	for _, f := range h.Forward {
+		f.setDefaultName()
+		if _, taken := names[f.Name]; taken {
+			return fmt.Errorf("two destinations are named %q: give one of them another with `name`", f.Name)
+		}
+		names[f.Name] = struct{}{}
+	}
+	return nil
+}
+
+// sameSettings tells copies of one directive on several servers from two
+// endpoints that want one name.
+func (h *Handler) sameSettings(other *Handler) bool {
+	a, errA := json.Marshal(h)
+	b, errB := json.Marshal(other)
+	return errA == nil && errB == nil && string(a) == string(b)
+}
+
+// signatureRefused tells the caller as little as DESIGN's table allows, and the
+// operator why.
+func signatureRefused(err error) *answer {
+	a := &answer{code: http.StatusUnauthorized, word: string(verify.InvalidSignature), cause: err}
+	if failure, ok := errors.AsType[*verify.Error](err); ok {
+		a.code, a.word, a.reason = failure.Status(), string(failure.Reason), failure.Detail
+	}
+	a.message = "the webhook could not be verified"
+	return a
+}
+
+// methodNotAllowed lists what the provider sends.
+func methodNotAllowed(allowed []string) *answer {
+	return &answer{
+		code: http.StatusMethodNotAllowed, word: "method_not_allowed",
+		message: "this endpoint does not accept that method",
+		allow:   strings.Join(allowed, ", "),
+	}
+}

@@ -1,0 +1,29 @@
+package caddywebhooks
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// newSlackChallenge is Slack's url_verification request, signed as Slack documents it.
+func newSlackChallenge(t *testing.T, c *running, secret string) *http.Request {
+	t.Helper()
+	body := `{"token":"t","challenge":"the-challenge","type":"url_verification"}`
+	stamp := strconv.FormatInt(time.Now().Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte("v0:" + stamp + ":" + body))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.site+"/slack", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Slack-Request-Timestamp", stamp)
+	r.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))
+	return r
+}

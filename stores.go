@@ -1,0 +1,113 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore/filestore"
+)
+
+func init() {
+	caddy.RegisterModule(new(FileStore))
+}
+
+// stores keeps open stores across reloads: the old and the new config use one
+// store side by side, and the last to let go closes it.
+var stores = caddy.NewUsagePool()
+
+// pooledStore adds to a store what caddy.UsagePool asks of its values.
+type pooledStore struct{ retrystore.Store }
+
+// Destruct closes the store.
+func (s pooledStore) Destruct() error { return s.Close() }
+
+// acquireStore opens the store, or takes a share in it if it is open already.
+// The share is given back with releaseStore and the returned key.
+func acquireStore(opener StoreOpener, logger *zap.Logger) (_ retrystore.Store, key string, err error) {
+	if key, err = opener.Key(); err != nil {
+		return nil, "", err
+	}
+	value, _, err := stores.LoadOrNew(key, func() (caddy.Destructor, error) {
+		store, err := opener.Open(logger)
+		if err != nil {
+			return nil, err
+		}
+		return pooledStore{store}, nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return value.(pooledStore).Store, key, nil
+}
+
+// releaseStore gives the share back.
+func releaseStore(key string, logger *zap.Logger) {
+	if _, err := stores.Delete(key); err != nil {
+		logger.Error("closing the store", zap.Error(err))
+	}
+}
+
+// FileStore keeps events in one file on this machine: no service to run. The
+// file belongs to one Caddy process at a time.
+type FileStore struct {
+	// Where the file is. Its directory is made if it is missing. Default:
+	// webhooks/deliveries.db in Caddy's data directory. Global placeholders are expanded.
+	Path string `json:"path,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*FileStore) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "webhooks.stores.file",
+		New: func() caddy.Module { return new(FileStore) },
+	}
+}
+
+// Provision resolves the path. It touches no file.
+func (s *FileStore) Provision(caddy.Context) error {
+	if s.Path == "" {
+		s.Path = filepath.Join(caddy.AppDataDir(), "webhooks", "deliveries.db")
+	}
+	path, err := caddy.NewReplacer().ReplaceOrErr(s.Path, true, true)
+	if err != nil {
+		return fmt.Errorf("store path: %w", err)
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return fmt.Errorf("store path: %w", err)
+	}
+	s.Path = path
+	return nil
+}
+
+// Key is the file's canonical path: links lead to the same store. It makes the
+// directory, so that the path resolves alike before and after the first start.
+func (s *FileStore) Key() (string, error) {
+	dir, name := filepath.Split(s.Path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("store directory: %w", err)
+	}
+	if file, err := filepath.EvalSymlinks(s.Path); err == nil {
+		return "file:" + file, nil
+	}
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return "", fmt.Errorf("store directory: %w", err)
+	}
+	return "file:" + filepath.Join(dir, name), nil
+}
+
+// Open opens or creates the file.
+func (s *FileStore) Open(logger *zap.Logger) (retrystore.Store, error) {
+	return filestore.Open(s.Path, filestore.Options{Logger: logger.Named("store.file")})
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner = (*FileStore)(nil)
+	_ StoreOpener       = (*FileStore)(nil)
+)

@@ -14,6 +14,7 @@ type input struct {
 	request    *Request
 	timestamp  string // as on the wire
 	id         string // as on the wire
+	digested   bool   // the body's digest is there, and will be checked
 	signatures [][]byte
 
 	signatureSpace [4][]byte
@@ -30,7 +31,7 @@ func newInput(r *Request) *input {
 
 // reset forgets what a scheme read, for the next one.
 func (in *input) reset() {
-	in.timestamp, in.id = "", ""
+	in.timestamp, in.id, in.digested = "", "", false
 	in.signatures = in.signatureSpace[:0]
 	in.decoded = in.decodedSpace[:0]
 }
@@ -176,6 +177,9 @@ func (p part) append(buf []byte, in *input) ([]byte, *Error) {
 	case partPath:
 		return append(buf, r.path()...), nil
 	case partFormSorted:
+		if in.digested {
+			return buf, nil
+		}
 		return appendFormSorted(buf, r)
 	default: // partSource
 		value, ok := p.source.Extract(r)

@@ -36,6 +36,7 @@ var (
 	errNoColon   = errors.New(`has no colon: want "user:password"`)
 	errKeyForm   = errors.New("has an unknown form: want PEM (public key or certificate), or hex or base64 of DER or of a raw Ed25519 key")
 	errPrivate   = errors.New("is a private key: give the provider's public key")
+	errDamaged   = errors.New("is damaged: its public half is of another key")
 	errNoPrivate = errors.New("is no private key: want PEM (PKCS #8, PKCS #1 or SEC 1)")
 )
 
@@ -93,7 +94,9 @@ func decodeSecret(form, secret string) ([]byte, error) {
 	return decoded, nil
 }
 
-// decodeBase64 reads the standard alphabet, with or without padding.
+// decodeBase64 reads the standard alphabet, with or without padding. Like the
+// providers' libraries it does not mind unused bits at the end: people make
+// secrets up.
 func decodeBase64(text string) ([]byte, error) {
 	return base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
 }
@@ -205,7 +208,11 @@ func (s *Scheme) decodePrivateKey(text string) (crypto.Signer, error) {
 		case len(raw) == ed25519.SeedSize:
 			return ed25519.NewKeyFromSeed(raw), nil
 		case len(raw) == ed25519.PrivateKeySize:
-			return ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize]), nil
+			k := ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])
+			if !k.Equal(ed25519.PrivateKey(raw)) {
+				return nil, errDamaged
+			}
+			return k, nil
 		}
 		return nil, errNoPrivate
 	}

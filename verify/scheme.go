@@ -42,9 +42,9 @@ type Scheme struct {
 	// not consistent. Any may match. Default: none.
 	Alternatives []string `json:"alternatives,omitempty"`
 
-	// Where the provider puts the SHA-256 of the raw body in hex, if the
-	// content has that instead of the body. The scheme then applies only to webhooks that
-	// have it, and it must be right. Default: none.
+	// Where the provider puts the SHA-256 of the raw body in hex, if the content has
+	// that instead of the body. Where it is present it must be right, and {form_sorted}
+	// stands for nothing. Where it is absent, {form_sorted} must cover the body. Default: none.
 	BodyDigest Source `json:"body_digest,omitzero"`
 
 	// How a shared secret becomes the key: "raw" (its bytes as they are, the default),

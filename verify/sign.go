@@ -34,7 +34,7 @@ func (v *Verifier) Sign(r *Request, at time.Time) error {
 	}
 	var first error
 	for _, s := range v.schemes {
-		if s.signer == nil || !s.fits(r) {
+		if s.signer == nil {
 			continue
 		}
 		err := s.sign(r, at, v.newID)
@@ -63,20 +63,30 @@ func (v *Verifier) signPresent(r *Request, at time.Time) bool {
 	return len(written) > 0
 }
 
-// fits reports whether the provider would choose s for r: with the digest of
-// the body go bodies that cannot be signed as a form.
-func (s *scheme) fits(r *Request) bool {
-	return s.BodyDigest.IsZero() || len(r.Body) > 0 && !r.isForm()
+// wantsDigest reports whether the provider would send the body's digest with r:
+// always, unless the content covers the body by itself.
+func (s *scheme) wantsDigest(r *Request) bool {
+	switch {
+	case s.BodyDigest.IsZero():
+		return false
+	case len(s.BodyDigest.lookup(&document{request: r})) > 0:
+		return true
+	case s.contents[0].uses(partBody):
+		return false
+	case s.contents[0].uses(partFormSorted):
+		return len(r.Body) > 0 && !r.isForm()
+	}
+	return true
 }
 
 func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
-	if !s.BodyDigest.IsZero() {
+	in := newInput(r)
+	if in.digested = s.wantsDigest(r); in.digested {
 		digest := sha256.Sum256(r.Body)
 		if err := s.BodyDigest.set(r, hex.EncodeToString(digest[:])); err != nil {
 			return err
 		}
 	}
-	in := newInput(r)
 	if s.signsTimestamp() {
 		in.timestamp = s.Timestamp.format(at)
 		if !s.format.hasTimestamp() {

@@ -111,23 +111,14 @@ var table = sorted(
 		Name:  "twilio",
 		Title: "Twilio",
 		Docs:  "https://www.twilio.com/docs/usage/webhooks/webhooks-security",
-		Schemes: []Scheme{
-			{
-				Algorithm:    "hmac-sha1",
-				Signature:    header("X-Twilio-Signature"),
-				Format:       "{base64}",
-				Content:      "{url}",
-				Alternatives: []string{"{url_without_port}", "{url_with_port}"},
-				BodyDigest:   query("bodySHA256"),
-			},
-			{
-				Algorithm:    "hmac-sha1",
-				Signature:    header("X-Twilio-Signature"),
-				Format:       "{base64}",
-				Content:      "{url}{form_sorted}",
-				Alternatives: []string{"{url_without_port}{form_sorted}", "{url_with_port}{form_sorted}"},
-			},
-		},
+		Schemes: []Scheme{{
+			Algorithm:    "hmac-sha1",
+			Signature:    header("X-Twilio-Signature"),
+			Format:       "{base64}",
+			Content:      "{url}{form_sorted}",
+			Alternatives: []string{"{url_without_port}{form_sorted}", "{url_with_port}{form_sorted}"},
+			BodyDigest:   query("bodySHA256"), // where the body is no form
+		}},
 		EventID: []Source{header("I-Twilio-Idempotency-Token")},
 		EventType: []Source{
 			form("MessageStatus"), form("SmsStatus"), form("CallStatus"), form("EventType"),

@@ -154,15 +154,12 @@ func (v *Verifier) wantedSignatures() string {
 	return strings.Join(wanted, " or ")
 }
 
-// present reports whether r has what s looks for, right or wrong.
+// present reports whether r has a signature where s looks for it, right or wrong.
 func (s *scheme) present(r *Request) bool {
-	d := &document{request: r}
-	notEmpty := func(value string) bool { return value != "" }
-	if !slices.ContainsFunc(s.Signature.lookup(d), notEmpty) {
-		return false
-	}
-	return s.BodyDigest.IsZero() || len(s.BodyDigest.lookup(d)) > 0
+	return slices.ContainsFunc(s.Signature.lookup(&document{request: r}), notEmpty)
 }
+
+func notEmpty(value string) bool { return value != "" }
 
 // verify checks r with one scheme: first what the signature needs, then the
 // signature, then what it vouches for.
@@ -179,11 +176,12 @@ func (s *scheme) verify(in *input, now time.Time, tolerance time.Duration) (Resu
 	if s.signsID() {
 		in.id, _ = s.ID.extract(d)
 	}
+	in.digested = len(s.BodyDigest.lookup(d)) > 0
 	index, err := s.match(in)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := s.checkBodyDigest(d); err != nil {
+	if err := s.checkBodyDigest(in, d); err != nil {
 		return Result{}, err
 	}
 	if s.signsTimestamp() {
@@ -235,8 +233,12 @@ func (s *scheme) match(in *input) (int, *Error) {
 		fmt.Sprintf("%s, tried %d keys", s.Signature, len(s.keys)))
 }
 
-func (s *scheme) checkBodyDigest(d *document) *Error {
-	if s.BodyDigest.IsZero() {
+// checkBodyDigest is for content that has the body's digest, or should have.
+func (s *scheme) checkBodyDigest(in *input, d *document) *Error {
+	switch {
+	case s.BodyDigest.IsZero():
+		return nil
+	case !in.digested && s.contents[0].uses(partFormSorted, partBody):
 		return nil
 	}
 	text, _ := s.BodyDigest.extract(d)

@@ -1,0 +1,408 @@
+package verify
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// vector is one webhook that must be accepted. testdata/vectors/make.mjs makes
+// them with the providers' own libraries.
+type vector struct {
+	Name         string                     `json:"name"`
+	Source       string                     `json:"source"` // what vouches for the signature
+	Method       string                     `json:"method"`
+	URL          string                     `json:"url"`
+	Headers      map[string]json.RawMessage `json:"headers"` // a string, or a list of strings
+	Body         string                     `json:"body"`
+	BodyBase64   string                     `json:"body_base64"`
+	Secrets      []string                   `json:"secrets"`
+	PublicKeys   []string                   `json:"public_keys"`
+	Now          int64                      `json:"now"` // Unix seconds; the signed time, where there is one
+	EventID      string                     `json:"event_id"`
+	EventType    string                     `json:"event_type"`
+	SecretIndex  int                        `json:"secret_index"`
+	Scheme       *Scheme                    `json:"scheme"`        // provider custom only
+	Sign         bool                       `json:"sign"`          // Sign makes the same signature
+	Several      bool                       `json:"several"`       // there are items that do not matter
+	BodyUnsigned bool                       `json:"body_unsigned"` // the signature does not cover the body
+
+	provider *Provider
+}
+
+func (x *vector) now() time.Time { return time.Unix(x.Now, 0) }
+
+func (x *vector) verifier(t testing.TB) *Verifier {
+	t.Helper()
+	v, err := x.provider.NewVerifier(x.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func (x *vector) options() Options {
+	return Options{Secrets: slices.Clone(x.Secrets), PublicKeys: slices.Clone(x.PublicKeys), Now: x.now}
+}
+
+func (x *vector) request(t testing.TB) *Request {
+	t.Helper()
+	u, err := url.Parse(x.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Request{Method: x.Method, Scheme: u.Scheme, Host: u.Host, Header: http.Header{}}
+	r.URI = strings.TrimPrefix(x.URL, u.Scheme+"://"+u.Host) // as on the wire: not normalised
+	if r.Method == "" {
+		r.Method = http.MethodPost
+	}
+	for name, raw := range x.Headers {
+		var one string
+		var many []string
+		if json.Unmarshal(raw, &one) == nil {
+			many = []string{one}
+		} else if err := json.Unmarshal(raw, &many); err != nil {
+			t.Fatal(err)
+		}
+		r.Header[http.CanonicalHeaderKey(name)] = many
+	}
+	r.Body = []byte(x.Body)
+	if x.BodyBase64 != "" {
+		if r.Body, err = base64.StdEncoding.DecodeString(x.BodyBase64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// loadVectors returns the vectors of a file in testdata/vectors.
+func loadVectors(t testing.TB, provider string) []*vector {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "vectors", provider+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Provider string
+		Vectors  []*vector
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	if file.Provider != provider || len(file.Vectors) == 0 {
+		t.Fatalf("%s.json: provider %q, %d vectors", provider, file.Provider, len(file.Vectors))
+	}
+	for _, x := range file.Vectors {
+		if x.provider, _ = Lookup(provider); x.Scheme != nil {
+			if x.provider, err = Custom(*x.Scheme); err != nil {
+				t.Fatalf("%s: %v", x.Name, err)
+			}
+		}
+	}
+	return file.Vectors
+}
+
+// eachVector runs a subtest for every vector of every provider.
+func eachVector(t *testing.T, test func(t *testing.T, x *vector)) {
+	files := []string{"custom"}
+	for _, p := range Providers() {
+		files = append(files, p.Name)
+	}
+	for _, file := range files {
+		t.Run(file, func(t *testing.T) {
+			for _, x := range loadVectors(t, file) {
+				t.Run(x.Name, func(t *testing.T) { test(t, x) })
+			}
+		})
+	}
+}
+
+func TestEveryProviderHasVectors(t *testing.T) {
+	files, err := filepath.Glob("testdata/vectors/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]bool{}
+	for _, file := range files {
+		have[strings.TrimSuffix(filepath.Base(file), ".json")] = true
+	}
+	delete(have, "package")
+	delete(have, "custom")
+	for _, p := range Providers() {
+		if !have[p.Name] {
+			t.Errorf("provider %s has no testdata/vectors/%s.json", p.Name, p.Name)
+		}
+		delete(have, p.Name)
+	}
+	for name := range have {
+		t.Errorf("testdata/vectors/%s.json is of no provider in the table", name)
+	}
+}
+
+func TestVectors(t *testing.T) {
+	eachVector(t, func(t *testing.T, x *vector) {
+		v, r := x.verifier(t), x.request(t)
+		body := string(r.Body)
+		result, err := v.Verify(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.SecretIndex != x.SecretIndex {
+			t.Errorf("SecretIndex = %d, want %d", result.SecretIndex, x.SecretIndex)
+		}
+		if signed := v.SignedTimestamp(); signed != !result.Timestamp.IsZero() {
+			t.Errorf("SignedTimestamp = %t, but Timestamp = %s", signed, result.Timestamp)
+		} else if signed && result.Timestamp.Unix() != x.Now {
+			t.Errorf("Timestamp = %d, want %d", result.Timestamp.Unix(), x.Now)
+		}
+		if id, typ := v.Identify(r); id != x.EventID || typ != x.EventType {
+			t.Errorf("Identify = %q, %q, want %q, %q", id, typ, x.EventID, x.EventType)
+		}
+		if string(r.Body) != body {
+			t.Error("the body was changed")
+		}
+	})
+}
+
+// refused checks that r is refused for one of reasons.
+func refused(t *testing.T, v *Verifier, r *Request, what string, reasons ...Reason) {
+	t.Helper()
+	_, err := v.Verify(r)
+	var e *Error
+	switch {
+	case err == nil:
+		t.Errorf("accepted with %s", what)
+	case !errors.As(err, &e) || !slices.Contains(reasons, e.Reason):
+		t.Errorf("with %s: %v, want %v", what, err, reasons)
+	}
+}
+
+// flips yields text with one bit of each byte changed, of some bytes if it is long.
+func flips(text string) func(yield func(int, string) bool) {
+	step := max(1, len(text)/300)
+	return func(yield func(int, string) bool) {
+		for i := 0; i < len(text); i += step {
+			flipped := []byte(text)
+			flipped[i] ^= 1
+			if !yield(i, string(flipped)) {
+				return
+			}
+		}
+	}
+}
+
+func TestVectorsWithOneBitFlipped(t *testing.T) {
+	eachVector(t, func(t *testing.T, x *vector) {
+		v := x.verifier(t)
+		s := v.usedScheme(x.request(t))
+		x.flipBody(t, v)
+		x.flipKey(t)
+		if s.Timestamp.From == FromHeader {
+			x.flipHeader(t, v, s.Timestamp.Name, InvalidSignature, InvalidTimestamp)
+		}
+		if s.signsID() {
+			x.flipHeader(t, v, s.ID.Name, InvalidSignature)
+		}
+		if s.Signature.From == FromHeader && !x.Several {
+			reasons := []Reason{InvalidSignature}
+			if s.format.hasTimestamp() {
+				reasons = append(reasons, InvalidTimestamp)
+			}
+			x.flipHeader(t, v, s.Signature.Name, reasons...)
+		}
+		if s.contents != nil && s.contents[0].uses(partURL) {
+			x.flipURL(t, v)
+		}
+	})
+}
+
+// usedScheme is the first scheme that is present.
+func (v *Verifier) usedScheme(r *Request) *scheme {
+	for _, s := range v.schemes {
+		if s.present(r) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (x *vector) flipBody(t *testing.T, v *Verifier) {
+	if x.BodyUnsigned {
+		return
+	}
+	for i, body := range flips(string(x.request(t).Body)) {
+		r := x.request(t)
+		r.Body = []byte(body)
+		refused(t, v, r, "body byte "+itoa(i)+" flipped", InvalidSignature)
+	}
+	r := x.request(t)
+	r.Body = append(r.Body, 'x')
+	refused(t, v, r, "a longer body", InvalidSignature)
+	if len(r.Body) > 1 {
+		r.Body = r.Body[:len(r.Body)-2]
+		refused(t, v, r, "a shorter body", InvalidSignature)
+		r.Body = nil
+		refused(t, v, r, "no body", InvalidSignature)
+	}
+}
+
+func (x *vector) flipHeader(t *testing.T, v *Verifier, name string, reasons ...Reason) {
+	for i, value := range flips(x.request(t).Header.Get(name)) {
+		r := x.request(t)
+		r.Header.Set(name, value)
+		refused(t, v, r, name+" byte "+itoa(i)+" flipped", reasons...)
+	}
+}
+
+func (x *vector) flipURL(t *testing.T, v *Verifier) {
+	for i, uri := range flips(x.request(t).URI) {
+		r := x.request(t)
+		r.URI = uri
+		refused(t, v, r, "URI byte "+itoa(i)+" flipped", InvalidSignature, MissingSignature)
+	}
+	for i, host := range flips((&Request{Host: x.request(t).Host}).hostWithoutPort()) {
+		r := x.request(t)
+		r.Host = strings.Replace(r.Host, r.hostWithoutPort(), host, 1)
+		refused(t, v, r, "host byte "+itoa(i)+" flipped", InvalidSignature)
+	}
+	r := x.request(t)
+	r.Scheme = map[string]string{"http": "https", "https": "http"}[r.Scheme]
+	refused(t, v, r, "the other scheme", InvalidSignature)
+}
+
+func (x *vector) flipKey(t *testing.T) {
+	if x.Several && len(x.PublicKeys) > 0 {
+		return // any of two is enough
+	}
+	for _, list := range []string{"secret", "public key"} {
+		keys := x.Secrets
+		if list == "public key" {
+			keys = x.PublicKeys
+		}
+		if x.SecretIndex >= len(keys) {
+			continue
+		}
+		for i, flipped := range flips(keys[x.SecretIndex]) {
+			o := x.options()
+			if list == "secret" {
+				o.Secrets[x.SecretIndex] = flipped
+			} else {
+				o.PublicKeys[x.SecretIndex] = flipped
+			}
+			v, err := x.provider.NewVerifier(o)
+			if err != nil || sameKey(flipped, keys[x.SecretIndex]) {
+				continue // refused at once, or spelled differently only
+			}
+			refused(t, v, x.request(t), list+" byte "+itoa(i)+" flipped", InvalidSignature)
+		}
+	}
+}
+
+// TestVectorsWithoutAPart removes each header of the scheme in turn.
+func TestVectorsWithoutAPart(t *testing.T) {
+	eachVector(t, func(t *testing.T, x *vector) {
+		v := x.verifier(t)
+		s := v.usedScheme(x.request(t))
+		for source, reason := range map[Source]Reason{
+			s.Signature:        MissingSignature,
+			s.Timestamp.Source: InvalidTimestamp,
+			s.ID:               InvalidSignature,
+		} {
+			if source.From != FromHeader || source == s.ID && !s.signsID() {
+				continue
+			}
+			for _, values := range [][]string{nil, {""}} {
+				r := x.request(t)
+				r.Header[source.Name] = values
+				refused(t, v, r, source.Name+" empty", reason)
+			}
+			if source == s.Signature && s.format.separator != "" {
+				continue // several values are one list
+			}
+			r := x.request(t)
+			r.Header.Add(source.Name, "x")
+			if source == s.Signature {
+				reason = InvalidSignature
+			}
+			refused(t, v, r, source.Name+" twice", reason)
+		}
+	})
+}
+
+// TestVectorsAreSignedAlike compares our signatures with the libraries'.
+func TestVectorsAreSignedAlike(t *testing.T) {
+	eachVector(t, func(t *testing.T, x *vector) {
+		v := x.verifier(t)
+		if !x.Sign {
+			return
+		}
+		want, got := x.request(t), x.request(t)
+		s := v.usedScheme(got)
+		if s.Signature.From == FromHeader { // present, so that the same set of headers is used
+			got.Header.Set(s.Signature.Name, "to be overwritten")
+		}
+		if s.Timestamp.From == FromHeader {
+			got.Header.Set(s.Timestamp.Name, "1")
+		}
+		if err := v.Sign(got, x.now()); err != nil {
+			t.Fatal(err)
+		}
+		if !maps.EqualFunc(got.Header, want.Header, slices.Equal) {
+			t.Errorf("headers are\n%v, want\n%v", got.Header, want.Header)
+		}
+		if got.URI != want.URI {
+			t.Errorf("URI is %s, want %s", got.URI, want.URI)
+		}
+	})
+}
+
+func TestVectorsAtTheEdgesOfTolerance(t *testing.T) {
+	eachVector(t, func(t *testing.T, x *vector) {
+		v := x.verifier(t)
+		if !v.SignedTimestamp() {
+			return
+		}
+		result, err := v.Verify(x.request(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tolerance := range []time.Duration{0, time.Second, time.Hour} {
+			o := x.options()
+			o.Tolerance = tolerance
+			if tolerance == 0 {
+				tolerance = DefaultTolerance
+			}
+			for _, c := range []struct {
+				now  time.Time
+				want Reason
+			}{
+				{result.Timestamp.Add(tolerance), ""},
+				{result.Timestamp.Add(-tolerance), ""},
+				{result.Timestamp.Add(tolerance + 1), TimestampExpired},
+				{result.Timestamp.Add(-tolerance - 1), InvalidTimestamp},
+				{result.Timestamp.AddDate(200, 0, 0), TimestampExpired},
+				{result.Timestamp.AddDate(-200, 0, 0), InvalidTimestamp},
+			} {
+				o.Now = func() time.Time { return c.now }
+				v, err := x.provider.NewVerifier(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.want != "" {
+					refused(t, v, x.request(t), "the clock at "+c.now.String(), c.want)
+				} else if _, err := v.Verify(x.request(t)); err != nil {
+					t.Errorf("at %s: %v", c.now, err)
+				}
+			}
+		}
+	})
+}

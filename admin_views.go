@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"cmp"
 	"encoding/base64"
 	"maps"
 	"net/http"
@@ -189,14 +190,17 @@ func tellsSecret(name string) bool {
 	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
 }
 
+// newStatsView lists the destinations of the running config, busy or not, and
+// those that only the store still knows.
 func newStatsView(app *App, stats retrystore.Stats) statsView {
-	view := statsView{
-		Destinations: make([]laneView, len(stats.Lanes)),
-		EventKeys:    stats.Keys,
-		StoreBytes:   stats.Bytes,
+	lanes := make(map[retrystore.Lane]laneView)
+	for _, h := range app.endpoints {
+		for _, f := range h.Forward {
+			lanes[f.lane] = laneView{Endpoint: f.lane.Endpoint, Destination: f.lane.Destination, Configured: true}
+		}
 	}
-	for i, lane := range stats.Lanes {
-		view.Destinations[i] = laneView{
+	for _, lane := range stats.Lanes {
+		lanes[lane.Lane] = laneView{
 			Endpoint:      lane.Endpoint,
 			Destination:   lane.Destination,
 			Configured:    app.configured(lane.Lane),
@@ -207,7 +211,10 @@ func newStatsView(app *App, stats retrystore.Stats) statsView {
 			OldestPending: timeOrNil(lane.OldestPending),
 		}
 	}
-	return view
+	sorted := slices.SortedFunc(maps.Values(lanes), func(a, b laneView) int {
+		return cmp.Or(strings.Compare(a.Endpoint, b.Endpoint), strings.Compare(a.Destination, b.Destination))
+	})
+	return statsView{Destinations: sorted, EventKeys: stats.Keys, StoreBytes: stats.Bytes}
 }
 
 func newEndpointsView(app *App) endpointsView {

@@ -111,9 +111,9 @@ func TestRemovedEndpoint(t *testing.T) {
 	if code := c.adminCall(http.MethodGet, "/webhooks/stats", "", nil); code != 200 {
 		t.Fatalf("stats answered %d without endpoints", code)
 	}
-	if d := c.delivery("event_id=kept"); d.State != "pending" {
-		t.Errorf("the delivery is %s", d.State)
-	}
+	eventually(t, "the last attempt of the old config has ended", func() bool {
+		return c.delivery("event_id=kept").State == "pending"
+	})
 	var stats statsView
 	c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
 	if len(stats.Destinations) != 1 || stats.Destinations[0].Configured {

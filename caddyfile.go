@@ -13,7 +13,8 @@ import (
 
 func init() {
 	httpcaddyfile.RegisterHandlerDirective("webhooks", parseHandler)
-	httpcaddyfile.RegisterDirectiveOrder("webhooks", httpcaddyfile.Before, "reverse_proxy")
+	// Before the handlers that answer everything that is left, such as a plain `respond 404`.
+	httpcaddyfile.RegisterDirectiveOrder("webhooks", httpcaddyfile.Before, "respond")
 	httpcaddyfile.RegisterGlobalOption("webhooks", parseApp)
 }
 

@@ -20,6 +20,29 @@ func init() {
 		return new(panicking), nil
 	})
 	httpcaddyfile.RegisterDirectiveOrder("test_panic", httpcaddyfile.Before, "respond")
+
+	caddy.RegisterModule(new(hanger))
+	httpcaddyfile.RegisterHandlerDirective("test_hang", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		return new(hanger), nil
+	})
+	httpcaddyfile.RegisterDirectiveOrder("test_hang", httpcaddyfile.Before, "respond")
+}
+
+// hanger is a handler that answers nothing until hanging is closed.
+type hanger struct{}
+
+var hanging = make(chan struct{})
+
+func (*hanger) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_hang", New: func() caddy.Module { return new(hanger) }}
+}
+
+func (*hanger) ServeHTTP(_ http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	select {
+	case <-hanging:
+	case <-r.Context().Done():
+	}
+	return nil
 }
 
 // panicking is a handler with a bug.

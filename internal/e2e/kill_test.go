@@ -49,7 +49,7 @@ func TestKill(t *testing.T) {
 
 	verdict := judge(t, sender, app)
 	furthest := verdict.explainRepeats(t, kills)
-	t.Logf("kills %d; acknowledged %d %v, sent again %d; delivered %d, repeated %d (earliest success forgotten %s before a kill), lost %d",
-		len(kills), len(sender.acked), sender.answers(), sender.resent.Load(),
+	t.Logf("kills %d; acknowledged %d %v, sent again %v; delivered %d, repeated %d (earliest success forgotten %s before a kill), lost %d",
+		len(kills), len(sender.acked), sender.answers(), sender.resent,
 		verdict.delivered, len(verdict.repeats), furthest.Round(time.Millisecond), len(verdict.lost))
 }

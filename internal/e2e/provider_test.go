@@ -37,11 +37,11 @@ type provider struct {
 	mu         sync.Mutex
 	acked      map[string]string // event id to the answer's word
 	unexpected []string
-	resent     atomic.Int64
+	resent     map[string]int // why events were sent again, and how often
 }
 
 func newProvider(url, run string, connections int, pace time.Duration) *provider {
-	return &provider{url: url, run: run, connections: connections, pace: pace, acked: make(map[string]string)}
+	return &provider{url: url, run: run, connections: connections, pace: pace, acked: make(map[string]string), resent: make(map[string]int)}
 }
 
 // sendUntil sends events until stop is closed, and returns when the last one was answered.
@@ -89,12 +89,22 @@ func (p *provider) sendOne(ctx context.Context, client *http.Client) {
 			p.mu.Unlock()
 			return
 		}
-		p.resent.Add(1)
+		p.countResend(code, word, err)
 		select { // a provider's own backoff, in small
 		case <-ctx.Done():
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+func (p *provider) countResend(code int, word string, err error) {
+	why := fmt.Sprint(code, " ", word)
+	if err != nil {
+		why = "no answer"
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.resent[why]++
 }
 
 func (p *provider) post(ctx context.Context, client *http.Client, id string, body []byte) (int, string, error) {

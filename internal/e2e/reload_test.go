@@ -39,8 +39,8 @@ func TestReload(t *testing.T) {
 	if len(verdict.repeats) > 0 {
 		t.Errorf("%d events were repeated: %v", len(verdict.repeats), verdict.repeats)
 	}
-	t.Logf("reloads %d; acknowledged %d %v, sent again %d; delivered %d, repeated %d, lost %d",
-		reloads, len(sender.acked), sender.answers(), sender.resent.Load(),
+	t.Logf("reloads %d; acknowledged %d %v, sent again %v; delivered %d, repeated %d, lost %d",
+		reloads, len(sender.acked), sender.answers(), sender.resent,
 		verdict.delivered, len(verdict.repeats), len(verdict.lost))
 }
 

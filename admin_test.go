@@ -1,0 +1,168 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// deadSite is a site whose application refuses everything for good.
+func deadSite(t *testing.T, dead int) (*running, *application) {
+	t.Helper()
+	app := startApplication(t)
+	app.answerStatus(410)
+	c := startCaddy(t, githubSite(app, ""), "")
+	for n := range dead {
+		checkAnswer(t, c.do(c.githubRequest("/github", fmt.Sprintf("dead-%02d", n), "{}")), 202, "accepted")
+		app.next(t)
+	}
+	eventually(t, "all are dead letters", func() bool {
+		var stats statsView
+		c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
+		return len(stats.Destinations) == 1 && stats.Destinations[0].Dead == dead
+	})
+	return c, app
+}
+
+func TestAdminList(t *testing.T) {
+	c, _ := deadSite(t, 5)
+	var seen []string
+	for cursor := ""; ; {
+		var page listView
+		if code := c.adminCall(http.MethodGet, "/webhooks/deliveries?state=dead&limit=2&cursor="+url.QueryEscape(cursor), "", &page); code != 200 {
+			t.Fatalf("list answered %d", code)
+		}
+		for _, d := range page.Deliveries {
+			seen = append(seen, d.EventID)
+			if d.Endpoint != "github" || d.Destination != "app" || d.EventType != "push" || d.Provider != "github" ||
+				d.Reason != "status_410" || d.ReceivedAt.IsZero() || d.CorrelationID == "" {
+				t.Errorf("delivery: %+v", d)
+			}
+		}
+		if cursor = page.Next; cursor == "" {
+			break
+		}
+	}
+	if got := strings.Join(seen, " "); got != "dead-04 dead-03 dead-02 dead-01 dead-00" {
+		t.Errorf("listed %s: want newest first", got)
+	}
+	for query, want := range map[string]int{
+		"event_id=dead-03": 1, "type=push": 5, "type=issues": 0, "endpoint=github": 5, "endpoint=other": 0,
+		"destination=app": 5, "state=pending": 0, "state=pending,dead": 5, "since=2020-01-01T00:00:00Z": 5,
+		"until=2020-01-01T00:00:00Z": 0,
+	} {
+		var page listView
+		c.adminCall(http.MethodGet, "/webhooks/deliveries?"+query, "", &page)
+		if len(page.Deliveries) != want {
+			t.Errorf("%s selected %d: want %d", query, len(page.Deliveries), want)
+		}
+	}
+}
+
+func TestAdminRefusals(t *testing.T) {
+	c, _ := deadSite(t, 0)
+	for _, test := range []struct {
+		method, path, body string
+		code               int
+		want               string
+	}{
+		{"GET", "/webhooks/nothing", "", 404, "no such resource"},
+		{"POST", "/webhooks/stats", "", 405, "not allowed"},
+		{"DELETE", "/webhooks/deliveries", "", 405, "not allowed"},
+		{"GET", "/webhooks/deliveries?limit=0", "", 400, "limit"},
+		{"GET", "/webhooks/deliveries?limit=1001", "", 400, "limit"},
+		{"GET", "/webhooks/deliveries?state=lost", "", 400, "unknown state"},
+		{"GET", "/webhooks/deliveries?stat=dead", "", 400, "stat: unknown parameter"},
+		{"GET", "/webhooks/deliveries?since=yesterday", "", 400, "since"},
+		{"GET", "/webhooks/deliveries?cursor=!", "", 400, "cursor"},
+		{"GET", "/webhooks/deliveries/nonsense", "", 404, "no such delivery"},
+		{"POST", "/webhooks/deliveries/nonsense/replay", "", 404, "no such delivery"},
+		{"DELETE", "/webhooks/deliveries/nonsense", "", 404, "no such delivery"},
+		{"POST", "/webhooks/replay", `{"filters":{}}`, 400, "unknown field"},
+		{"POST", "/webhooks/replay", `nonsense`, 400, "invalid character"},
+	} {
+		var answer struct{ Error string }
+		code := c.adminCall(test.method, test.path, test.body, &answer)
+		if code != test.code || !strings.Contains(answer.Error, test.want) {
+			t.Errorf("%s %s answered %d %q: want %d with %q", test.method, test.path, code, answer.Error, test.code, test.want)
+		}
+	}
+}
+
+func TestAdminWithoutWebhooks(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, githubSite(app, ""), "")
+	webhooks := c.options
+	options, _, _ := strings.Cut(webhooks, "webhooks {")
+	c.options = options
+	if err := c.load("respond 200"); err != nil {
+		t.Fatal(err)
+	}
+	var answer struct{ Error string }
+	if code := c.adminCall("GET", "/webhooks/stats", "", &answer); code != 404 || !strings.Contains(answer.Error, "no webhooks") {
+		t.Errorf("answered %d %q", code, answer.Error)
+	}
+}
+
+func TestAdminBulkReplay(t *testing.T) {
+	c, app := deadSite(t, 4)
+	var result bulkResult
+	if code := c.adminCall("POST", "/webhooks/replay", `{"filter":{"state":"dead","event_id":"dead-01"},"dry_run":true}`, &result); code != 200 || result.Matched != 1 || result.Done != 0 {
+		t.Fatalf("dry run answered %d %+v", code, result)
+	}
+	app.answerStatus(200)
+	if code := c.adminCall("POST", "/webhooks/replay", `{}`, &result); code != 200 || result.Matched != 4 || result.Done != 4 {
+		t.Fatalf("replay answered %d %+v", code, result)
+	}
+	for range 4 {
+		if got := app.next(t); got.header.Get("Webhook-Attempt") != "2" {
+			t.Errorf("replayed as attempt %s", got.header.Get("Webhook-Attempt"))
+		}
+	}
+	eventually(t, "the store is empty", func() bool {
+		var list listView
+		c.adminCall("GET", "/webhooks/deliveries", "", &list)
+		return len(list.Deliveries) == 0
+	})
+}
+
+func TestAdminDelete(t *testing.T) {
+	c, _ := deadSite(t, 1)
+	d := c.delivery("state=dead")
+	if code := c.adminCall("DELETE", "/webhooks/deliveries/"+d.ID, "", nil); code != 200 {
+		t.Fatalf("answered %d", code)
+	}
+	if code := c.adminCall("GET", "/webhooks/deliveries/"+d.ID, "", nil); code != 404 {
+		t.Errorf("it is still shown: %d", code)
+	}
+	checkAnswer(t, c.do(c.githubRequest("/github", "dead-00", "{}")), 200, "duplicate")
+}
+
+func TestAdminEndpoints(t *testing.T) {
+	c, _ := deadSite(t, 0)
+	var view endpointsView
+	c.adminCall("GET", "/webhooks/endpoints", "", &view)
+	if fmt.Sprint(view) != "{[{github github [app]}]}" {
+		t.Errorf("endpoints: %+v", view)
+	}
+}
+
+func TestMasking(t *testing.T) {
+	header := maskSecrets(http.Header{
+		"X-Hub-Signature-256": {"sha256=1"}, "Authorization": {"Basic x"}, "X-Gitlab-Token": {"t"},
+		"X-Shopify-Hmac-Sha256": {"h"}, "Cookie": {"c"}, "Content-Type": {"application/json"},
+	})
+	for name, values := range header {
+		if (values[0] == masked) == (name == "Content-Type") {
+			t.Errorf("%s: %v", name, values)
+		}
+	}
+	if got := maskQuery("/hook?a=1&api_token=s&b"); got != "/hook?a=1&api_token=[masked]&b" {
+		t.Error(got)
+	}
+	if got := maskQuery("/token=x"); got != "/token=x" {
+		t.Error(got)
+	}
+}

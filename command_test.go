@@ -1,0 +1,133 @@
+package caddywebhooks
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// runCommand runs a command as `caddy webhooks …` does.
+func runCommand(cmd *cobra.Command, args ...string) (string, error) {
+	var out bytes.Buffer
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	cmd.SetArgs(args)
+	err := cmd.Execute()
+	return out.String(), err
+}
+
+func (c *running) adminAddress() string { return strings.TrimPrefix(c.admin, "http://") }
+
+func TestListShowReplay(t *testing.T) {
+	c, app := deadSite(t, 2)
+	address := "--address=" + c.adminAddress()
+	out, err := runCommand(listCommand(), address, "--state", "dead", "--limit", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out, "\n")
+	if !strings.HasPrefix(lines[0], "ID") || !strings.Contains(lines[1], "github/app") ||
+		!strings.Contains(lines[1], "status 410, status_410") || !strings.HasPrefix(lines[2], "more: --cursor ") {
+		t.Errorf("list printed:\n%s", out)
+	}
+	id, _, _ := strings.Cut(lines[1], " ")
+
+	out, err = runCommand(showCommand(), address, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{id, "dead, status_410", "dead-01 push", "attempts: 1", "POST /github", "X-Hub-Signature-256: [masked]"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("show lacks %q:\n%s", want, out)
+		}
+	}
+
+	app.answerStatus(200)
+	if out, err = runCommand(replayCommand(), address, id); err != nil || out != id+" replayed\n" {
+		t.Errorf("replay: %q, %v", out, err)
+	}
+	app.next(t)
+	if out, err = runCommand(replayCommand(), address, "--all-dead", "--endpoint=github"); err != nil || out != "1 dead letters, 1 replayed\n" {
+		t.Errorf("replay --all-dead: %q, %v", out, err)
+	}
+	app.next(t)
+	eventually(t, "stats show an empty store", func() bool {
+		out, err = runCommand(statsCommand(), address)
+		return err == nil && strings.Contains(out, "event keys remembered: 2") && !strings.Contains(out, "github/app  1")
+	})
+	out, err = runCommand(statsCommand(), address, "--json")
+	if err != nil || !json.Valid([]byte(out)) {
+		t.Errorf("stats --json: %q, %v", out, err)
+	}
+}
+
+func TestCommandErrors(t *testing.T) {
+	c, _ := deadSite(t, 0)
+	address := "--address=" + c.adminAddress()
+	for _, test := range []struct {
+		cmd  *cobra.Command
+		args []string
+		want string
+	}{
+		{showCommand(), []string{address, "nonsense"}, "no such delivery"},
+		{showCommand(), []string{address}, "accepts 1 arg"},
+		{listCommand(), []string{address, "--state", "lost"}, "unknown state"},
+		{replayCommand(), []string{address}, "give delivery ids, or --all-dead"},
+		{replayCommand(), []string{address, "x", "--dry-run"}, "go with --all-dead"},
+		{statsCommand(), []string{"--address=127.0.0.1:1"}, "is Caddy running?"},
+		{signCommand(), []string{"github"}, `required flag(s) "secret"`},
+		{signCommand(), []string{"nobody", "--secret=x"}, `unknown provider "nobody"`},
+		{signCommand(), []string{"svix", "--secret=whsec_!"}, "base64"},
+		{signCommand(), []string{"github", "--secret=x", "--header=nonsense"}, "want 'Name: value'"},
+		{sendCommand(), []string{"github", "ftp://x", "--secret=x"}, "not an http or https URL"},
+		{sendCommand(), []string{"github", "http://x", "--secret=x", "--count=0"}, "at least 1"},
+	} {
+		if out, err := runCommand(test.cmd, test.args...); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s %v: error %v, output %q: want an error with %q", test.cmd.Name(), test.args, err, out, test.want)
+		}
+	}
+}
+
+func TestSign(t *testing.T) {
+	body := `{"a":1}`
+	file := filepath.Join(t.TempDir(), "body")
+	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := runCommand(signCommand(), "github", "--secret", githubSecret, "--body", file)
+	if err != nil || !strings.Contains(out, "X-Hub-Signature-256: "+githubSignature(body)+"\n") {
+		t.Errorf("sign: %q, %v", out, err)
+	}
+	if strings.Contains(out, "\r") {
+		t.Error("output has carriage returns")
+	}
+}
+
+func TestSend(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, githubSite(app, ""), "")
+	out, err := runCommand(sendCommand(), "github", c.site+"/github", "--secret", githubSecret, "--count=20", "--concurrency=4")
+	if err != nil || !strings.Contains(out, "202 accepted  20") {
+		t.Errorf("send: %q, %v", out, err)
+	}
+	for range 20 {
+		app.next(t)
+	}
+	out, err = runCommand(sendCommand(), "github", c.site+"/github", "--secret", "wrong")
+	if err == nil || !strings.Contains(out, "401 invalid_signature") {
+		t.Errorf("send with a wrong secret: %q, %v", out, err)
+	}
+	if _, err = runCommand(sendCommand(), "github", "http://127.0.0.1:1/", "--secret", "x"); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("send to nobody: %v", err)
+	}
+	var list listView
+	if c.adminCall(http.MethodGet, "/webhooks/deliveries?state=dead", "", &list); len(list.Deliveries) != 0 {
+		t.Errorf("dead letters: %+v", list)
+	}
+}

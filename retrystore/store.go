@@ -17,7 +17,9 @@ var (
 	// ErrClosed means that the store was closed.
 	ErrClosed = errors.New("store is closed")
 	// ErrLeaseLost means that the lease lapsed and was given to another worker,
-	// or that the delivery was settled or removed meanwhile.
+	// or that the delivery was settled, replayed or removed meanwhile. A lease
+	// that lapsed while nobody else took the delivery is not lost: its holder
+	// may still settle, renew or release it.
 	ErrLeaseLost = errors.New("lease was lost")
 	// ErrNotFound means that there is no such delivery.
 	ErrNotFound = errors.New("no such delivery")
@@ -64,6 +66,8 @@ type Acceptor interface {
 	// durable write, and returns after it is durable. When ctx ends first,
 	// Accept returns its error; should the write still succeed, the deliveries
 	// become pending and due, so that nobody waits for a worker that left.
+	// A key with a KeyTTL of zero, no or too many targets, and a priority out of
+	// bounds are errors of the caller, with none of the values above.
 	// Errors: ErrFull, ErrUnavailable, ErrClosed, ctx.Err().
 	Accept(ctx context.Context, s *Submission) (Receipt, error)
 }
@@ -73,6 +77,7 @@ type ClaimRequest struct {
 	Lane Lane
 	// Max bounds how many are leased; MaxRetries bounds how many of those may
 	// have been attempted before, so that retries never crowd out first attempts.
+	// Zero means none: with Max 0 a Claim only tells Next.
 	Max, MaxRetries int
 	Lease           time.Duration
 }
@@ -82,9 +87,10 @@ type Claim struct {
 	// Deliveries are leased to the caller: higher priority first; within one
 	// priority first attempts before retries, then the longest due.
 	Deliveries []*Delivery
-	// Next is when to ask again for what this claim left: now if due deliveries
-	// remain, else when the earliest pending one is due or the earliest lease
-	// lapses; zero when the lane holds nothing else.
+	// Next is when to ask again: now if due deliveries remain, also those that
+	// Max or MaxRetries held back; else when the earliest pending one is due or
+	// the earliest lease lapses, those of this claim included; zero when the
+	// lane holds nothing pending or leased.
 	Next time.Time
 }
 
@@ -103,7 +109,8 @@ type Queue interface {
 	// with the reason "corrupt_record" and blocks nothing.
 	Claim(ctx context.Context, r ClaimRequest) (Claim, error)
 	// Settle ends the lease with a result. It need not wait for durability: a
-	// crash right after it may deliver again, never lose.
+	// crash right after it may deliver again, never lose. It cuts the attempt's
+	// answer to MaxAnswer bytes.
 	Settle(ctx context.Context, d *Delivery, s Settlement) error
 	// Renew extends the lease to lease from now and updates d.Lease.
 	Renew(ctx context.Context, d *Delivery, lease time.Duration) error
@@ -137,7 +144,7 @@ type LaneStats struct {
 
 // Stats describes a store.
 type Stats struct {
-	Lanes []LaneStats // sorted by endpoint, then destination
+	Lanes []LaneStats // those that hold something, sorted by endpoint, then destination
 	Keys  int         // event keys remembered
 	Bytes int64       // size on disk or in the server's memory; 0 if unknown
 }
@@ -146,8 +153,10 @@ type Stats struct {
 type Inspector interface {
 	// Get returns one delivery with event and history, or ErrNotFound.
 	Get(ctx context.Context, id string) (*Delivery, error)
-	// List returns up to limit deliveries (1 to 1000), newest first. A cursor stays valid
-	// while deliveries come and go.
+	// List returns up to limit deliveries, newest first; a limit outside 1 to
+	// 1000 is brought into these bounds. A cursor stays valid while deliveries
+	// come and go. A store that has looked at many deliveries that f does not
+	// select may end a page early: only an empty Next is the end.
 	List(ctx context.Context, f Filter, cursor string, limit int) (Page, error)
 	// Replay makes a pending or dead delivery due now with a fresh retry
 	// budget. Durable on return. ErrState if it is leased or delivered.
@@ -167,7 +176,9 @@ type Store interface {
 
 	// Notify registers wake, which is called, holding no lock, whenever a delivery of a lane
 	// became due other than by the passing of time: stored without a lease,
-	// released, abandoned or replayed. stop unregisters it.
+	// released, abandoned or replayed. wake must return quickly and must not
+	// wait for the store, whose writer may be calling it. stop unregisters wake;
+	// a call under way may end after stop returned.
 	Notify(wake func(Lane)) (stop func())
 	// Close makes everything settled so far durable and releases the backend.
 	Close() error

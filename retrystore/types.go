@@ -129,7 +129,7 @@ type Delivery struct {
 	Priority      int // 0 to 10; higher goes first among due deliveries
 	Attempts      int // finished attempts, ever
 	Budget        Budget
-	NextAttemptAt time.Time // when a pending delivery is due
+	NextAttemptAt time.Time // when a pending delivery is due; of no meaning otherwise
 	Lease         Lease     // the holder's lease; zero unless leased to the caller
 	LastStatus    int       // status of the latest attempt; 0 if none or no answer
 	LastError     string    // error of the latest attempt

@@ -12,15 +12,17 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// request is a caller that waits for the writer: an Accept, or, without a
-// submission, somebody who waits for the changes made so far to be durable.
+// request is a caller that waits for the writer: an Accept, or, without an
+// event, somebody who waits for the changes made so far to be durable. It does
+// not refer to the Submission, which belongs to the caller again after an Accept
+// that was abandoned.
 type request struct {
-	submission *retrystore.Submission
-	event      *event // joins the index once it is durable
-	record     []byte // the encoded event record
-	lanes      []*lane
-	accepted   time.Time
-	done       chan struct{} // closed when the fields below are final
+	event    *event // joins the index once it is durable
+	record   []byte // the encoded event record
+	lanes    []*lane
+	leases   []time.Duration // as asked for, by target
+	accepted time.Time
+	done     chan struct{} // closed when the fields below are final
 
 	// Guarded by Store.mu until done is closed.
 	abandoned bool
@@ -43,11 +45,11 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 	if r == nil {
 		return receipt, err
 	}
-	s.encode(r)
+	s.encode(r, sub)
 	if err := s.submit(ctx, r); err != nil || r.receipt.Duplicate {
 		return r.receipt, err
 	}
-	return r.deliveries(), nil
+	return r.deliveries(sub), nil
 }
 
 func checkSubmission(sub *retrystore.Submission) error {
@@ -68,9 +70,9 @@ func checkSubmission(sub *retrystore.Submission) error {
 // reserve answers a duplicate, or takes the room that sub needs and returns a
 // request that holds it until the writer, or unreserve, gives it up.
 func (s *Store) reserve(sub *retrystore.Submission) (*request, retrystore.Receipt, error) {
-	r := &request{submission: sub, lanes: make([]*lane, len(sub.Targets)), done: make(chan struct{})}
+	r := &request{lanes: make([]*lane, len(sub.Targets)), leases: make([]time.Duration, len(sub.Targets)), done: make(chan struct{})}
 	for full := false; ; full = true {
-		receipt, err := s.tryReserve(r)
+		receipt, err := s.tryReserve(r, sub)
 		if err == nil && receipt.Duplicate {
 			return nil, receipt, nil
 		}
@@ -87,8 +89,7 @@ func (s *Store) reserve(sub *retrystore.Submission) (*request, retrystore.Receip
 
 var errKeysFull = fmt.Errorf("%w: too many event keys remembered", retrystore.ErrFull)
 
-func (s *Store) tryReserve(r *request) (retrystore.Receipt, error) {
-	sub := r.submission
+func (s *Store) tryReserve(r *request, sub *retrystore.Submission) (retrystore.Receipt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -112,6 +113,7 @@ func (s *Store) tryReserve(r *request) (retrystore.Receipt, error) {
 	}
 	e.reserved += len(sub.Targets)
 	for i, t := range sub.Targets {
+		r.leases[i] = t.Lease
 		r.lanes[i] = s.index.lane(retrystore.Lane{Endpoint: sub.Event.Endpoint, Destination: t.Destination})
 	}
 	return retrystore.Receipt{}, nil
@@ -120,7 +122,7 @@ func (s *Store) tryReserve(r *request) (retrystore.Receipt, error) {
 // unreserve gives up the room of r. The caller holds mu.
 func (s *Store) unreserve(r *request) {
 	r.lanes[0].endpoint.reserved -= len(r.lanes)
-	if !r.submission.Key.IsZero() {
+	if !r.event.key.IsZero() {
 		s.reservedKeys--
 	}
 }
@@ -143,8 +145,8 @@ func (s *Store) duplicate(key retrystore.Key) (retrystore.Receipt, bool) {
 
 // encode does, in the caller's goroutine, all work that the single writer need
 // not do: the record and the event that will join the index.
-func (s *Store) encode(r *request) {
-	sub, now := r.submission, s.options.Now()
+func (s *Store) encode(r *request, sub *retrystore.Submission) {
+	now := s.options.Now()
 	r.accepted = now
 	head := record{
 		accepted: now.UnixMilli(),
@@ -192,7 +194,7 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 	default:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if r.submission != nil {
+		if r.event != nil {
 			s.unreserve(r)
 		}
 		return fmt.Errorf("%w: %d writes are waiting for the disk", retrystore.ErrUnavailable, cap(s.queue))
@@ -219,8 +221,7 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 
 // deliveries makes the receipt of r, which the writer has stored. It reads
 // nothing that another goroutine may have changed since.
-func (r *request) deliveries() retrystore.Receipt {
-	sub := r.submission
+func (r *request) deliveries(sub *retrystore.Submission) retrystore.Receipt {
 	all := make([]retrystore.Delivery, len(sub.Targets))
 	receipt := retrystore.Receipt{Deliveries: make([]*retrystore.Delivery, len(all))}
 	for i, t := range sub.Targets {

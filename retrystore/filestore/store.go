@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -228,7 +229,7 @@ func (s *Store) retire(e *event) {
 // reuse pages meanwhile.
 func (s *Store) view(f func(tx *bbolt.Tx) error) error {
 	err := guard(func() error { return s.db.View(f) })
-	if errors.Is(err, bbolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return retrystore.ErrClosed
 	}
 	if err != nil {

@@ -115,9 +115,9 @@ func (s *Store) prepare(rs []*request) *batch {
 	keys := make(map[retrystore.Key]*request)
 	for _, r := range rs {
 		switch {
-		case r.submission == nil && refusal == nil:
+		case r.event == nil && refusal == nil:
 			b.waiting = append(b.waiting, r)
-		case r.submission == nil:
+		case r.event == nil:
 			r.finish(refusal)
 		case r.abandoned:
 			s.unreserve(r)
@@ -137,7 +137,7 @@ func (s *Store) prepare(rs []*request) *batch {
 // admit decides about one Accept. Its key may have become durable, or a
 // request with the same key may be ahead in this batch, since it was reserved.
 func (s *Store) admit(b *batch, keys map[retrystore.Key]*request, r *request, refusal error) {
-	key := r.submission.Key
+	key := r.event.key
 	if receipt, ok := s.duplicate(key); ok {
 		s.unreserve(r)
 		r.receipt = receipt
@@ -329,11 +329,11 @@ func (s *Store) succeeded(b *batch) {
 // event waits for a worker there. The caller holds mu.
 func (s *Store) install(r *request, now instant, wake []retrystore.Lane) []retrystore.Lane {
 	r.token = s.token + 1
-	for i, t := range r.submission.Targets {
+	for i, lease := range r.leases {
 		d := &r.event.deliveries[i]
 		s.token++
-		if t.Lease > 0 && !r.abandoned {
-			d.state, d.token, d.when = leased, s.token, now.mono+t.Lease.Milliseconds()
+		if lease > 0 && !r.abandoned {
+			d.state, d.token, d.when = leased, s.token, now.mono+lease.Milliseconds()
 			continue
 		}
 		d.when = min(d.when, now.wall) // due, even if the clock was put back since
@@ -356,7 +356,7 @@ func (s *Store) failed(b *batch, cause error, took time.Duration) {
 	s.log.Error("commit failed", zap.String("path", s.path), zap.Int("events_refused", len(b.events)),
 		zap.Int("changes_waiting", len(b.changed)), zap.Error(cause))
 	for _, r := range append(b.events, b.waiting...) {
-		if r.submission != nil {
+		if r.event != nil {
 			s.unreserve(r)
 		}
 		r.finish(err)

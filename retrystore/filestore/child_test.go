@@ -1,0 +1,5 @@
+package filestore
+
+const childEnv = "FILESTORE_TEST_CHILD"
+
+func childMain() {}

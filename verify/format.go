@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -145,7 +146,7 @@ func (f *format) parse(values []string, in *input) bool {
 		for more := true; more; {
 			var text string
 			text, list, more = strings.Cut(list, f.separator)
-			if text = strings.Trim(text, " \t"); text == "" {
+			if text = strings.TrimSpace(text); text == "" {
 				continue
 			}
 			if items++; items > maxListItems || !f.parseItem(text, in) {
@@ -237,21 +238,22 @@ func (e encoding) appendDecoded(dst, scratch []byte, text string) ([]byte, bool)
 	if e == encodedPlain {
 		return append(dst, text...), text != ""
 	}
-	if text == "" || strings.ContainsAny(text, "\r\n") { // which the base64 package skips
+	if text == "" {
 		return dst, false
-	}
-	if e == encodedBase64URL {
-		text = strings.TrimRight(text, "=")
 	}
 	src := append(scratch[:0], text...)
 	var err error
-	switch e {
-	case encodedHex:
+	if e == encodedHex {
 		dst, err = hex.AppendDecode(dst, src)
-	case encodedBase64:
+		return dst, err == nil
+	}
+	if bytes.ContainsAny(src, "\r\n") { // which the base64 package passes over
+		return dst, false
+	}
+	if e == encodedBase64 {
 		dst, err = strictBase64.AppendDecode(dst, src)
-	default:
-		dst, err = strictBase64URL.AppendDecode(dst, src)
+	} else {
+		dst, err = strictBase64URL.AppendDecode(dst, bytes.TrimRight(src, "="))
 	}
 	return dst, err == nil
 }

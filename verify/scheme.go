@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // Scheme is one way of signing webhooks, as data. The rows of the provider table
@@ -78,7 +79,10 @@ type scheme struct {
 	Scheme
 	algorithm *algorithm
 	format    *format
-	contents  []template // the first one is what Sign signs; empty for token and basic
+	contents  []template // the first one is what Sign signs; one that is empty for token and basic
+
+	signsTimestamp bool // the contents have {timestamp}
+	signsID        bool // one of them has {id}
 
 	keys   []armedKey // any may have signed
 	signer signer     // nil: cannot sign
@@ -147,6 +151,7 @@ func (c *scheme) compileContents() error {
 		if c.Content != "" || len(c.Alternatives) > 0 || !c.BodyDigest.IsZero() {
 			return fmt.Errorf("content: algorithm %s signs no content: remove it", c.Algorithm)
 		}
+		c.contents = []template{{}}
 		return nil
 	}
 	text := c.Content
@@ -167,10 +172,11 @@ func (c *scheme) compileContents() error {
 }
 
 func (c *scheme) checkTimestamp() error {
-	signed := len(c.contents) > 0
+	c.signsTimestamp = true
 	for _, t := range c.contents {
-		signed = signed && t.uses(partTimestamp)
+		c.signsTimestamp = c.signsTimestamp && t.uses(partTimestamp)
 	}
+	signed := c.signsTimestamp
 	inFormat := c.format.hasTimestamp()
 	located := !c.Timestamp.Source.IsZero()
 	switch {
@@ -191,7 +197,8 @@ func (c *scheme) checkTimestamp() error {
 }
 
 func (c *scheme) checkID() error {
-	if c.signsID() && c.ID.IsZero() {
+	c.signsID = slices.ContainsFunc(c.contents, func(t template) bool { return t.uses(partID) })
+	if c.signsID && c.ID.IsZero() {
 		return errors.New("id is missing: the content has {id}: say where it is, as in: id header X-Event-Id")
 	}
 	return nil
@@ -226,17 +233,4 @@ func (c *scheme) checkSources() error {
 		}
 	}
 	return nil
-}
-
-func (c *scheme) signsTimestamp() bool {
-	return len(c.contents) > 0 && c.contents[0].uses(partTimestamp)
-}
-
-func (c *scheme) signsID() bool {
-	for _, t := range c.contents {
-		if t.uses(partID) {
-			return true
-		}
-	}
-	return false
 }

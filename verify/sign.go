@@ -63,6 +63,11 @@ func (v *Verifier) signPresent(r *Request, at time.Time) bool {
 	return len(written) > 0
 }
 
+// present reports whether r has a signature where s looks for it, right or wrong.
+func (s *scheme) present(r *Request) bool {
+	return slices.ContainsFunc(s.Signature.lookup(&document{request: r}), notEmpty)
+}
+
 // wantsDigest reports whether the provider would send the body's digest with r:
 // always, unless the content covers the body by itself.
 func (s *scheme) wantsDigest(r *Request) bool {
@@ -81,13 +86,14 @@ func (s *scheme) wantsDigest(r *Request) bool {
 
 func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 	in := newInput(r)
+	defer in.release()
 	if in.digested = s.wantsDigest(r); in.digested {
 		digest := sha256.Sum256(r.Body)
 		if err := s.BodyDigest.set(r, hex.EncodeToString(digest[:])); err != nil {
 			return err
 		}
 	}
-	if s.signsTimestamp() {
+	if s.signsTimestamp {
 		in.timestamp = s.Timestamp.format(at)
 		if !s.format.hasTimestamp() {
 			if err := s.Timestamp.set(r, in.timestamp); err != nil {
@@ -95,7 +101,7 @@ func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 			}
 		}
 	}
-	if s.signsID() {
+	if s.signsID {
 		var ok bool
 		if in.id, ok = s.ID.Extract(r); !ok {
 			in.id = newID()
@@ -104,11 +110,7 @@ func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 			}
 		}
 	}
-	var content template
-	if len(s.contents) > 0 {
-		content = s.contents[0]
-	}
-	signature, err := s.signer.sign(content, in)
+	signature, err := s.signer.sign(s.contents[0], in)
 	if err != nil {
 		return err
 	}

@@ -110,6 +110,9 @@ func (s Source) extract(d *document) (string, bool) {
 func (s Source) lookup(d *document) []string {
 	switch s.From {
 	case FromHeader:
+		if values, found := d.request.Header[s.Name]; found { // s.Name is canonical in schemes
+			return values
+		}
 		return d.request.Header[http.CanonicalHeaderKey(s.Name)]
 	case FromQuery:
 		return fieldValues([]byte(d.request.query()), s.Name)

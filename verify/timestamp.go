@@ -71,7 +71,7 @@ func (t Timestamp) parse(text string) (time.Time, bool) {
 }
 
 func parseDigits(text string, most int) (int64, bool) {
-	if text == "" || len(text) > most || strings.Trim(text, "0123456789") != "" {
+	if len(text) > most || strings.HasPrefix(text, "+") || strings.HasPrefix(text, "-") {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(text, 10, 64)

@@ -209,7 +209,7 @@ func TestVectorsWithOneBitFlipped(t *testing.T) {
 		if s.Timestamp.From == FromHeader {
 			x.flipHeader(t, v, s.Timestamp.Name, InvalidSignature, InvalidTimestamp)
 		}
-		if s.signsID() {
+		if s.signsID {
 			x.flipHeader(t, v, s.ID.Name, InvalidSignature)
 		}
 		if s.Signature.From == FromHeader && !x.Several {
@@ -219,7 +219,7 @@ func TestVectorsWithOneBitFlipped(t *testing.T) {
 			}
 			x.flipHeader(t, v, s.Signature.Name, reasons...)
 		}
-		if s.contents != nil && s.contents[0].uses(partURL) {
+		if s.contents[0].uses(partURL) {
 			x.flipURL(t, v)
 		}
 	})
@@ -317,7 +317,7 @@ func TestVectorsWithoutAPart(t *testing.T) {
 			s.Timestamp.Source: InvalidTimestamp,
 			s.ID:               InvalidSignature,
 		} {
-			if source.From != FromHeader || source == s.ID && !s.signsID() {
+			if source.From != FromHeader || source == s.ID && !s.signsID {
 				continue
 			}
 			for _, values := range [][]string{nil, {""}} {

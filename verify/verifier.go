@@ -86,7 +86,7 @@ func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
 	for _, s := range schemes {
 		v.headers = s.Signature.headerNames(v.headers)
 		v.headers = s.Timestamp.headerNames(v.headers)
-		if s.signsID() {
+		if s.signsID {
 			v.headers = s.ID.headerNames(v.headers)
 		}
 	}
@@ -117,7 +117,7 @@ func (v *Verifier) Headers() []string { return slices.Clone(v.headers) }
 // SignedTimestamp reports whether a timestamp is signed, so that a webhook
 // that is sent on later needs a new signature.
 func (v *Verifier) SignedTimestamp() bool {
-	return slices.ContainsFunc(v.schemes, (*scheme).signsTimestamp)
+	return slices.ContainsFunc(v.schemes, func(s *scheme) bool { return s.signsTimestamp })
 }
 
 // Verify checks that r comes from the provider and is fresh. The error is an
@@ -125,12 +125,16 @@ func (v *Verifier) SignedTimestamp() bool {
 // are bounded by the size of r.
 func (v *Verifier) Verify(r *Request) (Result, error) {
 	in := newInput(r)
+	defer in.release()
 	var furthest *Error
 	for _, s := range v.schemes {
-		if !s.present(r) {
+		in.reset(r)
+		d := document{request: r}
+		signatures := s.Signature.lookup(&d)
+		if !slices.ContainsFunc(signatures, notEmpty) {
 			continue
 		}
-		result, err := s.verify(in, v.now(), v.tolerance)
+		result, err := v.verify(s, in, &d, signatures)
 		if err == nil {
 			return result, nil
 		}
@@ -154,26 +158,19 @@ func (v *Verifier) wantedSignatures() string {
 	return strings.Join(wanted, " or ")
 }
 
-// present reports whether r has a signature where s looks for it, right or wrong.
-func (s *scheme) present(r *Request) bool {
-	return slices.ContainsFunc(s.Signature.lookup(&document{request: r}), notEmpty)
-}
-
 func notEmpty(value string) bool { return value != "" }
 
-// verify checks r with one scheme: first what the signature needs, then the
-// signature, then what it vouches for.
-func (s *scheme) verify(in *input, now time.Time, tolerance time.Duration) (Result, *Error) {
-	in.reset()
-	d := &document{request: in.request}
-	if !s.format.parse(s.Signature.lookup(d), in) {
+// verify checks a webhook with one scheme: first what the signature needs, then
+// the signature, then what it vouches for.
+func (v *Verifier) verify(s *scheme, in *input, d *document, signatures []string) (Result, *Error) {
+	if !s.format.parse(signatures, in) {
 		return Result{}, invalidSignature(DetailMalformedSignature, s.Signature.String())
 	}
 	at, err := s.readTimestamp(in, d)
 	if err != nil {
 		return Result{}, err
 	}
-	if s.signsID() {
+	if s.signsID {
 		in.id, _ = s.ID.extract(d)
 	}
 	in.digested = len(s.BodyDigest.lookup(d)) > 0
@@ -184,8 +181,8 @@ func (s *scheme) verify(in *input, now time.Time, tolerance time.Duration) (Resu
 	if err := s.checkBodyDigest(in, d); err != nil {
 		return Result{}, err
 	}
-	if s.signsTimestamp() {
-		if err := checkWindow(at, now, tolerance); err != nil {
+	if s.signsTimestamp {
+		if err := checkWindow(at, v.now(), v.tolerance); err != nil {
 			return Result{}, err
 		}
 	}
@@ -193,32 +190,27 @@ func (s *scheme) verify(in *input, now time.Time, tolerance time.Duration) (Resu
 }
 
 func (s *scheme) readTimestamp(in *input, d *document) (time.Time, *Error) {
-	if !s.signsTimestamp() {
+	if !s.signsTimestamp {
 		return time.Time{}, nil
 	}
-	about := s.Timestamp.Source.String()
-	if s.format.hasTimestamp() {
-		about = s.Signature.String()
-	} else {
-		in.timestamp, _ = s.Timestamp.extract(d)
+	source := s.Signature
+	if !s.format.hasTimestamp() {
+		source = s.Timestamp.Source
+		in.timestamp, _ = source.extract(d)
 	}
 	if in.timestamp == "" {
-		return time.Time{}, invalidTimestamp(DetailMissingTimestamp, about)
+		return time.Time{}, invalidTimestamp(DetailMissingTimestamp, source.String())
 	}
 	at, ok := s.Timestamp.parse(in.timestamp)
 	if !ok {
-		return time.Time{}, invalidTimestamp(DetailMalformedTimestamp, about)
+		return time.Time{}, invalidTimestamp(DetailMalformedTimestamp, source.String())
 	}
 	return at, nil
 }
 
 // match returns the index of the key that made one of the signatures.
 func (s *scheme) match(in *input) (int, *Error) {
-	contents := s.contents
-	if len(contents) == 0 {
-		contents = []template{{}} // a credential: there is nothing but itself
-	}
-	for _, content := range contents {
+	for _, content := range s.contents {
 		for _, k := range s.keys {
 			matches, err := k.matches(content, in)
 			if err != nil {

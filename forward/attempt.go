@@ -110,7 +110,7 @@ func (l *lane) settle(d *retrystore.Delivery, s retrystore.Settlement, leaseEnd 
 				append(l.fields(d, s), zap.Error(err))...)
 			return
 		case errors.Is(err, retrystore.ErrClosed):
-			l.giveUp(d, s, leaseEnd, err)
+			l.giveUp(d, s, err)
 			return
 		}
 
@@ -120,17 +120,18 @@ func (l *lane) settle(d *retrystore.Delivery, s retrystore.Settlement, leaseEnd 
 		}
 		wait := again.next()
 		if l.opts.Now().Add(wait).After(leaseEnd) || !l.sleep(wait) {
-			l.giveUp(d, s, leaseEnd, err)
+			l.giveUp(d, s, err)
 			return
 		}
 	}
 }
 
-// giveUp leaves an outcome untold. The delivery is tried again when its lease lapses.
-func (l *lane) giveUp(d *retrystore.Delivery, s retrystore.Settlement, leaseEnd time.Time, err error) {
+// giveUp leaves an outcome untold. The delivery is tried again when its lease
+// lapses, which the pump knows: a lease is longer than pollInterval, and every
+// claim says when the next one lapses.
+func (l *lane) giveUp(d *retrystore.Delivery, s retrystore.Settlement, err error) {
 	l.log.Error("outcome of an attempt was not stored; the delivery is made again when its lease lapses",
 		append(l.fields(d, s), zap.Error(err))...)
-	l.askAt(leaseEnd)
 }
 
 // release gives d back to the store, unattempted. If that fails the lease

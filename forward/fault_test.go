@@ -128,14 +128,15 @@ func TestSettleFailsForLong(t *testing.T) {
 			return nil
 		}
 		var sends atomic.Int64
-		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: senderFunc(
+		const timeout = 27 * time.Second // so that no poll coincides with the lease's end
+		d := start(t, q, Options{}, Destination{Lane: laneA, Timeout: timeout, Sender: senderFunc(
 			func(context.Context, *retrystore.Delivery) (Answer, error) {
 				sends.Add(1)
 				return Answer{Status: 200}, nil
 			})})
 		synctest.Wait()
 		id, _ := accept(d, q, laneA)
-		time.Sleep(DefaultTimeout + leaseMargin - time.Millisecond)
+		time.Sleep(timeout + leaseMargin - time.Millisecond)
 		if sends.Load() != 1 {
 			t.Errorf("%d sends while the lease lasts", sends.Load())
 		}

@@ -218,6 +218,54 @@ func TestNewcomersDoNotStarveStored(t *testing.T) {
 	})
 }
 
+// A slot that becomes free belongs to what is stored, even if a newcomer is
+// quicker than the pump.
+func TestFreedSlotIsNotSnatched(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			q := newFakeQueue()
+			d := start(t, q, Options{}, Destination{Lane: laneA, Sender: hangs(), MaxInFlight: 1})
+			synctest.Wait()
+			slot, _ := d.Reserve(laneA)
+			id := q.add(laneA, 0, nil).ID
+			synctest.Wait()
+			slot.Cancel()
+			if _, ok := d.Reserve(laneA); ok {
+				t.Fatal("snatched")
+			}
+			synctest.Wait()
+			if got := q.get(id).d.State; got != retrystore.Leased {
+				t.Errorf("%s", got)
+			}
+		})
+	}
+}
+
+// A retry that becomes due while another one ends, during a claim that may not
+// take it yet, is claimed right after.
+func TestRetrySlotFreedDuringClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.onClaim = func(context.Context, retrystore.ClaimRequest) error {
+			time.Sleep(5 * time.Millisecond)
+			return nil
+		}
+		begin := time.Now()
+		dueIn := func(wait time.Duration) func(*retrystore.Delivery) {
+			return func(d *retrystore.Delivery) { d.Attempts, d.NextAttemptAt = 1, begin.Add(wait) }
+		}
+		q.add(laneA, 0, dueIn(0))
+		second := q.add(laneA, 0, dueIn(10*time.Millisecond)).ID
+		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: takes(7 * time.Millisecond), MaxInFlight: 2})
+		time.Sleep(time.Second)
+		d.Stop(t.Context())
+		// Claims: 0 to 5 ms, 10 to 15 (the first retry ends at 12), 15 to 20.
+		if got := q.get(second).history[0].At.Sub(begin); got != 20*time.Millisecond {
+			t.Errorf("started after %s", got)
+		}
+	})
+}
+
 // A lane whose claims are slow returns to the short way although events keep
 // coming while the pump claims.
 func TestShortWayComesBackUnderLoad(t *testing.T) {

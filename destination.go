@@ -167,6 +167,8 @@ func (f *Forward) reverseProxy() (json.RawMessage, error) {
 			return nil, err
 		}
 	}
+	asSent := false // no Accept-Encoding that the provider did not send
+	transport.Compression = &asSent
 	transport.KeepAlive = &reverseproxy.KeepAlive{MaxIdleConnsPerHost: max(f.MaxInFlight, defaultMaxInFlight)}
 	proxy.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "http", nil)
 	return caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil), nil

@@ -1,0 +1,136 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestReload gives the proxy a new config every 200 ms under load: nothing is
+// lost, and nothing is repeated.
+func TestReload(t *testing.T) {
+	const reloads = 75
+	app := startApplication(t, 11)
+	app.failAtRandom(0.10, 0)
+	s := newSetup(t, app, "")
+	sender := newProvider(s.hook, "reload", 32, 10*time.Millisecond)
+
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() { defer close(done); sender.sendUntil(t, stop) }()
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for revision := 1; revision <= reloads; revision++ {
+		<-ticker.C
+		if err := s.reload(revision); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	<-done
+	app.failAtRandom(0, 0)
+	s.waitUntilEmpty(t, time.Minute)
+
+	verdict := judge(t, sender, app)
+	if len(verdict.repeats) > 0 {
+		t.Errorf("%d events were repeated: %v", len(verdict.repeats), verdict.repeats)
+	}
+	t.Logf("reloads %d; acknowledged %d %v, sent again %v; delivered %d, repeated %d, lost %d",
+		reloads, len(sender.acked), sender.answers(), sender.resent,
+		verdict.delivered, len(verdict.repeats), len(verdict.lost))
+}
+
+// TestStop stops and starts the proxy politely under load: unlike a kill, that
+// repeats nothing.
+func TestStop(t *testing.T) {
+	const stops = 5
+	app := startApplication(t, 13)
+	app.failAtRandom(0.10, 0)
+	s := newSetup(t, app, "")
+	sender := newProvider(s.hook, "stop", 32, 10*time.Millisecond)
+
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() { defer close(done); sender.sendUntil(t, stop) }()
+	for range stops {
+		time.Sleep(500 * time.Millisecond) // lets it work for a while
+		s.Stop()
+		if err := s.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	<-done
+	app.failAtRandom(0, 0)
+	s.waitUntilEmpty(t, time.Minute)
+
+	verdict := judge(t, sender, app)
+	if len(verdict.repeats) > 0 {
+		t.Errorf("%d events were repeated: %v", len(verdict.repeats), verdict.repeats)
+	}
+	t.Logf("stops %d; acknowledged %d %v, sent again %v; delivered %d, repeated %d, lost %d",
+		stops, len(sender.acked), sender.answers(), sender.resent,
+		verdict.delivered, len(verdict.repeats), len(verdict.lost))
+}
+
+// TestSecondProcess starts a second Caddy on the file of the first: it says why
+// it does not start, while `caddy validate` works and the first goes on.
+func TestSecondProcess(t *testing.T) {
+	app := startApplication(t, 17)
+	s := newSetup(t, app, "")
+	validate := exec.Command(caddyBinary, "validate", "--config", s.Config, "--adapter", "caddyfile")
+	validate.Env = append(os.Environ(), s.Env...)
+	if out, err := validate.CombinedOutput(); err != nil {
+		t.Errorf("caddy validate beside the running one: %v\n%s", err, out)
+	}
+
+	config, err := os.ReadFile(s.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := filepath.Join(t.TempDir(), "Caddyfile")
+	port, adminPort := freePort(t), freePort(t)
+	other := strings.NewReplacer(strings.TrimPrefix(s.admin, "http://"), "127.0.0.1:"+adminPort, s.Address, "127.0.0.1:"+port).Replace(string(config))
+	if err := os.WriteFile(second, []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := exec.Command(caddyBinary, "run", "--config", second, "--adapter", "caddyfile")
+	run.Env = append(os.Environ(), s.Env...)
+	out, err := run.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "deliveries.db") || !strings.Contains(string(out), "another process") {
+		t.Errorf("a second process ended with %v and said:\n%s", err, out)
+	}
+
+	sender := newProvider(s.hook, "second", 1, 0)
+	sender.sendOne(t.Context(), http.DefaultClient)
+	s.waitUntilEmpty(t, time.Minute)
+	judge(t, sender, app)
+}
+
+// reload loads the config of that revision through the admin API.
+func (s *setup) reload(revision int) error {
+	hook, err := url.Parse(s.hook)
+	if err != nil {
+		return err
+	}
+	admin, err := url.Parse(s.admin)
+	if err != nil {
+		return err
+	}
+	config := s.caddyfile(hook.Port(), admin.Port(), filepath.Join(s.dir, "deliveries.db"), revision)
+	response, err := http.Post(s.admin+"/load", "text/caddyfile", bytes.NewReader([]byte(config)))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if body, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK {
+		return fmt.Errorf("revision %d was refused: %d %s", revision, response.StatusCode, body)
+	}
+	return nil
+}

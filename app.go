@@ -252,22 +252,22 @@ func (a *App) accept(ctx context.Context, lanes []retrystore.Lane, s retrystore.
 	for i, lane := range lanes {
 		s.Targets[i].Destination = lane.Destination
 		if slot, ok := a.dispatcher.Reserve(lane); ok {
+			defer slot.Cancel() // no effect once it runs
 			slots[i], s.Targets[i].Lease = slot, slot.Lease()
 		}
 	}
 	receipt, err := a.store.Accept(ctx, &s)
-	stored := err == nil && !receipt.Duplicate
+	if err != nil || receipt.Duplicate {
+		return receipt.Duplicate, err
+	}
 	for i, slot := range slots {
-		switch {
-		case slot == nil && stored:
-			a.dispatcher.Wake(lanes[i])
-		case slot != nil && stored:
+		if slot != nil {
 			slot.Run(receipt.Deliveries[i])
-		case slot != nil:
-			slot.Cancel()
+		} else {
+			a.dispatcher.Wake(lanes[i])
 		}
 	}
-	return receipt.Duplicate, err
+	return false, nil
 }
 
 // Interface guards

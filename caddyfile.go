@@ -185,7 +185,9 @@ func (a *App) unmarshalStore(d *caddyfile.Dispenser) error {
 
 // UnmarshalCaddyfile sets up the store. Syntax:
 //
-//	file [<path>]
+//	file [<path>] {
+//	    max_keys <number>
+//	}
 func (s *FileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the backend's name
 	if d.NextArg() {
@@ -194,7 +196,9 @@ func (s *FileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("unexpected argument %q after the path", d.Val())
 	}
-	return subdirectives{}.parse(d)
+	return subdirectives{
+		"max_keys": func(d *caddyfile.Dispenser) error { return number(d, &s.MaxKeys, 1) },
+	}.parse(d)
 }
 
 // Interface guards

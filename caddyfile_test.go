@@ -115,6 +115,8 @@ func TestAdaptErrors(t *testing.T) {
 		{"unknown store", "{\nwebhooks {\nstore tape\n}\n}", "webhooks.stores.tape"},
 		{"store without backend", "{\nwebhooks {\nstore\n}\n}", "wrong argument count"},
 		{"two paths", "{\nwebhooks {\nstore file a b\n}\n}", `unexpected argument "b"`},
+		{"bad max_keys", "{\nwebhooks {\nstore file x {\nmax_keys few\n}\n}\n}", "max_keys is \"few\""},
+		{"unknown in store", "{\nwebhooks {\nstore file x {\nkeys 1\n}\n}\n}", `unrecognized subdirective "keys"`},
 		{"bad max_pending", "{\nwebhooks {\nmax_pending 0\n}\n}", "max_pending is \"0\""},
 		{"option twice", "{\nwebhooks {\n}\nwebhooks {\n}\n}", "repeated"},
 		{"option with argument", "{\nwebhooks on {\n}\n}", `unexpected argument "on"`},

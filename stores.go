@@ -2,8 +2,10 @@ package caddywebhooks
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -58,6 +60,25 @@ type FileStore struct {
 	// Where the file is. Its directory is made if it is missing. Default:
 	// webhooks/deliveries.db in Caddy's data directory. Global placeholders are expanded.
 	Path string `json:"path,omitempty"`
+
+	// How many event keys are remembered, for telling duplicates: all those of
+	// the last dedupe_ttl. Each takes about 55 bytes of memory. At the bound
+	// providers are answered 503, since an event that cannot be remembered could
+	// be taken twice. Default: as many as fit into a quarter of the memory limit
+	// that Caddy runs with (GOMEMLIMIT), and at least 8 million.
+	MaxKeys int `json:"max_keys,omitempty"`
+}
+
+// keyBytes is what a remembered key takes in memory, generously.
+const keyBytes = 64
+
+// defaultMaxKeys fits the key index to the machine.
+func defaultMaxKeys() int {
+	limit := debug.SetMemoryLimit(-1)
+	if limit == math.MaxInt64 {
+		return filestore.DefaultMaxKeys
+	}
+	return max(filestore.DefaultMaxKeys, int(limit/4/keyBytes))
 }
 
 // CaddyModule returns the Caddy module information.
@@ -70,6 +91,9 @@ func (*FileStore) CaddyModule() caddy.ModuleInfo {
 
 // Provision resolves the path. It touches no file.
 func (s *FileStore) Provision(caddy.Context) error {
+	if s.MaxKeys < 0 {
+		return fmt.Errorf("store: max_keys is %d: want a positive number", s.MaxKeys)
+	}
 	if s.Path == "" {
 		s.Path = filepath.Join(caddy.AppDataDir(), "webhooks", "deliveries.db")
 	}
@@ -103,7 +127,11 @@ func (s *FileStore) Key() (string, error) {
 
 // Open opens or creates the file.
 func (s *FileStore) Open(logger *zap.Logger) (retrystore.Store, error) {
-	return filestore.Open(s.Path, filestore.Options{Logger: logger.Named("store.file")})
+	maxKeys := s.MaxKeys
+	if maxKeys == 0 {
+		maxKeys = defaultMaxKeys()
+	}
+	return filestore.Open(s.Path, filestore.Options{Logger: logger.Named("store.file"), MaxKeys: maxKeys})
 }
 
 // Interface guards

@@ -137,7 +137,7 @@ func (s *Store) duplicate(key retrystore.Key) (retrystore.Receipt, bool) {
 		return retrystore.Receipt{}, false
 	}
 	receipt := retrystore.Receipt{Duplicate: true, First: retrystore.Delivered}
-	if e := s.index.event(k.seq); e != nil {
+	if e := s.index.eventWith(key, k); e != nil {
 		receipt.First = e.first()
 	}
 	return receipt, true

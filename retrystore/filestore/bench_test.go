@@ -6,7 +6,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,4 +106,109 @@ func BenchmarkAcceptSettle(b *testing.B) {
 			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/float64(b.N), "cpu-ns/op")
 		})
 	}
+}
+
+func BenchmarkClaim(b *testing.B) {
+	s := benchOpen(b, filepath.Join(b.TempDir(), "s.db"))
+	fill(b, s, 20_000)
+	ctx := context.Background()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for done := 0; done < b.N; {
+		c, err := s.Claim(ctx, retrystore.ClaimRequest{Lane: benchLane, Max: min(32, b.N-done), MaxRetries: 32, Lease: time.Hour})
+		if err != nil || len(c.Deliveries) == 0 {
+			b.Fatal(len(c.Deliveries), err)
+		}
+		done += len(c.Deliveries)
+		for _, d := range c.Deliveries {
+			if err := s.Release(ctx, d); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// fill accepts n events, pending.
+func fill(b *testing.B, s *Store, n int) {
+	b.Helper()
+	var left atomic.Int64
+	left.Store(int64(n))
+	var wg sync.WaitGroup
+	for range 512 {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				benchAccept(b, s, 0)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// BenchmarkOpen opens a file with 100 000 events of 1 KiB pending. Run it alone
+// (-bench Open) for a meaningful resident set.
+func BenchmarkOpen(b *testing.B) {
+	const n = 100_000
+	path := filepath.Join(b.TempDir(), "s.db")
+	s := benchOpen(b, path)
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	fill(b, s, n)
+	debug.FreeOSMemory()
+	runtime.ReadMemStats(&after)
+	b.Logf("%d pending: %.0f B of heap each, %s", n, float64(after.HeapAlloc-before.HeapAlloc)/n, residentSet())
+	s.Close()
+	if info, err := os.Stat(path); err == nil {
+		b.Logf("file: %d MiB", info.Size()>>20)
+	}
+	for b.Loop() {
+		s, err := Open(path, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if stats, err := s.Stats(context.Background()); err != nil || stats.Lanes[0].Pending != n {
+			b.Fatal(stats, err)
+		}
+		b.StopTimer()
+		debug.FreeOSMemory()
+		b.Logf("opened: %s", residentSet())
+		s.Close()
+		b.StartTimer()
+	}
+}
+
+// BenchmarkKey tells what a remembered key costs in memory.
+func BenchmarkKey(b *testing.B) {
+	for _, n := range []int{100_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				var before, after runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				keys := make(keyIndex)
+				for range n {
+					keys[nextKey()] = rememberedKey{expiry: 1}
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n), "B/key")
+				runtime.KeepAlive(keys)
+			}
+		})
+	}
+}
+
+// residentSet describes the memory of this process, where that is known.
+func residentSet() string {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return "resident set unknown"
+	}
+	var out []string
+	for line := range strings.Lines(string(status)) {
+		if strings.HasPrefix(line, "VmRSS") || strings.HasPrefix(line, "Rss") {
+			out = append(out, strings.Join(strings.Fields(line), " "))
+		}
+	}
+	return strings.Join(out, ", ")
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // checkFile verifies the structure of an existing bbolt file before bbolt works
@@ -25,6 +27,10 @@ func checkFile(path string) error {
 		db, err = bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: lockTimeout})
 		return err
 	})
+	var system syscall.Errno
+	if err != nil && !errors.Is(err, berrors.ErrTimeout) && !errors.As(err, &system) {
+		return damaged("%v", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -212,7 +218,9 @@ func parseElements(b []byte) ([]element, error) {
 		sizes, valueSize := raw[:8], uint64(0)
 		if flags == flagLeaf {
 			sizes, valueSize = raw[4:12], uint64(order.Uint32(raw[12:]))
-			es[i].isBucket = order.Uint32(raw) == flagBucket
+			if es[i].isBucket = order.Uint32(raw) == flagBucket; !es[i].isBucket && order.Uint32(raw) != 0 {
+				return nil, damaged("element %d has unknown flags", i)
+			}
 		} else if es[i].child = order.Uint64(raw[8:]); es[i].child == 0 {
 			return nil, damaged("element %d has no page", i)
 		}

@@ -222,7 +222,7 @@ func (p *snapshot) history(tx *bbolt.Tx) error {
 
 // forgetKey lets the key of e be used again. The caller holds mu.
 func (s *Store) forgetKey(e *event) {
-	if k, ok := s.index.keys[e.key]; ok && k.seq == e.seq {
+	if k, ok := s.index.keys[e.key]; ok && k.seq == uint32(e.seq) {
 		delete(s.index.keys, e.key)
 	}
 	e.key = retrystore.Key{}

@@ -156,7 +156,7 @@ func (x *index) lane(name retrystore.Lane) *lane {
 func (x *index) add(e *event, now instant) {
 	x.slots = append(x.slots, slot{seq: e.seq, event: e})
 	if !e.key.IsZero() {
-		x.keys[e.key] = rememberedKey{seq: e.seq, expiry: e.expiry}
+		x.keys[e.key] = rememberedKey{seq: uint32(e.seq), expiry: e.expiry}
 	}
 	for i := range e.deliveries {
 		d := &e.deliveries[i]

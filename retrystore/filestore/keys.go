@@ -10,7 +10,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// keyIndex holds every remembered event key: about 55 bytes each with the map's
+// keyIndex holds every remembered event key: 30 to 61 bytes each with the map's
 // own overhead. A key that expired counts as absent, and is removed later.
 //
 // In the file, the key of an event with open deliveries is in the event's own
@@ -21,8 +21,22 @@ import (
 type keyIndex map[retrystore.Key]rememberedKey
 
 type rememberedKey struct {
-	seq    uint64 // of the event that has it; 0 when that is settled
+	seq    uint32 // low bits of the seq of the event that has it; 0 when that is settled
 	expiry uint32 // Unix seconds
+}
+
+// eventWith returns the open event that has key, or nil if it is settled.
+func (x *index) eventWith(key retrystore.Key, k rememberedKey) *event {
+	if k.seq == 0 || len(x.slots) == 0 {
+		return nil
+	}
+	// The latest seq with these low bits.
+	last := x.slots[len(x.slots)-1].seq
+	seq := last - uint64(uint32(last)-k.seq)
+	if e := x.event(seq); e != nil && e.key == key {
+		return e
+	}
+	return nil
 }
 
 func (k rememberedKey) expired(now instant) bool { return int64(k.expiry)*1000 <= now.wall }

@@ -191,8 +191,7 @@ func openError(path string, err error) error {
 		return fmt.Errorf("store file %s: %w: install that version again, or move the file away to start with an empty store", path, err)
 	case errors.Is(err, ErrDamaged):
 		return fmt.Errorf("store file %s: %w: %s", path, err, restore)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch),
-		errors.Is(err, errPanic):
+	case errors.Is(err, errPanic): // of bbolt, about something that checkFile does not know
 		return fmt.Errorf("store file %s: %w: %w: %s", path, ErrDamaged, err, restore)
 	}
 	return fmt.Errorf("store file %s: %w", path, err)

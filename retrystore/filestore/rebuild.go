@@ -3,6 +3,7 @@ package filestore
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"go.etcd.io/bbolt"
 	"go.uber.org/zap"
@@ -130,16 +131,20 @@ func (s *Store) applyRow(d *delivery, b []byte) {
 func (s *Store) addStored(e *event, accepted int64, now instant) {
 	// Two events have one key if the second came after the key had expired.
 	// Otherwise the second is the leftover of a failed commit, whose sender was
-	// told so: keep the first.
+	// told so: keep the first. When in doubt, by a minute, keep both: to deliver
+	// twice is allowed, to lose is not.
 	k, taken := s.index.keys[e.key]
 	switch {
-	case taken && k.seq != 0 && accepted < int64(k.expiry)*1000:
+	case taken && k.seq != 0 && accepted < int64(k.expiry)*1000-time.Minute.Milliseconds():
 		e.key = retrystore.Key{}
 		for i := range e.deliveries {
 			e.deliveries[i].state = removed
 		}
 	case !e.finished():
 		s.index.add(e, now)
+		if taken && k.expiry > e.expiry {
+			s.index.keys[e.key] = k // of a later event that is settled already
+		}
 		return
 	case !e.key.IsZero():
 		s.index.keys[e.key] = rememberedKey{expiry: e.expiry}

@@ -24,8 +24,8 @@ import (
 
 // Defaults of Options.
 const (
-	// DefaultMaxKeys bounds the key index to about half a gigabyte. It lasts for
-	// 97 new events a second at a key lifetime of 24 hours.
+	// DefaultMaxKeys bounds the key index to half a gigabyte. It lasts for 97 new
+	// events a second at a key lifetime of 24 hours.
 	DefaultMaxKeys = 8 << 20
 	// DefaultCommitInterval is how long a settled delivery may wait for a commit.
 	DefaultCommitInterval = 20 * time.Millisecond
@@ -48,8 +48,8 @@ type Options struct {
 	Now func() time.Time
 	// Logger reports what nobody waits for: nil means no logs.
 	Logger *zap.Logger
-	// MaxKeys bounds how many event keys are remembered, at about 55 bytes of
-	// memory and 26 of disk each. At the bound Accept answers ErrFull.
+	// MaxKeys bounds how many event keys are remembered, at up to 61 bytes of
+	// memory and 20 of disk each. At the bound Accept answers ErrFull.
 	// 0 means DefaultMaxKeys.
 	MaxKeys int
 	// CommitInterval is how long the result of a delivery may wait for a commit
@@ -219,7 +219,7 @@ func (s *Store) retire(e *event) {
 		e.deliveries[i].lane.remove(&e.deliveries[i])
 	}
 	s.index.forget(e)
-	if k, ok := s.index.keys[e.key]; ok && k.seq == e.seq {
+	if k, ok := s.index.keys[e.key]; ok && k.seq == uint32(e.seq) {
 		s.index.keys[e.key] = rememberedKey{expiry: k.expiry}
 	}
 	s.changed(e)

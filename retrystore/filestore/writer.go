@@ -156,7 +156,9 @@ func (s *Store) admit(b *batch, keys map[retrystore.Key]*request, r *request, re
 		}
 		keys[key] = r
 	}
-	s.seq++
+	if s.seq++; uint32(s.seq) == 0 {
+		s.seq++ // see rememberedKey
+	}
 	r.event.seq = s.seq
 	b.events = append(b.events, r)
 }

@@ -1,0 +1,157 @@
+package verify
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestOfficialLibraries has our signatures checked by the providers' own
+// libraries. They are installed by `npm install` in testdata/vectors, or
+// elsewhere: then CADDY_WEBHOOKS_NODE_MODULES names that node_modules.
+func TestOfficialLibraries(t *testing.T) {
+	libraries := newLibraries(t)
+	bodies := map[string]string{
+		"JSON":  `{"id":"evt_1","type":"a.b","text":"ü 🎉","nested":{"a":[1,2.50,3e2]}}`,
+		"form":  "payload=%7B%22type%22%3A%22x%22%7D&b=1&a=+%2B&b=0&b=1&%C3%BC=",
+		"empty": "",
+		"large": strings.Repeat("0123456789", 10_000),
+	}
+	secrets := map[string]string{"stripe": "whsec_test", "github": "It's a secret, ü", "twilio": "12345"}
+	for _, p := range Providers() {
+		secret := secrets[p.Name]
+		if secret == "" {
+			secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+		}
+		v, err := p.NewVerifier(Options{Secrets: []string{secret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, body := range bodies {
+			t.Run(p.Name+"/"+name, func(t *testing.T) {
+				if body == "" && (p.Name == "github" || p.Name == "shopify") {
+					return // these libraries call an empty body a mistake
+				}
+				r := requestFor(p.Name, name, body)
+				if err := v.Sign(r, time.Now()); err != nil {
+					t.Fatal(err)
+				}
+				if answer := libraries.check(t, p.Name, secret, r); answer != "ok" {
+					t.Errorf("%s for our signature", answer)
+				}
+				if answer := libraries.check(t, p.Name, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", r); answer == "ok" {
+					t.Error("the check accepts another secret: it proves nothing")
+				}
+			})
+		}
+	}
+}
+
+func requestFor(provider, kind, body string) *Request {
+	r := &Request{
+		Method: http.MethodPost, Scheme: "https", Host: "hooks.example.com", URI: "/in?a=%20b&c",
+		Header: http.Header{"Content-Type": {mediaJSON}}, Body: []byte(body),
+	}
+	if kind == "form" {
+		r.Header.Set("Content-Type", mediaForm)
+	}
+	if provider == "shopify" { // the library wants them to be there
+		for _, name := range []string{"Topic", "Shop-Domain", "Api-Version", "Webhook-Id"} {
+			r.Header.Set("X-Shopify-"+name, "x")
+		}
+	}
+	return r
+}
+
+// libraries is a running check.mjs.
+type libraries struct {
+	in  io.Writer
+	out *bufio.Scanner
+}
+
+// check returns "ok", or why the provider's library refuses r.
+func (l *libraries) check(t *testing.T, provider, secret string, r *Request) string {
+	t.Helper()
+	headers := map[string]string{}
+	for name := range r.Header {
+		headers[strings.ToLower(name)] = r.Header.Get(name)
+	}
+	if err := json.NewEncoder(l.in).Encode(map[string]any{
+		"provider": provider, "secret": secret, "method": r.Method, "url": r.URL(),
+		"headers": headers, "body_base64": r.Body,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !l.out.Scan() {
+		t.Fatalf("check.mjs ended: %v", l.out.Err())
+	}
+	return l.out.Text()
+}
+
+func newLibraries(t *testing.T) *libraries {
+	t.Helper()
+	modules := os.Getenv("CADDY_WEBHOOKS_NODE_MODULES")
+	if modules == "" {
+		modules = filepath.Join("testdata", "vectors", "node_modules")
+	}
+	modules, err := filepath.Abs(modules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unavailable := t.Skipf
+	if os.Getenv("CI") != "" {
+		unavailable = t.Fatalf
+	}
+	if _, err := os.Stat(filepath.Join(modules, "stripe")); err != nil {
+		unavailable("the providers' libraries are not installed: npm install in verify/testdata/vectors, or set CADDY_WEBHOOKS_NODE_MODULES")
+	}
+	node, err := exec.LookPath("node")
+	if err != nil {
+		unavailable("node is not installed")
+	}
+
+	// Modules are found beside the scripts only.
+	dir := t.TempDir()
+	for _, script := range []string{"check.mjs", "sdks.mjs"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "vectors", script))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, script), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), node, filepath.Join(dir, "check.mjs"))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		_ = cmd.Wait() // it was told to end; what it had to say was read
+		if t.Failed() {
+			t.Logf("check.mjs: %s", stderr.String())
+		}
+	})
+	return &libraries{in: in, out: bufio.NewScanner(out)}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -86,5 +87,27 @@ func BenchmarkIdentify(b *testing.B) {
 				v.Identify(r)
 			}
 		})
+	}
+}
+
+// TestVerifyAllocates holds the promise of at most two allocations.
+func TestVerifyAllocates(t *testing.T) {
+	for _, name := range []string{"github", "shopify", "slack", "standard-webhooks", "stripe", "svix"} {
+		v := providerVerifier(t, name)
+		r := &Request{Header: http.Header{"Content-Type": {mediaJSON}}, Body: []byte(strings.Repeat("x", 1024))}
+		if err := v.Sign(r, testTime); err != nil {
+			t.Fatal(err)
+		}
+		allocations := 100.0
+		for range 20 { // the best of them: the race detector makes pools forgetful
+			allocations = min(allocations, testing.AllocsPerRun(1, func() {
+				if _, err := v.Verify(r); err != nil {
+					t.Fatal(err)
+				}
+			}))
+		}
+		if allocations > 2 {
+			t.Errorf("%s: %.0f allocations", name, allocations)
+		}
 	}
 }

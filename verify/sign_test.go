@@ -135,6 +135,14 @@ func TestSignWithPrivateKeys(t *testing.T) {
 		t.Errorf("%+v, %v", result, err)
 	}
 
+	// With a secret, too, the header that is there is written once, with the first scheme.
+	if v, err = p.NewVerifier(Options{Secrets: []string{k.edPrivate, testSecret}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Sign(r, testTime); err != nil || !strings.HasPrefix(r.Header.Get("Webhook-Signature"), "v1,") {
+		t.Errorf("signature %s: %v", r.Header.Get("Webhook-Signature"), err)
+	}
+
 	if v, err = p.NewVerifier(Options{PublicKeys: []string{k.ed}}); err != nil {
 		t.Fatal(err)
 	}

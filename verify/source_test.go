@@ -65,6 +65,9 @@ func TestExtract(t *testing.T) {
 	if _, ok := form("a").Extract(twoTypes); ok {
 		t.Error("a body of two types is taken for a form")
 	}
+	if n := len(fieldValues([]byte(strings.Repeat("a&", 100)), "a")); n != 2 {
+		t.Errorf("%d values are kept to tell that there are several", n)
+	}
 	if _, ok := (Source{}).Extract(js); ok {
 		t.Error("the zero source has a value")
 	}

@@ -287,6 +287,14 @@ func TestFurthestErrorWins(t *testing.T) {
 	}
 	r.Header["Svix-Signature"] = []string{"garbage"}
 	verdict(t, v, r, "", "") // the other set is right
+	for _, name := range []string{"Id", "Timestamp", "Signature"} {
+		r.Header["Svix-"+name] = nil
+	}
+	if err := v.Sign(r, testTime.Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	r.Header["Svix-Signature"] = []string{"garbage"}
+	verdict(t, v, r, TimestampExpired, DetailStaleTimestamp) // tried after the garbage
 	delete(r.Header, "Webhook-Id")
 	verdict(t, v, r, InvalidSignature, DetailMalformedSignature)
 }
@@ -369,27 +377,5 @@ func TestConcurrentUse(t *testing.T) {
 			})
 		}
 		group.Wait()
-	}
-}
-
-// TestVerifyAllocates holds the promise of at most two allocations.
-func TestVerifyAllocates(t *testing.T) {
-	for _, name := range []string{"github", "shopify", "slack", "standard-webhooks", "stripe", "svix"} {
-		v := providerVerifier(t, name)
-		r := &Request{Header: http.Header{"Content-Type": {mediaJSON}}, Body: []byte(strings.Repeat("x", 1024))}
-		if err := v.Sign(r, testTime); err != nil {
-			t.Fatal(err)
-		}
-		allocations := 100.0
-		for range 20 { // the best of them: the race detector makes pools forgetful
-			allocations = min(allocations, testing.AllocsPerRun(1, func() {
-				if _, err := v.Verify(r); err != nil {
-					t.Fatal(err)
-				}
-			}))
-		}
-		if allocations > 2 {
-			t.Errorf("%s: %.0f allocations", name, allocations)
-		}
 	}
 }

@@ -69,6 +69,8 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 //	    tolerance     <duration>
 //	    verify        <algorithm> { … }
 //	    require_https on|off
+//	    block_ips     <cidr>...
+//	    allow_ips     <cidr>|provider... | <ip source module> [<arguments>]
 //	    max_body      <size>
 //	    content_type  <type>...
 //	    dedupe        off | <source>...
@@ -81,6 +83,7 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 //	        retry         [exponential|linear|fibonacci] { … }
 //	        dead_on       <status>...
 //	        max_in_flight <number>
+//	        resign        on|off
 //	        handle        { <directives> }
 //	    }
 //	}
@@ -105,13 +108,15 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"tolerance":     func(d *caddyfile.Dispenser) error { return duration(d, &h.Tolerance) },
 		"verify":        h.unmarshalVerify,
 		"require_https": func(d *caddyfile.Dispenser) error { return onOff(d, &h.RequireHTTPS) },
+		"block_ips":     h.unmarshalBlockIPs,
+		"allow_ips":     h.unmarshalAllowIPs,
 		"max_body":      func(d *caddyfile.Dispenser) error { return size(d, &h.MaxBody) },
 		"content_type":  func(d *caddyfile.Dispenser) error { return someArgs(d, &h.ContentTypes) },
 		"dedupe":        h.unmarshalDedupe,
 		"dedupe_ttl":    func(d *caddyfile.Dispenser) error { return duration(d, &h.DedupeTTL) },
 		"respond":       func(d *caddyfile.Dispenser) error { return oneOf(d, &h.Respond, "accepted") },
 		"forward":       h.unmarshalForward,
-	}.parse(d, "forward", "secret", "public_key")
+	}.parse(d, "forward", "secret", "public_key", "block_ips", "allow_ips")
 }
 
 // unmarshalDedupe reads `dedupe off` or `dedupe <source>...`.

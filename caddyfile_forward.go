@@ -17,6 +17,7 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 		"retry":         f.unmarshalRetry,
 		"dead_on":       func(d *caddyfile.Dispenser) error { return statuses(d, &f.DeadOn) },
 		"max_in_flight": func(d *caddyfile.Dispenser) error { return number(d, &f.MaxInFlight, 1) },
+		"resign":        func(d *caddyfile.Dispenser) error { return onOff(d, &f.Resign) },
 		"handle":        f.stashHandle,
 	}.parse(d)
 	if err != nil {

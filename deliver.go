@@ -23,9 +23,10 @@ import (
 // through a chain of Caddy handlers. It implements forward.Sender and is safe
 // for concurrent use.
 type sender struct {
-	chain   caddyhttp.Handler
-	server  *caddyhttp.Server
-	headers deliveryHeaders
+	chain    caddyhttp.Handler
+	server   *caddyhttp.Server
+	headers  deliveryHeaders
+	resigner *resigner // nil: every attempt has the provider's own signature
 }
 
 var (
@@ -33,11 +34,11 @@ var (
 	errAnswerBroken = errors.New("the answer broke off")
 )
 
-func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers deliveryHeaders) *sender {
+func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers deliveryHeaders, resigner *resigner) *sender {
 	// Without this last handler an event that no route matches would look like
 	// an empty success.
 	last := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return errNoHandler })
-	return &sender{chain: routes.Compile(last), server: server, headers: headers}
+	return &sender{chain: routes.Compile(last), server: server, headers: headers, resigner: resigner}
 }
 
 // maxDrain is how much of an answer's body is read. Reading it to its end lets
@@ -76,6 +77,12 @@ func (s *sender) request(ctx context.Context, d *retrystore.Delivery) (*http.Req
 	if err != nil {
 		return nil, fmt.Errorf("stored URI: %w", err)
 	}
+	header := s.headers.toDeliver(d)
+	if s.resigner != nil && s.resigner.late(d) {
+		if err := s.resigner.sign(d, header); err != nil {
+			return nil, fmt.Errorf("signing anew: %w", err)
+		}
+	}
 	major, minor, _ := http.ParseHTTPVersion(event.Proto)
 	r := (&http.Request{
 		Method:        event.Method,
@@ -85,7 +92,7 @@ func (s *sender) request(ctx context.Context, d *retrystore.Delivery) (*http.Req
 		Proto:         event.Proto,
 		ProtoMajor:    major,
 		ProtoMinor:    minor,
-		Header:        s.headers.toDeliver(d),
+		Header:        header,
 		Body:          io.NopCloser(bytes.NewReader(event.Body)),
 		ContentLength: int64(len(event.Body)),
 		RemoteAddr:    event.RemoteAddr,

@@ -48,6 +48,12 @@ type Forward struct {
 	// How many attempts run at a time. Default: 32.
 	MaxInFlight int `json:"max_in_flight,omitempty"`
 
+	// Whether attempts later than the first, and first ones that had to wait, get a
+	// fresh signature and timestamp in the provider's own format, made with the
+	// endpoint's first secret. What it replaces is kept as
+	// Webhook-Original-<header>. Default: true where the provider signs a timestamp.
+	Resign *bool `json:"resign,omitempty"`
+
 	handleSegment *caddyfile.Dispenser // the block of `handle`, until it is parsed
 
 	lane   retrystore.Lane
@@ -123,8 +129,27 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 	if !ok {
 		return errors.New("webhooks must be used as a handler of an HTTP server")
 	}
-	f.sender = newSender(routes, server, h.headers)
+	resigner, err := f.newResigner(h)
+	if err != nil {
+		return err
+	}
+	f.sender = newSender(routes, server, h.headers, resigner)
 	return nil
+}
+
+// newResigner returns nil where attempts keep the provider's signature.
+func (f *Forward) newResigner(h *Handler) (*resigner, error) {
+	wanted, possible := h.verifier.SignedTimestamp(), h.verifier.CanSign()
+	if f.Resign != nil {
+		wanted = *f.Resign
+		if wanted && !possible {
+			return nil, errors.New("resign is on, but there is no key to sign with: give the private key as a secret, or turn it off")
+		}
+	}
+	if !wanted || !possible {
+		return nil, nil
+	}
+	return &resigner{verifier: h.verifier, now: h.now}, nil
 }
 
 func (f *Forward) check() error {

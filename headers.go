@@ -51,7 +51,7 @@ func deliveryHeadersFor(v *verify.Verifier) deliveryHeaders {
 func (n deliveryHeaders) toStore(in http.Header) http.Header {
 	out := make(http.Header, len(in))
 	for name, values := range in {
-		if _, dropped := n.drop[name]; !dropped {
+		if _, dropped := n.drop[name]; !dropped && !strings.HasPrefix(name, originalPrefix) {
 			out[name] = values
 		}
 	}

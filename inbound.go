@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"mime"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type inbound struct {
 	r             *http.Request
 	receivedAt    time.Time
 	scheme        string // as the provider saw it
+	clientIP      netip.Addr
 	correlationID string
 	signed        verify.Request // what the provider signed
 
@@ -41,6 +43,7 @@ func (h *Handler) newInbound(r *http.Request) *inbound {
 		r:             r,
 		receivedAt:    h.now(),
 		scheme:        "http",
+		clientIP:      clientIP(r),
 		correlationID: correlationID(r, trusted),
 	}
 	host := r.Host
@@ -163,14 +166,13 @@ func (h *Handler) logReceived(in *inbound, a *answer) {
 	if entry == nil {
 		return
 	}
-	clientIP, _ := caddyhttp.GetVar(in.r.Context(), caddyhttp.ClientIPVarKey).(string)
 	fields := []zap.Field{
 		zap.String("endpoint", h.Name),
 		zap.String("provider", h.Provider),
 		zap.String("outcome", a.word),
 		zap.Int("status", a.code),
 		zap.String("correlation_id", in.correlationID),
-		zap.String("client_ip", clientIP),
+		zap.Stringer("client_ip", in.clientIP),
 		zap.Duration("duration", h.now().Sub(in.receivedAt)),
 	}
 	if in.eventID != "" || in.eventType != "" {

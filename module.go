@@ -5,6 +5,7 @@
 package caddywebhooks
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -70,6 +71,16 @@ type Handler struct {
 	// X-Forwarded-Proto. Default: true.
 	RequireHTTPS *bool `json:"require_https,omitempty"`
 
+	// Addresses and CIDRs that may not send.
+	BlockIPs []string `json:"block_ips,omitempty"`
+
+	// Addresses and CIDRs that may send; "provider" stands for those that the
+	// provider publishes. If this or allow_ip_sources is set, nobody else may. Default: everybody.
+	AllowIPs []string `json:"allow_ips,omitempty"`
+
+	// Further sources of addresses that may send.
+	AllowIPSourcesRaw []json.RawMessage `json:"allow_ip_sources,omitempty" caddy:"namespace=http.ip_sources inline_key=source"`
+
 	// The largest accepted body, in bytes. Default: 1 MiB.
 	MaxBody int64 `json:"max_body,omitempty"`
 
@@ -77,7 +88,7 @@ type Handler struct {
 	ContentTypes []string `json:"content_types,omitempty"`
 
 	// What identifies an event. Default: the provider's event id, or a hash of
-	// the endpoint, the signed timestamp and the body if there is none.
+	// the endpoint, the signed timestamp, path, query and body if there is none.
 	Dedupe *Dedupe `json:"dedupe,omitempty"`
 
 	// How long an event is remembered, counted from its acceptance. Default:
@@ -98,6 +109,7 @@ type Handler struct {
 	verifier *verify.Verifier
 	keyer    *dedupe.Keyer
 	headers  deliveryHeaders
+	access   access
 	now      func() time.Time
 }
 
@@ -159,6 +171,9 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if err := h.checkSettings(); err != nil {
 		return err
 	}
+	if h.access, err = h.newAccess(ctx); err != nil {
+		return err
+	}
 	h.keyer = dedupe.NewKeyer(h.Name)
 	h.headers = deliveryHeadersFor(h.verifier)
 	for _, f := range h.Forward {
@@ -189,6 +204,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 func (h *Handler) process(in *inbound) *answer {
 	for _, step := range []func(*inbound) *answer{
 		h.requireHTTPS,
+		h.checkAddress,
 		h.checkMethod,
 		h.checkContentType,
 		h.readBody,
@@ -307,7 +323,7 @@ func (h *Handler) eventKey(in *inbound) retrystore.Key {
 	if values, ok := h.identifyingValues(in); ok {
 		return h.keyer.Values(values...)
 	}
-	return h.keyer.Content(in.verified.Timestamp, in.signed.Body)
+	return h.keyer.Content(in.verified.Timestamp, in.signed.URI, in.signed.Body)
 }
 
 // identifyingValues are those of the configured sources, else the provider's

@@ -41,15 +41,19 @@ func (k *Keyer) Values(values ...string) retrystore.Key {
 }
 
 // Content returns the key of an event without any id: a hash of the signed
-// timestamp (zero where the scheme signs none) and the body.
-func (k *Keyer) Content(timestamp time.Time, body []byte) retrystore.Key {
-	h := sha256.New()
-	h.Write(k.scope)
+// timestamp (zero where the scheme signs none), the request's path and query,
+// in which some providers put everything, and the body.
+func (k *Keyer) Content(timestamp time.Time, uri string, body []byte) retrystore.Key {
 	stamp := int64(0)
 	if !timestamp.IsZero() {
 		stamp = timestamp.UnixMilli()
 	}
-	h.Write(binary.BigEndian.AppendUint64([]byte{tagContent}, uint64(stamp)))
+	buf := make([]byte, 0, 256)
+	buf = append(append(buf, k.scope...), tagContent)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(stamp))
+	buf = appendPart(buf, uri)
+	h := sha256.New()
+	h.Write(buf)
 	h.Write(body)
 	return truncate([sha256.Size]byte(h.Sum(nil)))
 }

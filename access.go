@@ -1,0 +1,145 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// providerRanges stands in allow_ips for what the provider publishes.
+const providerRanges = "provider"
+
+var (
+	ipBlocked = &answer{code: http.StatusForbidden, word: "ip_blocked",
+		message: "this address is blocked"}
+	ipNotAllowed = &answer{code: http.StatusForbidden, word: "ip_not_allowed",
+		message: "this address is not among those that may send to this endpoint"}
+)
+
+// access says which client addresses may send. The client is who Caddy says it
+// is: the peer, or what a proxy that the server trusts says of it.
+type access struct {
+	blocked []netip.Prefix
+	allowed []netip.Prefix
+	sources []caddyhttp.IPRangeSource
+	limited bool // whether only some may send
+}
+
+// newAccess prepares block_ips and allow_ips. What it loads lives as long as ctx.
+func (h *Handler) newAccess(ctx caddy.Context) (access, error) {
+	var a access
+	for _, text := range h.BlockIPs {
+		prefix, err := caddyhttp.CIDRExpressionToPrefix(text)
+		if err != nil {
+			return a, fmt.Errorf("block_ips: %w", err)
+		}
+		a.blocked = append(a.blocked, prefix.Masked())
+	}
+	for _, text := range h.AllowIPs {
+		if text == providerRanges {
+			config := caddyconfig.JSON(map[string]string{"provider": h.Provider}, nil)
+			source, err := ctx.LoadModuleByID("http.ip_sources.webhook_provider", config)
+			if err != nil {
+				return a, fmt.Errorf("allow_ips provider: %w", err)
+			}
+			a.sources = append(a.sources, source.(caddyhttp.IPRangeSource))
+			continue
+		}
+		prefix, err := caddyhttp.CIDRExpressionToPrefix(text)
+		if err != nil {
+			return a, fmt.Errorf("allow_ips: %w", err)
+		}
+		a.allowed = append(a.allowed, prefix.Masked())
+	}
+	if h.AllowIPSourcesRaw != nil {
+		sources, err := ctx.LoadModule(h, "AllowIPSourcesRaw")
+		if err != nil {
+			return a, fmt.Errorf("allow_ips: %w", err)
+		}
+		for _, source := range sources.([]any) {
+			a.sources = append(a.sources, source.(caddyhttp.IPRangeSource))
+		}
+	}
+	a.limited = len(a.allowed)+len(a.sources) > 0
+	return a, nil
+}
+
+// check refuses blocked addresses and, where there is a list, all that are not
+// on it. An address that is unknown, as with a Unix socket, is on no list.
+func (h *Handler) checkAddress(in *inbound) *answer {
+	a := &h.access
+	if in.clientIP.IsValid() && contains(a.blocked, in.clientIP) {
+		return ipBlocked
+	}
+	if !a.limited || contains(a.allowed, in.clientIP) {
+		return nil
+	}
+	for _, source := range a.sources {
+		if contains(source.GetIPRanges(in.r), in.clientIP) {
+			return nil
+		}
+	}
+	return ipNotAllowed
+}
+
+func contains(prefixes []netip.Prefix, ip netip.Addr) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// clientIP is the client's address as Caddy determined it; invalid if unknown.
+func clientIP(r *http.Request) netip.Addr {
+	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ip.Unmap().WithZone("")
+}
+
+// unmarshalBlockIPs reads `block_ips <cidr>...`.
+func (h *Handler) unmarshalBlockIPs(d *caddyfile.Dispenser) error {
+	if err := someArgs(d, &h.BlockIPs); err != nil {
+		return err
+	}
+	for _, text := range h.BlockIPs {
+		if _, err := caddyhttp.CIDRExpressionToPrefix(text); err != nil {
+			return d.Errf("block_ips: %v", err)
+		}
+	}
+	return nil
+}
+
+// unmarshalAllowIPs reads `allow_ips <cidr>|provider...`, or the name of a
+// module in http.ip_sources with its own arguments, as trusted_proxies does.
+func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.Err("allow_ips wants addresses, `provider`, or the name of an IP source module")
+	}
+	if !isAddress(d.Val()) {
+		name := d.Val()
+		module, err := caddyfile.UnmarshalModule(d, "http.ip_sources."+name)
+		if err != nil {
+			return d.Errf("allow_ips: %q is neither an address, a CIDR, `provider`, nor an IP source module: %v", name, err)
+		}
+		h.AllowIPSourcesRaw = append(h.AllowIPSourcesRaw, caddyconfig.JSONModuleObject(module, "source", name, nil))
+		return nil
+	}
+	for _, text := range append([]string{d.Val()}, d.RemainingArgs()...) {
+		if !isAddress(text) {
+			return d.Errf("allow_ips: %q is neither an address, a CIDR nor `provider`; a module goes on a line of its own", text)
+		}
+		h.AllowIPs = append(h.AllowIPs, text)
+	}
+	return nil
+}
+
+func isAddress(text string) bool {
+	_, err := caddyhttp.CIDRExpressionToPrefix(text)
+	return err == nil || text == providerRanges
+}

@@ -22,9 +22,10 @@ const maxError = 512
 // errNoAnswer is recorded when a Sender reports neither status nor error.
 var errNoAnswer = errors.New("no answer")
 
-// deliver makes one attempt at d and tells the store what came of it. The
-// lease lasts until leaseEnd.
-func (l *lane) deliver(d *retrystore.Delivery, leaseEnd time.Time) {
+// deliver makes one attempt at d and tells the breaker and the store what came
+// of it. The lease lasts until leaseEnd. made is false when nothing came of it,
+// because of shutdown; then d was given back.
+func (l *lane) deliver(d *retrystore.Delivery, leaseEnd time.Time, generation uint64) (answer Answer, s retrystore.Settlement, made bool) {
 	at := l.opts.Now()
 	answer, err := l.send(d)
 	end := l.opts.Now()
@@ -34,10 +35,11 @@ func (l *lane) deliver(d *retrystore.Delivery, leaseEnd time.Time) {
 	// Only a success that came through all the same is one.
 	if l.ctx.Err() != nil && !succeeded(answer, err) {
 		l.release(d)
-		return
+		return Answer{}, s, false
 	}
 
-	s := l.dest.Classify(d, answer, err, end, l.opts.Rand)
+	l.judge(alive(answer, err), generation, end)
+	s = l.dest.Classify(d, answer, err, end, l.opts.Rand)
 	s.Attempt = retrystore.Attempt{
 		At:       at,
 		Duration: end.Sub(at),
@@ -47,6 +49,7 @@ func (l *lane) deliver(d *retrystore.Delivery, leaseEnd time.Time) {
 	}
 	l.opts.Observer.Attempted(d, s)
 	l.settle(d, s, leaseEnd)
+	return answer, s, true
 }
 
 // send calls the Sender within the attempt's time, and turns every way of

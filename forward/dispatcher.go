@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
@@ -38,8 +39,11 @@ type Sender interface {
 type Answer struct {
 	Status     int    // HTTP status; 0 if there was none
 	RetryAfter string // the Retry-After header as it came; empty if there was none
-	// Body is the beginning of the answer's body; what is beyond
-	// retrystore.MaxAnswer bytes is not kept. The receiver owns it.
+	// Header may be nil. It is not kept: it is for who relays the answer
+	// (Slot.RunThen). The receiver owns it.
+	Header http.Header
+	// Body is the beginning of the answer's body, of any length. The history
+	// keeps its first retrystore.MaxAnswer bytes. The receiver owns it.
 	Body []byte
 }
 
@@ -64,6 +68,9 @@ type Observer interface {
 	// LeaseLost is called when the store refused a settlement because another
 	// worker holds the delivery by now, or it is gone: it may be delivered twice.
 	LeaseLost(d *retrystore.Delivery)
+	// BreakerChanged is called after the breaker of a lane changed its state,
+	// for one change of a lane at a time, in their order.
+	BreakerChanged(l retrystore.Lane, from, to BreakerState)
 }
 
 // Defaults of a Destination.
@@ -86,11 +93,20 @@ type Destination struct {
 	// most three quarters of it and, unless it is 1, never all of it.
 	// Default: 32.
 	MaxInFlight int
+	// Rate is how many attempts per second may be started, retries included.
+	// It refuses nothing: what comes too fast waits in the store, not leased,
+	// higher priority first. After a pause a tenth of a second's worth, but at
+	// least one, may start at once; else attempts are evenly spaced. Where
+	// retries of a higher priority are due, every fourth claim still goes to a
+	// first attempt. Each process counts by itself. Zero: no limit.
+	Rate float64
+	// Breaker is when the destination is given a rest.
+	Breaker Breaker
 }
 
 // validate reports what is wrong with the destination, or nil.
 func (t *Destination) validate() error {
-	errs := []error{t.Retry.Validate()}
+	errs := []error{t.Retry.Validate(), validateRate(t.Rate), t.Breaker.Validate()}
 	if t.Sender == nil {
 		errs = append(errs, errors.New("no sender"))
 	}
@@ -227,15 +243,35 @@ func (d *Dispatcher) Wake(l retrystore.Lane) {
 }
 
 // Reserve takes a free slot of the lane for an event that is about to be
-// stored. ok is false when the lane is unknown or full, when deliveries that
-// were stored earlier still wait for a slot, and when the dispatcher is not
-// running: then store the event without a lease and call Wake.
+// stored. ok is false when the lane is unknown or full, when its rate or its
+// breaker allows no attempt now, when deliveries that were stored earlier still
+// wait, and when the dispatcher is not running: then store the event without a
+// lease and call Wake.
 func (d *Dispatcher) Reserve(l retrystore.Lane) (s *Slot, ok bool) {
 	lane := d.lanes[l]
-	if lane == nil || !lane.reserve() {
+	if lane == nil {
 		return nil, false
 	}
-	return &Slot{lane: lane}, true
+	generation, ok := lane.reserve()
+	if !ok {
+		return nil, false
+	}
+	return &Slot{lane: lane, generation: generation}, true
+}
+
+// Breakers returns how the breakers of all lanes stand, but for those that are
+// off.
+func (d *Dispatcher) Breakers() map[retrystore.Lane]BreakerState {
+	states := make(map[retrystore.Lane]BreakerState, len(d.lanes))
+	for name, l := range d.lanes {
+		if l.dest.Breaker.Off {
+			continue
+		}
+		l.mu.Lock()
+		states[name] = l.breaker.state
+		l.mu.Unlock()
+	}
+	return states
 }
 
 // unobserved is the Observer of those who want none.
@@ -244,3 +280,4 @@ type unobserved struct{}
 func (unobserved) Attempted(*retrystore.Delivery, retrystore.Settlement) {}
 func (unobserved) Settled(*retrystore.Delivery, retrystore.Settlement)   {}
 func (unobserved) LeaseLost(*retrystore.Delivery)                        {}
+func (unobserved) BreakerChanged(_ retrystore.Lane, _, _ BreakerState)   {}

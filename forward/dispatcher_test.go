@@ -26,9 +26,11 @@ func TestNewReportsEverything(t *testing.T) {
 	_, err := New(newFakeQueue(), []Destination{
 		{Lane: laneA, Sender: ok},
 		{Lane: laneA, Sender: ok},
-		{Lane: laneB, Timeout: -1, MaxInFlight: -1, DeadOn: []int{204, 42}, Retry: Retry{Strategy: "never"}},
+		{Lane: laneB, Timeout: -1, MaxInFlight: -1, DeadOn: []int{204, 42},
+			Rate: -1, Breaker: Breaker{Failures: -1, Recovery: -1, Probes: -1}, Retry: Retry{Strategy: "never"}},
 	}, Options{})
-	for _, want := range []string{"shop/a: configured twice", "shop/b", "no sender", "timeout", "max_in_flight", "204", "42", "never"} {
+	for _, want := range []string{"shop/a: configured twice", "shop/b", "no sender", "timeout", "max_in_flight", "204", "42", "never",
+		"rate -1", "failures -1", "recovery -1ns", "probes -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not mention %q", err, want)
 		}
@@ -131,11 +133,11 @@ func settled(s retrystore.State) bool {
 }
 
 // schedule returns when each attempt was made, after the first, and how the
-// delivery ended.
+// delivery ended, where no breaker gives the destination a rest.
 func schedule(t *testing.T, dest Destination) (waits []time.Duration, end fakeEntry) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()
-		dest.Lane = laneA
+		dest.Lane, dest.Breaker.Off = laneA, true
 		d := start(t, q, Options{}, dest)
 		id := q.add(laneA, 0, nil).ID
 		for !settled(q.get(id).d.State) && q.now().Sub(q.get(id).d.Budget.Since) < 2*DefaultMaxAge {
@@ -315,7 +317,7 @@ func TestLog(t *testing.T) {
 
 func TestRetryShare(t *testing.T) {
 	for maxInFlight, want := range map[int]int{1: 1, 2: 1, 3: 2, 4: 3, 8: 6, 32: 24} {
-		l := newLane(newFakeQueue(), Destination{MaxInFlight: maxInFlight}, Options{Logger: zap.NewNop()})
+		l := newLane(newFakeQueue(), Destination{MaxInFlight: maxInFlight}, Options{Logger: zap.NewNop(), Now: time.Now})
 		l.cancel()
 		if l.retryShare != want {
 			t.Errorf("of %d slots retries may take %d, want %d", maxInFlight, l.retryShare, want)

@@ -280,6 +280,7 @@ type recorder struct {
 	mu                 sync.Mutex
 	attempted, settled map[string]int // by outcome
 	lost               int
+	breaker            []breakerChange
 }
 
 func newRecorder() *recorder {
@@ -302,6 +303,12 @@ func (r *recorder) LeaseLost(*retrystore.Delivery) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lost++
+}
+
+func (r *recorder) BreakerChanged(_ retrystore.Lane, from, to BreakerState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.breaker = append(r.breaker, breakerChange{from, to})
 }
 
 // logged returns a logger and what was logged through it.

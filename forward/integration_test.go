@@ -57,7 +57,7 @@ func TestFilestoreRetryAndDeadLetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openFile(t, filepath.Join(t.TempDir(), "store"))
 		defer s.Close()
-		d := start(t, s, Options{}, Destination{Lane: laneA, Retry: Retry{MaxAttempts: 4}, Sender: senderFunc(
+		d := start(t, s, Options{}, Destination{Lane: laneA, Breaker: Breaker{Off: true}, Retry: Retry{MaxAttempts: 4}, Sender: senderFunc(
 			func(_ context.Context, d *retrystore.Delivery) (Answer, error) {
 				switch {
 				case d.Event.EventID == "gone":
@@ -134,6 +134,7 @@ func (y *tally) Send(ctx context.Context, d *retrystore.Delivery) (Answer, error
 
 func (y *tally) Attempted(*retrystore.Delivery, retrystore.Settlement) {}
 func (y *tally) LeaseLost(*retrystore.Delivery)                        { y.lost.Add(1) }
+func (y *tally) BreakerChanged(_ retrystore.Lane, _, _ BreakerState)   {}
 func (y *tally) Settled(_ *retrystore.Delivery, s retrystore.Settlement) {
 	if s.State != retrystore.Pending {
 		y.settled.Done()
@@ -151,6 +152,7 @@ func TestFilestoreLosesAndRepeatsNothing(t *testing.T) {
 			const writers, each, inFlight = 8, 150, 6
 			begin := func(s retrystore.Store) *Dispatcher {
 				return start(t, s, Options{Observer: y}, Destination{Lane: laneA, Sender: y, MaxInFlight: inFlight,
+					Breaker: Breaker{Failures: 2, Recovery: 2 * time.Millisecond, Probes: 2}, Rate: 100_000,
 					Retry: Retry{Initial: time.Millisecond, MaxDelay: 20 * time.Millisecond, MaxAttempts: 1000}})
 			}
 			s := openFile(t, path)

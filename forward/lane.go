@@ -3,7 +3,6 @@ package forward
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -60,14 +59,21 @@ type lane struct {
 	taken    int  // slots in use: reserved, held for a claim, or working
 	retries  int  // of those, the ones working on a delivery that was attempted before
 	asked    bool // something became due: claim, whatever claimAt says
-	// backlog says that due deliveries wait in the store for a slot. They go
-	// before newcomers: while it is set nothing is reserved, and every slot
-	// that becomes free wakes the pump.
+	// backlog says that due deliveries wait in the store until attempts may be
+	// made: for a slot, a token, the breaker. They go before newcomers: while it
+	// is set nothing is reserved, and every slot that becomes free wakes the pump.
 	backlog bool
 	// heldBack says that due retries wait for one of the slots that retries
 	// may take. First attempts do not wait with them.
 	heldBack bool
 	claimAt  time.Time // when the pump claims next, unless asked earlier
+
+	pace pace
+	// retryClaims counts the claims in a row that brought only retries, for as
+	// long as tokens are short.
+	retryClaims int
+	breaker     breaker
+	announcing  bool // somebody is announcing the breaker's changes
 }
 
 func newLane(q Queue, dest Destination, o Options) *lane {
@@ -89,6 +95,8 @@ func newLane(q Queue, dest Destination, o Options) *lane {
 		quit:       make(chan struct{}),
 		drained:    make(chan struct{}),
 		asked:      true, // what the store holds from before
+		pace:       newPace(dest.Rate),
+		breaker:    newBreaker(dest.Breaker, o.Now()),
 	}
 	// The root of everything the lane does: it lives until Stop, not as long
 	// as the request or the configuration that happened to create it.
@@ -139,7 +147,7 @@ func (l *lane) nudge() {
 func (l *lane) ask() {
 	l.mu.Lock()
 	l.asked = true
-	waiting := l.backlog // for a slot: no use in waking it now
+	waiting := l.backlog // until attempts may be made: no use in waking it now
 	l.mu.Unlock()
 	if !waiting {
 		l.nudge()
@@ -160,14 +168,37 @@ func (l *lane) askAt(t time.Time) {
 }
 
 // reserve takes a slot for a newcomer.
-func (l *lane) reserve() bool {
+func (l *lane) reserve() (generation uint64, ok bool) {
+	now := l.opts.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.running || l.stopping || l.backlog || l.taken >= l.dest.MaxInFlight {
-		return false
+	if !l.running || l.stopping || l.backlog || l.room(now) == 0 {
+		return 0, false
 	}
-	l.taken++
-	return true
+	return l.hold(1, now), true
+}
+
+// room returns how many more attempts may be started now.
+func (l *lane) room(now time.Time) int {
+	return max(0, min(l.dest.MaxInFlight-l.taken, l.breaker.room(), l.pace.room(now)))
+}
+
+// hold takes slots, of which there must be room, and what an attempt needs
+// besides: a token, and the leave of the breaker in its present generation.
+func (l *lane) hold(slots int, now time.Time) (generation uint64) {
+	l.taken += slots
+	l.pace.take(slots, now)
+	l.breaker.take(slots)
+	return l.breaker.generation
+}
+
+// giveBack undoes hold for slots with which no attempt was made.
+func (l *lane) giveBack(slots, retries int, generation uint64) {
+	l.mu.Lock()
+	l.pace.giveBack(slots)
+	l.breaker.giveBack(slots, generation)
+	l.mu.Unlock()
+	l.free(slots, retries)
 }
 
 // free gives slots back; retries of them worked on retries.
@@ -192,52 +223,72 @@ func (l *lane) free(slots, retries int) {
 	}
 }
 
-// work starts a worker, which gives the slot back when it is done. It reports
-// false when it is too late for that.
-func (l *lane) work(d *retrystore.Delivery, leasedAt time.Time, retries int) bool {
+// work starts a worker, which gives the slot, held in the generation, back when
+// it is done. It reports false when no attempt may be made any more.
+func (l *lane) work(d *retrystore.Delivery, leasedAt time.Time, retries int, generation uint64, done func(Answer, retrystore.Settlement, bool)) bool {
 	l.mu.Lock()
-	if l.aborted {
+	if l.aborted || !l.breaker.admits(generation) {
 		l.mu.Unlock()
 		return false
 	}
+	generation = l.breaker.generation // the one it starts in
 	l.wg.Add(1)
 	l.mu.Unlock()
 	go func() {
 		defer l.wg.Done()
-		defer l.free(1, retries)
-		l.deliver(d, leasedAt.Add(l.lease))
+		a, s, made := l.deliver(d, leasedAt.Add(l.lease), generation)
+		l.finish(d, done, a, s, made)
+		if made {
+			l.free(1, retries)
+		} else {
+			l.giveBack(1, retries, generation)
+		}
 	}()
 	return true
 }
 
-// Slot is the right to deliver one event that is about to be stored. It ends
-// with the first call of Run or Cancel; later calls do nothing, so that
-// Cancel may be deferred.
-type Slot struct {
-	lane *lane
-	used atomic.Bool
+// judge tells the breaker how an attempt ended that was started in the
+// generation.
+func (l *lane) judge(alive bool, generation uint64, now time.Time) {
+	l.mu.Lock()
+	changed := l.breaker.ended(alive, generation, now)
+	l.mu.Unlock()
+	if changed {
+		l.nudge() // there is another time to wait for, or nothing more
+		l.announce()
+	}
 }
 
-// Lease is how long the delivery must be leased (retrystore.Target.Lease).
-func (s *Slot) Lease() time.Duration { return s.lane.lease }
-
-// Run delivers d, which was just stored leased for Lease. It does not wait for
-// that, unless the dispatcher was stopped meanwhile: then d is given back to
-// the store before Run returns.
-func (s *Slot) Run(d *retrystore.Delivery) {
-	if s.used.Swap(true) {
+// announce logs the breaker's changes and tells the observer, in their order:
+// whoever comes while another does it leaves his to him.
+func (l *lane) announce() {
+	l.mu.Lock()
+	if l.announcing {
+		l.mu.Unlock()
 		return
 	}
-	l := s.lane
-	if !l.work(d, l.opts.Now(), 0) {
-		l.release(d)
-		l.free(1, 0)
+	l.announcing = true
+	for len(l.breaker.changes) > 0 {
+		c := l.breaker.changes[0]
+		l.breaker.changes = l.breaker.changes[1:]
+		l.mu.Unlock()
+		l.logBreaker(c.to)
+		l.opts.Observer.BreakerChanged(l.dest.Lane, c.from, c.to)
+		l.mu.Lock()
 	}
+	l.announcing = false
+	l.mu.Unlock()
 }
 
-// Cancel gives the slot back, such as when the event could not be stored.
-func (s *Slot) Cancel() {
-	if !s.used.Swap(true) {
-		s.lane.free(1, 0)
+// logBreaker writes the one line about a change of the breaker's state.
+func (l *lane) logBreaker(to BreakerState) {
+	switch to.State {
+	case BreakerOpen:
+		l.log.Warn("breaker opened: the destination fails; its deliveries are held",
+			zap.Int("failures", to.Failures), zap.Time("until", to.Until))
+	case BreakerHalfOpen:
+		l.log.Info("breaker is half-open: probing the destination", zap.Int("probes", l.breaker.conf.Probes))
+	default:
+		l.log.Info("breaker closed: the destination is back")
 	}
 }

@@ -59,6 +59,12 @@ func succeeded(a Answer, err error) bool {
 	return err == nil && a.Status >= 200 && a.Status <= 299
 }
 
+// alive reports whether an answer shows an application that works, if only to
+// refuse: what the breaker counts. It decides nothing about the delivery.
+func alive(a Answer, err error) bool {
+	return err == nil && a.Status < 500
+}
+
 func dead(reason string) retrystore.Settlement {
 	return retrystore.Settlement{State: retrystore.Dead, Reason: reason}
 }

@@ -9,6 +9,11 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
+// maxRetryClaims is how many claims in a row may bring only retries where a rate
+// makes attempts short; then one asks for first attempts alone, so that these do
+// not wait behind retries of a higher priority.
+const maxRetryClaims = 3
+
 // pump claims what is due whenever there are slots for it, until stop.
 func (l *lane) pump() {
 	defer l.wg.Done()
@@ -18,8 +23,9 @@ func (l *lane) pump() {
 	recheck := backoff{min: recheckMin, max: recheckMax}
 
 	for {
-		slots, maxRetries, wait := l.take()
-		if slots == 0 {
+		t, wait := l.take()
+		l.announce() // that the breaker is half-open
+		if t.slots == 0 {
 			timer.Reset(wait)
 			select {
 			case <-l.wake:
@@ -30,7 +36,7 @@ func (l *lane) pump() {
 			continue
 		}
 
-		if err := l.claim(slots, maxRetries, &recheck); err != nil {
+		if err := l.claim(t, &recheck); err != nil {
 			if outage.idle() && l.ctx.Err() == nil {
 				l.log.Error("cannot claim deliveries; will keep trying", zap.Error(err))
 			}
@@ -50,49 +56,67 @@ func (l *lane) pump() {
 	}
 }
 
+// take is what the pump took for a claim.
+type take struct {
+	slots      int    // none: do not claim now
+	maxRetries int    // how many of them may become retries
+	generation uint64 // of the breaker
+}
+
 // take decides whether to claim now. If so it takes the slots for what may
-// come and says how many of them may become retries; else it says how long to
-// wait, unless nudged.
-func (l *lane) take() (slots, maxRetries int, wait time.Duration) {
+// come; else it says how long to wait, unless nudged.
+func (l *lane) take() (t take, wait time.Duration) {
 	now := l.opts.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.asked && !l.backlog && now.Before(l.claimAt) {
-		return 0, 0, min(l.claimAt.Sub(now), pollInterval)
+	l.breaker.tick(now)
+	if l.breaker.state.State == BreakerOpen {
+		l.backlog = true // what became due meanwhile goes before newcomers
+		return t, min(l.breaker.state.Until.Sub(now), pollInterval)
 	}
-	slots = l.dest.MaxInFlight - l.taken
-	if l.stopping || slots == 0 {
+	if !l.asked && !l.backlog && now.Before(l.claimAt) {
+		return t, min(l.claimAt.Sub(now), pollInterval)
+	}
+	t.slots = l.room(now)
+	if l.stopping || t.slots == 0 {
 		// What is due goes first once a slot is free, even if newcomers never
 		// leave one free for long.
 		l.backlog = true
-		return 0, 0, pollInterval
+		if wait = l.pace.wait(now); wait == 0 {
+			wait = pollInterval // slots or probes are short, and nudge
+		}
+		return take{}, min(wait, pollInterval)
 	}
 	if !l.backlog {
 		// Leave newcomers half of the slots for as long as the claim takes.
 		// Were they all turned away, each would be stored for the pump, whose
 		// next claim would turn away others: a lane that was once overtaken
 		// would never return to the short way while the load lasts.
-		slots = (slots + 1) / 2
+		t.slots = (t.slots + 1) / 2
 	}
 	l.asked = false
 	l.claimAt = now.Add(pollInterval)
-	l.taken += slots
-	return slots, max(0, min(slots, l.retryShare-l.retries)), 0
+	t.generation = l.hold(t.slots, now)
+	t.maxRetries = max(0, min(t.slots, l.retryShare-l.retries))
+	if l.retryClaims >= maxRetryClaims {
+		t.maxRetries = 0
+	}
+	return t, 0
 }
 
 // claim fills the slots, which the caller took, with deliveries.
-func (l *lane) claim(slots, maxRetries int, recheck *backoff) error {
+func (l *lane) claim(t take, recheck *backoff) error {
 	ctx, cancel := context.WithTimeout(l.ctx, storeTimeout)
 	defer cancel()
 	leasedAt := l.opts.Now() // or later: it is on the safe side
 	c, err := l.queue.Claim(ctx, retrystore.ClaimRequest{
-		Lane: l.dest.Lane, Max: slots, MaxRetries: maxRetries, Lease: l.lease,
+		Lane: l.dest.Lane, Max: t.slots, MaxRetries: t.maxRetries, Lease: l.lease,
 	})
 	if err != nil {
 		l.mu.Lock()
 		l.asked = true
 		l.mu.Unlock()
-		l.free(slots, 0)
+		l.giveBack(t.slots, 0, t.generation)
 		return err
 	}
 
@@ -102,27 +126,32 @@ func (l *lane) claim(slots, maxRetries int, recheck *backoff) error {
 			retries++
 		}
 	}
-	stopping := l.plan(c, slots, retries, maxRetries, recheck)
+	stopping := l.plan(c, t, retries, recheck)
 	for _, d := range c.Deliveries {
 		retry := min(d.Attempts, 1)
-		if stopping || !l.work(d, leasedAt, retry) {
+		if stopping || !l.work(d, leasedAt, retry, t.generation, nil) {
 			l.release(d)
-			l.free(1, retry)
+			l.giveBack(1, retry, t.generation)
 		}
 	}
-	l.free(slots-len(c.Deliveries), 0)
+	l.giveBack(t.slots-len(c.Deliveries), 0, t.generation)
 	return nil
 }
 
 // plan draws the conclusions from a claim: when to ask next, and whether
 // deliveries are left that go before newcomers. It reports whether the lane is
 // stopping.
-func (l *lane) plan(c retrystore.Claim, slots, retries, maxRetries int, recheck *backoff) (stopping bool) {
+func (l *lane) plan(c retrystore.Claim, t take, retries int, recheck *backoff) (stopping bool) {
 	now := l.opts.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.retries += retries
 	l.backlog, l.heldBack = false, false
+	if l.dest.Rate > 0 && retries > 0 && retries == len(c.Deliveries) {
+		l.retryClaims++
+	} else {
+		l.retryClaims = 0
+	}
 
 	due := !c.Next.IsZero() && !c.Next.After(now)
 	if !due || len(c.Deliveries) > 0 {
@@ -133,14 +162,16 @@ func (l *lane) plan(c retrystore.Claim, slots, retries, maxRetries int, recheck 
 		// Nothing is left. claimAt is a poll away, or where askAt moved it.
 	case !due:
 		l.claimAt = earlier(l.claimAt, c.Next)
-	case len(c.Deliveries) == slots:
+	case len(c.Deliveries) == t.slots:
 		l.backlog = true
-	case retries == maxRetries && l.retries < l.retryShare:
-		l.asked = true // a retry ended during the claim and left its slot to another
+	case retries == t.maxRetries && l.retries < l.retryShare:
+		// A retry ended during the claim and left its slot to another, or none
+		// was asked for.
+		l.asked = true
 	default:
 		// What is left are retries beyond their share, or, in our clock but
 		// not in the store's, due. A freed slot ends the first; time both.
-		l.heldBack = retries == maxRetries
+		l.heldBack = retries == t.maxRetries
 		l.claimAt = earlier(l.claimAt, now.Add(recheck.next()))
 	}
 	return l.stopping

@@ -1,0 +1,182 @@
+package forward
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Defaults of a Breaker.
+const (
+	DefaultFailures = 5
+	DefaultRecovery = time.Minute
+	DefaultProbes   = 3
+)
+
+// Breaker is when a destination is given a rest. While it is closed, attempts
+// are made. After Failures failed attempts in a row it opens: no attempt is
+// started, so none is spent; due deliveries wait in the store, and none is
+// dropped. After Recovery it is half-open: Probes attempts are let through. When
+// all of them succeed it closes; when one fails it opens again.
+//
+// An attempt fails here when there was no answer (an error, a timeout, a panic)
+// or a status from 500 up, whatever DeadOn says. Any other answer, 404 and 429
+// included, comes from an application that lives, and counts as a success. An
+// attempt that was cut off by shutdown counts for nothing, and so does one that
+// ends in another state than it was started in.
+//
+// A zero field means its default, so the zero Breaker is a usable one.
+type Breaker struct {
+	// Failures is how many attempts in a row fail until it opens. Default: 5.
+	Failures int
+	// Recovery is how long it stays open. Default: 60s.
+	Recovery time.Duration
+	// Probes is how many attempts are let through, at once if they are due,
+	// while it is half-open. Default: 3.
+	Probes int
+	// Off turns it off: attempts are always made.
+	Off bool
+}
+
+// withDefaults fills the zero fields.
+func (b Breaker) withDefaults() Breaker {
+	if b.Failures == 0 {
+		b.Failures = DefaultFailures
+	}
+	if b.Recovery == 0 {
+		b.Recovery = DefaultRecovery
+	}
+	if b.Probes == 0 {
+		b.Probes = DefaultProbes
+	}
+	return b
+}
+
+// Validate reports everything that is wrong with the breaker, or nil.
+func (b Breaker) Validate() error {
+	var errs []error
+	if b.Failures < 0 {
+		errs = append(errs, fmt.Errorf("breaker: failures %d is negative", b.Failures))
+	}
+	if b.Recovery < 0 {
+		errs = append(errs, fmt.Errorf("breaker: recovery %s is negative", b.Recovery))
+	}
+	if b.Probes < 0 {
+		errs = append(errs, fmt.Errorf("breaker: probes %d is negative", b.Probes))
+	}
+	return errors.Join(errs...)
+}
+
+// The states of a breaker (BreakerState.State).
+const (
+	BreakerClosed   = "closed"
+	BreakerOpen     = "open"
+	BreakerHalfOpen = "half_open"
+)
+
+// BreakerState is how the breaker of a lane stands.
+type BreakerState struct {
+	State string    // "closed", "open" or "half_open"
+	Since time.Time // when it came into the state
+	Until time.Time // when an open one becomes half-open; zero otherwise
+	// Failures is how many attempts in a row have failed. It stays as it was
+	// when the breaker opened, plus the probes that opened it again, until it closes.
+	Failures int
+}
+
+// breakerChange is a change of state that is yet to be announced.
+type breakerChange struct{ from, to BreakerState }
+
+// breaker is a Breaker at work. The lane's lock guards it.
+type breaker struct {
+	conf  Breaker // defaults filled in
+	state BreakerState
+	// generation counts the changes of state: what was taken or started in
+	// another one is none of this one's business.
+	generation uint64
+	probes     int // half-open: how many were let through, and not given back
+	passed     int // half-open: how many of those succeeded
+	changes    []breakerChange
+}
+
+func newBreaker(conf Breaker, now time.Time) breaker {
+	return breaker{conf: conf.withDefaults(), state: BreakerState{State: BreakerClosed, Since: now}}
+}
+
+// room returns how many attempts may be started.
+func (b *breaker) room() int {
+	switch b.state.State {
+	case BreakerOpen:
+		return 0
+	case BreakerHalfOpen:
+		return b.conf.Probes - b.probes
+	default:
+		return math.MaxInt
+	}
+}
+
+// take takes the right to start n attempts, which must be there.
+func (b *breaker) take(n int) {
+	if b.state.State == BreakerHalfOpen {
+		b.probes += n
+	}
+}
+
+// giveBack returns the right to start n attempts, taken in the generation, that
+// were not made.
+func (b *breaker) giveBack(n int, generation uint64) {
+	if b.state.State == BreakerHalfOpen && generation == b.generation {
+		b.probes -= n
+	}
+}
+
+// admits reports whether an attempt may still be started with a right taken in
+// the generation.
+func (b *breaker) admits(generation uint64) bool {
+	return b.state.State == BreakerClosed || generation == b.generation && b.state.State == BreakerHalfOpen
+}
+
+// tick lets an open breaker become half-open when it is time.
+func (b *breaker) tick(now time.Time) {
+	if b.state.State == BreakerOpen && !now.Before(b.state.Until) {
+		b.become(BreakerHalfOpen, now)
+	}
+}
+
+// ended counts an attempt that was started in the generation. It reports
+// whether that changed the state.
+func (b *breaker) ended(alive bool, generation uint64, now time.Time) (changed bool) {
+	if b.conf.Off || generation != b.generation {
+		return false
+	}
+	halfOpen := b.state.State == BreakerHalfOpen
+	switch {
+	case !alive:
+		b.state.Failures++
+		if halfOpen || b.state.Failures >= b.conf.Failures {
+			b.become(BreakerOpen, now)
+		}
+	case !halfOpen:
+		b.state.Failures = 0
+	default:
+		if b.passed++; b.passed == b.conf.Probes {
+			b.become(BreakerClosed, now)
+		}
+	}
+	return generation != b.generation
+}
+
+// become changes the state.
+func (b *breaker) become(state string, now time.Time) {
+	to := BreakerState{State: state, Since: now, Failures: b.state.Failures}
+	switch state {
+	case BreakerOpen:
+		to.Until = now.Add(b.conf.Recovery)
+	case BreakerClosed:
+		to.Failures = 0
+	}
+	b.changes = append(b.changes, breakerChange{b.state, to})
+	b.state, b.probes, b.passed = to, 0, 0
+	b.generation++
+}

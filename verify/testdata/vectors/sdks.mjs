@@ -15,6 +15,7 @@ import { shopifyApi } from "@shopify/shopify-api";
 // Bolt's check has no public export of its own.
 const { verifySlackRequest } = createRequire(import.meta.url)("@slack/bolt/dist/receivers/verify-request.js");
 const stripe = new Stripe("sk_test_none");
+globalThis.crypto ??= crypto.webcrypto; // Shopify's library wants it; Node 18, as in Debian 12, has it elsewhere
 
 export { octokit, stripe, twilio, StandardWebhook, SvixWebhook };
 

@@ -71,20 +71,14 @@ func checkSubmission(sub *retrystore.Submission) error {
 // request that holds it until the writer, or unreserve, gives it up.
 func (s *Store) reserve(sub *retrystore.Submission) (*request, retrystore.Receipt, error) {
 	r := &request{lanes: make([]*lane, len(sub.Targets)), leases: make([]time.Duration, len(sub.Targets)), done: make(chan struct{})}
-	for full := false; ; full = true {
-		receipt, err := s.tryReserve(r, sub)
-		if err == nil && receipt.Duplicate {
-			return nil, receipt, nil
-		}
-		// Out of keys: see whether some expired, once.
-		if errors.Is(err, errKeysFull) && !full && s.purgeSome() {
-			continue
-		}
-		if err != nil {
-			return nil, retrystore.Receipt{}, err
-		}
-		return r, retrystore.Receipt{}, nil
+	receipt, err := s.tryReserve(r, sub)
+	if errors.Is(err, errKeysFull) && s.purgeSome() {
+		receipt, err = s.tryReserve(r, sub)
 	}
+	if err != nil || receipt.Duplicate {
+		return nil, receipt, err
+	}
+	return r, receipt, nil
 }
 
 var errKeysFull = fmt.Errorf("%w: too many event keys remembered", retrystore.ErrFull)

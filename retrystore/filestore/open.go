@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -96,6 +97,7 @@ func create(path string) error {
 	return syncDir(dir)
 }
 
+// syncDir makes the entries of dir durable.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil // directories cannot be synced there, and need not be
@@ -107,6 +109,9 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// addressSpace is how much is mapped from the start: see openDB.
+var addressSpace int64 = 16 << 30
+
 func openDB(path string, maxBytes int64) (db *bbolt.DB, err error) {
 	o := &bbolt.Options{
 		Timeout:      lockTimeout,
@@ -117,12 +122,12 @@ func openDB(path string, maxBytes int64) (db *bbolt.DB, err error) {
 		NoFreelistSync: true,
 		NoStatistics:   true,
 		PageSize:       pageSize,
-		MaxSize:        int(maxBytes),
+		MaxSize:        int(min(maxBytes, math.MaxInt)),
 	}
 	// A large mapping means that the file can grow without waiting for readers.
 	// It costs address space only, but Windows would grow the file to its size.
 	if strconv.IntSize == 64 && runtime.GOOS != "windows" {
-		o.InitialMmapSize = 16 << 30
+		o.InitialMmapSize = int(addressSpace)
 	}
 	err = guard(func() error { db, err = bbolt.Open(path, 0o600, o); return err })
 	if err != nil && o.InitialMmapSize > 0 && !errors.Is(err, berrors.ErrTimeout) {

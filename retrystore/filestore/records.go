@@ -97,6 +97,25 @@ func attemptKey(seq uint64, target byte, number uint32) []byte {
 	return binary.BigEndian.AppendUint32(k, number)
 }
 
+func parseDeliveryKey(k []byte) (seq uint64, target byte, ok bool) {
+	if len(k) != 9 {
+		return 0, 0, false
+	}
+	return binary.BigEndian.Uint64(k), k[8], true
+}
+
+func parseAttemptKey(k []byte) (seq uint64, target byte, number uint32, ok bool) {
+	if len(k) != 13 {
+		return 0, 0, 0, false
+	}
+	return binary.BigEndian.Uint64(k), k[8], binary.BigEndian.Uint32(k[9:]), true
+}
+
+// slotName is the name of a slot's bucket in bucketKeys.
+func slotName(slot uint32) []byte {
+	return binary.BigEndian.AppendUint32(nil, slot)
+}
+
 // record is the head of an event record. The encoded event follows it.
 type record struct {
 	salt     salt
@@ -323,18 +342,4 @@ func (r *reader) string() string {
 		return ""
 	}
 	return string(r.take(int(n)))
-}
-
-func parseDeliveryKey(k []byte) (seq uint64, target byte, ok bool) {
-	if len(k) != 9 {
-		return 0, 0, false
-	}
-	return binary.BigEndian.Uint64(k), k[8], true
-}
-
-func parseAttemptKey(k []byte) (seq uint64, target byte, number uint32, ok bool) {
-	if len(k) != 13 {
-		return 0, 0, 0, false
-	}
-	return binary.BigEndian.Uint64(k), k[8], binary.BigEndian.Uint32(k[9:]), true
 }

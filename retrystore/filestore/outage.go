@@ -1,0 +1,54 @@
+package filestore
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// outage is a row of failed commits. While it lasts Accepts are refused at
+// once, but for one batch each time until passes, which finds out whether the
+// disk works again. Deliveries go on in memory.
+type outage struct {
+	err      error // nil: none
+	failures int
+	delay    time.Duration
+	until    time.Time // of the real clock
+}
+
+// The bounds of outage.delay. A failed commit makes bbolt scan the whole file
+// for free pages, so a large file is probed less often.
+const (
+	minOutage = 50 * time.Millisecond
+	maxOutage = 5 * time.Second
+)
+
+func (o *outage) begin(cause error, took time.Duration) error {
+	o.err = fmt.Errorf("%w: commit: %w", retrystore.ErrUnavailable, cause)
+	if errors.Is(cause, berrors.ErrMaxSizeReached) {
+		o.err = fmt.Errorf("%w: file reached its size limit: %w", retrystore.ErrFull, cause)
+	}
+	o.failures++
+	o.delay = min(max(minOutage, min(2*o.delay, time.Second), 4*took), maxOutage)
+	o.until = time.Now().Add(o.delay)
+	return o.err
+}
+
+// refusal is the answer to those who need a commit now, nil if one may be tried.
+func (o *outage) refusal() error {
+	if o.err != nil && time.Now().Before(o.until) {
+		return o.err
+	}
+	return nil
+}
+
+// commitDelay is how long the next commit of changes may wait.
+func (s *Store) commitDelay() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(s.options.CommitInterval, time.Until(s.outage.until))
+}

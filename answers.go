@@ -96,6 +96,10 @@ func (a *answer) write(w http.ResponseWriter, in *inbound) error {
 			return err
 		}
 	}
+	if a.code == http.StatusNoContent { // has neither, RFC 9110, section 15.3.5
+		w.WriteHeader(a.code)
+		return nil
+	}
 	if contentType != "" {
 		h.Set("Content-Type", contentType)
 	}

@@ -51,6 +51,7 @@ type App struct {
 	ctx       caddy.Context
 	logger    *zap.Logger
 	opener    StoreOpener
+	emitter   *emitter
 	endpoints map[string]*Handler // by name; complete once every app is provisioned
 	servers   map[endpointOnServer]struct{}
 
@@ -107,7 +108,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("loading the store: %w", err)
 	}
 	a.opener = store.(StoreOpener)
-	return nil
+	a.emitter, err = newEmitter(ctx, a.logger)
+	return err
 }
 
 // register adds an endpoint; handlers call it while they are provisioned.
@@ -137,13 +139,14 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
-	dispatcher, err := forward.New(store, a.destinations(), forward.Options{Logger: a.logger})
+	dispatcher, err := forward.New(store, a.destinations(), forward.Options{Logger: a.logger, Observer: a.emitter})
 	if err != nil {
 		releaseStore(key, a.logger)
 		return err
 	}
 	a.store, a.storeKey, a.dispatcher = store, key, dispatcher
 	a.warnOfOrphans()
+	a.emitter.start()
 	dispatcher.Start()
 	close(a.started)
 	return nil
@@ -206,6 +209,7 @@ func (a *App) drain() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), grace)
 	defer cancel()
 	a.dispatcher.Stop(ctx)
+	a.emitter.stop()
 	releaseStore(a.storeKey, a.logger)
 }
 
@@ -239,19 +243,19 @@ func (a *App) ready(ctx context.Context) error {
 
 var errNotStarted = errors.New("the webhooks app has not started yet")
 
-// accept stores the event for the given lanes, all of one endpoint, and hands
+// accept stores the event for the given targets, all of one endpoint, and hands
 // each delivery straight to its lane where that has room. It returns after the
-// event is durable.
-func (a *App) accept(ctx context.Context, lanes []retrystore.Lane, s retrystore.Submission) (duplicate bool, err error) {
+// event is durable. relay, if not nil, is told what comes of the first target's attempt.
+func (a *App) accept(ctx context.Context, targets []target, s retrystore.Submission, relay *relay) (duplicate bool, err error) {
 	if err := a.ready(ctx); err != nil {
 		return false, err
 	}
 	s.MaxPending = a.MaxPending
-	s.Targets = make([]retrystore.Target, len(lanes))
-	slots := make([]*forward.Slot, len(lanes))
-	for i, lane := range lanes {
-		s.Targets[i].Destination = lane.Destination
-		if slot, ok := a.dispatcher.Reserve(lane); ok {
+	s.Targets = make([]retrystore.Target, len(targets))
+	slots := make([]*forward.Slot, len(targets))
+	for i, t := range targets {
+		s.Targets[i].Destination, s.Targets[i].Priority = t.lane.Destination, t.priority
+		if slot, ok := a.dispatcher.Reserve(t.lane); ok {
 			defer slot.Cancel() // no effect once it runs
 			slots[i], s.Targets[i].Lease = slot, slot.Lease()
 		}
@@ -261,10 +265,16 @@ func (a *App) accept(ctx context.Context, lanes []retrystore.Lane, s retrystore.
 		return receipt.Duplicate, err
 	}
 	for i, slot := range slots {
-		if slot != nil {
+		switch first := i == 0; {
+		case slot != nil && first && relay != nil:
+			slot.RunThen(receipt.Deliveries[i], relay.done)
+		case slot != nil:
 			slot.Run(receipt.Deliveries[i])
-		} else {
-			a.dispatcher.Wake(lanes[i])
+		default:
+			if first && relay != nil {
+				relay.busy()
+			}
+			a.dispatcher.Wake(targets[i].lane)
 		}
 	}
 	return false, nil

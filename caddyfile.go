@@ -3,6 +3,7 @@ package caddywebhooks
 import (
 	"slices"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -75,7 +76,7 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 //	    content_type  <type>...
 //	    dedupe        off | <source>...
 //	    dedupe_ttl    <duration>
-//	    respond       accepted
+//	    respond       accepted | upstream [<timeout>]
 //	    forward [<upstream>...] {
 //	        name          <destination>
 //	        events        <glob>...
@@ -83,6 +84,9 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 //	        retry         [exponential|linear|fibonacci] { … }
 //	        dead_on       <status>...
 //	        max_in_flight <number>
+//	        priority      <0..10> [<glob>...]
+//	        rate          <number>/s
+//	        breaker       <failures> [<recovery> [<probes>]] | off
 //	        resign        on|off
 //	        handle        { <directives> }
 //	    }
@@ -114,7 +118,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"content_type":  func(d *caddyfile.Dispenser) error { return someArgs(d, &h.ContentTypes) },
 		"dedupe":        h.unmarshalDedupe,
 		"dedupe_ttl":    func(d *caddyfile.Dispenser) error { return duration(d, &h.DedupeTTL) },
-		"respond":       func(d *caddyfile.Dispenser) error { return oneOf(d, &h.Respond, "accepted") },
+		"respond":       h.unmarshalRespond,
 		"forward":       h.unmarshalForward,
 	}.parse(d, "forward", "secret", "public_key", "block_ips", "allow_ips")
 }
@@ -142,6 +146,24 @@ func (h *Handler) unmarshalDedupe(d *caddyfile.Dispenser) error {
 		h.Dedupe.Sources = append(h.Dedupe.Sources, source)
 		args = args[min(words, len(args)):]
 	}
+	return nil
+}
+
+// unmarshalRespond reads `respond accepted` or `respond upstream [<timeout>]`.
+func (h *Handler) unmarshalRespond(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	switch {
+	case len(args) == 1 && (args[0] == respondAccepted || args[0] == respondUpstream):
+	case len(args) == 2 && args[0] == respondUpstream:
+		timeout, err := caddy.ParseDuration(args[1])
+		if err != nil || timeout <= 0 {
+			return d.Errf("respond upstream %q: want a duration above zero, such as 2500ms", args[1])
+		}
+		h.RespondTimeout = caddy.Duration(timeout)
+	default:
+		return d.Errf("respond wants one of: %s, %s [<timeout>]", respondAccepted, respondUpstream)
+	}
+	h.Respond = args[0]
 	return nil
 }
 

@@ -1,9 +1,17 @@
 package caddywebhooks
 
 import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
 // unmarshalForward reads one `forward`; UnmarshalCaddyfile shows its syntax.
@@ -17,9 +25,12 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 		"retry":         f.unmarshalRetry,
 		"dead_on":       func(d *caddyfile.Dispenser) error { return statuses(d, &f.DeadOn) },
 		"max_in_flight": func(d *caddyfile.Dispenser) error { return number(d, &f.MaxInFlight, 1) },
+		"priority":      f.unmarshalPriority,
+		"rate":          f.unmarshalRate,
+		"breaker":       f.unmarshalBreaker,
 		"resign":        func(d *caddyfile.Dispenser) error { return onOff(d, &f.Resign) },
 		"handle":        f.stashHandle,
-	}.parse(d)
+	}.parse(d, "priority")
 	if err != nil {
 		return err
 	}
@@ -66,6 +77,62 @@ func (f *Forward) unmarshalRetry(d *caddyfile.Dispenser) error {
 	}
 	if err := r.policy().Validate(); err != nil {
 		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// unmarshalPriority reads `priority <0..10> [<glob>...]`.
+func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
+	var args []string
+	if err := someArgs(d, &args); err != nil {
+		return err
+	}
+	level, err := strconv.Atoi(args[0])
+	if err != nil {
+		return d.Errf("priority is %q: want 0 to %d", args[0], retrystore.MaxPriority)
+	}
+	f.Priority = append(f.Priority, Priority{Level: level, Events: args[1:]})
+	return nil
+}
+
+// unmarshalRate reads `rate <n>/s`.
+func (f *Forward) unmarshalRate(d *caddyfile.Dispenser) error {
+	var text string
+	if err := oneArg(d, &text); err != nil {
+		return err
+	}
+	digits, ok := strings.CutSuffix(text, "/s")
+	value, err := strconv.ParseFloat(digits, 64)
+	if !ok || err != nil || !(value > 0) {
+		return d.Errf("rate is %q: want attempts per second, such as 50/s", text)
+	}
+	f.Rate = value
+	return nil
+}
+
+// unmarshalBreaker reads `breaker <failures> [<recovery> [<probes>]]` or `breaker off`.
+func (f *Forward) unmarshalBreaker(d *caddyfile.Dispenser) error {
+	var args []string
+	if err := someArgs(d, &args); err != nil {
+		return err
+	}
+	f.Breaker = new(Breaker)
+	if len(args) == 1 && args[0] == "off" {
+		f.Breaker.Off = true
+		return nil
+	}
+	var errs [3]error
+	f.Breaker.Failures, errs[0] = strconv.Atoi(args[0])
+	if len(args) > 1 {
+		var recovery time.Duration
+		recovery, errs[1] = caddy.ParseDuration(args[1])
+		f.Breaker.Recovery = caddy.Duration(recovery)
+	}
+	if len(args) > 2 {
+		f.Breaker.Probes, errs[2] = strconv.Atoi(args[2])
+	}
+	if errors.Join(errs[:]...) != nil || len(args) > 3 || f.Breaker.Failures < 1 || f.Breaker.Recovery < 0 || f.Breaker.Probes < 0 {
+		return d.Errf("breaker %s: want `off`, or failures, recovery and probes, such as 5 60s 3", strings.Join(args, " "))
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ type sender struct {
 	server   *caddyhttp.Server
 	headers  deliveryHeaders
 	resigner *resigner // nil: every attempt has the provider's own signature
+	keep     int       // how many bytes of an answer's body are kept
 }
 
 var (
@@ -38,7 +39,7 @@ func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers del
 	// Without this last handler an event that no route matches would look like
 	// an empty success.
 	last := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return errNoHandler })
-	return &sender{chain: routes.Compile(last), server: server, headers: headers, resigner: resigner}
+	return &sender{chain: routes.Compile(last), server: server, headers: headers, resigner: resigner, keep: retrystore.MaxAnswer}
 }
 
 // maxDrain is how much of an answer's body is read. Reading it to its end lets
@@ -50,7 +51,7 @@ const maxDrain = 256 << 10
 func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forward.Answer, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w := &answerRecorder{header: make(http.Header), enough: cancel}
+	w := &answerRecorder{header: make(http.Header), keep: s.keep, enough: cancel}
 	defer func() {
 		switch p := recover(); p {
 		case nil:
@@ -114,6 +115,7 @@ type answerRecorder struct {
 	header  http.Header
 	status  int
 	body    []byte
+	keep    int // of the body
 	written int
 	enough  context.CancelFunc // ends the attempt when the answer grows too long
 }
@@ -131,10 +133,10 @@ func (w *answerRecorder) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (w *answerRecorder) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	if room := retrystore.MaxAnswer - len(w.body); room > 0 {
+	if room := w.keep - len(w.body); room > 0 {
 		w.body = append(w.body, p[:min(room, len(p))]...)
 	}
-	if w.written += len(p); w.written > maxDrain {
+	if w.written += len(p); w.written > max(maxDrain, w.keep) {
 		w.enough()
 	}
 	return len(p), nil
@@ -146,7 +148,7 @@ func (w *answerRecorder) Flush() {}
 // answer is the attempt's result, given what the chain returned.
 func (w *answerRecorder) answer(err error) (forward.Answer, error) {
 	if w.status != 0 {
-		return forward.Answer{Status: w.status, RetryAfter: w.header.Get("Retry-After"), Body: w.body}, nil
+		return forward.Answer{Status: w.status, RetryAfter: w.header.Get("Retry-After"), Header: w.header, Body: w.body}, nil
 	}
 	if handlerErr, ok := errors.AsType[caddyhttp.HandlerError](err); ok && handlerErr.Err != nil {
 		err = handlerErr.Err // without Caddy's trace of where it was made

@@ -48,6 +48,17 @@ type Forward struct {
 	// How many attempts run at a time. Default: 32.
 	MaxInFlight int `json:"max_in_flight,omitempty"`
 
+	// Which of the due deliveries go first. The first entry that matches an
+	// event's type counts. Default: 0 for all.
+	Priority []Priority `json:"priority,omitempty"`
+
+	// How many attempts are started per second at most. What comes faster
+	// waits in the store; nothing is refused. Default: no limit.
+	Rate float64 `json:"rate,omitempty"`
+
+	// When the destination is given a rest. Default: after 5 failures in a row, for 60s.
+	Breaker *Breaker `json:"breaker,omitempty"`
+
 	// Whether attempts later than the first, and first ones that had to wait, get a
 	// fresh signature and timestamp in the provider's own format, made with the
 	// endpoint's first secret. What it replaces is kept as
@@ -96,7 +107,42 @@ func (r *Retry) policy() forward.Retry {
 	}
 }
 
-const defaultMaxInFlight = 32
+// Priority says how urgent events are.
+type Priority struct {
+	// From 0 to 10. Higher goes first among due deliveries.
+	Level int `json:"level"`
+	// Event types. `*` stands for any characters. Default: all.
+	Events []string `json:"events,omitempty"`
+}
+
+// Breaker holds deliveries back while a destination fails: they stay in the
+// store, spend no attempts and are not dropped. A failure is no answer, or a
+// status from 500 up. A zero field has its default.
+type Breaker struct {
+	// Always try.
+	Off bool `json:"off,omitempty"`
+	// How many failures in a row open it. Default: 5.
+	Failures int `json:"failures,omitempty"`
+	// How long it holds deliveries back before it probes. Default: 60s.
+	Recovery caddy.Duration `json:"recovery,omitempty"`
+	// How many attempts must succeed to close it. Default: 3.
+	Probes int `json:"probes,omitempty"`
+}
+
+// policy translates the settings for package forward.
+func (b *Breaker) policy() forward.Breaker {
+	if b == nil {
+		return forward.Breaker{}
+	}
+	return forward.Breaker{
+		Off: b.Off, Failures: b.Failures, Recovery: time.Duration(b.Recovery), Probes: b.Probes,
+	}
+}
+
+const (
+	defaultMaxInFlight = 32
+	maxRate            = 1e6
+)
 
 // setDefaultName gives an unnamed destination the name of its first upstream.
 func (f *Forward) setDefaultName() {
@@ -134,6 +180,9 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 		return err
 	}
 	f.sender = newSender(routes, server, h.headers, resigner)
+	if h.Respond == respondUpstream {
+		f.sender.keep = maxRelay + 1 // one more, to tell what is too long
+	}
 	return nil
 }
 
@@ -166,10 +215,21 @@ func (f *Forward) check() error {
 	case f.Timeout < 0:
 		return fmt.Errorf("timeout is %s: want a positive duration", time.Duration(f.Timeout))
 	}
+	if f.Rate < 0 || f.Rate > maxRate {
+		return fmt.Errorf("rate is %g: want attempts per second, up to %g", f.Rate, float64(maxRate))
+	}
+	for _, p := range f.Priority {
+		if p.Level < 0 || p.Level > retrystore.MaxPriority {
+			return fmt.Errorf("priority is %d: want 0 to %d", p.Level, retrystore.MaxPriority)
+		}
+	}
 	for _, code := range f.DeadOn {
 		if code < 300 || code > 599 {
 			return fmt.Errorf("dead_on %d: want statuses from 300 to 599", code)
 		}
+	}
+	if err := f.Breaker.policy().Validate(); err != nil {
+		return err
 	}
 	return f.Retry.policy().Validate()
 }
@@ -201,7 +261,22 @@ func (f *Forward) reverseProxy() (json.RawMessage, error) {
 
 // wants reports whether events of that type go here.
 func (f *Forward) wants(eventType string) bool {
-	return len(f.Events) == 0 || slices.ContainsFunc(f.Events, func(glob string) bool {
+	return matchesAny(f.Events, eventType)
+}
+
+// priority is how urgent events of that type are here.
+func (f *Forward) priority(eventType string) int {
+	for _, p := range f.Priority {
+		if matchesAny(p.Events, eventType) {
+			return p.Level
+		}
+	}
+	return 0
+}
+
+// matchesAny reports whether one of the globs matches; no globs match everything.
+func matchesAny(globs []string, eventType string) bool {
+	return len(globs) == 0 || slices.ContainsFunc(globs, func(glob string) bool {
 		return forward.MatchType(glob, eventType)
 	})
 }
@@ -215,5 +290,7 @@ func (f *Forward) destination() forward.Destination {
 		DeadOn:      f.DeadOn,
 		Timeout:     time.Duration(f.Timeout),
 		MaxInFlight: f.MaxInFlight,
+		Rate:        f.Rate,
+		Breaker:     f.Breaker.policy(),
 	}
 }

@@ -29,10 +29,17 @@ type inbound struct {
 	signed        verify.Request // what the provider signed
 
 	// filled in by the steps
-	verified     verify.Result
-	eventID      string
-	eventType    string
-	destinations []retrystore.Lane
+	verified  verify.Result
+	eventID   string
+	eventType string
+	targets   []target
+	outcome   string // the answer's word
+}
+
+// target is a destination that wants the event.
+type target struct {
+	lane     retrystore.Lane
+	priority int
 }
 
 // newInbound looks at the request as the provider sent it: before rewrites of

@@ -38,6 +38,17 @@ const (
 // An event is acknowledged only after it is durable in the store of the
 // `webhooks` app, and is then delivered to every destination in `forward` that
 // wants its type.
+//
+// Placeholders:
+//
+// Placeholder | Description
+// ------------|-------------
+// `{http.webhooks.endpoint}` | The endpoint's name
+// `{http.webhooks.provider}` | The provider's name
+// `{http.webhooks.event_id}` | The provider's id of the event, once verified
+// `{http.webhooks.event_type}` | The event's type, once verified
+// `{http.webhooks.correlation_id}` | The id that links answer, logs and delivery
+// `{http.webhooks.outcome}` | What the provider was told, such as `accepted` or `duplicate`
 type Handler struct {
 	// Who sends: the name of a row in the table of providers, such as
 	// "stripe" or "github", or "custom" together with `verify`. Required.
@@ -96,9 +107,18 @@ type Handler struct {
 	// timestamp: that long one webhook stays valid.
 	DedupeTTL caddy.Duration `json:"dedupe_ttl,omitempty"`
 
-	// What the provider is answered with: "accepted" (default) answers as soon as
-	// the event is stored.
+	// What the provider is answered with. "accepted" (default) answers as soon as
+	// the event is stored. "upstream" tries the first destination that wants the
+	// event at once and relays its answer if that is a success: for Slack's
+	// commands, TwiML and the like. If it fails, takes longer than
+	// respond_timeout, or the destination is busy, the answer is "accepted" and
+	// the event is delivered like any other.
 	Respond string `json:"respond,omitempty"`
+
+	// How long the provider waits for the application with respond "upstream".
+	// The attempt itself may go on longer. Default: 2.5s where the provider is
+	// Slack, which gives up after 3s, else 10s.
+	RespondTimeout caddy.Duration `json:"respond_timeout,omitempty"`
 
 	// Where events go. At least one is required.
 	Forward []*Forward `json:"forward,omitempty"`
@@ -155,6 +175,9 @@ func (h *Handler) setDefaults() {
 	if h.DedupeTTL == 0 {
 		h.DedupeTTL = caddy.Duration(defaultDedupeTTL)
 	}
+	if h.RespondTimeout == 0 {
+		h.RespondTimeout = caddy.Duration(defaultRespondTimeout(h.Provider))
+	}
 }
 
 func (h *Handler) provision(ctx caddy.Context) error {
@@ -194,7 +217,9 @@ func (h *Handler) provision(ctx caddy.Context) error {
 // ServeHTTP takes one webhook through the pipeline and answers the provider.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	in := h.newInbound(r)
+	h.offerPlaceholders(in)
 	a := h.process(in)
+	in.outcome = a.word
 	h.logReceived(in, a)
 	return a.write(w, in)
 }
@@ -288,10 +313,10 @@ func (h *Handler) identify(in *inbound) *answer {
 func (h *Handler) chooseDestinations(in *inbound) *answer {
 	for _, f := range h.Forward {
 		if f.wants(in.eventType) {
-			in.destinations = append(in.destinations, f.lane)
+			in.targets = append(in.targets, target{f.lane, f.priority(in.eventType)})
 		}
 	}
-	if len(in.destinations) == 0 {
+	if len(in.targets) == 0 {
 		return acknowledge(http.StatusOK, "ignored", h.provider)
 	}
 	return nil
@@ -299,11 +324,15 @@ func (h *Handler) chooseDestinations(in *inbound) *answer {
 
 // accept stores the event and has it delivered. Only here is a webhook acknowledged.
 func (h *Handler) accept(in *inbound) *answer {
-	duplicate, err := h.app.accept(in.r.Context(), in.destinations, retrystore.Submission{
+	var relay *relay
+	if h.Respond == respondUpstream {
+		relay = newRelay()
+	}
+	duplicate, err := h.app.accept(in.r.Context(), in.targets, retrystore.Submission{
 		Key:    h.eventKey(in),
 		KeyTTL: time.Duration(h.DedupeTTL),
 		Event:  h.newEvent(in),
-	})
+	}, relay)
 	switch {
 	case errors.Is(err, retrystore.ErrFull):
 		return unavailable(retryLater, "store_full", err)
@@ -311,6 +340,11 @@ func (h *Handler) accept(in *inbound) *answer {
 		return unavailable(retrySoon, "store_unavailable", err)
 	case duplicate:
 		return acknowledge(http.StatusOK, "duplicate", h.provider)
+	}
+	if relay != nil {
+		if a := relay.wait(in.r.Context(), time.Duration(h.RespondTimeout)); a != nil {
+			return a
+		}
 	}
 	return acknowledge(http.StatusAccepted, "accepted", h.provider)
 }

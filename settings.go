@@ -95,8 +95,10 @@ func (h *Handler) checkSettings() error {
 		return fmt.Errorf("name %q: want up to 128 letters, digits and . _ : / @ -, beginning with a letter or digit", h.Name)
 	case h.MaxBody < 0:
 		return fmt.Errorf("max_body is %d: want a positive size", h.MaxBody)
-	case h.Respond != "" && h.Respond != "accepted":
-		return fmt.Errorf("respond %q: want accepted", h.Respond)
+	case h.Respond != "" && h.Respond != respondAccepted && h.Respond != respondUpstream:
+		return fmt.Errorf("respond %q: want %s or %s", h.Respond, respondAccepted, respondUpstream)
+	case h.RespondTimeout < 0:
+		return fmt.Errorf("respond_timeout is %s: want a positive duration", time.Duration(h.RespondTimeout))
 	case len(h.Forward) == 0:
 		return errNoDestination
 	}

@@ -80,6 +80,7 @@ http://127.0.0.1:%s {
 			name app
 			timeout 5s
 			max_in_flight 64
+			breaker off
 			retry linear {
 				initial 50ms
 				max_delay 200ms

@@ -1,0 +1,79 @@
+package caddywebhooks
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// What `respond` may say.
+const (
+	respondAccepted = "accepted"
+	respondUpstream = "upstream"
+)
+
+// maxRelay bounds an answer's body that is relayed. A longer one is not: the
+// provider gets the usual acknowledgement then.
+const maxRelay = 1 << 20
+
+func defaultRespondTimeout(provider string) time.Duration {
+	if provider == "slack" {
+		return 2500 * time.Millisecond
+	}
+	return 10 * time.Second
+}
+
+// relay carries the application's answer to the provider that waits for it.
+type relay struct {
+	answers chan *answer // holds one, so that who is late blocks nobody
+}
+
+func newRelay() *relay { return &relay{answers: make(chan *answer, 1)} }
+
+// busy says that there will be no attempt now.
+func (r *relay) busy() { r.answers <- nil }
+
+// done takes the outcome of the attempt; see forward.Slot.RunThen. Only a
+// success is relayed: what failed will be delivered later, so the provider must
+// not send it again.
+func (r *relay) done(a forward.Answer, s retrystore.Settlement, made bool) {
+	if !made || s.State != retrystore.Delivered || len(a.Body) > maxRelay {
+		r.answers <- nil
+		return
+	}
+	header := make(map[string][]string, len(a.Header))
+	for name, values := range a.Header {
+		if _, own := notRelayed[name]; !own {
+			header[name] = values
+		}
+	}
+	r.answers <- &answer{
+		code: a.Status, word: "delivered", header: header,
+		raw: &verify.Answer{ContentType: http.Header(a.Header).Get("Content-Type"), Body: string(a.Body)},
+	}
+}
+
+// notRelayed are the headers of the application's answer that belong to its
+// connection with us, or that Caddy writes itself.
+var notRelayed = map[string]struct{}{
+	"Connection": {}, "Keep-Alive": {}, "Transfer-Encoding": {}, "Trailer": {}, "Upgrade": {},
+	"Content-Length": {}, "Content-Type": {}, "Date": {},
+}
+
+// wait returns the application's answer, or nil if the provider should be told
+// that the event is stored, and no more.
+func (r *relay) wait(ctx context.Context, limit time.Duration) *answer {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case a := <-r.answers:
+		return a
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return nil
+}

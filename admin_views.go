@@ -66,6 +66,8 @@ type laneView struct {
 	Leased        int        `json:"leased"`
 	Dead          int        `json:"dead"`
 	OldestPending *time.Time `json:"oldest_pending_at,omitempty"`
+	Breaker       string     `json:"breaker,omitempty"`       // closed, open or half_open; absent if not configured
+	BreakerUntil  *time.Time `json:"breaker_until,omitempty"` // when an open one lets probes through
 }
 
 type statsView struct {
@@ -199,17 +201,17 @@ func newStatsView(app *App, stats retrystore.Stats) statsView {
 			lanes[f.lane] = laneView{Endpoint: f.lane.Endpoint, Destination: f.lane.Destination, Configured: true}
 		}
 	}
-	for _, lane := range stats.Lanes {
-		lanes[lane.Lane] = laneView{
-			Endpoint:      lane.Endpoint,
-			Destination:   lane.Destination,
-			Configured:    app.configured(lane.Lane),
-			Pending:       lane.Pending,
-			Retrying:      lane.Retrying,
-			Leased:        lane.Leased,
-			Dead:          lane.Dead,
-			OldestPending: timeOrNil(lane.OldestPending),
-		}
+	for name, breaker := range app.dispatcher.Breakers() {
+		lane := lanes[name]
+		lane.Breaker, lane.BreakerUntil = breaker.State, timeOrNil(breaker.Until)
+		lanes[name] = lane
+	}
+	for _, counted := range stats.Lanes {
+		lane := lanes[counted.Lane] // zero if this config lacks it
+		lane.Endpoint, lane.Destination = counted.Endpoint, counted.Destination
+		lane.Pending, lane.Retrying, lane.Leased, lane.Dead = counted.Pending, counted.Retrying, counted.Leased, counted.Dead
+		lane.OldestPending = timeOrNil(counted.OldestPending)
+		lanes[counted.Lane] = lane
 	}
 	sorted := slices.SortedFunc(maps.Values(lanes), func(a, b laneView) int {
 		return cmp.Or(strings.Compare(a.Endpoint, b.Endpoint), strings.Compare(a.Destination, b.Destination))

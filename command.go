@@ -297,7 +297,7 @@ func firstLine(text string) string {
 
 func printStats(out io.Writer, stats statsView) {
 	table := newTable(out)
-	fmt.Fprintln(table, "DESTINATION\tPENDING\tRETRYING\tIN FLIGHT\tDEAD\tOLDEST")
+	fmt.Fprintln(table, "DESTINATION\tPENDING\tRETRYING\tIN FLIGHT\tDEAD\tOLDEST\tBREAKER")
 	for _, lane := range stats.Destinations {
 		oldest := ""
 		if lane.OldestPending != nil {
@@ -307,7 +307,7 @@ func printStats(out io.Writer, stats statsView) {
 		if !lane.Configured {
 			name += " (not in the running config)"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\n", name, lane.Pending, lane.Retrying, lane.Leased, lane.Dead, oldest)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", name, lane.Pending, lane.Retrying, lane.Leased, lane.Dead, oldest, lane.Breaker)
 	}
 	_ = table.Flush()
 	fmt.Fprintf(out, "event keys remembered: %d, store: %s\n", stats.EventKeys, humanize.IBytes(uint64(stats.StoreBytes)))

@@ -1,0 +1,148 @@
+package caddywebhooks
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+)
+
+// controlledSite is a GitHub endpoint whose destination has these lines.
+func controlledSite(app *application, lines string) string {
+	return fmt.Sprintf(`webhooks /github github {
+		secret "%s"
+		require_https off
+		forward %s {
+			name app
+			%s
+		}
+	}`, githubSecret, app.address, lines)
+}
+
+func TestRateSmooths(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, controlledSite(app, "rate 20/s"), "")
+	started := time.Now()
+	for n := range 11 {
+		checkAnswer(t, c.do(c.githubRequest("/github", fmt.Sprint("rate-", n), "{}")), 202, "accepted")
+	}
+	for range 11 {
+		app.next(t)
+	}
+	// A tenth of a second's worth, two, may start at once; nine more take 450 ms.
+	if took := time.Since(started); took < 400*time.Millisecond {
+		t.Errorf("11 deliveries at 20/s took %s", took)
+	}
+}
+
+func TestPriority(t *testing.T) {
+	app := startApplication(t)
+	release := make(chan struct{})
+	app.answerWith(func(http.ResponseWriter, *http.Request) { <-release })
+	c := startCaddy(t, controlledSite(app, "max_in_flight 1\npriority 9 release\npriority 5 pu*"), "")
+	send := func(id, eventType string) {
+		t.Helper()
+		r := c.githubRequest("/github", id, "{}")
+		r.Header.Set("X-GitHub-Event", eventType)
+		checkAnswer(t, c.do(r), 202, "accepted")
+	}
+	send("blocker", "push")
+	app.next(t)
+	send("low", "issues")
+	send("middle", "push")
+	send("high", "release")
+	close(release)
+	for _, want := range []string{"high", "middle", "low"} {
+		if got := app.next(t).header.Get("Webhook-Event-Id"); got != want {
+			t.Errorf("%s arrived: want %s", got, want)
+		}
+	}
+}
+
+// TestBreaker opens the breaker, sees that deliveries are held without spending
+// attempts, and that all arrive after the application has recovered.
+func TestBreaker(t *testing.T) {
+	app := startApplication(t)
+	app.answerStatus(500)
+	c := startCaddy(t, controlledSite(app, "breaker 3 400ms 1\nretry linear {\ninitial 1ms\nmax_delay 1ms\nmax_attempts 10\n}"),
+		"events {\non webhook_breaker_opened test_collect\non webhook_breaker_closed test_collect\n}")
+	for n := range 5 {
+		checkAnswer(t, c.do(c.githubRequest("/github", fmt.Sprint("held-", n), "{}")), 202, "accepted")
+	}
+	if got := collected(t); got.Name() != "webhook_breaker_opened" || got.Data["destination"] != "app" {
+		t.Errorf("event %s %v", got.Name(), got.Data)
+	}
+	var stats statsView
+	c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
+	if len(stats.Destinations) != 1 || stats.Destinations[0].Breaker != "open" || stats.Destinations[0].BreakerUntil == nil {
+		t.Errorf("stats: %+v", stats)
+	}
+	app.answerStatus(200)
+	eventually(t, "all are delivered", func() bool { return c.openDeliveries() == 0 })
+	if got := collected(t); got.Name() != "webhook_breaker_closed" {
+		t.Errorf("event %s", got.Name())
+	}
+	for len(app.got) > 0 {
+		if attempt := (<-app.got).header.Get("Webhook-Attempt"); len(attempt) > 1 {
+			t.Errorf("attempt %s: the open breaker spent attempts", attempt)
+		}
+	}
+}
+
+func TestDeadEvent(t *testing.T) {
+	app := startApplication(t)
+	app.answerStatus(404)
+	c := startCaddy(t, controlledSite(app, "dead_on 404"), "events {\non webhook_dead test_collect\n}")
+	checkAnswer(t, c.do(c.githubRequest("/github", "dead", "{}")), 202, "accepted")
+	if got := collected(t); got.Name() != "webhook_dead" || got.Data["event_id"] != "dead" || got.Data["reason"] != "status_404" {
+		t.Errorf("event %s %v", got.Name(), got.Data)
+	}
+}
+
+// TestPlaceholders uses them in a header that Caddy writes with the answer.
+func TestPlaceholders(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, `header >X-Seen "{http.webhooks.endpoint} {http.webhooks.provider} {http.webhooks.event_id} {http.webhooks.event_type} {http.webhooks.outcome}"`+"\n"+
+		githubSite(app, "name hub"), "")
+	got := c.do(c.githubRequest("/github", "seen", "{}"))
+	checkAnswer(t, got, 202, "accepted")
+	if seen := got.header.Get("X-Seen"); seen != "hub github seen push accepted" {
+		t.Errorf("X-Seen: %q", seen)
+	}
+}
+
+func init() { caddy.RegisterModule(new(collector)) }
+
+// collector is an events handler that passes on what it gets.
+type collector struct{}
+
+var collectedEvents = make(chan caddy.Event, 100)
+
+func (*collector) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "events.handlers.test_collect", New: func() caddy.Module { return new(collector) }}
+}
+
+func (*collector) Handle(_ context.Context, e caddy.Event) error {
+	collectedEvents <- e
+	return nil
+}
+
+func (*collector) UnmarshalCaddyfile(*caddyfile.Dispenser) error { return nil }
+
+func collected(t *testing.T) caddy.Event {
+	t.Helper()
+	select {
+	case e := <-collectedEvents:
+		return e
+	case <-time.After(patience):
+		t.Fatal("no event was emitted")
+		return caddy.Event{}
+	}
+}
+
+var _ caddyevents.Handler = (*collector)(nil)

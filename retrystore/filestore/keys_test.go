@@ -127,12 +127,14 @@ func TestPurgeKeepsWhatIsStillNeeded(t *testing.T) {
 	}
 	settle(submit(1, time.Hour, time.Hour)) // expires
 	settle(submit(2, time.Hour, time.Hour)) // expires, and is used again before the purge
+	settle(submit(5, time.Hour, time.Hour))
 	settle(submit(3, 9*time.Hour, time.Hour))
 	open := submit(4, time.Hour, 9*time.Hour) // expires while it is open
 	f.clock.advance(2 * time.Hour)
 	again := submit(2, time.Hour, time.Hour)
+	settle(submit(5, time.Hour, time.Hour)) // used again, and settled again, before the purge
 	purgeAll(t, s)
-	for name, want := range map[byte]bool{1: false, 2: true, 3: true} {
+	for name, want := range map[byte]bool{1: false, 2: true, 3: true, 5: true} {
 		s.mu.Lock()
 		_, got := s.index.keys[retrystore.Key{name}]
 		s.mu.Unlock()
@@ -144,8 +146,8 @@ func TestPurgeKeepsWhatIsStillNeeded(t *testing.T) {
 	settle(again)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.index.keys) != 2 {
-		t.Errorf("%d keys are remembered, want 2", len(s.index.keys))
+	if len(s.index.keys) != 3 {
+		t.Errorf("%d keys are remembered, want 3", len(s.index.keys))
 	}
 }
 

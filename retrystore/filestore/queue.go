@@ -15,6 +15,16 @@ func (s *Store) Settle(_ context.Context, d *retrystore.Delivery, r retrystore.S
 	if r.State != retrystore.Pending && r.State != retrystore.Delivered && r.State != retrystore.Dead {
 		return fmt.Errorf("delivery %s cannot be settled as %s", d.ID, r.State)
 	}
+	if err := s.settle(d, r); err != nil {
+		return err
+	}
+	if r.State == retrystore.Pending {
+		s.wakeLanes(d.Lane)
+	}
+	return nil
+}
+
+func (s *Store) settle(d *retrystore.Delivery, r retrystore.Settlement) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.held(d)

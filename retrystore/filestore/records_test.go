@@ -248,12 +248,22 @@ func TestPoisonGivesUpItsKey(t *testing.T) {
 	sub := &retrystore.Submission{
 		Key: retrystore.Key{7}, KeyTTL: time.Hour, Event: benchEvent(), Targets: []retrystore.Target{{Destination: "app"}},
 	}
-	for range 2 {
+	for round := range 3 {
 		r, err := s.Accept(ctx, sub)
 		if err != nil || r.Duplicate {
 			t.Fatalf("receipt %+v, %v", r, err)
 		}
 		id, _ := parseID(r.Deliveries[0].ID)
+		if round == 0 { // found by Claim
+			if err := s.db.Update(func(tx *bbolt.Tx) error { return change(tx.Bucket(bucketEvents), eventKey(id.seq), flip(700)) }); err != nil {
+				t.Fatal(err)
+			}
+			if c, err := s.Claim(ctx, retrystore.ClaimRequest{Lane: benchLane, Max: 1, Lease: time.Hour}); err != nil || len(c.Deliveries) > 0 {
+				t.Fatalf("claimed %v, %v", c.Deliveries, err)
+			}
+			continue
+		}
+		// Found at open.
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ func (s *Store) run() {
 	defer close(s.stopped)
 	commit := time.NewTimer(time.Hour)
 	commit.Stop()
+	armed := false // whether commit runs: a steady stream of changes must not put it off
 	keys := time.NewTimer(housekeeping)
 	defer keys.Stop()
 	for {
@@ -24,8 +25,12 @@ func (s *Store) run() {
 		case r := <-s.queue:
 			s.commit(s.gather(r))
 		case <-s.kick:
-			commit.Reset(s.commitDelay())
+			if !armed {
+				commit.Reset(s.commitDelay())
+				armed = true
+			}
 		case <-commit.C:
+			armed = false
 			s.commit(nil)
 		case <-keys.C:
 			// A slice at a time, so that an Accept never waits for all of them.

@@ -241,6 +241,8 @@ func testNotify(x *suite) {
 	wakes(b)
 	x.check(x.store.Release(x.Context(), ds[0]))
 	wakes(a)
+	x.check(x.store.Settle(x.Context(), x.claim(a, 1)[0], retrystore.Settlement{State: retrystore.Pending, NextAttemptAt: time.Now().Add(time.Hour)}))
+	wakes(a)
 	d := x.claim(b, 1)[0]
 	x.kill(d)
 	wakes()

@@ -36,6 +36,9 @@ type Provider struct {
 	// Accepted is the acknowledgement that the provider wants. The zero Answer
 	// stands for the usual one.
 	Accepted Answer
+
+	// Ranges is where its webhooks come from; nil if it does not say.
+	Ranges *Ranges
 }
 
 // Lookup returns the provider of that name, as the configuration spells it.

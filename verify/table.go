@@ -28,6 +28,7 @@ var table = sorted(
 		EventType:    []Source{header("X-GitHub-Event")},
 		ContentTypes: []string{mediaJSON, mediaForm},
 		Methods:      post,
+		Ranges:       githubRanges,
 	},
 	&Provider{
 		Name:  "shopify",
@@ -95,6 +96,7 @@ var table = sorted(
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
+		Ranges:       stripeRanges,
 	},
 	&Provider{
 		Name:         "svix",
@@ -105,6 +107,7 @@ var table = sorted(
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
+		Ranges:       svixRanges,
 	},
 	// The message's own id is no event id: each change of its status has the same.
 	&Provider{

@@ -140,7 +140,7 @@ func (b *breaker) admits(generation uint64) bool {
 // tick lets an open breaker become half-open when it is time.
 func (b *breaker) tick(now time.Time) {
 	if b.state.State == BreakerOpen && !now.Before(b.state.Until) {
-		b.become(BreakerHalfOpen, now)
+		b.become(BreakerHalfOpen, b.state.Failures, now)
 	}
 }
 
@@ -151,30 +151,27 @@ func (b *breaker) ended(alive bool, generation uint64, now time.Time) (changed b
 		return false
 	}
 	halfOpen := b.state.State == BreakerHalfOpen
+	failures := b.state.Failures + 1
 	switch {
+	case !alive && (halfOpen || failures >= b.conf.Failures):
+		b.become(BreakerOpen, failures, now)
 	case !alive:
-		b.state.Failures++
-		if halfOpen || b.state.Failures >= b.conf.Failures {
-			b.become(BreakerOpen, now)
-		}
+		b.state.Failures = failures
 	case !halfOpen:
 		b.state.Failures = 0
 	default:
 		if b.passed++; b.passed == b.conf.Probes {
-			b.become(BreakerClosed, now)
+			b.become(BreakerClosed, 0, now)
 		}
 	}
 	return generation != b.generation
 }
 
 // become changes the state.
-func (b *breaker) become(state string, now time.Time) {
-	to := BreakerState{State: state, Since: now, Failures: b.state.Failures}
-	switch state {
-	case BreakerOpen:
+func (b *breaker) become(state string, failures int, now time.Time) {
+	to := BreakerState{State: state, Since: now, Failures: failures}
+	if state == BreakerOpen {
 		to.Until = now.Add(b.conf.Recovery)
-	case BreakerClosed:
-		to.Failures = 0
 	}
 	b.changes = append(b.changes, breakerChange{b.state, to})
 	b.state, b.probes, b.passed = to, 0, 0

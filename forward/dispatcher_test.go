@@ -332,6 +332,13 @@ type gauge struct {
 	retriesNow, retryMax int
 }
 
+// read returns what is in flight, and the most that was.
+func (g *gauge) read() (now, most int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.now, g.most
+}
+
 func (g *gauge) enter(d *retrystore.Delivery) (leave func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

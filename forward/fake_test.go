@@ -187,18 +187,20 @@ func (q *fakeQueue) Settle(ctx context.Context, d *retrystore.Delivery, s retrys
 		}
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	e, err := q.held(d)
-	if err != nil {
-		return err
+	if err == nil {
+		e.d.State, e.d.NextAttemptAt, e.reason = s.State, s.NextAttemptAt, s.Reason
+		e.d.Attempts++
+		e.history = append(e.history, s.Attempt)
+		if s.State != retrystore.Pending {
+			delete(q.open, d.ID)
+		}
 	}
-	e.d.State, e.d.NextAttemptAt, e.reason = s.State, s.NextAttemptAt, s.Reason
-	e.d.Attempts++
-	e.history = append(e.history, s.Attempt)
-	if s.State != retrystore.Pending {
-		delete(q.open, d.ID)
+	q.mu.Unlock()
+	if err == nil && s.State == retrystore.Pending {
+		q.notify(d.Lane) // it has a new due time
 	}
-	return nil
+	return err
 }
 
 func (q *fakeQueue) Release(ctx context.Context, d *retrystore.Delivery) error {

@@ -175,7 +175,7 @@ func (l *lane) reserve() (generation uint64, ok bool) {
 	if !l.running || l.stopping || l.backlog || l.room(now) == 0 {
 		return 0, false
 	}
-	return l.hold(1, now), true
+	return l.hold(1), true
 }
 
 // room returns how many more attempts may be started now.
@@ -185,14 +185,14 @@ func (l *lane) room(now time.Time) int {
 
 // hold takes slots, of which there must be room, and what an attempt needs
 // besides: a token, and the leave of the breaker in its present generation.
-func (l *lane) hold(slots int, now time.Time) (generation uint64) {
+func (l *lane) hold(slots int) (generation uint64) {
 	l.taken += slots
-	l.pace.take(slots, now)
+	l.pace.take(slots)
 	l.breaker.take(slots)
 	return l.breaker.generation
 }
 
-// giveBack undoes hold for slots with which no attempt was made.
+// giveBack undoes hold for slots with which no attempt was started.
 func (l *lane) giveBack(slots, retries int, generation uint64) {
 	l.mu.Lock()
 	l.pace.giveBack(slots)
@@ -226,23 +226,21 @@ func (l *lane) free(slots, retries int) {
 // work starts a worker, which gives the slot, held in the generation, back when
 // it is done. It reports false when no attempt may be made any more.
 func (l *lane) work(d *retrystore.Delivery, leasedAt time.Time, retries int, generation uint64, done func(Answer, retrystore.Settlement, bool)) bool {
+	now := l.opts.Now()
 	l.mu.Lock()
 	if l.aborted || !l.breaker.admits(generation) {
 		l.mu.Unlock()
 		return false
 	}
 	generation = l.breaker.generation // the one it starts in
+	l.pace.start(now)
 	l.wg.Add(1)
 	l.mu.Unlock()
 	go func() {
 		defer l.wg.Done()
+		defer l.free(1, retries)
 		a, s, made := l.deliver(d, leasedAt.Add(l.lease), generation)
 		l.finish(d, done, a, s, made)
-		if made {
-			l.free(1, retries)
-		} else {
-			l.giveBack(1, retries, generation)
-		}
 	}()
 	return true
 }

@@ -96,7 +96,7 @@ func (l *lane) take() (t take, wait time.Duration) {
 	}
 	l.asked = false
 	l.claimAt = now.Add(pollInterval)
-	t.generation = l.hold(t.slots, now)
+	t.generation = l.hold(t.slots)
 	t.maxRetries = max(0, min(t.slots, l.retryShare-l.retries))
 	if l.retryClaims >= maxRetryClaims {
 		t.maxRetries = 0

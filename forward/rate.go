@@ -16,13 +16,16 @@ func validateRate(rate float64) error {
 }
 
 // pace spreads the starts of attempts: a token bucket that holds a tenth of a
-// second's worth, but at least one. It is kept as the time when it will be full
-// again, in whole nanoseconds, so that no rounding adds up. The zero pace sets
-// no limit. The lane's lock guards it.
+// second's worth, but at least one. An attempt holds its token from when it is
+// planned and spends it when it starts, so that the starts are exact however
+// long the store takes in between. The bucket is kept as the time when it will
+// be full again, in whole nanoseconds: no rounding adds up. The zero pace sets no
+// limit. The lane's lock guards it.
 type pace struct {
 	interval time.Duration // from one token to the next, rounded up; 0: no limit
 	burst    int           // how many tokens fit in
-	full     time.Time     // when nothing will be missing, if nothing is taken meanwhile
+	held     int           // how many of those in it belong to planned attempts
+	full     time.Time     // when it is full, if nothing is started meanwhile
 }
 
 func newPace(rate float64) pace {
@@ -34,30 +37,36 @@ func newPace(rate float64) pace {
 	return pace{interval: time.Duration(interval), burst: max(1, int(math.Min(rate/10, math.MaxInt32)))}
 }
 
-// room returns how many tokens there are.
+// room returns how many tokens are there for the taking.
 func (p *pace) room(now time.Time) int {
 	if p.interval == 0 {
 		return math.MaxInt
 	}
-	missing := p.full.Sub(now)
-	if missing <= 0 {
-		return p.burst
+	there := p.burst
+	if missing := p.full.Sub(now); missing > 0 {
+		there -= 1 + int((missing-1)/p.interval) // a token begun is none
 	}
-	return max(0, p.burst-1-int((missing-1)/p.interval)) // a token begun is none
+	return there - p.held
 }
 
-// wait returns how long it is until there is a token; 0 if there is one.
+// wait returns how long it takes at least until there is a token to take; 0 if
+// there is one.
 func (p *pace) wait(now time.Time) time.Duration {
-	return max(0, p.full.Sub(now)-time.Duration(p.burst-1)*p.interval)
+	missing := max(0, p.full.Sub(now))
+	return max(0, missing-time.Duration(p.burst-1-p.held)*p.interval)
 }
 
-// take takes n tokens, which must be there.
-func (p *pace) take(n int, now time.Time) {
+// take holds n tokens, of which there must be room.
+func (p *pace) take(n int) { p.held += n }
+
+// giveBack returns n tokens that were held.
+func (p *pace) giveBack(n int) { p.held -= n }
+
+// start spends a token that was held.
+func (p *pace) start(now time.Time) {
+	p.held--
 	if p.full.Before(now) {
 		p.full = now
 	}
-	p.full = p.full.Add(time.Duration(n) * p.interval)
+	p.full = p.full.Add(p.interval)
 }
-
-// giveBack returns n tokens that were not used.
-func (p *pace) giveBack(n int) { p.full = p.full.Add(-time.Duration(n) * p.interval) }

@@ -171,6 +171,7 @@ type Inspector interface {
 // Store is a whole backend. It is safe for concurrent use.
 type Store interface {
 	Acceptor
+	Guard
 	Queue
 	Inspector
 

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -22,7 +21,9 @@ type request struct {
 	lanes    []*lane
 	leases   []time.Duration // as asked for, by target
 	accepted time.Time
-	done     chan struct{} // closed when the fields below are final
+	hold     retrystore.Hold // without an event: the key to commit; zero for none
+	expiry   uint32          // of that key, Unix seconds
+	done     chan struct{}   // closed when the fields below are final
 
 	// Guarded by Store.mu until done is closed.
 	abandoned bool
@@ -100,7 +101,7 @@ func (s *Store) tryReserve(r *request, sub *retrystore.Submission) (retrystore.R
 		return retrystore.Receipt{}, fmt.Errorf("%w: endpoint %s has %d deliveries pending", retrystore.ErrFull, sub.Event.Endpoint, e.open+e.reserved)
 	}
 	if !sub.Key.IsZero() {
-		if len(s.index.keys)+s.reservedKeys >= s.options.MaxKeys {
+		if s.rememberedKeys() >= s.options.MaxKeys {
 			return retrystore.Receipt{}, errKeysFull
 		}
 		s.reservedKeys++
@@ -151,8 +152,7 @@ func (s *Store) encode(r *request, sub *retrystore.Submission) {
 	binary.BigEndian.PutUint64(random[:], rand.Uint64())
 	copy(head.salt[:], random[:])
 	if !sub.Key.IsZero() {
-		// Rounded up: a key may be remembered a second longer, never shorter.
-		head.expiry = uint32(min(now.Add(sub.KeyTTL+time.Second-1).Unix(), math.MaxUint32))
+		head.expiry = expiryAfter(now, sub.KeyTTL)
 	}
 	r.event = newEvent(len(sub.Targets))
 	for i, t := range sub.Targets {

@@ -86,13 +86,12 @@ func (d *delivery) id() string {
 	return deliveryID{seq: d.event.seq, target: d.target, salt: d.event.salt}.String()
 }
 
-// changes are the parts of a delivery that the next commit has to write. A
-// commit that has taken them sets committing: who changes the delivery again
-// makes new changes that include the old ones, in case that commit fails.
+// changes are the parts of a delivery that the next commit has to write. They
+// are never altered: who changes the delivery again makes new changes that
+// include these, whether a commit has taken them by now or not.
 type changes struct {
-	row        []byte // encoded; nil when a commit has nothing to put
-	attempts   []numberedAttempt
-	committing bool
+	row      []byte // encoded
+	attempts []numberedAttempt
 }
 
 type numberedAttempt struct {

@@ -67,11 +67,16 @@ func (s *Store) collectKey(b *batch, e *event, now instant) {
 		}
 		return
 	}
+	b.remember(e.key, e.expiry)
+}
+
+// remember has the batch write the key of no open event.
+func (b *batch) remember(key retrystore.Key, expiry uint32) {
 	if b.keys == nil {
 		b.keys = make(map[uint32][]byte)
 	}
-	slot := slotOf(e.expiry)
-	b.keys[slot] = appendSettledKey(b.keys[slot], e.key, e.expiry)
+	slot := slotOf(expiry)
+	b.keys[slot] = appendSettledKey(b.keys[slot], key, expiry)
 }
 
 func writeKeys(tx *bbolt.Tx, keys map[uint32][]byte) error {

@@ -169,3 +169,35 @@ func TestMaxKeys(t *testing.T) {
 	clock.advance(25 * time.Hour)
 	mustAccept(t, s, 0) // the expired ones make room by themselves
 }
+
+// A key is remembered for at least its time, to the millisecond, though the
+// store counts in seconds.
+func TestKeyIsNotForgottenEarly(t *testing.T) {
+	f := newFixture(t)
+	s := f.open(t)
+	defer s.Close()
+	sub := &retrystore.Submission{Key: retrystore.Key{1}, KeyTTL: time.Second, Event: benchEvent(), Targets: []retrystore.Target{{Destination: "app"}}}
+	if _, err := s.Accept(context.Background(), sub); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.advance(999 * time.Millisecond)
+	if r, err := s.Accept(context.Background(), sub); err != nil || !r.Duplicate {
+		t.Errorf("%+v, %v; want a duplicate", r, err)
+	}
+}
+
+// After the clock was put back, keys expire in slots that were dropped before.
+func TestPurgeAfterClockWasPutBack(t *testing.T) {
+	f := newFixture(t)
+	s := f.open(t)
+	defer s.Close()
+	for range 2 {
+		settleMany(t, s, 64)
+		f.clock.advance(25 * time.Hour)
+		purgeAll(t, s)
+		if slots, _, _ := keyBuckets(t, s); slots != 0 || len(s.index.keys) != 0 {
+			t.Errorf("%d slots in the file and %d keys in the index after all expired", slots, len(s.index.keys))
+		}
+		f.clock.advance(-100 * time.Hour)
+	}
+}

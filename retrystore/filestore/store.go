@@ -85,6 +85,7 @@ type Store struct {
 	dirty        []*event // changed since they were last committed
 	token        uint64   // of the latest lease
 	reservedKeys int      // keys of Accepts under way
+	holds        map[retrystore.Key]hold
 	outage       outage
 	expiredSlots []uint32 // key slots that are out of the index; the next commit drops them
 	wakers       []*func(retrystore.Lane)
@@ -126,7 +127,7 @@ func Open(path string, o Options) (*Store, error) {
 		queue:   make(chan *request, o.queueSize),
 		kick:    make(chan struct{}, 1),
 		closing: make(chan struct{}), stopped: make(chan struct{}),
-		index: newIndex(),
+		index: newIndex(), holds: make(map[retrystore.Key]hold),
 		// A token of an earlier process must not fit a lease of this one.
 		token: uint64(time.Now().UnixNano()),
 	}

@@ -34,6 +34,7 @@ func (s *Store) run() {
 			s.commit(nil)
 		case <-keys.C:
 			// A slice at a time, so that an Accept never waits for all of them.
+			s.dropLapsedHolds()
 			if s.purgeSome() {
 				keys.Reset(time.Millisecond)
 			} else {
@@ -70,7 +71,7 @@ func (s *Store) gather(first *request) []*request {
 // batch is the work of one transaction.
 type batch struct {
 	events  []*request // to store, with their seq
-	waiting []*request // to answer afterwards: repeated keys, and flushes
+	waiting []*request // to answer afterwards: repeated keys, flushes, and decided holds
 	changed []changedEvent
 	keys    map[uint32][]byte // slot → keys settled in this batch
 	drop    []uint32          // key slots to delete
@@ -116,6 +117,8 @@ func (s *Store) prepare(rs []*request) *batch {
 	keys := make(map[retrystore.Key]*request)
 	for _, r := range rs {
 		switch {
+		case r.event == nil && refusal == nil && r.hold.Token != 0:
+			s.decide(b, r)
 		case r.event == nil && refusal == nil:
 			b.waiting = append(b.waiting, r)
 		case r.event == nil:
@@ -178,7 +181,6 @@ func (s *Store) collect(b *batch) {
 			for i := range e.deliveries {
 				d := &e.deliveries[i]
 				if d.unsaved != nil {
-					d.unsaved.committing = true
 					c.deliveries = append(c.deliveries, changedDelivery{d, d.unsaved})
 				}
 			}
@@ -202,6 +204,9 @@ func (s *Store) succeeded(b *batch) {
 		r.finish(nil)
 	}
 	for _, r := range b.waiting {
+		if r.hold.Token != 0 {
+			s.decided(r)
+		}
 		if r.first != nil {
 			s.unreserve(r)
 			r.receipt = retrystore.Receipt{Duplicate: true, First: r.first.event.first()}
@@ -260,9 +265,6 @@ func (s *Store) failed(b *batch, cause error, took time.Duration) {
 		r.finish(err)
 	}
 	for _, c := range b.changed {
-		for _, d := range c.deliveries {
-			d.changes.committing = false
-		}
 		s.changed(c.event)
 	}
 	s.expiredSlots = append(s.expiredSlots, b.drop...)

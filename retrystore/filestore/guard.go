@@ -1,0 +1,150 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// hold is an undecided key. Like leases, holds are in memory only: they end
+// with the process, and with it their holders do.
+type hold struct {
+	token uint64
+	until int64 // monotonic milliseconds
+}
+
+var errZeroKey = errors.New("the zero key cannot be held")
+
+// HoldKey holds a key; see retrystore.Guard.
+func (s *Store) HoldKey(ctx context.Context, key retrystore.Key, lease time.Duration) (retrystore.Hold, error) {
+	if err := ctx.Err(); err != nil {
+		return retrystore.Hold{}, err
+	}
+	if key.IsZero() {
+		return retrystore.Hold{}, errZeroKey
+	}
+	h, err := s.tryHold(key, lease)
+	if errors.Is(err, errKeysFull) && s.purgeSome() {
+		h, err = s.tryHold(key, lease)
+	}
+	return h, err
+}
+
+func (s *Store) tryHold(key retrystore.Key, lease time.Duration) (retrystore.Hold, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return retrystore.Hold{}, retrystore.ErrClosed
+	}
+	if _, seen := s.duplicate(key); seen {
+		return retrystore.Hold{Key: key, State: retrystore.HoldCommitted}, nil
+	}
+	// What could not be committed afterwards must not be worked on.
+	if err := s.outage.refusal(); err != nil {
+		return retrystore.Hold{}, err
+	}
+	now := s.instant()
+	if other, held := s.holds[key]; held && other.until > now.mono {
+		return retrystore.Hold{Key: key, State: retrystore.HoldTaken, Until: s.lapse(other.until)}, nil
+	} else if !held && s.rememberedKeys() >= s.options.MaxKeys {
+		return retrystore.Hold{}, errKeysFull
+	}
+	s.token++
+	s.holds[key] = hold{token: s.token, until: now.mono + lease.Milliseconds()}
+	return retrystore.Hold{Key: key, Token: s.token, Until: s.options.Now().Add(lease)}, nil
+}
+
+// rememberedKeys counts towards MaxKeys. The caller holds mu.
+func (s *Store) rememberedKeys() int { return len(s.index.keys) + s.reservedKeys + len(s.holds) }
+
+// RenewKey extends a hold; see retrystore.Guard.
+func (s *Store) RenewKey(_ context.Context, h *retrystore.Hold, lease time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.holding(*h); err != nil {
+		return err
+	}
+	s.holds[h.Key] = hold{token: h.Token, until: s.instant().mono + lease.Milliseconds()}
+	h.Until = s.options.Now().Add(lease)
+	return nil
+}
+
+// ReleaseKey frees a key; see retrystore.Guard.
+func (s *Store) ReleaseKey(_ context.Context, h retrystore.Hold) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.holding(h); err != nil {
+		return err
+	}
+	delete(s.holds, h.Key)
+	return nil
+}
+
+// CommitKey remembers a key; see retrystore.Guard. The key goes straight to the
+// slot in which it expires, as that of an event that is settled.
+func (s *Store) CommitKey(ctx context.Context, h retrystore.Hold, ttl time.Duration) error {
+	if ttl <= 0 {
+		return fmt.Errorf("event key %s has no lifetime", h.Key)
+	}
+	s.mu.Lock()
+	err := s.holding(h)
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.submit(ctx, &request{
+		done: make(chan struct{}),
+		hold: h, expiry: expiryAfter(s.options.Now(), ttl),
+	})
+}
+
+// holding fences. The caller holds mu.
+func (s *Store) holding(h retrystore.Hold) error {
+	if s.closed {
+		return retrystore.ErrClosed
+	}
+	if other, ok := s.holds[h.Key]; !ok || other.token != h.Token {
+		return fmt.Errorf("event key %s: %w", h.Key, retrystore.ErrLeaseLost)
+	}
+	return nil
+}
+
+// decide puts the key of r into the batch. The caller holds mu.
+func (s *Store) decide(b *batch, r *request) {
+	if err := s.holding(r.hold); err != nil && !s.closed {
+		r.finish(err)
+		return
+	}
+	b.remember(r.hold.Key, r.expiry)
+	b.waiting = append(b.waiting, r)
+}
+
+// decided makes a committed key known. The caller holds mu.
+func (s *Store) decided(r *request) {
+	if s.holds[r.hold.Key].token == r.hold.Token {
+		delete(s.holds, r.hold.Key)
+	}
+	s.index.keys[r.hold.Key] = rememberedKey{expiry: r.expiry}
+}
+
+// dropLapsedHolds forgets the holds whose holders never came back.
+func (s *Store) dropLapsedHolds() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.instant().mono
+	for key, h := range s.holds {
+		if h.until <= now {
+			delete(s.holds, key)
+		}
+	}
+}
+
+// expiryAfter is when a key expires, in Unix seconds. Rounded up: a key may be
+// remembered a second longer, never shorter.
+func expiryAfter(now time.Time, ttl time.Duration) uint32 {
+	return uint32(min(now.Add(ttl+time.Second-1).Unix(), math.MaxUint32))
+}

@@ -2,9 +2,11 @@ package caddywebhooks
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -50,6 +52,14 @@ func unavailable(seconds int, reason string, cause error) *answer {
 		message: "the event cannot be accepted right now; send it again later",
 		reason:  reason, cause: cause,
 	}
+}
+
+// storeRefused is the answer for an error of the store.
+func storeRefused(err error) *answer {
+	if errors.Is(err, retrystore.ErrFull) {
+		return unavailable(retryLater, "store_full", err)
+	}
+	return unavailable(retrySoon, "store_unavailable", err)
 }
 
 // acknowledge is a success: the provider's own form where its row has one, else JSON.

@@ -21,13 +21,9 @@ func init() {
 
 // parseHandler sets up the directive.
 func parseHandler(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	h, start := new(Handler), *helper.Dispenser
+	h := new(Handler)
 	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
 		return nil, err
-	}
-	start.Next()
-	if len(h.Forward) == 0 {
-		return nil, start.WrapErr(errNoDestination)
 	}
 	for _, f := range h.Forward {
 		if err := f.finalize(helper); err != nil {

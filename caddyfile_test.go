@@ -110,7 +110,6 @@ func TestAdaptErrors(t *testing.T) {
 		{"no provider", "example.com {\nwebhooks\n}", "the provider is missing"},
 		{"unknown provider", "example.com {\nwebhooks /x strip {\n}\n}", `unknown provider "strip"`},
 		{"two providers", "example.com {\nwebhooks /x stripe github {\n}\n}", `unexpected argument "github"`},
-		{"no destination", "example.com {\nwebhooks /x stripe {\nsecret x\n}\n}", "no destination"},
 		{"unknown option", "{\nwebhooks {\nstores file\n}\n}", `unrecognized subdirective "stores"`},
 		{"unknown store", "{\nwebhooks {\nstore tape\n}\n}", "webhooks.stores.tape"},
 		{"store without backend", "{\nwebhooks {\nstore\n}\n}", "wrong argument count"},

@@ -173,18 +173,7 @@ func (h *Handler) logReceived(in *inbound, a *answer) {
 	if entry == nil {
 		return
 	}
-	fields := []zap.Field{
-		zap.String("endpoint", h.Name),
-		zap.String("provider", h.Provider),
-		zap.String("outcome", a.word),
-		zap.Int("status", a.code),
-		zap.String("correlation_id", in.correlationID),
-		zap.Stringer("client_ip", in.clientIP),
-		zap.Duration("duration", h.now().Sub(in.receivedAt)),
-	}
-	if in.eventID != "" || in.eventType != "" {
-		fields = append(fields, zap.String("event_id", in.eventID), zap.String("event_type", in.eventType))
-	}
+	fields := append(h.logFields(in), zap.Int("status", a.code))
 	if a.reason != "" {
 		fields = append(fields, zap.String("reason", a.reason))
 	}
@@ -192,4 +181,27 @@ func (h *Handler) logReceived(in *inbound, a *answer) {
 		fields = append(fields, zap.Error(a.cause))
 	}
 	entry.Write(fields...)
+}
+
+// logPassed is the same for guard mode, in which the next handler answered.
+func (h *Handler) logPassed(in *inbound, err error) {
+	if entry := h.logger.Check(zap.InfoLevel, "webhook received"); entry != nil {
+		entry.Write(append(h.logFields(in), zap.NamedError("handler_error", err))...)
+	}
+}
+
+func (h *Handler) logFields(in *inbound) []zap.Field {
+	fields := make([]zap.Field, 0, 12)
+	fields = append(fields,
+		zap.String("endpoint", h.Name),
+		zap.String("provider", h.Provider),
+		zap.String("outcome", in.outcome),
+		zap.String("correlation_id", in.correlationID),
+		zap.Stringer("client_ip", in.clientIP),
+		zap.Duration("duration", h.now().Sub(in.receivedAt)),
+	)
+	if in.eventID != "" || in.eventType != "" {
+		fields = append(fields, zap.String("event_id", in.eventID), zap.String("event_type", in.eventType))
+	}
+	return fields
 }

@@ -33,7 +33,8 @@ const (
 )
 
 // Handler receives the webhooks of one provider: one endpoint. It answers the
-// provider itself; no handler behind it in the route is called.
+// provider itself; no handler behind it in the route is called, except in guard
+// mode (no `forward`).
 //
 // An event is acknowledged only after it is durable in the store of the
 // `webhooks` app, and is then delivered to every destination in `forward` that
@@ -120,7 +121,10 @@ type Handler struct {
 	// Slack, which gives up after 3s, else 10s.
 	RespondTimeout caddy.Duration `json:"respond_timeout,omitempty"`
 
-	// Where events go. At least one is required.
+	// Where events go. None: guard mode, in which the next handler of the route
+	// does the work while the provider waits. Its answer goes to the provider. An
+	// event is remembered once the answer was a 2xx; while it is undecided a
+	// repeat is answered 409, and after a failure the provider's retry is let through.
 	Forward []*Forward `json:"forward,omitempty"`
 
 	app      *App
@@ -215,18 +219,27 @@ func (h *Handler) provision(ctx caddy.Context) error {
 // Cleanup has nothing to release: the app owns what outlives a request.
 
 // ServeHTTP takes one webhook through the pipeline and answers the provider.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	in := h.newInbound(r)
 	h.offerPlaceholders(in)
-	a := h.process(in)
+	a := h.admit(in)
+	if a == nil && len(h.Forward) == 0 {
+		var err error
+		if a, err = h.guard(in, w, next); a == nil {
+			h.logPassed(in, err)
+			return err
+		}
+	} else if a == nil {
+		a = h.forward(in)
+	}
 	in.outcome = a.word
 	h.logReceived(in, a)
 	return a.write(w, in)
 }
 
-// process is the order of things: each step ends the request with an answer or
-// passes it on with nil.
-func (h *Handler) process(in *inbound) *answer {
+// admit is the order of things: each step ends the request with an answer or
+// passes it on with nil. What comes out at the end is a verified event.
+func (h *Handler) admit(in *inbound) *answer {
 	for _, step := range []func(*inbound) *answer{
 		h.requireHTTPS,
 		h.checkAddress,
@@ -237,11 +250,18 @@ func (h *Handler) process(in *inbound) *answer {
 		h.verifySignature,
 		h.shakeHandsSigned,
 		h.identify,
-		h.chooseDestinations,
 	} {
 		if a := step(in); a != nil {
 			return a
 		}
+	}
+	return nil
+}
+
+// forward stores a verified event for the destinations that want it.
+func (h *Handler) forward(in *inbound) *answer {
+	if a := h.chooseDestinations(in); a != nil {
+		return a
 	}
 	return h.accept(in)
 }
@@ -334,10 +354,8 @@ func (h *Handler) accept(in *inbound) *answer {
 		Event:  h.newEvent(in),
 	}, relay)
 	switch {
-	case errors.Is(err, retrystore.ErrFull):
-		return unavailable(retryLater, "store_full", err)
 	case err != nil:
-		return unavailable(retrySoon, "store_unavailable", err)
+		return storeRefused(err)
 	case duplicate:
 		return acknowledge(http.StatusOK, "duplicate", h.provider)
 	}
@@ -347,35 +365,6 @@ func (h *Handler) accept(in *inbound) *answer {
 		}
 	}
 	return acknowledge(http.StatusAccepted, "accepted", h.provider)
-}
-
-// eventKey builds what the event is remembered by; zero with deduplication off.
-func (h *Handler) eventKey(in *inbound) retrystore.Key {
-	if h.Dedupe != nil && h.Dedupe.Off {
-		return retrystore.Key{}
-	}
-	if values, ok := h.identifyingValues(in); ok {
-		return h.keyer.Values(values...)
-	}
-	return h.keyer.Content(in.verified.Timestamp, in.signed.URI, in.signed.Body)
-}
-
-// identifyingValues are those of the configured sources, else the provider's
-// event id. A missing one makes them all useless: an empty value would make
-// unrelated events look alike.
-func (h *Handler) identifyingValues(in *inbound) ([]string, bool) {
-	if h.Dedupe == nil || len(h.Dedupe.Sources) == 0 {
-		return []string{in.eventID}, in.eventID != ""
-	}
-	values := make([]string, len(h.Dedupe.Sources))
-	for i, source := range h.Dedupe.Sources {
-		value, ok := source.Extract(&in.signed)
-		if !ok {
-			return nil, false
-		}
-		values[i] = value
-	}
-	return values, true
 }
 
 // Interface guards

@@ -99,8 +99,8 @@ func (h *Handler) checkSettings() error {
 		return fmt.Errorf("respond %q: want %s or %s", h.Respond, respondAccepted, respondUpstream)
 	case h.RespondTimeout < 0:
 		return fmt.Errorf("respond_timeout is %s: want a positive duration", time.Duration(h.RespondTimeout))
-	case len(h.Forward) == 0:
-		return errNoDestination
+	case len(h.Forward) == 0 && h.Respond != "":
+		return errors.New("respond is for endpoints with `forward`; without, the next handler's own answer goes to the provider")
 	}
 	minTTL := dedupe.MinTTL(time.Duration(h.Tolerance))
 	if ttl := time.Duration(h.DedupeTTL); ttl <= 0 || h.verifier.SignedTimestamp() && ttl < minTTL {
@@ -108,8 +108,6 @@ func (h *Handler) checkSettings() error {
 	}
 	return h.checkSources()
 }
-
-var errNoDestination = errors.New("no destination: add `forward <upstream>`")
 
 func (h *Handler) checkSources() error {
 	if h.Dedupe != nil {

@@ -1,0 +1,167 @@
+package caddywebhooks
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// guardLease is how long a key stays held after its holder died. A living one
+// renews it.
+const guardLease = time.Minute
+
+// inProgress is the answer while the first one is still at work. It must not be
+// a success: if the first one fails, the provider has to send again.
+func inProgress(until time.Time, now time.Time) *answer {
+	return &answer{
+		code: http.StatusConflict, word: "in_progress",
+		message:    "this event is being worked on; send it again later",
+		retryAfter: min(max(1, int(until.Sub(now).Seconds())), retrySoon),
+	}
+}
+
+// guard is the mode without `forward`: the next handler does the work while the
+// provider waits, and the event is remembered once that succeeded. It returns an
+// answer if the next handler was not called.
+func (h *Handler) guard(in *inbound, w http.ResponseWriter, next caddyhttp.Handler) (*answer, error) {
+	key := h.eventKey(in)
+	if key.IsZero() {
+		in.outcome = "passed"
+		return nil, next.ServeHTTP(w, h.guardedRequest(in))
+	}
+	if err := h.app.ready(in.r.Context()); err != nil {
+		return unavailable(retrySoon, "store_unavailable", err), nil
+	}
+	hold, err := h.app.store.HoldKey(in.r.Context(), key, guardLease)
+	switch {
+	case err != nil:
+		return storeRefused(err), nil
+	case hold.State == retrystore.HoldCommitted:
+		return acknowledge(http.StatusOK, "duplicate", h.provider), nil
+	case hold.State == retrystore.HoldTaken:
+		return inProgress(hold.Until, h.now()), nil
+	}
+	g := &guarded{ResponseWriter: w, h: h, in: in, hold: hold}
+	g.keep()
+	defer g.release() // also if the handler fails or panics; no effect once committed
+	if err := next.ServeHTTP(g, h.guardedRequest(in)); err != nil {
+		return nil, err
+	}
+	if !g.wroteHeader {
+		g.WriteHeader(http.StatusOK) // what net/http sends for a handler that wrote nothing
+	}
+	return nil, nil
+}
+
+// guardedRequest is the request with the body that was read from it, and what
+// was found out about it.
+func (h *Handler) guardedRequest(in *inbound) *http.Request {
+	r := in.r
+	r.Body = io.NopCloser(bytes.NewReader(in.signed.Body))
+	r.ContentLength = int64(len(in.signed.Body))
+	r.Header = h.headers.toStore(r.Header)
+	r.Header.Set("Webhook-Provider", h.provider.Name)
+	r.Header.Set("Webhook-Received-At", in.receivedAt.UTC().Format(time.RFC3339Nano))
+	r.Header.Set("X-Correlation-Id", in.correlationID)
+	if in.eventID != "" {
+		r.Header.Set("Webhook-Event-Id", in.eventID)
+	}
+	if in.eventType != "" {
+		r.Header.Set("Webhook-Event-Type", in.eventType)
+	}
+	return r
+}
+
+// guarded decides about the held key when the next handler answers: a success
+// is durable before the provider hears of it, so that the provider's retry is a
+// duplicate even if the answer gets lost.
+type guarded struct {
+	http.ResponseWriter
+	h           *Handler
+	in          *inbound
+	wroteHeader bool // a final one
+
+	mu      sync.Mutex // hold, against its renewal
+	hold    retrystore.Hold
+	decided bool
+	renewal *time.Timer
+}
+
+// keep renews the hold for as long as the work takes.
+func (g *guarded) keep() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.renewal = time.AfterFunc(guardLease/2, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.decided {
+			return
+		}
+		if err := g.h.app.store.RenewKey(g.in.r.Context(), &g.hold, guardLease); err != nil {
+			g.h.logger.Warn("renewing the hold of an event", zap.String("correlation_id", g.in.correlationID), zap.Error(err))
+		}
+		g.renewal.Reset(guardLease / 2)
+	})
+}
+
+// decide ends the hold, once.
+func (g *guarded) decide(how func(context.Context, retrystore.Hold) error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.decided {
+		return
+	}
+	g.decided = true
+	g.renewal.Stop()
+	// The decision stands even if the provider has gone meanwhile.
+	if err := how(context.WithoutCancel(g.in.r.Context()), g.hold); err != nil {
+		g.h.logger.Error("remembering an event; if the provider sends it again, it is worked on again",
+			zap.String("endpoint", g.h.Name), zap.String("correlation_id", g.in.correlationID), zap.Error(err))
+	}
+}
+
+func (g *guarded) commit() {
+	g.in.outcome = "accepted"
+	g.decide(func(ctx context.Context, hold retrystore.Hold) error {
+		return g.h.app.store.CommitKey(ctx, hold, time.Duration(g.h.DedupeTTL))
+	})
+}
+
+func (g *guarded) release() {
+	g.decide(g.h.app.store.ReleaseKey)
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (g *guarded) WriteHeader(status int) {
+	if !g.wroteHeader {
+		switch {
+		case status < 200: // informational: nothing is decided
+		case status < 300:
+			g.commit()
+		default:
+			g.in.outcome = "failed"
+			g.release()
+		}
+		g.wroteHeader = status >= 200
+	}
+	g.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (g *guarded) Write(p []byte) (int, error) {
+	if !g.wroteHeader {
+		g.WriteHeader(http.StatusOK)
+	}
+	return g.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (g *guarded) Unwrap() http.ResponseWriter { return g.ResponseWriter }

@@ -19,6 +19,7 @@ type answer struct {
 
 	retryAfter int                 // seconds; 0: no Retry-After header
 	allow      string              // for 405
+	tier       string              // for 429
 	raw        *verify.Answer      // instead of the JSON body
 	reason     string              // for the operator's log; never sent
 	cause      error               // for the operator's log; never sent
@@ -79,6 +80,7 @@ type answerBody struct {
 	Status        string `json:"status,omitempty"`
 	Error         string `json:"error,omitempty"`
 	Message       string `json:"message,omitempty"`
+	Tier          string `json:"tier,omitempty"`
 	EventID       string `json:"event_id,omitempty"`
 	CorrelationID string `json:"correlation_id,omitempty"`
 }
@@ -124,7 +126,7 @@ func (a *answer) json(in *inbound) answerBody {
 	if a.ok() {
 		b.Status, b.EventID = a.word, in.eventID
 	} else {
-		b.Error = a.word
+		b.Error, b.Tier = a.word, a.tier
 	}
 	return b
 }

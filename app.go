@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -47,6 +48,9 @@ type App struct {
 	// destination. At the bound providers are answered 503 with Retry-After, so
 	// that they keep their events. Dead letters do not count. Default: 100000.
 	MaxPending int `json:"max_pending,omitempty"`
+
+	// What all endpoints together take. Only verified webhooks count. Default: no limit.
+	RateLimit limiter.Limit `json:"rate_limit,omitzero"`
 
 	ctx       caddy.Context
 	logger    *zap.Logger
@@ -94,6 +98,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.started = make(chan struct{})
 	a.endpoints = make(map[string]*Handler)
 	a.servers = make(map[endpointOnServer]struct{})
+	if !a.RateLimit.IsZero() {
+		if err := a.RateLimit.Validate(); err != nil {
+			return fmt.Errorf("rate_limit global: %w", err)
+		}
+	}
 	if a.MaxPending < 0 {
 		return fmt.Errorf("max_pending is %d: want a positive number", a.MaxPending)
 	}

@@ -68,6 +68,7 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 //	    require_https on|off
 //	    block_ips     <cidr>...
 //	    allow_ips     <cidr>|provider... | <ip source module> [<arguments>]
+//	    rate_limit    [ip|provider <burst> <rate> [token_bucket|sliding_window]]
 //	    max_body      <size>
 //	    content_type  <type>...
 //	    dedupe        off | <source>...
@@ -110,13 +111,14 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"require_https": func(d *caddyfile.Dispenser) error { return onOff(d, &h.RequireHTTPS) },
 		"block_ips":     h.unmarshalBlockIPs,
 		"allow_ips":     h.unmarshalAllowIPs,
+		"rate_limit":    h.unmarshalRateLimit,
 		"max_body":      func(d *caddyfile.Dispenser) error { return size(d, &h.MaxBody) },
 		"content_type":  func(d *caddyfile.Dispenser) error { return someArgs(d, &h.ContentTypes) },
 		"dedupe":        h.unmarshalDedupe,
 		"dedupe_ttl":    func(d *caddyfile.Dispenser) error { return duration(d, &h.DedupeTTL) },
 		"respond":       h.unmarshalRespond,
 		"forward":       h.unmarshalForward,
-	}.parse(d, "forward", "secret", "public_key", "block_ips", "allow_ips")
+	}.parse(d, "forward", "secret", "public_key", "block_ips", "allow_ips", "rate_limit")
 }
 
 // unmarshalDedupe reads `dedupe off` or `dedupe <source>...`.
@@ -167,6 +169,7 @@ func (h *Handler) unmarshalRespond(d *caddyfile.Dispenser) error {
 //
 //	webhooks {
 //	    store       file [<path>]
+//	    rate_limit  global <burst> <rate> [token_bucket|sliding_window]
 //	    max_pending <number>
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -188,6 +191,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	return subdirectives{
 		"store":       a.unmarshalStore,
+		"rate_limit":  a.unmarshalGlobalRateLimit,
 		"max_pending": func(d *caddyfile.Dispenser) error { return number(d, &a.MaxPending, 1) },
 	}.parse(d)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -29,6 +30,7 @@ type inbound struct {
 	signed        verify.Request // what the provider signed
 
 	// filled in by the steps
+	taken     limiter.Decision // the last tokens taken
 	verified  verify.Result
 	eventID   string
 	eventType string

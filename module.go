@@ -93,6 +93,9 @@ type Handler struct {
 	// Further sources of addresses that may send.
 	AllowIPSourcesRaw []json.RawMessage `json:"allow_ip_sources,omitempty" caddy:"namespace=http.ip_sources inline_key=source"`
 
+	// How many webhooks come in. Default: no limits.
+	RateLimit *RateLimits `json:"rate_limit,omitempty"`
+
 	// The largest accepted body, in bytes. Default: 1 MiB.
 	MaxBody int64 `json:"max_body,omitempty"`
 
@@ -243,12 +246,14 @@ func (h *Handler) admit(in *inbound) *answer {
 	for _, step := range []func(*inbound) *answer{
 		h.requireHTTPS,
 		h.checkAddress,
+		h.limitAddress,
 		h.checkMethod,
 		h.checkContentType,
 		h.readBody,
 		h.shakeHandsUnsigned,
 		h.verifySignature,
 		h.shakeHandsSigned,
+		h.limitVerified,
 		h.identify,
 	} {
 		if a := step(in); a != nil {

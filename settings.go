@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddywebhooks/caddy-webhooks/dedupe"
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -106,7 +107,22 @@ func (h *Handler) checkSettings() error {
 	if ttl := time.Duration(h.DedupeTTL); ttl <= 0 || h.verifier.SignedTimestamp() && ttl < minTTL {
 		return fmt.Errorf("dedupe_ttl is %s: want at least %s, twice the tolerance, because a webhook stays valid that long", ttl, minTTL)
 	}
-	return h.checkSources()
+	return errors.Join(h.checkLimits(), h.checkSources())
+}
+
+func (h *Handler) checkLimits() error {
+	if h.RateLimit == nil {
+		return nil
+	}
+	for tier, l := range map[limiter.Tier]limiter.Limit{limiter.IP: h.RateLimit.IP, limiter.Provider: h.RateLimit.Provider} {
+		if l.IsZero() {
+			continue
+		}
+		if err := l.Validate(); err != nil {
+			return fmt.Errorf("rate_limit %s: %w", tier, err)
+		}
+	}
+	return nil
 }
 
 func (h *Handler) checkSources() error {

@@ -1,0 +1,132 @@
+package caddywebhooks
+
+import (
+	"maps"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
+)
+
+// budgets outlives configs: what was spent stays spent across a reload, and a
+// new limit holds from its first request on.
+var budgets limiter.Backend = limiter.NewLocal(limiter.LocalOptions{})
+
+// RateLimits bound how many webhooks come in. A tier that is absent has no limit.
+type RateLimits struct {
+	// What each client address may send, before its webhooks are verified: a
+	// cheap shield. An IPv6 address counts with its /64.
+	IP limiter.Limit `json:"ip,omitzero"`
+
+	// What the endpoint takes in all. Only verified webhooks count.
+	Provider limiter.Limit `json:"provider,omitzero"`
+}
+
+// limitAddress takes a token of the client's address.
+func (h *Handler) limitAddress(in *inbound) *answer {
+	if h.RateLimit == nil || h.RateLimit.IP.IsZero() {
+		return nil
+	}
+	return h.take(in, limiter.Ask{
+		Tier: limiter.IP, Scope: h.Name, Key: limiter.IPKey(in.clientIP), Limit: h.RateLimit.IP,
+	})
+}
+
+// limitVerified takes a token of the endpoint and of the whole proxy, or of
+// neither. If there is none, the client's own is given back.
+func (h *Handler) limitVerified(in *inbound) *answer {
+	var asks []limiter.Ask
+	if h.RateLimit != nil && !h.RateLimit.Provider.IsZero() {
+		asks = append(asks, limiter.Ask{Tier: limiter.Provider, Scope: h.Name, Limit: h.RateLimit.Provider})
+	}
+	if !h.app.RateLimit.IsZero() {
+		asks = append(asks, limiter.Ask{Tier: limiter.Global, Limit: h.app.RateLimit})
+	}
+	if len(asks) == 0 {
+		return nil
+	}
+	taken := in.taken
+	a := h.take(in, asks...)
+	if a != nil && taken.Allowed {
+		if err := budgets.Return(in.r.Context(), taken); err != nil {
+			h.logger.Warn("giving a token back", zap.Error(err))
+		}
+	}
+	return a
+}
+
+// take asks for tokens. A limiter that cannot tell lets webhooks through: it is
+// there to keep excess out, not everything.
+func (h *Handler) take(in *inbound, asks ...limiter.Ask) *answer {
+	decision, err := budgets.Take(in.r.Context(), asks...)
+	if err != nil {
+		h.logger.Error("rate limits cannot be checked; letting the webhook through",
+			zap.String("endpoint", h.Name), zap.Error(err))
+		return nil
+	}
+	in.taken = decision
+	if decision.Allowed {
+		return nil
+	}
+	header := make(http.Header)
+	decision.SetHeader(header, h.now())
+	a := &answer{
+		code: http.StatusTooManyRequests, word: "rate_limit_exceeded",
+		message: "too many webhooks; send it again later",
+		tier:    string(decision.Tier),
+		header:  make(map[string][]string, len(header)),
+	}
+	maps.Copy(a.header, header)
+	return a
+}
+
+// unmarshalRateLimit reads `rate_limit [ip|provider <burst> <rate> [<algorithm>]]`.
+// Without arguments both tiers have their defaults.
+func (h *Handler) unmarshalRateLimit(d *caddyfile.Dispenser) error {
+	first := h.RateLimit == nil
+	if first {
+		h.RateLimit = new(RateLimits)
+	}
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		if !first {
+			return d.Err("rate_limit without arguments stands for both tiers: it must be the only one")
+		}
+		h.RateLimit.IP, h.RateLimit.Provider = limiter.DefaultIP, limiter.DefaultProvider
+		return nil
+	}
+	var into *limiter.Limit
+	switch args[0] {
+	case string(limiter.IP):
+		into = &h.RateLimit.IP
+	case string(limiter.Provider):
+		into = &h.RateLimit.Provider
+	default:
+		return d.Errf("rate_limit %q: want ip or provider; the global one belongs into the global option webhooks", args[0])
+	}
+	return limit(d, args, into)
+}
+
+// unmarshalGlobalRateLimit reads `rate_limit global <burst> <rate> [<algorithm>]`.
+func (a *App) unmarshalGlobalRateLimit(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 || args[0] != string(limiter.Global) {
+		return d.Err("rate_limit wants: global <burst> <rate>, such as global 1000 100/s")
+	}
+	return limit(d, args, &a.RateLimit)
+}
+
+// limit reads the limit of the tier args[0].
+func limit(d *caddyfile.Dispenser, args []string, into *limiter.Limit) error {
+	if !into.IsZero() {
+		return d.Errf("rate_limit %s is repeated", args[0])
+	}
+	value, err := limiter.ParseLimit(args[1:])
+	if err != nil {
+		return d.Errf("rate_limit %s: %v", args[0], err)
+	}
+	*into = value
+	return nil
+}

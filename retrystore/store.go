@@ -178,9 +178,10 @@ type Store interface {
 	// Notify registers wake, which is called, holding no lock, whenever a delivery of a lane
 	// became due other than by the passing of time: stored without a lease,
 	// released, abandoned or replayed; and whenever one was settled to be tried
-	// again later, since not whoever settles it may be who tries it next. wake must return quickly and must not
-	// wait for the store, whose writer may be calling it. stop unregisters wake;
-	// a call under way may end after stop returned.
+	// again later, since not whoever settles it may be who tries it next. wake
+	// must return quickly and must not wait for the store, whose writer may be
+	// calling it. stop unregisters wake; a call under way may end after stop
+	// returned.
 	Notify(wake func(Lane)) (stop func())
 	// Close makes everything settled so far durable and releases the backend.
 	Close() error

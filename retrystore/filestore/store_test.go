@@ -99,6 +99,34 @@ func TestSteadySettlesAreCommitted(t *testing.T) {
 	}
 }
 
+// A steady stream of results must not put off their commit.
+func TestStreamOfResultsIsCommitted(t *testing.T) {
+	var commits atomic.Int32
+	s, err := Open(filepath.Join(t.TempDir(), "store.db"), Options{afterCommit: func(err error) error {
+		commits.Add(1)
+		return err
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var ds []*retrystore.Delivery
+	for range 1000 {
+		ds = append(ds, mustAccept(t, s, time.Hour))
+	}
+	before := commits.Load()
+	for _, d := range ds {
+		if err := s.Settle(context.Background(), d, retrystore.Settlement{State: retrystore.Delivered}); err != nil {
+			t.Fatal(err)
+		}
+		if commits.Load() > before {
+			return
+		}
+		time.Sleep(time.Millisecond) // a stream with gaps shorter than CommitInterval
+	}
+	t.Error("1000 results in a row and no commit")
+}
+
 // A delivery that changes again while its last change is being committed must
 // have the newer one saved, and no attempt lost.
 func TestChangeDuringCommit(t *testing.T) {

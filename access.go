@@ -10,6 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // providerRanges stands in allow_ips for what the provider publishes.
@@ -35,27 +37,30 @@ type access struct {
 func (h *Handler) newAccess(ctx caddy.Context) (access, error) {
 	var a access
 	for _, text := range h.BlockIPs {
-		prefix, err := caddyhttp.CIDRExpressionToPrefix(text)
+		prefix, err := verify.ParsePrefix(text)
 		if err != nil {
 			return a, fmt.Errorf("block_ips: %w", err)
 		}
-		a.blocked = append(a.blocked, prefix.Masked())
+		a.blocked = append(a.blocked, prefix)
 	}
 	for _, text := range h.AllowIPs {
 		if text == providerRanges {
-			config := caddyconfig.JSON(map[string]string{"provider": h.Provider}, nil)
-			source, err := ctx.LoadModuleByID("http.ip_sources.webhook_provider", config)
+			if _, err := rangesOf(h.provider); err != nil {
+				return a, fmt.Errorf("allow_ips provider: %w", err)
+			}
+			config := caddyconfig.JSON(ProviderIPRange{Provider: h.Provider}, nil)
+			source, err := ctx.LoadModuleByID(providerIPRangeID, config)
 			if err != nil {
 				return a, fmt.Errorf("allow_ips provider: %w", err)
 			}
 			a.sources = append(a.sources, source.(caddyhttp.IPRangeSource))
 			continue
 		}
-		prefix, err := caddyhttp.CIDRExpressionToPrefix(text)
+		prefix, err := verify.ParsePrefix(text)
 		if err != nil {
 			return a, fmt.Errorf("allow_ips: %w", err)
 		}
-		a.allowed = append(a.allowed, prefix.Masked())
+		a.allowed = append(a.allowed, prefix)
 	}
 	if h.AllowIPSourcesRaw != nil {
 		sources, err := ctx.LoadModule(h, "AllowIPSourcesRaw")
@@ -108,7 +113,7 @@ func (h *Handler) unmarshalBlockIPs(d *caddyfile.Dispenser) error {
 		return err
 	}
 	for _, text := range h.BlockIPs {
-		if _, err := caddyhttp.CIDRExpressionToPrefix(text); err != nil {
+		if _, err := verify.ParsePrefix(text); err != nil {
 			return d.Errf("block_ips: %v", err)
 		}
 	}
@@ -134,12 +139,18 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 		if !isAddress(text) {
 			return d.Errf("allow_ips: %q is neither an address, a CIDR nor `provider`; a module goes on a line of its own", text)
 		}
+		if text == providerRanges {
+			p, _ := verify.Lookup(h.Provider) // nil for custom
+			if _, err := rangesOf(p); err != nil {
+				return d.Errf("allow_ips provider: %v", err)
+			}
+		}
 		h.AllowIPs = append(h.AllowIPs, text)
 	}
 	return nil
 }
 
 func isAddress(text string) bool {
-	_, err := caddyhttp.CIDRExpressionToPrefix(text)
+	_, err := verify.ParsePrefix(text)
 	return err == nil || text == providerRanges
 }

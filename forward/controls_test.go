@@ -277,6 +277,66 @@ func TestBreakerOpensBeforeTheAttempt(t *testing.T) {
 	})
 }
 
+// The recovery time is kept to the moment, also when the pump had nothing to do
+// when the breaker opened; and then all probes are for what is stored.
+func TestBreakerRecoversOnTime(t *testing.T) {
+	for _, stored := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			q, app := newFakeQueue(), &application{}
+			app.down.Store(true)
+			d := start(t, q, Options{}, Destination{Lane: laneA, Sender: app, Retry: Retry{MaxAttempts: 1},
+				Breaker: Breaker{Failures: 1, Recovery: time.Second}})
+			synctest.Wait()
+			accept(d, q, laneA)
+			synctest.Wait()
+			if stored {
+				q.onClaim = func(context.Context, retrystore.ClaimRequest) error {
+					time.Sleep(time.Second)
+					return nil
+				}
+				q.add(laneA, 0, nil)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			slot, ok := d.Reserve(laneA)
+			if got := d.Breakers()[laneA].State; got != BreakerHalfOpen || ok == stored {
+				t.Errorf("stored %v: %s, reserved %v", stored, got, ok)
+			}
+			if ok {
+				slot.Cancel()
+			}
+		})
+	}
+}
+
+// A slot that is held while the breaker opens and closes again is a good one,
+// and its attempt counts.
+func TestBreakerCountsOldSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, app := newFakeQueue(), &application{}
+		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: app, Retry: Retry{MaxAttempts: 1}, Breaker: Breaker{Failures: 1, Probes: 1}})
+		synctest.Wait()
+		old, _ := d.Reserve(laneA)
+		app.down.Store(true)
+		accept(d, q, laneA)
+		synctest.Wait()
+		app.down.Store(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		accept(d, q, laneA)
+		synctest.Wait()
+		if got := d.Breakers()[laneA].State; got != BreakerClosed {
+			t.Fatalf("%s", got)
+		}
+		app.down.Store(true)
+		old.Run(q.add(laneA, old.Lease(), nil))
+		synctest.Wait()
+		if got := d.Breakers()[laneA]; got.State != BreakerOpen || !got.Since.Equal(time.Now()) {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 // Observer, log and Breakers tell the same, once.
 func TestBreakerIsVisible(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -314,6 +374,11 @@ func TestBreakerIsVisible(t *testing.T) {
 		want[0].from.Failures = 2 // as it stood before
 		if !slices.Equal(seen.breaker, want) {
 			t.Errorf("observed %+v\nwant     %+v", seen.breaker, want)
+		}
+		for i, c := range seen.breaker {
+			if !seen.toldAt[i].Equal(c.to.Since) {
+				t.Errorf("told of change %d %s late", i, seen.toldAt[i].Sub(c.to.Since))
+			}
 		}
 		if got := d.Breakers()[laneA]; got != states[5] {
 			t.Errorf("in the end %+v", got)

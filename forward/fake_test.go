@@ -283,6 +283,7 @@ type recorder struct {
 	attempted, settled map[string]int // by outcome
 	lost               int
 	breaker            []breakerChange
+	toldAt             []time.Time // of those
 }
 
 func newRecorder() *recorder {
@@ -311,6 +312,7 @@ func (r *recorder) BreakerChanged(_ retrystore.Lane, from, to BreakerState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.breaker = append(r.breaker, breakerChange{from, to})
+	r.toldAt = append(r.toldAt, time.Now())
 }
 
 // logged returns a logger and what was logged through it.

@@ -14,12 +14,18 @@ import (
 type curious struct {
 	unobserved
 	d    *Dispatcher
+	busy atomic.Bool
 	mu   sync.Mutex
 	last map[retrystore.Lane]BreakerState
 	t    *testing.T
 }
 
 func (c *curious) BreakerChanged(l retrystore.Lane, from, to BreakerState) {
+	if c.busy.Swap(true) {
+		c.t.Error("told of two changes at once")
+	}
+	defer c.busy.Store(false)
+	time.Sleep(100 * time.Microsecond) // longer than a probe takes
 	c.d.Breakers()
 	c.d.Wake(l)
 	if slot, ok := c.d.Reserve(l); ok {

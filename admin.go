@@ -1,7 +1,6 @@
 package caddywebhooks
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +28,7 @@ func init() {
 //	DELETE /webhooks/deliveries/{id}
 //	POST   /webhooks/deliveries/{id}/replay
 //	POST   /webhooks/replay   {"filter": {…}, "dry_run": true}
+//	POST   /webhooks/purge    likewise
 type adminAPI struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -55,6 +55,7 @@ var adminRoutes = map[string]map[string]adminCall{
 	"deliveries/{id}":        {http.MethodGet: adminShow, http.MethodDelete: adminDelete},
 	"deliveries/{id}/replay": {http.MethodPost: adminReplay},
 	"replay":                 {http.MethodPost: adminReplayAll},
+	"purge":                  {http.MethodPost: adminPurge},
 }
 
 func serveAdmin(w http.ResponseWriter, r *http.Request) error {
@@ -235,68 +236,6 @@ func adminReplay(app *App, r *http.Request, id string) (any, error) {
 		return nil, err
 	}
 	return map[string]string{"status": "replayed", "id": id}, nil
-}
-
-// bulkRequest is the body of a bulk call.
-type bulkRequest struct {
-	Filter map[string]string `json:"filter"`
-	DryRun bool              `json:"dry_run"`
-}
-
-// bulkResult counts what a bulk call found and did.
-type bulkResult struct {
-	Matched int  `json:"matched"`
-	Done    int  `json:"done"`
-	DryRun  bool `json:"dry_run,omitempty"`
-}
-
-// adminReplayAll replays what the filter selects: dead letters, unless it names states.
-func adminReplayAll(app *App, r *http.Request, _ string) (any, error) {
-	var request bulkRequest
-	decoder := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 64<<10))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&request); err != nil {
-		return nil, fmt.Errorf("%w: %w", errBadQuery, err)
-	}
-	query := make(url.Values)
-	for name, value := range request.Filter {
-		query.Set(name, value)
-	}
-	filter, err := parseFilter(query)
-	if err != nil {
-		return nil, err
-	}
-	if len(filter.States) == 0 {
-		filter.States = []retrystore.State{retrystore.Dead}
-	}
-	return replayAll(r.Context(), app.store, filter, request.DryRun)
-}
-
-func replayAll(ctx context.Context, store retrystore.Inspector, filter retrystore.Filter, dryRun bool) (bulkResult, error) {
-	result := bulkResult{DryRun: dryRun}
-	for cursor := ""; ; {
-		page, err := store.List(ctx, filter, cursor, maxPage)
-		if err != nil {
-			return result, err
-		}
-		for _, d := range page.Deliveries {
-			result.Matched++
-			if dryRun {
-				continue
-			}
-			switch err := store.Replay(ctx, d.ID); {
-			case err == nil:
-				result.Done++
-			case errors.Is(err, retrystore.ErrNotFound), errors.Is(err, retrystore.ErrState):
-				// settled, deleted or taken since it was listed
-			default:
-				return result, err
-			}
-		}
-		if cursor = page.Next; cursor == "" {
-			return result, nil
-		}
-	}
 }
 
 // Interface guards

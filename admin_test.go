@@ -82,6 +82,8 @@ func TestAdminRefusals(t *testing.T) {
 		{"DELETE", "/webhooks/deliveries/nonsense", "", 404, "no such delivery"},
 		{"POST", "/webhooks/replay", `{"filters":{}}`, 400, "unknown field"},
 		{"POST", "/webhooks/replay", `nonsense`, 400, "invalid character"},
+		{"POST", "/webhooks/purge", `{}`, 400, "name the state"},
+		{"GET", "/webhooks/purge", "", 405, "not allowed"},
 	} {
 		var answer struct{ Error string }
 		code := c.adminCall(test.method, test.path, test.body, &answer)
@@ -126,6 +128,22 @@ func TestAdminBulkReplay(t *testing.T) {
 		c.adminCall("GET", "/webhooks/deliveries", "", &list)
 		return len(list.Deliveries) == 0
 	})
+}
+
+func TestAdminPurge(t *testing.T) {
+	c, _ := deadSite(t, 3)
+	var result bulkResult
+	if code := c.adminCall("POST", "/webhooks/purge", `{"filter":{"state":"dead","event_id":"dead-01"}}`, &result); code != 200 || result.Done != 1 {
+		t.Fatalf("purge answered %d %+v", code, result)
+	}
+	out, err := runCommand(purgeCommand(), "--address="+c.adminAddress(), "--all-dead")
+	if err != nil || out != "2 dead letters, 2 deleted\n" {
+		t.Errorf("purge --all-dead: %q, %v", out, err)
+	}
+	var list listView
+	if c.adminCall("GET", "/webhooks/deliveries", "", &list); len(list.Deliveries) != 0 {
+		t.Errorf("left: %+v", list)
+	}
 }
 
 func TestAdminDelete(t *testing.T) {

@@ -19,13 +19,13 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "webhooks",
-		Usage: "list|show|replay|stats|sign|send",
+		Usage: "list|show|replay|purge|stats|sign|send",
 		Short: "Inspects and repairs webhook deliveries, and sends test webhooks",
 		Long: `
-list, show, replay and stats talk to the admin API of a running Caddy. sign and
+list, show, replay, purge and stats talk to the admin API of a running Caddy. sign and
 send make webhooks as a provider would, to try an endpoint.`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(listCommand(), showCommand(), replayCommand(), statsCommand(), signCommand(), sendCommand())
+			cmd.AddCommand(listCommand(), showCommand(), replayCommand(), purgeCommand(), statsCommand(), signCommand(), sendCommand())
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		},
 	})
@@ -161,58 +161,6 @@ func showCommand() *cobra.Command {
 		printDetail(admin.out, detail)
 		return nil
 	})
-}
-
-func replayCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "replay <delivery id>... | --all-dead [--endpoint <name>] [--destination <name>]",
-		Short: "Delivers dead letters again, from the start of their retry policy",
-	}
-	allDead := cmd.Flags().Bool("all-dead", false, "Every dead letter that the other flags select")
-	endpoint := cmd.Flags().String("endpoint", "", "Only of this endpoint")
-	destination := cmd.Flags().String("destination", "", "Only of this destination")
-	dryRun := cmd.Flags().Bool("dry-run", false, "Only count them")
-	return adminCommand(cmd, func(admin adminClient, args []string) error {
-		switch {
-		case *allDead == (len(args) > 0):
-			return errors.New("give delivery ids, or --all-dead")
-		case !*allDead && (*dryRun || *endpoint != "" || *destination != ""):
-			return errors.New("--endpoint, --destination and --dry-run go with --all-dead")
-		case *allDead:
-			return replayDead(admin, *endpoint, *destination, *dryRun)
-		}
-		for _, id := range args {
-			var result map[string]string
-			done, err := admin.call(http.MethodPost, "deliveries/"+url.PathEscape(id)+"/replay", "", &result)
-			if err != nil {
-				return fmt.Errorf("%s: %w", id, err)
-			}
-			if !done {
-				fmt.Fprintf(admin.out, "%s replayed\n", id)
-			}
-		}
-		return nil
-	})
-}
-
-func replayDead(admin adminClient, endpoint, destination string, dryRun bool) error {
-	request := bulkRequest{Filter: map[string]string{"state": "dead"}, DryRun: dryRun}
-	if endpoint != "" {
-		request.Filter["endpoint"] = endpoint
-	}
-	if destination != "" {
-		request.Filter["destination"] = destination
-	}
-	body, err := json.Marshal(request)
-	if err != nil {
-		return err
-	}
-	var result bulkResult
-	if done, err := admin.call(http.MethodPost, "replay", string(body), &result); done || err != nil {
-		return err
-	}
-	fmt.Fprintf(admin.out, "%d dead letters, %d replayed\n", result.Matched, result.Done)
-	return nil
 }
 
 func statsCommand() *cobra.Command {

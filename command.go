@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/dustin/go-humanize"
@@ -188,7 +189,7 @@ func printList(out io.Writer, list listView) {
 	fmt.Fprintln(table, "ID\tSTATE\tDESTINATION\tTYPE\tATTEMPTS\tRECEIVED\tLAST RESULT")
 	for _, d := range list.Deliveries {
 		fmt.Fprintf(table, "%s\t%s\t%s/%s\t%s\t%d\t%s\t%s\n", d.ID, d.State, d.Endpoint, d.Destination,
-			d.EventType, d.Attempts, d.ReceivedAt.Format(time.RFC3339), lastResult(d))
+			clean(d.EventType), d.Attempts, d.ReceivedAt.Format(time.RFC3339), clean(lastResult(d)))
 	}
 	_ = table.Flush()
 	if list.Next != "" {
@@ -212,7 +213,7 @@ func printDetail(out io.Writer, d detailView) {
 	table := newTable(out)
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(table, "%s\t%s\n", name, value)
+			fmt.Fprintf(table, "%s\t%s\n", name, clean(value))
 		}
 	}
 	row("id", d.ID)
@@ -229,13 +230,27 @@ func printDetail(out io.Writer, d detailView) {
 
 	fmt.Fprintf(out, "\nattempts: %d\n", d.Attempts)
 	for _, a := range d.History {
-		fmt.Fprintf(table, "  %s\t%s\t%d\t%s\t%s\n", a.At.Format(time.RFC3339Nano), a.Duration, a.Status, a.Error, firstLine(a.Answer))
+		fmt.Fprintf(table, "  %s\t%s\t%d\t%s\t%s\n", a.At.Format(time.RFC3339Nano), a.Duration, a.Status, clean(a.Error), clean(firstLine(a.Answer)))
 	}
 	_ = table.Flush()
 
 	fmt.Fprintf(out, "\n%s %s\nHost: %s\n", d.Method, d.URI, d.Host)
 	_ = d.Headers.Write(out)
-	fmt.Fprintf(out, "\n%s%s\n", d.Body, d.BodyBase64)
+	for line := range strings.Lines(d.Body + d.BodyBase64) {
+		fmt.Fprintf(out, "\n%s", clean(strings.TrimRight(line, "\r\n")))
+	}
+	fmt.Fprintln(out)
+}
+
+// clean replaces control characters: what providers and applications sent must
+// not reach into the operator's terminal.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 func firstLine(text string) string {

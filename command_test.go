@@ -67,6 +67,12 @@ func TestListShowReplay(t *testing.T) {
 	}
 }
 
+func TestTerminalIsSafe(t *testing.T) {
+	if got := clean("a\x1b[2Jb\tc\x9b1m é"); got != "a\ufffd[2Jb\ufffdc\ufffd1m é" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestCommandErrors(t *testing.T) {
 	c, _ := deadSite(t, 0)
 	address := "--address=" + c.adminAddress()

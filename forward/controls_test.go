@@ -282,9 +282,9 @@ func TestBreakerOpensBeforeTheAttempt(t *testing.T) {
 func TestBreakerRecoversOnTime(t *testing.T) {
 	for _, stored := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			q, app := newFakeQueue(), &application{}
+			q, app, seen := newFakeQueue(), &application{}, newRecorder()
 			app.down.Store(true)
-			d := start(t, q, Options{}, Destination{Lane: laneA, Sender: app, Retry: Retry{MaxAttempts: 1},
+			d := start(t, q, Options{Observer: seen}, Destination{Lane: laneA, Sender: app, Retry: Retry{MaxAttempts: 1},
 				Breaker: Breaker{Failures: 1, Recovery: time.Second}})
 			synctest.Wait()
 			accept(d, q, laneA)
@@ -299,8 +299,8 @@ func TestBreakerRecoversOnTime(t *testing.T) {
 			time.Sleep(time.Second)
 			synctest.Wait()
 			slot, ok := d.Reserve(laneA)
-			if got := d.Breakers()[laneA].State; got != BreakerHalfOpen || ok == stored {
-				t.Errorf("stored %v: %s, reserved %v", stored, got, ok)
+			if got := d.Breakers()[laneA].State; got != BreakerHalfOpen || ok == stored || len(seen.breaker) != 2 {
+				t.Errorf("stored %v: %s, reserved %v, told %v", stored, got, ok, seen.breaker)
 			}
 			if ok {
 				slot.Cancel()

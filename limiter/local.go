@@ -33,8 +33,8 @@ type LocalOptions struct {
 
 // Local is a Backend in the memory of the process. It needs no goroutine and no closing.
 type Local struct {
-	clock func() time.Time
-	start time.Time
+	start int64                // microseconds since 1970
+	since func() time.Duration // since start, by the monotonic clock if there is one
 	tiers [tierCount]table
 }
 
@@ -53,10 +53,14 @@ func NewLocal(o LocalOptions) *Local {
 	if o.MaxKeys <= 0 {
 		o.MaxKeys = DefaultMaxKeys
 	}
+	var l *Local
 	if o.Now == nil {
-		o.Now = time.Now
+		start := time.Now()
+		l = &Local{start: start.UnixMicro(), since: func() time.Duration { return time.Since(start) }}
+	} else {
+		start := o.Now()
+		l = &Local{start: start.UnixMicro(), since: func() time.Duration { return o.Now().Sub(start) }}
 	}
-	l := &Local{clock: o.Now, start: o.Now()}
 	n := min(max(o.MaxKeys/minShardKeys, 1), maxShards)
 	for i := range l.tiers {
 		t := &l.tiers[i]
@@ -83,12 +87,11 @@ func (l *Local) Len() int {
 	return n
 }
 
-// now returns the clock's time in microseconds since 1970, or since start by
-// the monotonic clock. It is read under the locks, so that no State sees a
-// steady clock go backwards.
+// now returns the time in microseconds since 1970, before which it stands
+// still. It is read under the locks, so that no State sees a steady clock go backwards.
 func (l *Local) now() int64 {
-	since := l.clock().Sub(l.start)
-	n := l.start.UnixMicro() + int64(since/time.Microsecond)
+	since := l.since()
+	n := l.start + int64(since/time.Microsecond)
 	if since%time.Microsecond < 0 {
 		n-- // round down, not towards start
 	}

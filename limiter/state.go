@@ -16,7 +16,8 @@ import (
 // from now on as they always do, so a clock that was years ahead locks nobody out.
 //
 // A State that everything has come back to is the same as a zero one in every
-// respect, so it may be forgotten.
+// respect, so it may be forgotten. (If the clock goes back before that is
+// seen, either may hold: the key is fresh, or what it spent was spent now.)
 //
 // # A changed limit
 //

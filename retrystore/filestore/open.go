@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -36,34 +35,34 @@ const lockTimeout = 250 * time.Millisecond
 const pageSize = 16 << 10
 
 // openFile opens or creates the database at path.
-func openFile(path string, maxBytes int64, log *zap.Logger) (*bbolt.DB, error) {
+func openFile(path string, log *zap.Logger) (*bbolt.DB, *os.File, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if err := create(path); err != nil {
-			return nil, fmt.Errorf("creating store file %s: %w", path, err)
+			return nil, nil, fmt.Errorf("creating store file %s: %w", path, err)
 		}
 	case err != nil:
-		return nil, fmt.Errorf("store file: %w", err)
+		return nil, nil, fmt.Errorf("store file: %w", err)
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("store file %s is not a regular file: name a file, which is created if it does not exist", path)
+		return nil, nil, fmt.Errorf("store file %s is not a regular file: name a file, which is created if it does not exist", path)
 	case info.Size() == 0:
 		// There is nothing to lose in it, and bbolt will initialise it.
 		log.Warn("store file was empty", zap.String("path", path))
 	default:
 		if err := checkFile(path); err != nil {
-			return nil, openError(path, err)
+			return nil, nil, openError(path, err)
 		}
 	}
 
-	db, err := openDB(path, maxBytes)
+	db, file, err := openDB(path)
 	if err != nil {
-		return nil, openError(path, err)
+		return nil, nil, openError(path, err)
 	}
 	if err := guard(func() error { return initialise(db) }); err != nil {
-		return nil, errors.Join(openError(path, err), db.Close())
+		return nil, nil, errors.Join(openError(path, err), db.Close())
 	}
-	return db, nil
+	return db, file, nil
 }
 
 // create makes an empty store appear at path in one step: whatever is at path
@@ -82,16 +81,17 @@ func create(path string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	db, err := openDB(f.Name(), 0)
+	db, _, err := openDB(f.Name())
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(initialise(db), db.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		// No hard links here. bbolt will create the file in place, where a crash
-		// in that very moment may leave something that Open refuses.
+	if os.Link(f.Name(), path) != nil {
+		// Another process was quicker; or there are no hard links here, and bbolt
+		// will create the file in place, where a crash in that very moment may
+		// leave something that Open refuses.
 		return nil
 	}
 	return syncDir(dir)
@@ -112,7 +112,8 @@ func syncDir(dir string) error {
 // addressSpace is how much is mapped from the start: see openDB.
 var addressSpace int64 = 16 << 30
 
-func openDB(path string, maxBytes int64) (db *bbolt.DB, err error) {
+// openDB opens a database and tells bbolt's own handle of its file.
+func openDB(path string) (db *bbolt.DB, file *os.File, err error) {
 	o := &bbolt.Options{
 		Timeout:      lockTimeout,
 		FreelistType: bbolt.FreelistMapType,
@@ -120,25 +121,25 @@ func openDB(path string, maxBytes int64) (db *bbolt.DB, err error) {
 		// anyway; writing it with every commit would cost most when the queue has
 		// been long and the file is mostly free.
 		NoFreelistSync: true,
-		NoStatistics:   true,
 		PageSize:       pageSize,
-		MaxSize:        int(min(maxBytes, math.MaxInt)),
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			f, err := os.OpenFile(name, flag, mode)
+			file = f
+			return f, err
+		},
 	}
 	// A large mapping means that the file can grow without waiting for readers.
 	// It costs address space only, but Windows would grow the file to its size.
 	if strconv.IntSize == 64 && runtime.GOOS != "windows" {
 		o.InitialMmapSize = int(addressSpace)
 	}
-	err = guard(func() error { db, err = bbolt.Open(path, 0o600, o); return err })
+	open := func() (err error) { db, err = bbolt.Open(path, 0o600, o); return err }
+	err = guard(open)
 	if err != nil && o.InitialMmapSize > 0 && !errors.Is(err, berrors.ErrTimeout) {
-		// Address space may be limited (ulimit -v).
-		o.InitialMmapSize = 0
-		err = guard(func() error { db, err = bbolt.Open(path, 0o600, o); return err })
+		o.InitialMmapSize = 0 // address space may be limited (ulimit -v)
+		err = guard(open)
 	}
-	if err == nil && maxBytes > 0 {
-		db.AllocSize = int(min(int64(db.AllocSize), maxBytes/16))
-	}
-	return db, err
+	return db, file, err
 }
 
 // initialise makes the buckets in a new file and checks the format of another.

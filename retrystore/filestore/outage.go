@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	berrors "go.etcd.io/bbolt/errors"
-
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -18,6 +16,7 @@ type outage struct {
 	failures int
 	delay    time.Duration
 	until    time.Time // of the real clock
+	changes  int       // how many changed events the next commit may take
 }
 
 // The bounds of outage.delay. A failed commit makes bbolt scan the whole file
@@ -27,12 +26,20 @@ const (
 	maxOutage = 5 * time.Second
 )
 
+// outageChanges is how many changed events a commit takes in an outage, unless
+// that fails too. Few changes need few pages at once, fewer than the reserve,
+// and free some for the next.
+const outageChanges = 64
+
 func (o *outage) begin(cause error, took time.Duration) error {
 	o.err = fmt.Errorf("%w: commit: %w", retrystore.ErrUnavailable, cause)
-	if errors.Is(cause, berrors.ErrMaxSizeReached) {
-		o.err = fmt.Errorf("%w: file reached its size limit: %w", retrystore.ErrFull, cause)
+	if errors.Is(cause, errSizeLimit) {
+		o.err = fmt.Errorf("%w: %w", retrystore.ErrFull, cause)
 	}
 	o.failures++
+	if o.changes == 0 {
+		o.changes = outageChanges
+	}
 	o.delay = min(max(minOutage, min(2*o.delay, time.Second), 4*took), maxOutage)
 	o.until = time.Now().Add(o.delay)
 	return o.err
@@ -46,9 +53,13 @@ func (o *outage) refusal() error {
 	return nil
 }
 
-// commitDelay is how long the next commit of changes may wait.
+// commitDelay is how long the next commit of changes may wait. In an outage that
+// is as long as the outage says, and no longer: results may make room.
 func (s *Store) commitDelay() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return max(s.options.CommitInterval, time.Until(s.outage.until))
+	if s.outage.err != nil {
+		return max(0, time.Until(s.outage.until))
+	}
+	return s.options.CommitInterval
 }

@@ -38,6 +38,8 @@ const (
 	// maxBatch is how many of them one transaction takes, so that the first does
 	// not wait for the encoding of thousands of others.
 	maxBatch = 1024
+	// maxChanges is how many changed events it saves besides.
+	maxChanges = 4 * maxBatch
 	// maxText bounds the error and the reason kept with a delivery, in bytes.
 	maxText = 1024
 )
@@ -56,8 +58,10 @@ type Options struct {
 	// to ride in. A crash within it repeats that delivery.
 	// 0 means DefaultCommitInterval.
 	CommitInterval time.Duration
-	// MaxBytes bounds the file's size; 0 means no bound. At the bound Accept
-	// answers ErrFull. The file grows in steps, so it may stop some MiB earlier.
+	// MaxBytes bounds the file's size; 0 means no bound, and less than 16 MiB
+	// means 16 MiB. At the bound Accept answers ErrFull. 4 MiB of it are kept for
+	// the results of deliveries, which make room again; many results at once may
+	// take some more.
 	MaxBytes int64
 
 	queueSize   int               // tests make it small; 0 means queueSize
@@ -95,6 +99,7 @@ type Store struct {
 	purge   purge      // guarded by purging
 
 	seq  uint64 // of the latest event; writer only
+	room room   // writer only
 	undo uint64 // events from here on are leftovers of failed commits; 0: none; writer only
 }
 
@@ -131,8 +136,11 @@ func Open(path string, o Options) (*Store, error) {
 		// A token of an earlier process must not fit a lease of this one.
 		token: uint64(time.Now().UnixNano()),
 	}
+	if o.MaxBytes > 0 {
+		s.room.limit = max(o.MaxBytes, minBytes)
+	}
 	var err error
-	if s.db, err = openFile(path, o.MaxBytes, s.log); err != nil {
+	if s.db, s.room.file, err = openFile(path, s.log); err != nil {
 		return nil, err
 	}
 	if err := s.rebuild(); err != nil {

@@ -11,6 +11,9 @@ import (
 
 // write puts b into the transaction.
 func (s *Store) write(tx *bbolt.Tx, b *batch) error {
+	if err := s.room.make(tx, b); err != nil {
+		return err
+	}
 	events := tx.Bucket(bucketEvents)
 	// Events are appended and mostly deleted in the order they came, so full
 	// pages are better than pages with room for insertions.

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -43,8 +44,8 @@ func (s *Store) run() {
 		case <-s.closing:
 			commit.Stop()
 			for more := true; more; {
-				s.commit(s.gather(nil))
-				more = len(s.queue) > 0
+				saved := s.commit(s.gather(nil))
+				more = len(s.queue) > 0 || saved && s.unsaved() > 0
 			}
 			return
 		}
@@ -90,10 +91,22 @@ type changedDelivery struct {
 	changes  *changes
 }
 
-func (s *Store) commit(rs []*request) {
-	b := s.prepare(rs)
+// commit serves rs and saves changes. It returns false if the disk failed.
+func (s *Store) commit(rs []*request) bool {
+	s.mu.Lock()
+	outage := s.outage.err != nil
+	s.mu.Unlock()
+	if outage && len(rs) > 0 {
+		// Results first and by themselves: they may free the space that new
+		// events lack.
+		s.commitBatch(s.prepare(nil))
+	}
+	return s.commitBatch(s.prepare(rs))
+}
+
+func (s *Store) commitBatch(b *batch) bool {
 	if b.held || len(b.events)+len(b.waiting)+len(b.changed)+len(b.drop) == 0 && s.undo == 0 {
-		return
+		return true
 	}
 	start := time.Now()
 	err := guard(func() error { return s.db.Update(func(tx *bbolt.Tx) error { return s.write(tx, b) }) })
@@ -102,9 +115,17 @@ func (s *Store) commit(rs []*request) {
 	}
 	if err != nil {
 		s.failed(b, err, time.Since(start))
-		return
+		return false
 	}
 	s.succeeded(b)
+	return true
+}
+
+// unsaved counts the changed events that no commit has taken.
+func (s *Store) unsaved() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.dirty)
 }
 
 // prepare answers what needs no write, numbers the new events and collects the
@@ -169,9 +190,18 @@ func (s *Store) admit(b *batch, keys map[retrystore.Key]*request, r *request, re
 
 // collect moves the unsaved changes into b. The caller holds mu.
 func (s *Store) collect(b *batch) {
+	n := min(len(s.dirty), maxChanges)
+	switch {
+	case len(b.waiting) > 0:
+		n = len(s.dirty) // somebody waits for all of them
+	case s.outage.err != nil && len(b.events) > 0:
+		n = 0 // see commit
+	case s.outage.err != nil:
+		n = min(n, s.outage.changes)
+	}
 	now := s.instant()
 	b.drop, s.expiredSlots = s.expiredSlots, nil
-	for _, e := range s.dirty {
+	for _, e := range s.dirty[:n] {
 		e.dirty = false
 		c := changedEvent{event: e, delete: e.finished()}
 		if c.delete {
@@ -187,8 +217,7 @@ func (s *Store) collect(b *batch) {
 		}
 		b.changed = append(b.changed, c)
 	}
-	clear(s.dirty)
-	s.dirty = s.dirty[:0]
+	s.dirty = slices.Delete(s.dirty, 0, n)
 }
 
 // succeeded makes the batch visible and answers its callers.
@@ -219,6 +248,10 @@ func (s *Store) succeeded(b *batch) {
 				d.delivery.unsaved = nil
 			}
 		}
+	}
+	s.outage.changes = min(2*s.outage.changes, outageChanges)
+	if len(s.dirty) > 0 {
+		s.wakeWriter()
 	}
 	if len(b.events) > 0 && s.outage.err != nil {
 		s.log.Info("store works again", zap.String("path", s.path), zap.Int("failed_commits", s.outage.failures))
@@ -256,6 +289,9 @@ func (s *Store) failed(b *batch, cause error, took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.outage.begin(cause, took)
+	if len(b.events) == 0 {
+		s.outage.changes = max(1, s.outage.changes/4)
+	}
 	s.log.Error("commit failed", zap.String("path", s.path), zap.Int("events_refused", len(b.events)),
 		zap.Int("changes_waiting", len(b.changed)), zap.Error(cause))
 	for _, r := range append(b.events, b.waiting...) {

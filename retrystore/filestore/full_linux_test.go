@@ -9,17 +9,25 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// TestFullDisk fills a real file system. TestSizeLimit needs no root.
-func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
+// smallDisk mounts a file system of 24 MiB.
+func smallDisk(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=24m"); err != nil {
 		t.Skipf("cannot mount a small tmpfs, which needs root: %v", err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	return dir
+}
+
+// The tests of a size limit need no root.
+
+func TestFullDisk(t *testing.T) {
+	dir := smallDisk(t)
 	ballast := filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 4<<20), 0o600); err != nil {
 		t.Fatal(err)
@@ -35,4 +43,12 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestFullDiskDrains(t *testing.T) {
+	s, err := Open(filepath.Join(smallDisk(t), "store.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	drainAndRecover(t, s, retrystore.ErrUnavailable)
 }

@@ -193,25 +193,65 @@ func TestSharedBudget(t *testing.T) {
 	want(true, 1, ask("shop", "old0", three))
 }
 
-// A clock that goes back does not keep fresh keys in their place.
+// A clock that goes back does not keep fresh keys in their place, even if
+// nobody uses them, and their order may change with it.
 func TestRoomAfterClockWentBack(t *testing.T) {
-	l, clock := newBounded(10)
-	two := mustLimit("2", "1/s")
-	for n := range 10 {
-		take(t, l, ask("", fmt.Sprint("old", n), two))
-	}
-	clock.now = clock.now.Add(-24 * time.Hour)
-	for n := range 10 {
-		take(t, l, ask("", fmt.Sprint("old", n), two))
-	}
-	if d := take(t, l, ask("", "new", two)); !d.Tiers[0].Receipt.Shared {
-		t.Errorf("there is room: %+v", d)
-	}
-	clock.now = clock.now.Add(2 * time.Second)
-	for n := range 10 {
-		if d := take(t, l, ask("", fmt.Sprint("new", n), two)); d.Tiers[0].Receipt.Shared {
-			t.Errorf("there is no room for %d: %+v", n, d)
+	for _, algorithm := range []string{"token_bucket", "sliding_window"} {
+		l, clock := newBounded(2)
+		take(t, l, ask("", "long", mustLimit("1", "1/10h", algorithm)))
+		clock.now = clock.now.Add(9*time.Hour + 30*time.Minute)
+		take(t, l, ask("", "short", mustLimit("1", "1/h", algorithm))) // fresh half an hour after the other
+		clock.now = clock.now.Add(-9 * time.Hour)
+		if d := take(t, l, ask("", "new", limiter.DefaultIP)); !d.Tiers[0].Receipt.Shared {
+			t.Errorf("%s: there is room: %+v", algorithm, d)
 		}
+		clock.now = clock.now.Add(time.Hour) // fresh nine hours before the other
+		if d := take(t, l, ask("", "new", limiter.DefaultIP)); d.Tiers[0].Receipt.Shared {
+			t.Errorf("%s: there is no room: %+v", algorithm, d)
+		}
+	}
+}
+
+// A key that another tier refuses is not remembered for it.
+func TestRefusedIsNotRemembered(t *testing.T) {
+	l, _ := newBounded(10)
+	g := limiter.Ask{Tier: limiter.Global, Limit: mustLimit("1", "1/h")}
+	take(t, l, g)
+	if d := take(t, l, g, ask("", "a", limiter.DefaultIP)); d.Allowed || l.Len() != 1 {
+		t.Errorf("%d keys: %+v", l.Len(), d)
+	}
+}
+
+// The time that counts is that of the last lock, also of the one for the shared budget.
+func TestClockIsReadUnderTheLocks(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	l := limiter.NewLocal(limiter.LocalOptions{MaxKeys: 1, Now: func() time.Time {
+		now = now.Add(time.Second)
+		return now
+	}})
+	for _, key := range []string{"own", "shared"} {
+		d := take(t, l, ask("", key, mustLimit("1", "1/h")))
+		if r := d.Tiers[0].Receipt; r.Shared != (key == "shared") || r.At != now.UnixMicro() {
+			t.Errorf("%s: %+v, the clock was last read at %d", key, r, now.UnixMicro())
+		}
+	}
+}
+
+// Before 1970 time stands still; nothing else goes wrong.
+func TestBefore1970(t *testing.T) {
+	l, clock := newBounded(10)
+	clock.now = time.Unix(-7200, 0)
+	two := ask("", "a", mustLimit("64", "64/s", "sliding_window"))
+	for range 64 {
+		take(t, l, two)
+	}
+	clock.now = clock.now.Add(time.Hour)
+	if d := take(t, l, two); d.Allowed {
+		t.Errorf("%+v", d)
+	}
+	clock.now = time.Unix(2, 0)
+	if d := take(t, l, two); !d.Allowed || d.Tiers[0].Remaining != 63 {
+		t.Errorf("%+v", d)
 	}
 }
 

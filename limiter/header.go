@@ -16,8 +16,8 @@ const maxInteger = 999_999_999_999_999
 //
 //   - Retry-After, on refusal only: RetryAfter in whole seconds, rounded up (RFC 9110, 10.2.3).
 //   - X-RateLimit-Limit, -Remaining and -Reset describe one tier: the one that
-//     refused, else the tightest, that is the one with the fewest remaining. No standard defines
-//     them. Reset is the time at which the burst is whole again, in Unix seconds, rounded up, as
+//     refused, else the tightest, that is the one with the fewest remaining, of equals the one
+//     asked first. No standard defines them. Reset is the time at which the burst is whole again, in Unix seconds, rounded up, as
 //     GitHub and most who send a field of this name have it; who wants a
 //     delay has Retry-After and RateLimit.
 //   - RateLimit and RateLimit-Policy list every tier, as

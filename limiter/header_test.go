@@ -49,6 +49,10 @@ func TestSetHeader(t *testing.T) {
 			"X-RateLimit-Limit": "4503599627370496", "X-RateLimit-Remaining": "4503599627370495", "X-RateLimit-Reset": "1700000001",
 			"RateLimit": `"provider";r=999999999999999;t=1`, "RateLimit-Policy": `"provider";q=999999999999999;w=4503599628`,
 		}},
+		{"of equals the first", limiter.Decision{Allowed: true, Tiers: []limiter.Status{{Ask: shop, Remaining: 2}, {Ask: global, Remaining: 2}}}, map[string]string{
+			"X-RateLimit-Limit": "2", "X-RateLimit-Remaining": "2", "X-RateLimit-Reset": "1700000001",
+			"RateLimit": `"ip";r=2, "global";r=2`, "RateLimit-Policy": `"ip";q=2;w=5, "global";q=100;w=5`,
+		}},
 		{"no tier", limiter.Decision{Allowed: true}, map[string]string{}},
 		{"zero", zero, map[string]string{}},
 	} {

@@ -232,7 +232,6 @@ func (l *Local) giveBack(s *Status) {
 	// A key that is not remembered is fresh: its token has come back by itself.
 	if e := home.entries[name]; e != nil {
 		now := l.now()
-		home.tick(now)
 		e.state.Return(s.Receipt, s.Limit, now)
 		home.keep(e, now)
 	}

@@ -40,7 +40,7 @@ func (s *shard) find(name id, now int64) *entry {
 func (s *shard) forget(now int64) bool {
 	for len(s.queue) > 0 && s.queue[0].due <= now {
 		e := s.queue[0]
-		if e.due = e.state.FreshAt(now); e.due <= now {
+		if e.due = e.state.FreshAt(); e.due <= now {
 			heap.Pop(&s.queue)
 			delete(s.entries, e.id)
 			return true
@@ -53,7 +53,7 @@ func (s *shard) forget(now int64) bool {
 // keep remembers an entry as it now is. One that is as if never used and not yet
 // remembered is not.
 func (s *shard) keep(e *entry, now int64) {
-	due := e.state.FreshAt(now)
+	due := e.state.FreshAt()
 	switch {
 	case e.pos >= 0 && due < e.due:
 		e.due = due
@@ -65,11 +65,13 @@ func (s *shard) keep(e *entry, now int64) {
 	}
 }
 
-// tick notes the time. When the clock has gone back, every due is too late.
+// tick notes the time. When the clock has gone back, every State has to see it,
+// or those that are not used would keep their place until the clock is where it was.
 func (s *shard) tick(now int64) {
 	if now < s.last {
 		for _, e := range s.queue {
-			e.due = e.state.FreshAt(now)
+			e.state.settle(now)
+			e.due = e.state.FreshAt()
 		}
 		heap.Init(&s.queue)
 	}

@@ -16,8 +16,11 @@ import (
 // from now on as they always do, so a clock that was years ahead locks nobody out.
 //
 // A State that everything has come back to is the same as a zero one in every
-// respect, so it may be forgotten. (If the clock goes back before that is
-// seen, either may hold: the key is fresh, or what it spent was spent now.)
+// respect, so it may be forgotten.
+//
+// A State sees the clock when it is looked at, and a backend may look more
+// often than it is asked: a step backwards between two uses of a key may or may
+// not be seen, and a key that was fresh before the step may or may not be fresh after it.
 //
 // # A changed limit
 //
@@ -126,9 +129,9 @@ func (s *State) retune(limit Limit) {
 		marks := s.Log
 		s.Log = make([]Mark, 0, len(marks))
 		for _, m := range marks {
-			s.count(min(slotEnd(m.Slot, from), s.At)/to, m.Count)
+			s.count(slotEnd(m.Slot, from)/to, m.Count)
 		}
-		s.settleLog(s.At) // the new window may be shorter
+		s.settleLog(s.At) // the new window may be shorter, and the end of a long slot is yet to come
 		return
 	}
 	if old.Algorithm == TokenBucket && limit.Algorithm == TokenBucket && old.Rate == limit.Rate {
@@ -182,20 +185,14 @@ func (s *State) Next() int64 {
 }
 
 // Reset is how many microseconds it takes for the State to be as a zero one.
-func (s *State) Reset() int64 { return s.FreshAt(s.At) - s.At }
+func (s *State) Reset() int64 { return s.FreshAt() - s.At }
 
-// FreshAt is the time at which the State will be as a zero one, seen from now.
-// It may be asked of a State that has not been tuned to now.
-func (s *State) FreshAt(now int64) int64 {
+// FreshAt is the time at which the State will be as a zero one, At or later.
+func (s *State) FreshAt() int64 {
 	if n := len(s.Log); n > 0 {
-		last := s.Log[n-1]
-		last.Slot = min(last.Slot, now/s.Limit.grain())
-		return s.expires(last)
+		return s.expires(s.Log[n-1])
 	}
-	if s.Spent == 0 {
-		return min(s.At, now)
-	}
-	return min(s.At, now) + ceilDiv(s.Spent, s.Limit.Rate.count)
+	return s.At + ceilDiv(s.Spent, s.Limit.Rate.count)
 }
 
 // expires is when the requests of a slot are no longer counted.

@@ -64,12 +64,20 @@ func testReturnComesTooLate(x *suite) {
 		x.refused(ask)
 	}
 
-	// Nor under another limit than it was taken under.
+	// Nor when its limit has changed since, even if it has changed back.
 	old, now := ip("a", limit("3", "1/h")), ip("a", limit("3", "2/h"))
 	d := x.take(old)
 	x.takeAll(1, now)
 	x.giveBack(d)
 	x.allowed(1, now)
+	old.Key, now.Key = "b", "b"
+	d = x.take(old)
+	x.takeAll(1, now)
+	x.clock.step(time.Microsecond)
+	x.takeAll(1, now)
+	x.refused(old)
+	x.giveBack(d)
+	x.refused(old)
 }
 
 func testRetune(x *suite) {

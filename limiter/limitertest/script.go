@@ -125,15 +125,20 @@ func (p *player) take() {
 	}
 }
 
-// stepBack moves the clock back. Every key is used before: of one that had
-// become as if never used without being looked at, State leaves it open whether that holds.
+// stepBack moves the clock back. Every key is used before and after: of others
+// State leaves open whether they see it.
 func (p *player) stepBack(d time.Duration) {
+	p.takeEach()
+	p.clock.step(-d)
+	p.takeEach()
+}
+
+func (p *player) takeEach() {
 	for _, key := range keys {
-		for tier := range tierNames {
-			p.takeOnce([]limiter.Ask{{Tier: tierNames[tier], Key: key, Limit: p.limits[tier]}})
+		for tier, name := range tierNames {
+			p.takeOnce([]limiter.Ask{{Tier: name, Key: key, Limit: p.limits[tier]}})
 		}
 	}
-	p.clock.step(-d)
 }
 
 func (p *player) takeOnce(asks []limiter.Ask) {

@@ -222,17 +222,24 @@ func TestRefusedIsNotRemembered(t *testing.T) {
 	}
 }
 
-// The time that counts is that of the last lock, also of the one for the shared budget.
+// Who had to wait for the lock of the shared budget reads the clock again, or
+// it would go backwards for those who come to it at once.
 func TestClockIsReadUnderTheLocks(t *testing.T) {
-	now := time.Unix(1_700_000_000, 0)
+	now, reads := time.Unix(1_700_000_000, 0), 0
 	l := limiter.NewLocal(limiter.LocalOptions{MaxKeys: 1, Now: func() time.Time {
-		now = now.Add(time.Second)
-		return now
+		reads++
+		return now.Add(time.Duration(reads) * time.Second)
 	}})
-	for _, key := range []string{"own", "shared"} {
-		d := take(t, l, ask("", key, mustLimit("1", "1/h")))
-		if r := d.Tiers[0].Receipt; r.Shared != (key == "shared") || r.At != now.UnixMicro() {
-			t.Errorf("%s: %+v, the clock was last read at %d", key, r, now.UnixMicro())
+	for _, want := range []struct {
+		key    string
+		shared bool
+		reads  int
+	}{{"own", false, 1}, {"other", true, 2}} {
+		reads = 0
+		r := take(t, l, ask("", want.key, mustLimit("1", "1/h"))).Tiers[0].Receipt
+		last := now.Add(time.Duration(want.reads) * time.Second)
+		if r.Shared != want.shared || reads != want.reads || r.At != last.UnixMicro() {
+			t.Errorf("%s: %d reads, %+v", want.key, reads, r)
 		}
 	}
 }

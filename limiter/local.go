@@ -19,8 +19,8 @@ const (
 
 // LocalOptions are the options of NewLocal. A zero field means its default.
 type LocalOptions struct {
-	// MaxKeys bounds how many keys each tier remembers. A key takes about 300 bytes; with
-	// SlidingWindow up to 900, if its burst is above 1. Default: DefaultMaxKeys.
+	// MaxKeys bounds how many keys each tier remembers. A key takes about 350 bytes;
+	// with SlidingWindow, the busier it is, up to 1.4 kB. Default: DefaultMaxKeys.
 	//
 	// Only keys that are as if never used are forgotten, so nobody gets tokens
 	// by pushing others out. While there is none of them, keys that are not

@@ -1,6 +1,9 @@
 package limiter_test
 
 import (
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,4 +38,38 @@ func TestLocalDefaultClock(t *testing.T) {
 			t.Fatalf("%+v", d)
 		}
 	})
+}
+
+// Many keys that share the budgets of two tiers at once, in any order: no
+// deadlock, and together exactly one budget.
+func TestSharedBudgetConcurrent(t *testing.T) {
+	l, _ := newBounded(1)
+	first := limiter.Ask{Tier: limiter.Provider, Key: "first", Limit: mustLimit("1000", "1/h")}
+	take(t, l, ask("", "first", first.Limit), first)
+	var granted atomic.Int64
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for n := range 300 {
+				key := strconv.Itoa(worker*1000 + n)
+				asks := []limiter.Ask{ask("", key, mustLimit("700", "1/h")), {Tier: limiter.Provider, Key: key, Limit: first.Limit}}
+				if n%2 == 0 {
+					asks[0], asks[1] = asks[1], asks[0]
+				}
+				d, err := l.Take(t.Context(), asks...)
+				switch {
+				case err != nil:
+					t.Error(err)
+				case d.Allowed && n%7 == 0:
+					_ = l.Return(t.Context(), d)
+				case d.Allowed:
+					granted.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if granted.Load() != 700 || l.Len() != 4 {
+		t.Errorf("%d are granted, want 700; %d keys", granted.Load(), l.Len())
+	}
 }

@@ -62,7 +62,7 @@ type FileStore struct {
 	Path string `json:"path,omitempty"`
 
 	// How many event keys are remembered, for telling duplicates: all those of
-	// the last dedupe_ttl. Each takes about 55 bytes of memory. At the bound
+	// the last dedupe_ttl. Each takes up to 61 bytes of memory. At the bound
 	// providers are answered 503, since an event that cannot be remembered could
 	// be taken twice. Default: as many as fit into a quarter of the memory limit
 	// that Caddy runs with (GOMEMLIMIT), and at least 8 million.

@@ -26,8 +26,6 @@ var mayImport = map[string][]string{
 	"forward":              {"retrystore"},
 	"limiter":              {},
 	"limiter/limitertest":  {"limiter"},
-	"limiter":              {},
-	"limiter/limitertest":  {"limiter"},
 	"internal/sample":      {"verify"},
 	"internal/caddyproc":   {},
 	"internal/e2e":         {"internal/caddyproc"},

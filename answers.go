@@ -32,6 +32,8 @@ var (
 		message: "this endpoint accepts HTTPS only"}
 	bodyIncomplete = &answer{code: http.StatusBadRequest, word: "body_incomplete",
 		message: "the request body ended early"}
+	bodyTimeout = &answer{code: http.StatusRequestTimeout, word: "body_timeout",
+		message: "the request body took too long to arrive"}
 	payloadTooLarge = &answer{code: http.StatusRequestEntityTooLarge, word: "payload_too_large",
 		message: "the request body is larger than this endpoint accepts"}
 	unsupportedMediaType = &answer{code: http.StatusUnsupportedMediaType, word: "unsupported_media_type",

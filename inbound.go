@@ -23,6 +23,7 @@ import (
 // inbound is one webhook on its way through the pipeline.
 type inbound struct {
 	r             *http.Request
+	w             http.ResponseWriter
 	receivedAt    time.Time
 	scheme        string // as the provider saw it
 	clientIP      netip.Addr
@@ -46,10 +47,11 @@ type target struct {
 
 // newInbound looks at the request as the provider sent it: before rewrites of
 // earlier handlers, and before a TLS-terminating proxy that the server trusts.
-func (h *Handler) newInbound(r *http.Request) *inbound {
+func (h *Handler) newInbound(w http.ResponseWriter, r *http.Request) *inbound {
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	in := &inbound{
 		r:             r,
+		w:             w,
 		receivedAt:    h.now(),
 		scheme:        "http",
 		clientIP:      clientIP(r),
@@ -111,9 +113,14 @@ func printable(id string) bool {
 	return true
 }
 
-// mediaType is the request's content type without parameters, lower-case.
+// mediaType is the request's content type without parameters, lower-case; empty
+// if there are several: the application might believe another one than we do.
 func (in *inbound) mediaType() string {
-	media, _, err := mime.ParseMediaType(in.r.Header.Get("Content-Type"))
+	types := in.r.Header["Content-Type"]
+	if len(types) != 1 {
+		return ""
+	}
+	media, _, err := mime.ParseMediaType(types[0])
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
 		return ""
 	}
@@ -122,18 +129,36 @@ func (in *inbound) mediaType() string {
 
 var errBodyTooLarge = errors.New("body too large")
 
+// minBodyTime is how long a body of up to 1 MiB may take. Without a bound a
+// sender that trickles would hold its connection, a goroutine and what has
+// arrived for days: Caddy's own read_idle_timeout starts anew with each byte.
+// Tests shorten it.
+var minBodyTime = 30 * time.Second
+
+// bodyTime is how long a body may take: minBodyTime, and a second more for each
+// 128 KiB (that is 1 Mbit/s) of max_body beyond the first MiB.
+func bodyTime(limit int64) time.Duration {
+	return minBodyTime + time.Duration(max(0, limit-1<<20)/(128<<10))*time.Second
+}
+
 // readBody reads the whole body, chunked or not, and fails when it is longer
 // than limit: cutting it would break the signature or, worse, the event. Memory
-// grows with what arrives, not with what Content-Length claims.
-func readBody(r *http.Request, limit int64) ([]byte, error) {
+// grows with what arrives, not with what Content-Length claims. A body that is
+// not complete within the given time fails with os.ErrDeadlineExceeded.
+func readBody(in *inbound, limit int64, within time.Duration) ([]byte, error) {
+	r := in.r
 	if r.ContentLength > limit {
 		return nil, errBodyTooLarge
 	}
+	connection := http.NewResponseController(in.w)
+	// Where that cannot be done, as for a recorder in memory, nothing is held either.
+	_ = connection.SetReadDeadline(time.Now().Add(within))
 	const trust = 64 << 10 // a claimed length that is believed at once
 	var buf bytes.Buffer
 	if n := r.ContentLength; n > 0 {
 		buf.Grow(int(min(n, trust)) + bytes.MinRead)
 	}
+	// On failure the deadline stays: it bounds what net/http still reads of the body.
 	n, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
 	if err != nil {
 		return nil, err
@@ -141,6 +166,8 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if n > limit {
 		return nil, errBodyTooLarge
 	}
+	// On success it must not: it would look as if the provider hung up while we work.
+	_ = connection.SetReadDeadline(time.Time{})
 	return buf.Bytes(), nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 
@@ -138,6 +139,7 @@ type Handler struct {
 	headers  deliveryHeaders
 	access   access
 	now      func() time.Time
+	bodyTime time.Duration
 }
 
 // Dedupe says what identifies an event.
@@ -204,6 +206,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if h.access, err = h.newAccess(ctx); err != nil {
 		return err
 	}
+	h.bodyTime = bodyTime(h.MaxBody)
 	h.keyer = dedupe.NewKeyer(h.Name)
 	h.headers = deliveryHeadersFor(h.verifier)
 	for _, f := range h.Forward {
@@ -223,7 +226,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 
 // ServeHTTP takes one webhook through the pipeline and answers the provider.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	in := h.newInbound(r)
+	in := h.newInbound(w, r)
 	h.offerPlaceholders(in)
 	a := h.admit(in)
 	if a == nil && len(h.Forward) == 0 {
@@ -297,10 +300,12 @@ func (h *Handler) checkContentType(in *inbound) *answer {
 }
 
 func (h *Handler) readBody(in *inbound) *answer {
-	body, err := readBody(in.r, h.MaxBody)
+	body, err := readBody(in, h.MaxBody, h.bodyTime)
 	switch {
 	case errors.Is(err, errBodyTooLarge):
 		return payloadTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return bodyTimeout
 	case err != nil:
 		a := *bodyIncomplete
 		a.cause = err
@@ -332,6 +337,9 @@ func (h *Handler) verifySignature(in *inbound) *answer {
 
 func (h *Handler) identify(in *inbound) *answer {
 	in.eventID, in.eventType = h.verifier.Identify(&in.signed)
+	if in.verified.ID != "" {
+		in.eventID = in.verified.ID
+	}
 	return nil
 }
 

@@ -61,6 +61,11 @@ type Result struct {
 
 	// Timestamp is the signed time; zero where the scheme signs none.
 	Timestamp time.Time
+
+	// ID is the signed id; empty where the scheme signs none, or it is not fit to
+	// identify (see Identify). It goes before what Identify returns: a provider with
+	// several sets of headers signs the id of one, and anybody may add another's.
+	ID string
 }
 
 // NewVerifier returns a Verifier for p's webhooks. Errors name the setting that
@@ -186,7 +191,11 @@ func (v *Verifier) verify(s *scheme, in *input, d *document, signatures []string
 			return Result{}, err
 		}
 	}
-	return Result{SecretIndex: index, Timestamp: at}, nil
+	result := Result{SecretIndex: index, Timestamp: at}
+	if identifies(in.id) {
+		result.ID = in.id
+	}
+	return result, nil
 }
 
 func (s *scheme) readTimestamp(in *input, d *document) (time.Time, *Error) {

@@ -166,7 +166,8 @@ func readBody(in *inbound, limit int64, within time.Duration) ([]byte, error) {
 	if n > limit {
 		return nil, errBodyTooLarge
 	}
-	// On success it must not: it would look as if the provider hung up while we work.
+	// The bound is for the body, not for the work or the next request. (At the end
+	// of a body net/http clears it itself; a server behind another listener need not.)
 	_ = connection.SetReadDeadline(time.Time{})
 	return buf.Bytes(), nil
 }

@@ -19,6 +19,10 @@ func shortBodyTime(t *testing.T, within time.Duration) {
 	t.Cleanup(func() { minBodyTime = before })
 }
 
+// bodyReaders are Caddy with and without its own idle timeout, which has a say
+// in the read deadline too.
+var bodyReaders = map[string]string{"": "", ", without Caddy's idle timeout": "servers {\ntimeouts {\nread_body_idle -1s\n}\n}"}
+
 // pacer is a body that comes in pieces, one at each tick, for ever or for so many.
 type pacer struct {
 	piece []byte
@@ -44,8 +48,12 @@ func (p *pacer) Read(b []byte) (int, error) {
 // done. Or it stalls. Either way it is answered 408 and hung up on.
 func TestSlowBody(t *testing.T) {
 	shortBodyTime(t, 200*time.Millisecond)
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, ""), "")
+	for name, servers := range bodyReaders {
+		testSlowBody(t, name, startCaddy(t, githubSite(startApplication(t), ""), servers))
+	}
+}
+
+func testSlowBody(t *testing.T, name string, c *running) {
 	const head = "POST /github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=00\r\n"
 	for _, test := range []struct{ name, head, piece string }{
 		{"with length", head + "Content-Length: 1000000\r\n\r\n", "x"},
@@ -56,7 +64,7 @@ func TestSlowBody(t *testing.T) {
 		{"stalls", head + "Content-Length: 10\r\n\r\n", ""},
 		{"stalls at the last byte", head + "Content-Length: 10\r\n\r\n123456789", ""},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		t.Run(test.name+name, func(t *testing.T) {
 			w := wire{address: strings.TrimPrefix(c.site, "http://")}
 			if err := w.open(); err != nil {
 				t.Fatal(err)
@@ -125,6 +133,12 @@ func TestSlowBodyHTTP2(t *testing.T) {
 // TestSlowWork: the bound is for the body alone. One that comes slowly but in
 // time is taken, work may take longer than a body, and the connection is kept for longer.
 func TestSlowWork(t *testing.T) {
+	for name, servers := range bodyReaders {
+		t.Run("works"+name, func(t *testing.T) { testSlowWork(t, servers) })
+	}
+}
+
+func testSlowWork(t *testing.T, servers string) {
 	const bound = 300 * time.Millisecond
 	shortBodyTime(t, bound)
 	app := startApplication(t)
@@ -135,7 +149,7 @@ func TestSlowWork(t *testing.T) {
 		}
 	}
 	app.answerWith(late)
-	c := startCaddy(t, guardSite(app, "reverse_proxy APP"), "")
+	c := startCaddy(t, guardSite(app, "reverse_proxy APP"), servers)
 	transport := &http.Transport{MaxConnsPerHost: 1}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}

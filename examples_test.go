@@ -1,0 +1,260 @@
+package caddywebhooks
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/fcgi"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+)
+
+// exampleRuns do with each example what the comment on top of it says.
+var exampleRuns = map[string]func(*testing.T){
+	"quickstart":    runQuickstart,
+	"guard":         runGuard,
+	"routing":       runRouting,
+	"slack":         runSlack,
+	"load-balancer": runLoadBalancer,
+	"php":           runPHP,
+}
+
+// TestExamples adapts, provisions and runs every example.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("examples/*/Caddyfile")
+	if err != nil || len(files) != len(exampleRuns) {
+		t.Fatalf("%d examples, %v: want %d", len(files), err, len(exampleRuns))
+	}
+	for _, file := range files {
+		name := filepath.Base(filepath.Dir(file))
+		t.Run(name, func(t *testing.T) {
+			if exampleRuns[name] == nil {
+				t.Fatal("nothing runs it")
+			}
+			exampleRuns[name](t)
+		})
+	}
+}
+
+// example is an example at work.
+type example struct {
+	*running
+	address string
+}
+
+// startExample loads an example as it is, with ports and files of the test's own.
+func startExample(t *testing.T, name string, env ...string) *example {
+	t.Helper()
+	port, adminPort := freePort(t), freePort(t)
+	env = append(env, "PORT="+port, "ADMIN_PORT="+adminPort, "STORE="+filepath.Join(t.TempDir(), "store.db"))
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
+	file := filepath.Join("examples", name, "Caddyfile")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(text), "# ") {
+		t.Error("it does not say what it is for")
+	}
+	raw, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt(text, map[string]any{"filename": file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, warning := range warnings { // such as bad formatting
+		t.Error(warning)
+	}
+	quiet := make(map[string]any)
+	if err := json.Unmarshal(raw, &quiet); err != nil {
+		t.Fatal(err)
+	}
+	quiet["logging"] = map[string]any{"logs": map[string]any{"default": map[string]any{"writer": map[string]any{"output": "discard"}}}}
+	quiet["admin"].(map[string]any)["config"] = map[string]any{"persist": false}
+	if raw, err = json.Marshal(quiet); err != nil {
+		t.Fatal(err)
+	}
+	var config caddy.Config
+	if err := json.Unmarshal(raw, &config); err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Validate(&config); err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Load(raw, true); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Error(err)
+		}
+		draining.Wait()
+	})
+	return &example{&running{t: t, site: "http://localhost:" + port, admin: "http://localhost:" + adminPort}, "localhost:" + port}
+}
+
+// signs is how a provider signs with the secret that the example has by default.
+func signs(provider, secret string) *signing {
+	for _, s := range signings() {
+		if s.provider == provider {
+			s.secret = secret
+			return s
+		}
+	}
+	panic("no such provider: " + provider)
+}
+
+// send posts a signed webhook. change may be nil.
+func (e *example) send(t *testing.T, s *signing, path, body string, change func(m message) message) reply {
+	t.Helper()
+	m := s.message(e.address)
+	m.target, m.body = path, body
+	if change != nil {
+		m = change(m)
+	}
+	m = s.sign(m, time.Now())
+	r, err := http.NewRequestWithContext(t.Context(), m.method, e.site+m.target, strings.NewReader(m.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range m.header {
+		r.Header.Set(field[0], field[1])
+	}
+	return e.do(r)
+}
+
+func runQuickstart(t *testing.T) {
+	app := startApplication(t)
+	e := startExample(t, "quickstart", "APP_PORT="+portOf(app))
+	checkAnswer(t, e.send(t, signs("stripe", "whsec_demo"), "/stripe", someJSON, nil), 202, "accepted")
+	if got := app.next(t); got.body != someJSON || got.header.Get("Webhook-Event-Type") != "invoice.paid" {
+		t.Errorf("arrived: %+v", got)
+	}
+}
+
+func runGuard(t *testing.T) {
+	app := startApplication(t)
+	app.answerWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
+	e := startExample(t, "guard", "APP_PORT="+portOf(app))
+	s := signs("github", "github-demo")
+	if got := e.send(t, s, "/hooks/github", someJSON, nil); got.code != 200 || got.body != "done" {
+		t.Errorf("answered %d %q", got.code, got.body)
+	}
+	if got := app.next(t); got.body != someJSON {
+		t.Errorf("arrived: %+v", got)
+	}
+	checkAnswer(t, e.send(t, s, "/hooks/github", someJSON, nil), 200, "duplicate")
+	checkAnswer(t, e.send(t, signs("github", "wrong"), "/hooks/github", someJSON, nil), 401, "invalid_signature")
+	if len(app.got) != 0 {
+		t.Error("the application was called for a duplicate or a forgery")
+	}
+	if got := e.send(t, s, "/other", "", nil); got.body != "done" {
+		t.Errorf("the rest of the application answered %d %q", got.code, got.body)
+	}
+}
+
+func runRouting(t *testing.T) {
+	billing, crm, audit, ci := startApplication(t), startApplication(t), startApplication(t), startApplication(t)
+	e := startExample(t, "routing", "BILLING_PORT="+portOf(billing), "CRM_PORT="+portOf(crm), "AUDIT_PORT="+portOf(audit), "CI_PORT="+portOf(ci))
+	stripe, github := signs("stripe", "whsec_demo"), signs("github", "github-demo")
+	for eventType, wanted := range map[string]*application{"invoice.paid": billing, "customer.created": crm} {
+		body := fmt.Sprintf(`{"id":"evt_%s","type":"%[1]s"}`, eventType)
+		checkAnswer(t, e.send(t, stripe, "/stripe", body, nil), 202, "accepted")
+		for _, app := range []*application{wanted, audit} {
+			if got := app.next(t); got.body != body {
+				t.Errorf("%s: %q arrived", eventType, got.body)
+			}
+		}
+	}
+	checkAnswer(t, e.send(t, github, "/github", someJSON, nil), 202, "accepted")
+	ci.next(t)
+	star := func(m message) message { return m.set("X-GitHub-Event", "star").set("X-GitHub-Delivery", "star") }
+	checkAnswer(t, e.send(t, github, "/github", someJSON, star), 200, "ignored")
+	eventually(t, "nothing is left", func() bool { return e.openDeliveries() == 0 })
+	if left := len(billing.got) + len(crm.got) + len(audit.got) + len(ci.got); left != 0 {
+		t.Errorf("%d more deliveries arrived", left)
+	}
+}
+
+func runSlack(t *testing.T) {
+	app := startApplication(t)
+	app.answerWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "On its way.") })
+	e := startExample(t, "slack", "APP_PORT="+portOf(app))
+	s := signs("slack", "slack-demo")
+	form := func(m message) message { return m.set("Content-Type", mediaForm) }
+	if got := e.send(t, s, "/slack/commands", "command=%2Fdeploy&text=now&trigger_id=1.2.abc", form); got.code != 200 || got.body != "On its way." {
+		t.Errorf("the command was answered %d %q", got.code, got.body)
+	}
+	if got := app.next(t); got.header.Get("Webhook-Event-Type") != "/deploy" {
+		t.Errorf("arrived: %+v", got)
+	}
+	checkAnswer(t, e.send(t, s, "/slack/events", someJSON, nil), 202, "accepted")
+	app.next(t)
+	if got := e.send(t, s, "/slack/events", `{"type":"url_verification","challenge":"c"}`, nil); got.code != 200 || got.body != "c" {
+		t.Errorf("url_verification was answered %d %q", got.code, got.body)
+	}
+	if len(app.got) != 0 {
+		t.Error("the application got the handshake")
+	}
+}
+
+func runLoadBalancer(t *testing.T) {
+	app := startApplication(t)
+	e := startExample(t, "load-balancer", "APP_PORT="+portOf(app), "ALLOW_IPS=203.0.113.0/24", "PROVIDER_LIMIT=1 1/h")
+	s := signs("stripe", "whsec_demo")
+	from := func(proto, address string) func(message) message {
+		return func(m message) message { return m.with("X-Forwarded-Proto", proto).with("X-Forwarded-For", address) }
+	}
+	checkAnswer(t, e.send(t, s, "/stripe", someJSON, nil), 400, "https_required")
+	checkAnswer(t, e.send(t, s, "/stripe", someJSON, from("http", "203.0.113.7")), 400, "https_required")
+	checkAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "198.51.100.1")), 403, "ip_not_allowed")
+	checkAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "203.0.113.7, 198.51.100.1")), 403, "ip_not_allowed")
+	checkAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "203.0.113.7")), 202, "accepted")
+	app.next(t)
+	wantLimited(t, e.send(t, s, "/stripe", `{"id":"evt_2"}`, from("https", "203.0.113.7")), "provider", `"provider";q=1`)
+}
+
+func runPHP(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type call struct{ script, uri, id, eventType, body string }
+	calls := make(chan call, 10)
+	stopped := make(chan struct{})
+	go func() { // in the place of PHP
+		defer close(stopped)
+		_ = fcgi.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			calls <- call{fcgi.ProcessEnv(r)["SCRIPT_FILENAME"], r.URL.RequestURI(), r.Header.Get("Webhook-Id"), r.Header.Get("Webhook-Event-Type"), string(body)}
+			w.WriteHeader(http.StatusNoContent)
+		}))
+	}()
+	t.Cleanup(func() { _ = listener.Close(); <-stopped })
+	e := startExample(t, "php", "PHP_ADDRESS="+listener.Addr().String())
+	checkAnswer(t, e.send(t, signs("stripe", "whsec_demo"), "/stripe?a=b", someJSON, nil), 202, "accepted")
+	select {
+	case got := <-calls:
+		if !strings.HasSuffix(got.script, "examples/php/public/index.php") || !filepath.IsAbs(got.script) ||
+			got.uri != "/stripe?a=b" || got.id == "" || got.eventType != "invoice.paid" || got.body != someJSON {
+			t.Errorf("called with %+v", got)
+		}
+	case <-time.After(patience):
+		t.Fatal("the script was not called")
+	}
+	eventually(t, "its answer counts", func() bool { return e.openDeliveries() == 0 })
+}
+
+func portOf(app *application) string {
+	_, port, _ := net.SplitHostPort(app.address)
+	return port
+}

@@ -98,6 +98,26 @@ func hostileFraming(t *testing.T, a *arena) {
 	})
 }
 
+// hostileHangUps are whole webhooks from clients that shut their side of the
+// connection at once. net/http takes those for gone and cancels the request.
+func hostileHangUps(t *testing.T, a *arena) {
+	for _, s := range a.signings {
+		for n := range 20 {
+			m := s.message(a.address)
+			m.body = strings.Replace(m.body, "1", fmt.Sprint(1000+n), 1)
+			w := wire{address: a.address, hangUp: true}
+			replies := a.attack(t, &w, s, "hanging up, signed", s.sign(m, time.Now()).String())
+			if len(replies) != 1 || replies[0].code >= 300 {
+				t.Errorf("%s, hanging up: signed, answered %v", s.provider, replies)
+			}
+			replies = a.attack(t, &w, s, "hanging up, forged", s.forge(m, time.Now()).String())
+			if len(replies) != 1 || replies[0].code != 401 {
+				t.Errorf("%s, hanging up: forged, answered %v", s.provider, replies)
+			}
+		}
+	}
+}
+
 // hostileContradictions are webhooks with a right signature, in which something
 // that must be there once is there twice. Which one would the application read?
 func hostileContradictions(t *testing.T, a *arena) {

@@ -40,6 +40,7 @@ func TestHostile(t *testing.T) {
 		{"requests", hostileRequests},
 		{"framing", hostileFraming},
 		{"contradictions", hostileContradictions},
+		{"hang-ups", hostileHangUps},
 		{"stamps", hostileStamps},
 		{"signed", hostileSigned},
 		{"endless", hostileEndless},

@@ -99,6 +99,7 @@ func split(raw string) (requests []parsed, clean bool) {
 // as the server keeps it.
 type wire struct {
 	address string
+	hangUp  bool // show our end right after a request, before its answer
 	conn    *net.TCPConn
 	reader  *bufio.Reader
 }
@@ -145,12 +146,15 @@ func (w *wire) exchange(raw string, requests []parsed, clean bool) ([]reply, err
 		case <-over:
 		}
 	}(w.conn)
+	if w.hangUp {
+		close(end)
+	}
 	var replies []reply
 	for n := 0; ; n++ {
 		method := ""
 		if n < len(requests) {
 			method = requests[n].Method
-		} else if n == len(requests) {
+		} else if n == len(requests) && !w.hangUp {
 			if clean && n > 0 && w.reader.Buffered() == 0 {
 				<-written
 				return replies, nil

@@ -5,6 +5,7 @@
 package caddywebhooks
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ const (
 	defaultMaxBody   = 1 << 20
 	defaultDedupeTTL = 24 * time.Hour
 )
+
+// storeTime bounds how long a webhook waits for the store.
+const storeTime = 30 * time.Second
 
 // Handler receives the webhooks of one provider: one endpoint. It answers the
 // provider itself; no handler behind it in the route is called, except in guard
@@ -361,7 +365,11 @@ func (h *Handler) accept(in *inbound) *answer {
 	if h.Respond == respondUpstream {
 		relay = newRelay()
 	}
-	duplicate, err := h.app.accept(in.r.Context(), in.targets, retrystore.Submission{
+	// The webhook is whole and verified. If the provider hangs up now, or has shut
+	// its side of the connection, that is no reason to refuse it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(in.r.Context()), storeTime)
+	defer cancel()
+	duplicate, err := h.app.accept(ctx, in.targets, retrystore.Submission{
 		Key:    h.eventKey(in),
 		KeyTTL: time.Duration(h.DedupeTTL),
 		Event:  h.newEvent(in),

@@ -75,7 +75,7 @@ func (h *Handler) newAccess(ctx caddy.Context) (access, error) {
 	return a, nil
 }
 
-// check refuses blocked addresses and, where there is a list, all that are not
+// checkAddress refuses blocked addresses and, where there is a list, all that are not
 // on it. An address that is unknown, as with a Unix socket, is on no list.
 func (h *Handler) checkAddress(in *inbound) *answer {
 	a := &h.access

@@ -186,6 +186,8 @@ func parseFilter(query url.Values) (retrystore.Filter, error) {
 		text := query.Get(name)
 		var err error
 		switch name {
+		default:
+			err = errors.New("unknown parameter")
 		case "state":
 			for word := range strings.SplitSeq(text, ",") {
 				var state retrystore.State
@@ -206,8 +208,10 @@ func parseFilter(query url.Values) (retrystore.Filter, error) {
 			filter.Since, err = time.Parse(time.RFC3339, text)
 		case "until":
 			filter.Until, err = time.Parse(time.RFC3339, text)
-		default:
-			err = errors.New("unknown parameter")
+		}
+		if err == nil && text == "" {
+			// Selecting everything by leaving a value out would be dangerous.
+			err = errors.New("the value is empty")
 		}
 		if err != nil {
 			return filter, fmt.Errorf("%w: %s: %w", errBadQuery, name, err)
@@ -221,7 +225,7 @@ func adminShow(app *App, r *http.Request, id string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDetailView(d), nil
+	return newDetailView(d, maskFor(app, d)), nil
 }
 
 func adminDelete(app *App, r *http.Request, id string) (any, error) {

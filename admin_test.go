@@ -76,6 +76,8 @@ func TestAdminRefusals(t *testing.T) {
 		{"GET", "/webhooks/deliveries?state=lost", "", 400, "unknown state"},
 		{"GET", "/webhooks/deliveries?stat=dead", "", 400, "stat: unknown parameter"},
 		{"GET", "/webhooks/deliveries?since=yesterday", "", 400, "since"},
+		{"GET", "/webhooks/deliveries?endpoint=", "", 400, "endpoint: the value is empty"},
+		{"POST", "/webhooks/purge", `{"filter":{"state":"dead","endpoint":""}}`, 400, "endpoint: the value is empty"},
 		{"GET", "/webhooks/deliveries?cursor=!", "", 400, "cursor"},
 		{"GET", "/webhooks/deliveries/nonsense", "", 404, "no such delivery"},
 		{"POST", "/webhooks/deliveries/nonsense/replay", "", 404, "no such delivery"},
@@ -168,7 +170,9 @@ func TestAdminEndpoints(t *testing.T) {
 }
 
 func TestMasking(t *testing.T) {
-	header := maskSecrets(http.Header{
+	m := mask{headers: []string{"X-Own"}, parameters: []string{"own"}}
+	header := m.header(http.Header{
+		"X-Own":               {"o"},
 		"X-Hub-Signature-256": {"sha256=1"}, "Authorization": {"Basic x"}, "X-Gitlab-Token": {"t"},
 		"X-Shopify-Hmac-Sha256": {"h"}, "Cookie": {"c"}, "Content-Type": {"application/json"},
 	})
@@ -177,10 +181,10 @@ func TestMasking(t *testing.T) {
 			t.Errorf("%s: %v", name, values)
 		}
 	}
-	if got := maskQuery("/hook?a=1&api_token=s&b"); got != "/hook?a=1&api_token=[masked]&b" {
+	if got := m.uri("/hook?a=1&api_token=s&b&own=1"); got != "/hook?a=1&api_token=[masked]&b&own=[masked]" {
 		t.Error(got)
 	}
-	if got := maskQuery("/token=x"); got != "/token=x" {
+	if got := m.uri("/token=x"); got != "/token=x" {
 		t.Error(got)
 	}
 }

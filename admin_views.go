@@ -124,13 +124,13 @@ func newListView(page retrystore.Page) listView {
 	return view
 }
 
-func newDetailView(d *retrystore.Delivery) detailView {
+func newDetailView(d *retrystore.Delivery, m mask) detailView {
 	view := detailView{
 		deliveryView: newDeliveryView(d),
 		Method:       d.Event.Method,
 		Host:         d.Event.Host,
-		URI:          maskQuery(d.Event.URI),
-		Headers:      maskSecrets(d.Event.Header),
+		URI:          m.uri(d.Event.URI),
+		Headers:      m.header(d.Event.Header),
 		History:      make([]attemptView, len(d.History)),
 	}
 	view.Body, view.BodyBase64 = textOrBase64(d.Event.Body)
@@ -154,17 +154,30 @@ func textOrBase64(b []byte) (text, encoded string) {
 	return "", base64.StdEncoding.EncodeToString(b)
 }
 
-// secretWords mark header names whose values nobody should see. A signature is
-// among them: with the body it lets a reader replay the webhook.
-var secretWords = []string{"auth", "token", "secret", "signature", "hmac", "cookie", "password", "api-key", "apikey"}
+// secretWords mark names of headers and parameters whose values nobody should
+// see. A signature is among them: with the body it lets a reader replay the webhook.
+var secretWords = []string{"auth", "token", "secret", "signature", "sig", "hmac", "cookie", "password", "key"}
 
 const masked = "[masked]"
 
-// maskSecrets copies a header with the values of telling names hidden.
-func maskSecrets(header http.Header) http.Header {
+// mask knows which values of a delivery are hidden: those whose names tell of a
+// secret, and those that prove the webhook to its endpoint.
+type mask struct{ headers, parameters []string }
+
+// maskFor asks the delivery's endpoint, if the running config still has it.
+func maskFor(app *App, d *retrystore.Delivery) mask {
+	h, ok := app.endpoints[d.Endpoint]
+	if !ok {
+		return mask{}
+	}
+	return mask{h.verifier.Headers(), h.verifier.Parameters()}
+}
+
+// header copies a header with secret values hidden.
+func (m mask) header(header http.Header) http.Header {
 	copied := make(http.Header, len(header))
 	for name, values := range header {
-		if tellsSecret(name) {
+		if tellsSecret(name) || slices.Contains(m.headers, name) {
 			values = []string{masked}
 		}
 		copied[name] = values
@@ -172,15 +185,16 @@ func maskSecrets(header http.Header) http.Header {
 	return copied
 }
 
-// maskQuery hides the values of telling query parameters.
-func maskQuery(uri string) string {
+// uri hides secret values of the query.
+func (m mask) uri(uri string) string {
 	path, query, ok := strings.Cut(uri, "?")
 	if !ok {
 		return uri
 	}
 	parameters := strings.Split(query, "&")
 	for i, parameter := range parameters {
-		if name, _, ok := strings.Cut(parameter, "="); ok && tellsSecret(name) {
+		name, _, ok := strings.Cut(parameter, "=")
+		if ok && (tellsSecret(name) || slices.Contains(m.parameters, name)) {
 			parameters[i] = name + "=" + masked
 		}
 	}

@@ -17,13 +17,13 @@ type answer struct {
 	word    string // "status" or "error" of the body, and the Webhook-Status header
 	message string // for errors: one sentence for a person; nothing an attacker could use
 
-	retryAfter int                 // seconds; 0: no Retry-After header
-	allow      string              // for 405
-	tier       string              // for 429
-	raw        *verify.Answer      // instead of the JSON body
-	reason     string              // for the operator's log; never sent
-	cause      error               // for the operator's log; never sent
-	header     map[string][]string // further headers
+	retryAfter int            // seconds; 0: no Retry-After header
+	allow      string         // for 405
+	tier       string         // for 429
+	raw        *verify.Answer // instead of the JSON body
+	reason     string         // for the operator's log; never sent
+	cause      error          // for the operator's log; never sent
+	header     http.Header    // further headers
 }
 
 // The answers that need no details. Those with details are made where they arise.

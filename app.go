@@ -202,12 +202,20 @@ var draining sync.WaitGroup
 // background, as Caddy's own HTTP requests do; when Caddy exits, Stop waits
 // for them for a while.
 func (a *App) Stop() error {
+	select {
+	case <-a.started:
+	default:
+		return nil // never started: there is nothing to stop
+	}
 	a.stopOnce.Do(func() { draining.Go(a.drain) })
 	if caddy.Exiting() {
 		waitFor(&draining, exitGrace+time.Second)
 	}
 	return nil
 }
+
+// Cleanup stops an app whose config failed after its start: Caddy does not call Stop then.
+func (a *App) Cleanup() error { return a.Stop() }
 
 // drain outlives the config's context, which is cancelled as soon as Stop returned.
 func (a *App) drain() {
@@ -218,8 +226,8 @@ func (a *App) drain() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), grace)
 	defer cancel()
 	a.dispatcher.Stop(ctx)
-	a.emitter.stop()
 	releaseStore(a.storeKey, a.logger)
+	a.emitter.stop() // may wait for slow handlers
 }
 
 func waitFor(wg *sync.WaitGroup, limit time.Duration) {
@@ -291,6 +299,7 @@ func (a *App) accept(ctx context.Context, targets []target, s retrystore.Submiss
 
 // Interface guards
 var (
-	_ caddy.App         = (*App)(nil)
-	_ caddy.Provisioner = (*App)(nil)
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
 )

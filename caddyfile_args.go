@@ -70,7 +70,7 @@ func size(d *caddyfile.Dispenser, into *int64) error {
 		return err
 	}
 	value, err := humanize.ParseBytes(text)
-	if err != nil || value == 0 || value > 1<<30 {
+	if err != nil || value == 0 || value > maxMaxBody {
 		return d.Errf("%s is %q: want a size from 1B to 1GiB, such as 512KiB", name, text)
 	}
 	*into = int64(value)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -48,7 +50,7 @@ func adminCommand(cmd *cobra.Command, run func(admin adminClient, args []string)
 		if err != nil {
 			return err
 		}
-		return run(adminClient{address: address, json: asJSON, out: cmd.OutOrStdout()}, args)
+		return run(adminClient{address: address, timeout: adminTimeout, json: asJSON, out: cmd.OutOrStdout()}, args)
 	}
 	return cmd
 }
@@ -56,6 +58,7 @@ func adminCommand(cmd *cobra.Command, run func(admin adminClient, args []string)
 // adminClient talks to the admin API for one command.
 type adminClient struct {
 	address string
+	timeout time.Duration
 	json    bool // print answers as they are
 	out     io.Writer
 }
@@ -81,8 +84,8 @@ func (c adminClient) call(method, path string, body string, result any) (done bo
 	var r reply
 	select {
 	case r = <-replies:
-	case <-time.After(adminTimeout):
-		return false, fmt.Errorf("no answer from the admin API at %s within %s", c.address, adminTimeout)
+	case <-time.After(c.timeout):
+		return false, fmt.Errorf("no answer from the admin API at %s within %s", c.address, c.timeout)
 	}
 	if r.err != nil {
 		return false, plainAdminError(c.address, r.err)
@@ -234,8 +237,12 @@ func printDetail(out io.Writer, d detailView) {
 	}
 	_ = table.Flush()
 
-	fmt.Fprintf(out, "\n%s %s\nHost: %s\n", d.Method, d.URI, d.Host)
-	_ = d.Headers.Write(out)
+	fmt.Fprintf(out, "\n%s %s\nHost: %s\n", clean(d.Method), clean(d.URI), clean(d.Host))
+	for _, name := range slices.Sorted(maps.Keys(d.Headers)) {
+		for _, value := range d.Headers[name] {
+			fmt.Fprintf(out, "%s: %s\n", clean(name), clean(value))
+		}
+	}
 	for line := range strings.Lines(d.Body + d.BodyBase64) {
 		fmt.Fprintf(out, "\n%s", clean(strings.TrimRight(line, "\r\n")))
 	}

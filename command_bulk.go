@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -17,7 +18,11 @@ type bulkCommand struct {
 	allDead, dryRun  bool
 	endpoint, target string
 	one              func(id string) (method, path string)
+	given            func(flag string) bool // an empty value may be a mistake, so it is passed on
 }
+
+// bulkTimeout bounds a bulk call, in which every delivery is a durable write.
+const bulkTimeout = time.Hour
 
 func replayCommand() *cobra.Command {
 	b := &bulkCommand{verb: "replay", done: "replayed", one: func(id string) (string, string) {
@@ -43,6 +48,7 @@ func (b *bulkCommand) command(short string) *cobra.Command {
 	cmd.Flags().StringVar(&b.endpoint, "endpoint", "", "Only of this endpoint")
 	cmd.Flags().StringVar(&b.target, "destination", "", "Only of this destination")
 	cmd.Flags().BoolVar(&b.dryRun, "dry-run", false, "Only count them")
+	b.given = cmd.Flags().Changed
 	return adminCommand(cmd, b.run)
 }
 
@@ -50,7 +56,7 @@ func (b *bulkCommand) run(admin adminClient, ids []string) error {
 	switch {
 	case b.allDead == (len(ids) > 0):
 		return errors.New("give delivery ids, or --all-dead")
-	case !b.allDead && (b.dryRun || b.endpoint != "" || b.target != ""):
+	case !b.allDead && (b.dryRun || b.given("endpoint") || b.given("destination")):
 		return errors.New("--endpoint, --destination and --dry-run go with --all-dead")
 	case b.allDead:
 		return b.runAll(admin)
@@ -71,16 +77,17 @@ func (b *bulkCommand) run(admin adminClient, ids []string) error {
 
 func (b *bulkCommand) runAll(admin adminClient) error {
 	request := bulkRequest{Filter: map[string]string{"state": "dead"}, DryRun: b.dryRun}
-	if b.endpoint != "" {
+	if b.given("endpoint") {
 		request.Filter["endpoint"] = b.endpoint
 	}
-	if b.target != "" {
+	if b.given("destination") {
 		request.Filter["destination"] = b.target
 	}
 	body, err := json.Marshal(request)
 	if err != nil {
 		return err
 	}
+	admin.timeout = bulkTimeout
 	var result bulkResult
 	if done, err := admin.call(http.MethodPost, b.verb, string(body), &result); done || err != nil {
 		return err

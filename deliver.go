@@ -9,8 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -80,9 +78,7 @@ func (s *sender) request(ctx context.Context, d *retrystore.Delivery) (*http.Req
 	}
 	header := s.headers.toDeliver(d)
 	if s.resigner != nil && s.resigner.late(d) {
-		if err := s.resigner.sign(d, header); err != nil {
-			return nil, fmt.Errorf("signing anew: %w", err)
-		}
+		header = s.resigner.sign(d, header)
 	}
 	major, minor, _ := http.ParseHTTPVersion(event.Proto)
 	r := (&http.Request{
@@ -148,28 +144,16 @@ func (w *answerRecorder) Flush() {}
 // answer is the attempt's result, given what the chain returned.
 func (w *answerRecorder) answer(err error) (forward.Answer, error) {
 	if w.status != 0 {
-		return forward.Answer{Status: w.status, RetryAfter: w.header.Get("Retry-After"), Header: w.header, Body: w.body}, nil
+		a := forward.Answer{Status: w.status, RetryAfter: w.header.Get("Retry-After"), Body: w.body}
+		if err == nil { // a whole answer, fit to be relayed
+			a.Header = w.header
+		}
+		return a, nil
 	}
 	if handlerErr, ok := errors.AsType[caddyhttp.HandlerError](err); ok && handlerErr.Err != nil {
 		err = handlerErr.Err // without Caddy's trace of where it was made
 	}
 	return forward.Answer{}, err
-}
-
-// stamp writes the headers that tell the application about its delivery.
-func (n deliveryHeaders) stamp(h http.Header, d *retrystore.Delivery) {
-	h[n.id] = []string{d.ID}
-	h["Idempotency-Key"] = h[n.id]
-	h["Webhook-Provider"] = []string{d.Event.Provider}
-	h["Webhook-Attempt"] = []string{strconv.Itoa(d.Attempts + 1)}
-	h["Webhook-Received-At"] = []string{d.Event.ReceivedAt.UTC().Format(time.RFC3339Nano)}
-	h["X-Correlation-Id"] = []string{d.Event.CorrelationID}
-	if d.Event.EventID != "" {
-		h["Webhook-Event-Id"] = []string{d.Event.EventID}
-	}
-	if d.Event.EventType != "" {
-		h["Webhook-Event-Type"] = []string{d.Event.EventType}
-	}
 }
 
 // Interface guards

@@ -164,7 +164,7 @@ func TestRetried(t *testing.T) {
 	}{
 		{"500", "forward " + app.address + " {\nRETRY\n}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, 500, ""},
 		{"404", "forward " + app.address + " {\nRETRY\n}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, 404, ""},
-		{"redirect", "forward " + app.address + " {\nRETRY\n}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", 302) }, 302, ""},
+		{"redirect", "forward " + app.address + " {\nRETRY\n}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusFound) }, 302, ""},
 		{"hangs up", "forward " + app.address + " {\nRETRY\n}", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, "EOF"},
 		{"refused", "forward 127.0.0.1:" + nobody + " {\nRETRY\n}", nil, 0, "connection refused"},
 		{"timeout", "forward " + app.address + " {\ntimeout 50ms\nRETRY\n}", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, "timeout"},

@@ -62,7 +62,8 @@ type Forward struct {
 	// Whether attempts later than the first, and first ones that had to wait, get a
 	// fresh signature and timestamp in the provider's own format, made with the
 	// endpoint's first secret. What it replaces is kept as
-	// Webhook-Original-<header>. Default: true where the provider signs a timestamp.
+	// Webhook-Original-<header>. Default: true where the provider signs a timestamp,
+	// there is a key to sign with, signature and timestamp are in headers, and no URL is signed.
 	Resign *bool `json:"resign,omitempty"`
 
 	handleSegment *caddyfile.Dispenser // the block of `handle`, until it is parsed
@@ -188,11 +189,11 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 
 // newResigner returns nil where attempts keep the provider's signature.
 func (f *Forward) newResigner(h *Handler) (*resigner, error) {
-	wanted, possible := h.verifier.SignedTimestamp(), h.verifier.CanSign()
+	wanted, possible := h.verifier.SignedTimestamp(), h.verifier.CanResign()
 	if f.Resign != nil {
 		wanted = *f.Resign
 		if wanted && !possible {
-			return nil, errors.New("resign is on, but there is no key to sign with: give the private key as a secret, or turn it off")
+			return nil, errors.New("resign is on, but a late attempt cannot be signed: that needs a secret or a private key, and a scheme that signs no URL and keeps signature and timestamp in headers")
 		}
 	}
 	if !wanted || !possible {

@@ -1,9 +1,11 @@
 package caddywebhooks
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -53,6 +55,7 @@ func (h *Handler) guard(in *inbound, w http.ResponseWriter, next caddyhttp.Handl
 	g.keep()
 	defer g.release() // also if the handler fails or panics; no effect once committed
 	if err := next.ServeHTTP(g, h.guardedRequest(in)); err != nil {
+		in.outcome = "failed"
 		return nil, err
 	}
 	if !g.wroteHeader {
@@ -67,16 +70,9 @@ func (h *Handler) guardedRequest(in *inbound) *http.Request {
 	r := in.r
 	r.Body = io.NopCloser(bytes.NewReader(in.signed.Body))
 	r.ContentLength = int64(len(in.signed.Body))
-	r.Header = h.headers.toStore(r.Header)
-	r.Header.Set("Webhook-Provider", h.provider.Name)
-	r.Header.Set("Webhook-Received-At", in.receivedAt.UTC().Format(time.RFC3339Nano))
-	r.Header.Set("X-Correlation-Id", in.correlationID)
-	if in.eventID != "" {
-		r.Header.Set("Webhook-Event-Id", in.eventID)
-	}
-	if in.eventType != "" {
-		r.Header.Set("Webhook-Event-Type", in.eventType)
-	}
+	event := h.newEvent(in)
+	h.headers.stampEvent(event.Header, event)
+	r.Header = event.Header
 	return r
 }
 
@@ -105,7 +101,10 @@ func (g *guarded) keep() {
 		if g.decided {
 			return
 		}
-		if err := g.h.app.store.RenewKey(g.in.r.Context(), &g.hold, guardLease); err != nil {
+		// The handler may go on after the provider has hung up.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(g.in.r.Context()), guardLease/4)
+		defer cancel()
+		if err := g.h.app.store.RenewKey(ctx, &g.hold, guardLease); err != nil {
 			g.h.logger.Warn("renewing the hold of an event", zap.String("correlation_id", g.in.correlationID), zap.Error(err))
 		}
 		g.renewal.Reset(guardLease / 2)
@@ -150,7 +149,9 @@ func (g *guarded) WriteHeader(status int) {
 			g.in.outcome = "failed"
 			g.release()
 		}
-		g.wroteHeader = status >= 200
+		if g.wroteHeader = status >= 200; g.wroteHeader {
+			g.Header().Set("Webhook-Status", g.in.outcome)
+		}
 	}
 	g.ResponseWriter.WriteHeader(status)
 }
@@ -163,5 +164,18 @@ func (g *guarded) Write(p []byte) (int, error) {
 	return g.ResponseWriter.Write(p)
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// FlushError lets http.ResponseController flush. The first flush sends the header.
+func (g *guarded) FlushError() error {
+	if !g.wroteHeader {
+		g.WriteHeader(http.StatusOK)
+	}
+	return http.NewResponseController(g.ResponseWriter).Flush()
+}
+
+// Hijack refuses to hand over the connection: nobody could see the outcome then.
+func (g *guarded) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, http.ErrNotSupported
+}
+
+// Unwrap lets http.ResponseController reach the connection's deadlines.
 func (g *guarded) Unwrap() http.ResponseWriter { return g.ResponseWriter }

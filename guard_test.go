@@ -73,7 +73,7 @@ func TestGuardFailure(t *testing.T) {
 			if err := c.load(guardSite(app, "respond 200")); err != nil {
 				t.Fatal(err)
 			}
-			if got := c.do(c.githubRequest("/github", "again", "{}")); got.code != 200 || got.header.Get("Webhook-Status") != "" {
+			if got := c.do(c.githubRequest("/github", "again", "{}")); got.code != 200 || got.header.Get("Webhook-Status") != "accepted" {
 				t.Errorf("after recovery answered %d %q", got.code, got.body)
 			}
 			checkAnswer(t, c.do(c.githubRequest("/github", "again", "{}")), 200, "duplicate")

@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"net/textproto"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -28,17 +30,23 @@ var connectionHeaders = []string{
 // deliveryHeaders knows which headers of an endpoint's webhooks are the
 // provider's, ours, or the connection's.
 type deliveryHeaders struct {
-	id   string              // the header that carries the delivery's id
-	drop map[string]struct{} // inbound headers that are not stored
+	id    string              // the header that carries the delivery's id
+	owned map[string]struct{} // by the provider's scheme: passed on untouched
+	drop  map[string]struct{} // inbound headers that are not passed on
 }
 
-func deliveryHeadersFor(v *verify.Verifier) deliveryHeaders {
-	n := deliveryHeaders{id: "Webhook-Id", drop: make(map[string]struct{})}
+// deliveryHeadersFor looks at the scheme. In guard mode there is no delivery,
+// so a provider's Idempotency-Key is passed on.
+func deliveryHeadersFor(v *verify.Verifier, guarding bool) deliveryHeaders {
+	n := deliveryHeaders{id: "Webhook-Id", owned: make(map[string]struct{}), drop: make(map[string]struct{})}
 	for _, name := range slices.Concat(connectionHeaders, ownHeaders) {
 		n.drop[name] = struct{}{}
 	}
+	if guarding {
+		delete(n.drop, "Idempotency-Key")
+	}
 	for _, name := range v.Headers() {
-		name = textproto.CanonicalMIMEHeaderKey(name)
+		n.owned[name] = struct{}{}
 		delete(n.drop, name)
 		if name == n.id {
 			n.id = "Webhook-Delivery-Id"
@@ -69,6 +77,26 @@ func (n deliveryHeaders) toDeliver(d *retrystore.Delivery) http.Header {
 	for name, values := range d.Event.Header {
 		out[name] = append([]string(nil), values...)
 	}
-	n.stamp(out, d)
+	n.stampEvent(out, d.Event)
+	n.set(out, n.id, d.ID)
+	n.set(out, "Idempotency-Key", d.ID)
+	n.set(out, "Webhook-Attempt", strconv.Itoa(d.Attempts+1))
 	return out
+}
+
+// stampEvent writes the headers that tell the application about the event.
+func (n deliveryHeaders) stampEvent(h http.Header, e *retrystore.Event) {
+	n.set(h, "Webhook-Provider", e.Provider)
+	n.set(h, "Webhook-Received-At", e.ReceivedAt.UTC().Format(time.RFC3339Nano))
+	n.set(h, "Webhook-Event-Id", e.EventID)
+	n.set(h, "Webhook-Event-Type", e.EventType)
+	n.set(h, "X-Correlation-Id", e.CorrelationID)
+}
+
+// set writes a header of ours, unless there is nothing to write or the name is
+// the provider's.
+func (n deliveryHeaders) set(h http.Header, name, value string) {
+	if _, owned := n.owned[name]; !owned && value != "" {
+		h[name] = []string{value}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -62,10 +63,10 @@ func (h *Handler) newInbound(w http.ResponseWriter, r *http.Request) *inbound {
 		in.scheme = "https"
 	}
 	if trusted {
-		if proto := firstOf(r.Header.Get("X-Forwarded-Proto")); strings.EqualFold(proto, "https") {
+		if proto := lastOf(r.Header["X-Forwarded-Proto"]); strings.EqualFold(proto, "https") {
 			in.scheme = "https"
 		}
-		if forwarded := firstOf(r.Header.Get("X-Forwarded-Host")); forwarded != "" {
+		if forwarded := lastOf(r.Header["X-Forwarded-Host"]); forwarded != "" {
 			host = forwarded
 		}
 	}
@@ -77,11 +78,14 @@ func (h *Handler) newInbound(w http.ResponseWriter, r *http.Request) *inbound {
 	return in
 }
 
-// firstOf is the first element of a comma-separated header: what the outermost
-// trusted proxy wrote.
-func firstOf(list string) string {
-	first, _, _ := strings.Cut(list, ",")
-	return strings.TrimSpace(first)
+// lastOf is the last element of a comma-separated header: what the trusted
+// proxy next to us wrote. What is left of it may be anybody's.
+func lastOf(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	line := lines[len(lines)-1]
+	return strings.TrimSpace(line[strings.LastIndexByte(line, ',')+1:])
 }
 
 // correlationID takes over a trusted proxy's request id, or makes one.
@@ -141,24 +145,45 @@ func bodyTime(limit int64) time.Duration {
 	return minBodyTime + time.Duration(max(0, limit-1<<20)/(128<<10))*time.Second
 }
 
+// boundBody gives the body its time. Where that cannot be done, as for a recorder
+// in memory, no connection is held either. The bound stays when a webhook is
+// refused unread: net/http reads some of the rest before it answers.
+func (h *Handler) boundBody(in *inbound) *answer {
+	_ = http.NewResponseController(in.w).SetReadDeadline(time.Now().Add(h.bodyTime))
+	return nil
+}
+
+// readBody takes the body in, or says why not.
+func (h *Handler) readBody(in *inbound) *answer {
+	body, err := readBody(in, h.MaxBody)
+	if err == nil {
+		in.signed.Body = body
+		return nil
+	}
+	if _, limited := errors.AsType[*http.MaxBytesError](err); limited || errors.Is(err, errBodyTooLarge) {
+		return payloadTooLarge // by our limit, or by that of Caddy's request_body
+	}
+	a := *bodyIncomplete
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		a = *bodyTimeout
+	}
+	a.cause = err
+	return &a
+}
+
 // readBody reads the whole body, chunked or not, and fails when it is longer
 // than limit: cutting it would break the signature or, worse, the event. Memory
-// grows with what arrives, not with what Content-Length claims. A body that is
-// not complete within the given time fails with os.ErrDeadlineExceeded.
-func readBody(in *inbound, limit int64, within time.Duration) ([]byte, error) {
+// grows with what arrives, not with what Content-Length claims.
+func readBody(in *inbound, limit int64) ([]byte, error) {
 	r := in.r
 	if r.ContentLength > limit {
 		return nil, errBodyTooLarge
 	}
-	connection := http.NewResponseController(in.w)
-	// Where that cannot be done, as for a recorder in memory, nothing is held either.
-	_ = connection.SetReadDeadline(time.Now().Add(within))
 	const trust = 64 << 10 // a claimed length that is believed at once
 	var buf bytes.Buffer
 	if n := r.ContentLength; n > 0 {
 		buf.Grow(int(min(n, trust)) + bytes.MinRead)
 	}
-	// On failure the deadline stays: it bounds what net/http still reads of the body.
 	n, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
 	if err != nil {
 		return nil, err
@@ -168,7 +193,7 @@ func readBody(in *inbound, limit int64, within time.Duration) ([]byte, error) {
 	}
 	// The bound is for the body, not for the work or the next request. (At the end
 	// of a body net/http clears it itself; a server behind another listener need not.)
-	_ = connection.SetReadDeadline(time.Time{})
+	_ = http.NewResponseController(in.w).SetReadDeadline(time.Time{})
 	return buf.Bytes(), nil
 }
 

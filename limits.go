@@ -1,7 +1,6 @@
 package caddywebhooks
 
 import (
-	"maps"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -70,15 +69,13 @@ func (h *Handler) take(in *inbound, asks ...limiter.Ask) *answer {
 	if decision.Allowed {
 		return nil
 	}
-	header := make(http.Header)
-	decision.SetHeader(header, h.now())
 	a := &answer{
 		code: http.StatusTooManyRequests, word: "rate_limit_exceeded",
 		message: "too many webhooks; send it again later",
 		tier:    string(decision.Tier),
-		header:  make(map[string][]string, len(header)),
+		header:  make(http.Header),
 	}
-	maps.Copy(a.header, header)
+	decision.SetHeader(a.header, h.now())
 	return a
 }
 

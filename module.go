@@ -7,14 +7,13 @@ package caddywebhooks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
@@ -60,8 +59,8 @@ type Handler struct {
 	// "stripe" or "github", or "custom" together with `verify`. Required.
 	Provider string `json:"provider,omitempty"`
 
-	// The endpoint's name, in logs, in the store and in the admin API. Unique
-	// among the endpoints of a server. Default: the provider's name. Renaming an
+	// The endpoint's name, in logs, in the store and in the admin API. Unique in
+	// a config. Default: the provider's name. Renaming an
 	// endpoint leaves its stored deliveries under the old name.
 	Name string `json:"name,omitempty"`
 
@@ -135,6 +134,7 @@ type Handler struct {
 	// repeat is answered 409, and after a failure the provider's retry is let through.
 	Forward []*Forward `json:"forward,omitempty"`
 
+	settings json.RawMessage
 	app      *App
 	logger   *zap.Logger
 	provider *verify.Provider
@@ -169,6 +169,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
 	h.now = time.Now
 	h.setDefaults()
+	h.settings = caddyconfig.JSON(h, nil) // now: Caddy empties raw modules when it loads them
 	if err := h.provision(ctx); err != nil {
 		return fmt.Errorf("endpoint %s: %w", h.Name, err)
 	}
@@ -199,7 +200,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 		return err
 	}
 	if len(h.ContentTypes) == 0 {
-		h.ContentTypes = h.provider.ContentTypes
+		h.ContentTypes = slices.Clone(h.provider.ContentTypes)
 	}
 	if h.verifier, err = h.newVerifier(); err != nil {
 		return err
@@ -212,7 +213,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	}
 	h.bodyTime = bodyTime(h.MaxBody)
 	h.keyer = dedupe.NewKeyer(h.Name)
-	h.headers = deliveryHeadersFor(h.verifier)
+	h.headers = deliveryHeadersFor(h.verifier, len(h.Forward) == 0)
 	for _, f := range h.Forward {
 		if err := f.provision(ctx, h); err != nil {
 			return fmt.Errorf("forward %s: %w", f.Name, err)
@@ -225,8 +226,6 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	h.app = app.(*App)
 	return h.app.register(ctx, h)
 }
-
-// Cleanup has nothing to release: the app owns what outlives a request.
 
 // ServeHTTP takes one webhook through the pipeline and answers the provider.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
@@ -251,6 +250,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // passes it on with nil. What comes out at the end is a verified event.
 func (h *Handler) admit(in *inbound) *answer {
 	for _, step := range []func(*inbound) *answer{
+		h.boundBody,
 		h.requireHTTPS,
 		h.checkAddress,
 		h.limitAddress,
@@ -300,22 +300,6 @@ func (h *Handler) checkContentType(in *inbound) *answer {
 	if !slices.Contains(h.ContentTypes, in.mediaType()) {
 		return unsupportedMediaType
 	}
-	return nil
-}
-
-func (h *Handler) readBody(in *inbound) *answer {
-	body, err := readBody(in, h.MaxBody, h.bodyTime)
-	switch {
-	case errors.Is(err, errBodyTooLarge):
-		return payloadTooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return bodyTimeout
-	case err != nil:
-		a := *bodyIncomplete
-		a.cause = err
-		return &a
-	}
-	in.signed.Body = body
 	return nil
 }
 

@@ -38,14 +38,14 @@ func newRelay() *relay { return &relay{answers: make(chan *answer, 1)} }
 func (r *relay) busy() { r.answers <- nil }
 
 // done takes the outcome of the attempt; see forward.Slot.RunThen. Only a
-// success is relayed: what failed will be delivered later, so the provider must
-// not send it again.
+// success that came whole is relayed: what failed will be delivered later, so the
+// provider must not send it again.
 func (r *relay) done(a forward.Answer, s retrystore.Settlement, made bool) {
-	if !made || s.State != retrystore.Delivered || len(a.Body) > maxRelay {
+	if !made || s.State != retrystore.Delivered || a.Header == nil || len(a.Body) > maxRelay {
 		r.answers <- nil
 		return
 	}
-	header := make(map[string][]string, len(a.Header))
+	header := make(http.Header, len(a.Header))
 	for name, values := range a.Header {
 		if _, own := notRelayed[name]; !own {
 			header[name] = values
@@ -53,7 +53,7 @@ func (r *relay) done(a forward.Answer, s retrystore.Settlement, made bool) {
 	}
 	r.answers <- &answer{
 		code: a.Status, word: "delivered", header: header,
-		raw: &verify.Answer{ContentType: http.Header(a.Header).Get("Content-Type"), Body: string(a.Body)},
+		raw: &verify.Answer{ContentType: a.Header.Get("Content-Type"), Body: string(a.Body)},
 	}
 }
 

@@ -29,25 +29,22 @@ func (s *resigner) late(d *retrystore.Delivery) bool {
 	return d.Attempts > 0 || s.now().Sub(d.Event.ReceivedAt) > resignAfter
 }
 
-// sign renews the signature in the header of an attempt and keeps what it replaces.
-func (s *resigner) sign(d *retrystore.Delivery, header http.Header) error {
-	names := s.verifier.Headers()
-	before := make(map[string][]string, len(names))
-	for _, name := range names {
-		before[name] = header.Values(name)
-	}
-	event := d.Event
+// sign returns the header of an attempt with a new signature, and keeps what it
+// replaces. If that cannot be done the provider's own signature stays: an
+// application that checks no timestamp takes it.
+func (s *resigner) sign(d *retrystore.Delivery, header http.Header) http.Header {
+	event, signed := d.Event, header.Clone()
 	err := s.verifier.Sign(&verify.Request{
 		Method: event.Method, Scheme: event.Scheme, Host: event.Host, URI: event.URI,
-		Header: header, Body: event.Body,
+		Header: signed, Body: event.Body,
 	}, s.now())
 	if err != nil {
-		return err
+		return header
 	}
-	for name, values := range before {
-		if len(values) > 0 && header.Get(name) != values[0] {
-			header[textproto.CanonicalMIMEHeaderKey(originalPrefix+name)] = values
+	for _, name := range s.verifier.Headers() {
+		if before := header.Values(name); len(before) > 0 && signed.Get(name) != before[0] {
+			signed[textproto.CanonicalMIMEHeaderKey(originalPrefix+name)] = before
 		}
 	}
-	return nil
+	return signed
 }

@@ -1,9 +1,10 @@
 package caddywebhooks
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"regexp"
 	"strings"
@@ -15,6 +16,9 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
+
+// maxMaxBody bounds max_body: bodies are held in memory.
+const maxMaxBody = 1 << 30
 
 // custom is the provider whose scheme the config describes.
 const custom = "custom"
@@ -94,8 +98,8 @@ func (h *Handler) checkSettings() error {
 	switch {
 	case !namePattern.MatchString(h.Name):
 		return fmt.Errorf("name %q: want up to 128 letters, digits and . _ : / @ -, beginning with a letter or digit", h.Name)
-	case h.MaxBody < 0:
-		return fmt.Errorf("max_body is %d: want a positive size", h.MaxBody)
+	case h.MaxBody < 0 || h.MaxBody > maxMaxBody:
+		return fmt.Errorf("max_body is %d: want 1 to %d bytes", h.MaxBody, maxMaxBody)
 	case h.Respond != "" && h.Respond != respondAccepted && h.Respond != respondUpstream:
 		return fmt.Errorf("respond %q: want %s or %s", h.Respond, respondAccepted, respondUpstream)
 	case h.RespondTimeout < 0:
@@ -107,7 +111,18 @@ func (h *Handler) checkSettings() error {
 	if ttl := time.Duration(h.DedupeTTL); ttl <= 0 || h.verifier.SignedTimestamp() && ttl < minTTL {
 		return fmt.Errorf("dedupe_ttl is %s: want at least %s, twice the tolerance, because a webhook stays valid that long", ttl, minTTL)
 	}
-	return errors.Join(h.checkLimits(), h.checkSources())
+	return errors.Join(h.checkContentTypes(), h.checkLimits(), h.checkSources())
+}
+
+func (h *Handler) checkContentTypes() error {
+	for i, text := range h.ContentTypes {
+		media, parameters, err := mime.ParseMediaType(text)
+		if err != nil || len(parameters) > 0 {
+			return fmt.Errorf("content_type %q: want a media type without parameters, such as application/json", text)
+		}
+		h.ContentTypes[i] = media // lower-case
+	}
+	return nil
 }
 
 func (h *Handler) checkLimits() error {
@@ -150,9 +165,7 @@ func (h *Handler) checkSources() error {
 // sameSettings tells copies of one directive on several servers from two
 // endpoints that want one name.
 func (h *Handler) sameSettings(other *Handler) bool {
-	a, errA := json.Marshal(h)
-	b, errB := json.Marshal(other)
-	return errA == nil && errB == nil && string(a) == string(b)
+	return bytes.Equal(h.settings, other.settings)
 }
 
 // signatureRefused tells the caller as little as DESIGN's table allows, and the

@@ -65,7 +65,8 @@ type FileStore struct {
 	// the last dedupe_ttl. Each takes up to 61 bytes of memory. At the bound
 	// providers are answered 503, since an event that cannot be remembered could
 	// be taken twice. Default: as many as fit into a quarter of the memory limit
-	// that Caddy runs with (GOMEMLIMIT), and at least 8 million.
+	// that Caddy runs with (GOMEMLIMIT), and at least 8 million. A change takes
+	// effect when the store is opened: at the next start of Caddy.
 	MaxKeys int `json:"max_keys,omitempty"`
 }
 

@@ -17,6 +17,27 @@ func (v *Verifier) CanSign() bool {
 	return slices.ContainsFunc(v.schemes, func(s *scheme) bool { return s.signer != nil })
 }
 
+// CanResign reports whether a webhook that came in can be signed again with a
+// new time by changing nothing but its headers: there is a key, what Sign writes
+// goes into headers, and the URL, of which a proxy may know another form than
+// the provider, is not signed.
+func (v *Verifier) CanResign() bool {
+	return v.CanSign() && !slices.ContainsFunc(v.schemes, func(s *scheme) bool {
+		return s.signer != nil && !s.resignable()
+	})
+}
+
+func (s *scheme) resignable() bool {
+	for _, written := range []Source{s.Signature, s.Timestamp.Source, s.BodyDigest} {
+		if !written.IsZero() && written.From != FromHeader {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(s.contents, func(t template) bool {
+		return t.uses(partURL, partURLWithPort, partURLWithoutPort, partPath)
+	})
+}
+
 // Sign signs r as the provider would at that time, with the first secret. It
 // sets or overwrites what belongs to the scheme: signature, timestamp, and an
 // id where one is signed and r has none. Of several sets of headers that the

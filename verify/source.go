@@ -3,7 +3,6 @@ package verify
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -144,16 +143,4 @@ func firstOf(sources []Source, d *document) string {
 // identifies reports whether value can go into headers, logs and stores as it is.
 func identifies(value string) bool {
 	return len(value) <= maxIdentity && utf8.ValidString(value) && !strings.ContainsFunc(value, unicode.IsControl)
-}
-
-// headerNames adds the canonical name of s to names if it is a header.
-func (s Source) headerNames(names []string) []string {
-	if s.From != FromHeader {
-		return names
-	}
-	name := http.CanonicalHeaderKey(s.Name)
-	if slices.Contains(names, name) {
-		return names
-	}
-	return append(names, name)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -44,12 +45,13 @@ type Options struct {
 // Verifier checks and signs the webhooks of one provider with one set of keys.
 // It is safe for concurrent use.
 type Verifier struct {
-	provider  *Provider
-	schemes   []*scheme // those that have a key
-	headers   []string
-	tolerance time.Duration
-	now       func() time.Time
-	newID     func() string
+	provider   *Provider
+	schemes    []*scheme // those that have a key
+	headers    []string
+	parameters []string // of the query
+	tolerance  time.Duration
+	now        func() time.Time
+	newID      func() string
 }
 
 // Result is what is known of a webhook after its signature was found right.
@@ -88,13 +90,7 @@ func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range schemes {
-		v.headers = s.Signature.headerNames(v.headers)
-		v.headers = s.Timestamp.headerNames(v.headers)
-		if s.signsID {
-			v.headers = s.ID.headerNames(v.headers)
-		}
-	}
+	v.headers, v.parameters = names(schemes)
 	if err := arm(schemes, o); err != nil {
 		return nil, err
 	}
@@ -115,9 +111,43 @@ func (p *Provider) compile() ([]*scheme, error) {
 }
 
 // Headers returns the canonical names of the headers that belong to the
-// provider's schemes: signature, timestamp, and id where it is signed. Sign
-// overwrites them. The slice is the caller's.
+// provider's schemes: signature, timestamp, and whatever else is signed. The
+// slice is the caller's.
 func (v *Verifier) Headers() []string { return slices.Clone(v.headers) }
+
+// Parameters is the same for parameters of the URL's query.
+func (v *Verifier) Parameters() []string { return slices.Clone(v.parameters) }
+
+// names lists the headers and query parameters that the schemes read, each once.
+func names(schemes []*scheme) (headers, parameters []string) {
+	for _, s := range schemes {
+		for _, source := range s.reads() {
+			switch name := http.CanonicalHeaderKey(source.Name); {
+			case source.From == FromHeader && !slices.Contains(headers, name):
+				headers = append(headers, name)
+			case source.From == FromQuery && !slices.Contains(parameters, source.Name):
+				parameters = append(parameters, source.Name)
+			}
+		}
+	}
+	return headers, parameters
+}
+
+// reads lists where the scheme looks to verify a webhook, besides URL and body.
+func (s *scheme) reads() []Source {
+	sources := []Source{s.Signature, s.Timestamp.Source, s.BodyDigest}
+	if s.signsID {
+		sources = append(sources, s.ID)
+	}
+	for _, t := range s.contents {
+		for _, p := range t.parts {
+			if p.kind == partSource {
+				sources = append(sources, p.source)
+			}
+		}
+	}
+	return sources
+}
 
 // SignedTimestamp reports whether a timestamp is signed, so that a webhook
 // that is sent on later needs a new signature.

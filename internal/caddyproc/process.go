@@ -66,6 +66,7 @@ func (p *Process) Start() error {
 		case <-time.After(10 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
+			p.Kill()
 			return errors.Join(fmt.Errorf("caddy does not listen on %s", p.Address), p.LastWords())
 		}
 	}

@@ -1,6 +1,8 @@
 package caddywebhooks
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -65,10 +67,22 @@ func timestamp(d *caddyfile.Dispenser, into *verify.Timestamp) (err error) {
 	return nil
 }
 
+// templateVariables undoes what the Caddyfile adapter makes of the variables that
+// are spelled like its own short placeholders.
+var templateVariables = strings.NewReplacer(
+	"{http.request.method}", "{method}",
+	"{http.request.uri.path}", "{path}",
+	"{http.request.header.", "{header.",
+	"{http.request.uri.query.", "{query.",
+)
+
 func contents(d *caddyfile.Dispenser, s *verify.Scheme) error {
 	var all []string
 	if err := someArgs(d, &all); err != nil {
 		return err
+	}
+	for i, template := range all {
+		all[i] = templateVariables.Replace(template)
 	}
 	s.Content, s.Alternatives = all[0], all[1:]
 	return nil

@@ -15,17 +15,15 @@ import (
 )
 
 func init() {
-	caddy.RegisterModule(new(panicking))
-	httpcaddyfile.RegisterHandlerDirective("test_panic", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-		return new(panicking), nil
-	})
-	httpcaddyfile.RegisterDirectiveOrder("test_panic", httpcaddyfile.Before, "respond")
-
-	caddy.RegisterModule(new(hanger))
-	httpcaddyfile.RegisterHandlerDirective("test_hang", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-		return new(hanger), nil
-	})
-	httpcaddyfile.RegisterDirectiveOrder("test_hang", httpcaddyfile.Before, "respond")
+	for name, handler := range map[string]caddyhttp.MiddlewareHandler{
+		"test_panic": new(panicking), "test_hang": new(hanger), "test_flush": new(flusher),
+	} {
+		caddy.RegisterModule(handler.(caddy.Module))
+		httpcaddyfile.RegisterHandlerDirective(name, func(httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+			return handler, nil
+		})
+		httpcaddyfile.RegisterDirectiveOrder(name, httpcaddyfile.Before, "respond")
+	}
 }
 
 // hanger is a handler that answers nothing until hanging is closed.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
 // exampleRuns do with each example what the comment on top of it says.
@@ -53,6 +55,9 @@ type example struct {
 // startExample loads an example as it is, with ports and files of the test's own.
 func startExample(t *testing.T, name string, env ...string) *example {
 	t.Helper()
+	before := budgets // outlive configs, and so would outlive this test
+	budgets = limiter.NewLocal(limiter.LocalOptions{})
+	t.Cleanup(func() { budgets = before })
 	port, adminPort := freePort(t), freePort(t)
 	env = append(env, "PORT="+port, "ADMIN_PORT="+adminPort, "STORE="+filepath.Join(t.TempDir(), "store.db"))
 	for _, pair := range env {

@@ -43,7 +43,7 @@ func hostileRequests(t *testing.T, a *arena) {
 	a.try(t, "HTTP/1.0 without Host", func(m message) string { m.proto = "HTTP/1.0"; return m.without("Host").String() })
 	a.try(t, "HTTP/1.0 kept alive", func(m message) string { m.proto = "HTTP/1.0"; return m.with("Connection", "keep-alive").String() })
 
-	for _, host := range []string{"", "a b", "..", "...", "a/b", "a@b", "[::1", "a:b:c", "\x00", "\xff", "a,b", strings.Repeat("h", 5000), "evil.example:80"} {
+	for _, host := range []string{"", "a b", "..", "...", "a/b", "a@b", "[::1", "a:b:c", "127.0.0.1:1:2", "\x00", "\xff", "a,b", strings.Repeat("h", 5000), "evil.example:80"} {
 		a.try(t, fmt.Sprintf("host %.40q", host), func(m message) string { return m.set("Host", host).String() })
 	}
 	a.try(t, "without Host", func(m message) string { return m.without("Host").String() })

@@ -59,10 +59,12 @@ func (r *Request) hostWithPort() string {
 }
 
 // hostWithoutPort is the host without any port. The colons of an IPv6 address
-// are inside brackets.
+// are inside brackets. What has more of them is no host and port, and stays:
+// otherwise h:1:2 would pass for h:1.
 func (r *Request) hostWithoutPort() string {
 	colon := strings.LastIndexByte(r.Host, ':')
-	if colon < 0 || colon < strings.LastIndexByte(r.Host, ']') {
+	bracket := strings.LastIndexByte(r.Host, ']')
+	if colon < 0 || colon < bracket || strings.Contains(r.Host[bracket+1:colon], ":") {
 		return r.Host
 	}
 	return r.Host[:colon]

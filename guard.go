@@ -39,10 +39,12 @@ func (h *Handler) guard(in *inbound, w http.ResponseWriter, next caddyhttp.Handl
 		in.outcome = "passed"
 		return nil, next.ServeHTTP(w, h.guardedRequest(in))
 	}
-	if err := h.app.ready(in.r.Context()); err != nil {
+	ctx, cancel := in.storeContext()
+	defer cancel()
+	if err := h.app.ready(ctx); err != nil {
 		return unavailable(retrySoon, "store_unavailable", err), nil
 	}
-	hold, err := h.app.store.HoldKey(in.r.Context(), key, guardLease)
+	hold, err := h.app.store.HoldKey(ctx, key, guardLease)
 	switch {
 	case err != nil:
 		return storeRefused(err), nil

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -22,6 +21,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/caddyproc"
 )
 
 // running is a real Caddy in this process, loaded with a Caddyfile. Caddy's
@@ -38,8 +39,32 @@ type running struct {
 // options. The store is a file in the test's directory.
 func startCaddy(t *testing.T, directives, extra string) *running {
 	t.Helper()
+	store := filepath.Join(t.TempDir(), "deliveries.db")
+	var c *running
+	for tries := 0; ; tries++ {
+		c = newRunning(t, store, extra)
+		err := c.load(directives)
+		if err == nil {
+			break
+		}
+		// Somebody may have taken a port since it was found free.
+		if tries == 3 || !errors.Is(err, syscall.EADDRINUSE) && !strings.Contains(err.Error(), "address already in use") {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Error(err)
+		}
+		draining.Wait()
+	})
+	return c
+}
+
+func newRunning(t *testing.T, store, extra string) *running {
+	t.Helper()
 	port, adminPort := freePort(t), freePort(t)
-	c := &running{
+	return &running{
 		t: t, port: port,
 		site:  "http://127.0.0.1:" + port,
 		admin: "http://127.0.0.1:" + adminPort,
@@ -51,18 +76,8 @@ func startCaddy(t *testing.T, directives, extra string) *running {
 	webhooks {
 		store file %s
 	}
-	%s`, adminPort, filepath.Join(t.TempDir(), "deliveries.db"), extra),
+	%s`, adminPort, store, extra),
 	}
-	if err := c.load(directives); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := caddy.Stop(); err != nil {
-			t.Error(err)
-		}
-		draining.Wait()
-	})
-	return c
 }
 
 // load replaces the running config by one with these directives.
@@ -81,12 +96,10 @@ func adapt(caddyfile string) ([]byte, error) {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := caddyproc.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	return port
 }
 

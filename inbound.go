@@ -2,6 +2,7 @@ package caddywebhooks
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -76,6 +77,13 @@ func (h *Handler) newInbound(w http.ResponseWriter, r *http.Request) *inbound {
 	}
 	in.signed = verify.Request{Method: r.Method, Scheme: in.scheme, Host: host, URI: uri, Header: r.Header}
 	return in
+}
+
+// storeContext bounds a wait for the store. By then the webhook is whole and
+// verified: that the provider hangs up, or has shut its side of the connection,
+// is no reason to refuse it.
+func (in *inbound) storeContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(in.r.Context()), storeTime)
 }
 
 // lastOf is the last element of a comma-separated header: what the trusted

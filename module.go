@@ -5,7 +5,6 @@
 package caddywebhooks
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -349,9 +348,7 @@ func (h *Handler) accept(in *inbound) *answer {
 	if h.Respond == respondUpstream {
 		relay = newRelay()
 	}
-	// The webhook is whole and verified. If the provider hangs up now, or has shut
-	// its side of the connection, that is no reason to refuse it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(in.r.Context()), storeTime)
+	ctx, cancel := in.storeContext()
 	defer cancel()
 	duplicate, err := h.app.accept(ctx, in.targets, retrystore.Submission{
 		Key:    h.eventKey(in),
@@ -365,7 +362,7 @@ func (h *Handler) accept(in *inbound) *answer {
 		return acknowledge(http.StatusOK, "duplicate", h.provider)
 	}
 	if relay != nil {
-		if a := relay.wait(in.r.Context(), time.Duration(h.RespondTimeout)); a != nil {
+		if a := relay.wait(time.Duration(h.RespondTimeout)); a != nil {
 			return a
 		}
 	}

@@ -1,7 +1,6 @@
 package caddywebhooks
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -66,14 +65,13 @@ var notRelayed = map[string]struct{}{
 
 // wait returns the application's answer, or nil if the provider should be told
 // that the event is stored, and no more.
-func (r *relay) wait(ctx context.Context, limit time.Duration) *answer {
+func (r *relay) wait(limit time.Duration) *answer {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case a := <-r.answers:
 		return a
 	case <-timer.C:
-	case <-ctx.Done():
+		return nil
 	}
-	return nil
 }

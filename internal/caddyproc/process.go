@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -31,15 +32,22 @@ type Process struct {
 	exited  chan struct{}
 }
 
-// FreePort returns a TCP port of the loopback interface that nobody uses now.
+// FreePort returns a TCP port of the loopback interface that nobody uses now. It
+// is below the range from which systems take the ports of outgoing connections
+// (32768 and up on Linux, RFC 6335 says 49152): there, somebody who dials a
+// listener that is down for a moment may get its very port.
 func FreePort() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const from, count, tries = 20000, 10000, 100
+	var err error
+	for range tries {
+		address := fmt.Sprintf("127.0.0.1:%d", from+rand.IntN(count))
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", address); err == nil {
+			_, port, _ := net.SplitHostPort(address)
+			return port, listener.Close()
+		}
 	}
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	return port, err
+	return "", err
 }
 
 // Start runs Caddy and waits until it takes connections.

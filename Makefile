@@ -11,16 +11,19 @@ TESTFLAGS ?=
 
 .PHONY: demo run test build lint deps vectors
 
-demo: bin/caddy
-	go run ./examples/quickstart/demo -caddy bin/caddy
+demo: bin/caddy bin/demo
+	bin/demo
 
-run: bin/caddy
-	go run ./examples/quickstart/demo -caddy bin/caddy -keep
+run: bin/caddy bin/demo
+	@bin/demo -keep
 
 build: bin/caddy
 
 bin/caddy: $(SOURCES)
 	go tool xcaddy build $(CADDY_VERSION) --with $(MODULE)@v0.0.0=. --output $@
+
+bin/demo: $(SOURCES)
+	go build -o $@ ./examples/quickstart/demo
 
 test: deps
 	CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) ./...

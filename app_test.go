@@ -190,7 +190,7 @@ func TestRefusedConfigs(t *testing.T) {
 		{"unset variable", "webhooks github {\nsecret {env.SURELY_NOT_SET}\n" + forward, "SURELY_NOT_SET"},
 		{"empty variable", "webhooks github {\nsecret {env.EMPTY_SECRET}\n" + forward, "EMPTY_SECRET"},
 		{"missing file", "webhooks github {\nsecret {file./surely/not/there}\n" + forward, "/surely/not/there"},
-		{"empty file", "webhooks github {\nsecret {file." + empty + "}\n" + forward, "is empty"},
+		{"empty file", "webhooks github {\nsecret {file." + empty + "}\n" + forward, "empty"},
 		{"two of one name", "webhooks /a github {\nsecret x\n" + forward + "\nwebhooks /b github {\nsecret y\n" + forward, "another endpoint has this name"},
 		{"two equal ones", "webhooks /a github {\nsecret x\n" + forward + "\nwebhooks /b github {\nsecret x\n" + forward, "another endpoint has this name"},
 		{"two destinations of one name", "webhooks github {\nsecret x\nforward a:1\nforward a:1\n}", "two destinations are named"},

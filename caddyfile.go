@@ -1,7 +1,11 @@
 package caddywebhooks
 
 import (
+	"cmp"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -21,9 +25,16 @@ func init() {
 
 // parseHandler sets up the directive.
 func parseHandler(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	h := new(Handler)
+	h, start := new(Handler), *helper.Dispenser // errors about the whole name its first line
 	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
 		return nil, err
+	}
+	start.Next()
+	if len(h.Secrets)+len(h.PublicKeys) == 0 {
+		return nil, start.Errf("no secret: add `secret <secret>`, or `public_key <key>` where %s signs with a private key", h.Provider)
+	}
+	if err := claimName(helper, h); err != nil {
+		return nil, start.WrapErr(err)
 	}
 	for _, f := range h.Forward {
 		if err := f.finalize(helper); err != nil {
@@ -31,6 +42,23 @@ func parseHandler(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, err
 		}
 	}
 	return h, nil
+}
+
+// claimName refuses a second endpoint of one name in a Caddyfile. (App.register
+// does for any config, but knows no lines.)
+func claimName(helper httpcaddyfile.Helper, h *Handler) error {
+	const key = "webhooks.endpoints"
+	names, ok := helper.State[key].(map[string]struct{})
+	if !ok {
+		names = make(map[string]struct{})
+		helper.State[key] = names
+	}
+	name := cmp.Or(h.Name, h.Provider)
+	if _, taken := names[name]; taken {
+		return fmt.Errorf("endpoint %s: %w", name, errNameTaken)
+	}
+	names[name] = struct{}{}
+	return nil
 }
 
 // subdirectives reads the lines of a block. Each line has a parser, which is
@@ -44,7 +72,7 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 		name := d.Val()
 		parse, ok := s[name]
 		if !ok {
-			return d.Errf("unrecognized subdirective %q", name)
+			return d.Errf("unrecognized subdirective %q: want one of: %s", name, strings.Join(slices.Sorted(maps.Keys(s)), ", "))
 		}
 		if _, again := seen[name]; again && !slices.Contains(repeatable, name) {
 			return d.Errf("subdirective %q is repeated", name)

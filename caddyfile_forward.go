@@ -41,6 +41,11 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 	if _, err := f.reverseProxy(); err != nil {
 		return start.WrapErr(err)
 	}
+	for _, other := range h.Forward {
+		if other.Name == f.Name {
+			return start.WrapErr(errDestinationTaken(f.Name))
+		}
+	}
 	h.Forward = append(h.Forward, f)
 	return nil
 }

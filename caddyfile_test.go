@@ -119,7 +119,7 @@ func TestAdaptErrors(t *testing.T) {
 		{"bad jitter", "forward a:1 {\nretry {\njitter 200%\n}\n}", "jitter is \"200%\""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := adapt("example.com {\nwebhooks /hook github {\n" + test.block + "\n" + forward + "\n}\n}")
+			_, err := adapt("example.com {\nwebhooks /hook github {\n" + test.block + "\n" + forward + "\nsecret x\n}\n}")
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("error is %v: want one with %q", err, test.want)
 			}
@@ -132,6 +132,11 @@ func TestAdaptErrors(t *testing.T) {
 		{"no provider", "example.com {\nwebhooks\n}", "the provider is missing"},
 		{"unknown provider", "example.com {\nwebhooks /x strip {\n}\n}", `unknown provider "strip"`},
 		{"two providers", "example.com {\nwebhooks /x stripe github {\n}\n}", `unexpected argument "github"`},
+		{"no secret", "example.com {\nwebhooks /x stripe {\nforward a:1\n}\n}", "Caddyfile:2"},
+		{"no secret", "example.com {\nwebhooks /x stripe {\nforward a:1\n}\n}", "no secret"},
+		{"two of one name", "example.com {\nwebhooks /x stripe {\nsecret x\n}\nwebhooks /y stripe {\nsecret x\n}\n}", "Caddyfile:5"},
+		{"two of one name", "a.com {\nwebhooks /x stripe {\nsecret x\n}\n}\nb.com {\nwebhooks /y stripe {\nsecret x\n}\n}", "another endpoint has this name"},
+		{"two destinations of one name", "example.com {\nwebhooks /x stripe {\nsecret x\nforward a:1\nforward a:1\n}\n}", "Caddyfile:5"},
 		{"unknown option", "{\nwebhooks {\nstores file\n}\n}", `unrecognized subdirective "stores"`},
 		{"unknown store", "{\nwebhooks {\nstore tape\n}\n}", "webhooks.stores.tape"},
 		{"store without backend", "{\nwebhooks {\nstore\n}\n}", "wrong argument count"},

@@ -29,6 +29,7 @@ list, show, replay, purge and stats talk to the admin API of a running Caddy. si
 send make webhooks as a provider would, to try an endpoint.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.AddCommand(listCommand(), showCommand(), replayCommand(), purgeCommand(), statsCommand(), signCommand(), sendCommand())
+			cmd.Args = cobra.NoArgs // else a misspelled command would look like success
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		},
 	})
@@ -50,7 +51,7 @@ func adminCommand(cmd *cobra.Command, run func(admin adminClient, args []string)
 		if err != nil {
 			return err
 		}
-		return run(adminClient{address: address, timeout: adminTimeout, json: asJSON, out: cmd.OutOrStdout()}, args)
+		return run(adminClient{address: strings.TrimPrefix(address, "http://"), timeout: adminTimeout, json: asJSON, out: cmd.OutOrStdout()}, args)
 	}
 	return cmd
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -38,6 +39,9 @@ func (s *signer) flags(cmd *cobra.Command) {
 
 // webhooks returns a function that makes a signed webhook at each call.
 func (s *signer) webhooks(target *url.URL) (func() (*verify.Request, error), error) {
+	if s.provider == custom {
+		return nil, errors.New("schemes of provider custom are in a config only: sign and send cannot make them")
+	}
 	provider, ok := verify.Lookup(s.provider)
 	if !ok {
 		return nil, unknownProvider(s.provider)
@@ -50,6 +54,14 @@ func (s *signer) webhooks(target *url.URL) (func() (*verify.Request, error), err
 	if err != nil {
 		return nil, err
 	}
+	further := make(http.Header)
+	for _, header := range s.headers {
+		name, value, ok := strings.Cut(header, ":")
+		if !ok {
+			return nil, fmt.Errorf("header %q: want 'Name: value'", header)
+		}
+		further.Set(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
 	return func() (*verify.Request, error) {
 		id := s.eventID
 		if id == "" {
@@ -59,13 +71,7 @@ func (s *signer) webhooks(target *url.URL) (func() (*verify.Request, error), err
 		if body != nil {
 			r.Body = body
 		}
-		for _, header := range s.headers {
-			name, value, ok := strings.Cut(header, ":")
-			if !ok {
-				return nil, fmt.Errorf("header %q: want 'Name: value'", header)
-			}
-			r.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
-		}
+		maps.Copy(r.Header, further)
 		return r, verifier.Sign(r, time.Now())
 	}, nil
 }
@@ -213,10 +219,23 @@ func (s *sendRun) run(out io.Writer, count int) error {
 	}
 	for answer := range s.answers {
 		if !strings.HasPrefix(answer, "2") {
-			return errors.New("not every webhook was accepted")
+			return errors.New("not every webhook was accepted" + hint(answer))
 		}
 	}
 	return nil
+}
+
+// hint says what is likely wrong.
+func hint(answer string) string {
+	switch {
+	case strings.HasSuffix(answer, "https_required"):
+		return ": use an https URL, or `require_https off` in the endpoint"
+	case strings.HasPrefix(answer, "401"):
+		return ": --secret is not the endpoint's, or the endpoint is another provider's; Caddy's log has the reason"
+	case strings.HasPrefix(answer, "404"):
+		return ": there is no webhooks endpoint at that URL"
+	}
+	return ""
 }
 
 func (s *sendRun) sendOne() {

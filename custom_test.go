@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -102,17 +103,19 @@ func TestCustomSecretIsMasked(t *testing.T) {
 	}
 }
 
-// TestNameOnTwoServers: endpoints that differ only in their `handle` are not copies of one.
+// TestNameOnTwoServers: endpoints that differ only in their `handle` are not
+// copies of one. (In a Caddyfile the second name is refused earlier.)
 func TestNameOnTwoServers(t *testing.T) {
 	c := startCaddy(t, "respond 200", "")
-	endpoint := func(answer string) string {
-		return fmt.Sprintf("webhooks /github github {\nsecret x\nforward {\nname app\nhandle {\nrespond %s\n}\n}\n}", answer)
+	endpoint := func(name, answer string) string {
+		return fmt.Sprintf("webhooks /github github {\nname %s\nsecret x\nforward {\nname app\nhandle {\nrespond %s\n}\n}\n}", name, answer)
 	}
 	config, err := adapt(fmt.Sprintf("{\n%s\n}\nhttp://127.0.0.1:%s {\n%s\n}\nhttp://127.0.0.1:%s {\n%s\n}",
-		c.options, c.port, endpoint("200"), freePort(t), endpoint("201")))
+		c.options, c.port, endpoint("one", "200"), freePort(t), endpoint("two", "201")))
 	if err != nil {
 		t.Fatal(err)
 	}
+	config = bytes.ReplaceAll(config, []byte(`"name":"two"`), []byte(`"name":"one"`))
 	if err := caddy.Load(config, true); err == nil || !strings.Contains(err.Error(), "another endpoint has this name") {
 		t.Errorf("error is %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -29,6 +30,8 @@ func inProgress(until time.Time, now time.Time) *answer {
 		retryAfter: min(max(1, int(until.Sub(now).Seconds())), retrySoon),
 	}
 }
+
+var errNoNextHandler = errors.New("no handler after this endpoint answered: add `forward`, or a handler that does the work")
 
 // guard is the mode without `forward`: the next handler does the work while the
 // provider waits, and the event is remembered once that succeeded. It returns an
@@ -61,7 +64,8 @@ func (h *Handler) guard(in *inbound, w http.ResponseWriter, next caddyhttp.Handl
 		return nil, err
 	}
 	if !g.wroteHeader {
-		g.WriteHeader(http.StatusOK) // what net/http sends for a handler that wrote nothing
+		// Caddy's end of a route answers nothing: there is nobody who did the work.
+		return unavailable(retryLater, "no_handler", errNoNextHandler), nil
 	}
 	return nil, nil
 }

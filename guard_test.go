@@ -130,6 +130,16 @@ func TestGuardPanic(t *testing.T) {
 	}
 }
 
+// TestGuardWithoutHandler: nobody did the work, so the event must not be lost
+// by a forgotten `forward`.
+func TestGuardWithoutHandler(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, guardSite(app, ""), "")
+	for range 2 {
+		checkAnswer(t, c.do(c.githubRequest("/github", "nobody", "{}")), 503, "unavailable")
+	}
+}
+
 func TestGuardWithoutDedupe(t *testing.T) {
 	app := startApplication(t)
 	c := startCaddy(t, strings.Replace(guardSite(app, "reverse_proxy APP"), "require_https off", "require_https off\ndedupe off", 1), "")

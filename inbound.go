@@ -214,7 +214,7 @@ func (h *Handler) newEvent(in *inbound) *retrystore.Event {
 		EventID:       in.eventID,
 		EventType:     in.eventType,
 		CorrelationID: in.correlationID,
-		ReceivedAt:    in.receivedAt,
+		ReceivedAt:    in.receivedAt.Truncate(time.Millisecond), // as stores keep it
 		Method:        in.r.Method,
 		Scheme:        in.scheme,
 		Host:          in.r.Host,

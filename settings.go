@@ -26,6 +26,9 @@ const custom = "custom"
 // namePattern keeps names readable in URLs, logs and metrics.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$`)
 
+// placeholder finds what a value refers to, without the rest of the value.
+var placeholder = regexp.MustCompile(`\{[^{}]+\}`)
+
 // lookUpProvider finds the provider's row, or makes one of the `verify` block.
 func (h *Handler) lookUpProvider() (*verify.Provider, error) {
 	switch {
@@ -79,14 +82,15 @@ func expand(setting string, values []string) ([]string, error) {
 	for i, value := range values {
 		expanded, err := replacer.ReplaceOrErr(value, true, true)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", setting, err)
+			return nil, fmt.Errorf("%s: %s is not set, empty, or cannot be read by Caddy",
+				setting, strings.Join(placeholder.FindAllString(value, -1), " or "))
 		}
 		// Files end in a newline that is not part of the secret.
 		if strings.HasPrefix(value, "{file.") {
 			expanded = strings.TrimRight(expanded, "\r\n")
 		}
 		if expanded == "" {
-			return nil, fmt.Errorf("%s is empty", setting)
+			return nil, fmt.Errorf("%s: %s is empty", setting, value)
 		}
 		out[i] = expanded
 	}
@@ -155,11 +159,15 @@ func (h *Handler) checkSources() error {
 	for _, f := range h.Forward {
 		f.setDefaultName()
 		if _, taken := names[f.Name]; taken {
-			return fmt.Errorf("two destinations are named %q: give one of them another with `name`", f.Name)
+			return errDestinationTaken(f.Name)
 		}
 		names[f.Name] = struct{}{}
 	}
 	return nil
+}
+
+func errDestinationTaken(name string) error {
+	return fmt.Errorf("two destinations are named %q: give one of them another with `name`", name)
 }
 
 // sameSettings tells copies of one directive on several servers from two

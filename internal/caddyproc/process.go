@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -55,8 +56,18 @@ func (p *Process) Start() error {
 	if p.Log == nil {
 		p.Log = new(Tail)
 	}
+	// Whoever answers there already would be taken for our Caddy.
+	probe, err := net.Listen("tcp", p.Address)
+	if err != nil {
+		return fmt.Errorf("caddy cannot listen: %w", err)
+	}
+	if err := probe.Close(); err != nil {
+		return err
+	}
 	p.command = exec.Command(p.Binary, "run", "--config", p.Config, "--adapter", "caddyfile")
 	p.command.Env = append(os.Environ(), p.Env...)
+	// In a process group of its own, so that Ctrl-C reaches it once: through Stop.
+	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.command.Stdout, p.command.Stderr = p.Log, p.Log
 	if err := p.command.Start(); err != nil {
 		return err
@@ -79,6 +90,9 @@ func (p *Process) Start() error {
 		}
 	}
 }
+
+// Exited is closed when the process has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
 
 // Stop ends Caddy the polite way and waits for its end.
 func (p *Process) Stop() {

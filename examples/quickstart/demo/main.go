@@ -59,8 +59,12 @@ Ctrl-C ends it. deliveries.db keeps what was stored.
 `)
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt, syscall.SIGTERM)
-	<-interrupt
-	return nil
+	select {
+	case <-interrupt:
+		return nil
+	case <-p.Exited():
+		return errors.New("caddy has ended; its log is above")
+	}
 }
 
 // demo is the show. Each scene prints what it does and fails if it went otherwise.

@@ -1,5 +1,5 @@
 // Command demo shows what the proxy does: it starts Caddy with the quickstart
-// config and a small application behind it, sends webhooks signed the way six
+// config and a small application behind it, sends webhooks signed the way the
 // providers sign them, lets the application fail and kills the proxy, and
 // checks that every event arrives. It ends with 0 if all went well.
 package main
@@ -220,7 +220,7 @@ func (s *stage) send(w *webhook, note string, wantCode int, wantWord string) err
 	if err != nil {
 		return err
 	}
-	fmt.Printf("  %-9s %-24s answered %d %-18s %6s\n", w.provider, note, code, word, time.Since(started).Round(100*time.Microsecond))
+	fmt.Printf("  %-17s %-24s answered %d %-18s %6s\n", w.provider, note, code, word, time.Since(started).Round(100*time.Microsecond))
 	if code != wantCode || word != wantWord {
 		return fmt.Errorf("%s was answered %d %s: want %d %s", w.provider, code, word, wantCode, wantWord)
 	}
@@ -236,7 +236,7 @@ func (s *stage) arrive(w *webhook) error {
 	if string(a.body) != string(w.body) {
 		return fmt.Errorf("event %s of %s arrived with another body", w.eventID, w.provider)
 	}
-	fmt.Printf("  %-9s %-24s arrived, attempt %s\n", w.provider, "", a.attempt)
+	fmt.Printf("  %-17s %-24s arrived, attempt %s\n", w.provider, "", a.attempt)
 	return nil
 }
 

@@ -13,16 +13,42 @@ import (
 )
 
 // providers are those of the quickstart config, in its order.
-var providers = []string{"stripe", "github", "slack", "shopify", "twilio", "svix"}
+var providers = []string{"stripe", "github", "slack", "shopify", "twilio", "svix", "standard-webhooks", custom}
+
+// custom is the provider whose scheme the quickstart config describes.
+const custom = "custom"
+
+// lookUp finds the provider's row, or makes that of the config's `verify` block.
+func lookUp(name string) (*verify.Provider, error) {
+	if name == custom {
+		header := func(name string) verify.Source { return verify.Source{From: verify.FromHeader, Name: name} }
+		return verify.Custom(verify.Scheme{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Signature"),
+			Format:    "sha256={hex}",
+			Content:   "{timestamp}.{body}",
+			Timestamp: verify.Timestamp{Source: header("X-Timestamp")},
+			ID:        header("X-Event-Id"),
+			Type:      header("X-Event-Type"),
+		})
+	}
+	row, ok := verify.Lookup(name)
+	if !ok {
+		return nil, fmt.Errorf("no provider %s", name)
+	}
+	return row, nil
+}
 
 // secrets are the quickstart config's own.
 var secrets = map[string]string{
-	"stripe":  "whsec_demo",
-	"github":  "github-demo",
-	"slack":   "slack-demo",
-	"shopify": "shopify-demo",
-	"twilio":  "twilio-demo",
-	"svix":    "whsec_ZGVtby1zZWNyZXQtb2YtMjQtYnl0ZXM=",
+	"stripe":            "whsec_demo",
+	"github":            "github-demo",
+	"slack":             "slack-demo",
+	"shopify":           "shopify-demo",
+	"twilio":            "twilio-demo",
+	"svix":              "whsec_ZGVtby1zZWNyZXQtb2YtMjQtYnl0ZXM=",
+	"standard-webhooks": "whsec_c3RhbmRhcmQtc2VjcmV0LTI0LWJ5dGU=",
+	custom:              "custom-demo",
 }
 
 // webhook is one signed webhook; posting it twice sends the same event twice.
@@ -39,9 +65,9 @@ func newWebhook(provider, address string) (*webhook, error) {
 
 // newWebhookAt signs an event as if it were sent at that time.
 func newWebhookAt(provider, address string, at time.Time) (*webhook, error) {
-	row, ok := verify.Lookup(provider)
-	if !ok {
-		return nil, fmt.Errorf("no provider %s", provider)
+	row, err := lookUp(provider)
+	if err != nil {
+		return nil, err
 	}
 	verifier, err := row.NewVerifier(verify.Options{Secrets: []string{secrets[provider]}})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Provider is who sends: one row of the table. Those that Lookup and Providers
@@ -18,6 +19,29 @@ type Provider struct {
 	Name  string // "stripe": unique, lower-case, as in the configuration
 	Title string // "Stripe"
 	Docs  string // where the provider documents its signatures
+
+	// Category is the part of the table that the row stands in, such as "Payments".
+	Category string
+
+	// Setup tells the operator where the secret is found or made, and what to set
+	// at the provider, in a sentence or two.
+	Setup string
+
+	// SecretPrefix is what the provider's secrets begin with, such as "whsec_";
+	// empty if they have no mark. It explains mistakes, it refuses nothing.
+	SecretPrefix string
+
+	// Notes are what to know besides: what the signature does not cover, and the like.
+	Notes string
+
+	// Deadline is how long the provider waits for an answer; 0 if it does not say.
+	Deadline time.Duration
+
+	// Retries is how the provider tries again, in a few words; empty if it does not say.
+	Retries string
+
+	// Evidence is what vouches for the row.
+	Evidence Evidence
 
 	// Schemes are the ways in which the provider may sign. Those whose signature is
 	// present in a webhook are tried in order; one that proves it is enough.
@@ -40,6 +64,20 @@ type Provider struct {
 	// Ranges is where its webhooks come from; nil if it does not say.
 	Ranges *Ranges
 }
+
+// Evidence is what vouches that a row is right: how its vectors were made.
+type Evidence string
+
+// The kinds of evidence, the strongest first.
+const (
+	// FromSDK: the provider's own library signed the vectors, or accepts them.
+	FromSDK Evidence = "sdk"
+	// FromDocs: the provider's documentation prints them.
+	FromDocs Evidence = "docs"
+	// ByHand: they were made from the words of its documentation, with a tool
+	// other than this package.
+	ByHand Evidence = "hand"
+)
 
 // Lookup returns the provider of that name, as the configuration spells it.
 func Lookup(name string) (*Provider, bool) {

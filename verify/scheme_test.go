@@ -309,7 +309,7 @@ func TestEveryAlgorithmSignsAndVerifies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := requestFor("", "JSON", "the body")
+			r := requestFor("JSON", "the body")
 			if err := v.Sign(r, at); err != nil {
 				t.Fatal(err)
 			}

@@ -92,6 +92,7 @@ func loadVectors(t testing.TB, provider string) []*vector {
 	}
 	var file struct {
 		Provider string
+		Evidence Evidence
 		Vectors  []*vector
 	}
 	if err := json.Unmarshal(text, &file); err != nil {
@@ -99,6 +100,9 @@ func loadVectors(t testing.TB, provider string) []*vector {
 	}
 	if file.Provider != provider || len(file.Vectors) == 0 {
 		t.Fatalf("%s.json: provider %q, %d vectors", provider, file.Provider, len(file.Vectors))
+	}
+	if p, ok := Lookup(provider); ok && p.Evidence != file.Evidence {
+		t.Errorf("%s: the row's evidence is %q, its vectors' %q", provider, p.Evidence, file.Evidence)
 	}
 	for _, x := range file.Vectors {
 		if x.provider, _ = Lookup(provider); x.Scheme != nil {
@@ -144,6 +148,21 @@ func TestEveryProviderHasVectors(t *testing.T) {
 	}
 	for name := range have {
 		t.Errorf("testdata/vectors/%s.json is of no provider in the table", name)
+	}
+}
+
+// TestRowsAreWhole checks what a reader of the table needs.
+func TestRowsAreWhole(t *testing.T) {
+	for _, p := range Providers() {
+		for what, missing := range map[string]bool{
+			"Title": p.Title == "", "Docs": !strings.HasPrefix(p.Docs, "https://"), "Category": p.Category == "",
+			"Setup": !strings.HasSuffix(p.Setup, "."), "Evidence": p.Evidence == "", "Methods": len(p.Methods) == 0,
+			"Notes": p.Notes != "" && !strings.HasSuffix(p.Notes, "."),
+		} {
+			if missing {
+				t.Errorf("%s: %s is missing or has the wrong form", p.Name, what)
+			}
+		}
 	}
 }
 

@@ -3,62 +3,11 @@
 // Every vector of a provider is accepted by that provider's own library, and
 // refused by it with one bit of the body changed, before it is written; unless the
 // library cannot take it (bytes that are not UTF-8), which `source` then says.
-import fs from "node:fs";
-import { accepts, hmac, octokit, stripe, twilio, StandardWebhook, SvixWebhook } from "./sdks.mjs";
+import { accepts, octokit, stripe, twilio, StandardWebhook, SvixWebhook } from "./sdks.mjs";
 import { custom } from "./custom.mjs";
+import { NOW, base, binary, bodies, bodyFields, by, categories, checked as check, form, hmac, ids, json, lib, types, write } from "./lib.mjs";
 
-const NOW = 1767323045; // 2026-01-02T03:04:05Z
-const json = { "content-type": "application/json" };
-const form = { "content-type": "application/x-www-form-urlencoded" };
-const versions = JSON.parse(fs.readFileSync(new URL("package.json", import.meta.url))).dependencies;
-const lib = (name, how) => `${name} ${versions[name]}, ${how}`;
-
-const flip = (buffer) => {
-  const copy = Buffer.from(buffer);
-  if (copy.length === 0) return Buffer.from("x");
-  copy[copy.length >> 1] ^= 1;
-  return copy;
-};
-
-// checked returns the vector if the provider's library accepts it and refuses it
-// when changed.
-async function checked(provider, vector, signedBy) {
-  Date.now = () => vector.now * 1000;
-  const headers = Object.fromEntries(Object.entries(vector.headers).map(([k, v]) => [k.toLowerCase(), v]));
-  const hook = { url: vector.url, method: vector.method ?? "POST", headers, body: bodyOf(vector), secret: signedBy };
-  const name = `${provider}: ${vector.name}`;
-  await Promise.resolve(accepts[provider](hook)).catch((err) => { throw new Error(`${name}: ${err.message}`); });
-  const changed = hook.method === "GET" ? { ...hook, url: hook.url + "0" } : { ...hook, body: flip(hook.body) };
-  let refused = false;
-  try { await accepts[provider](changed); } catch { refused = true; }
-  if (!refused) throw new Error(`${name}: accepted although changed`);
-  return vector;
-}
-
-const bodyOf = (v) => v.body_base64 !== undefined ? Buffer.from(v.body_base64, "base64") : Buffer.from(v.body ?? "");
-
-// bodyFields puts a body into a vector: as text where that is exact.
-function bodyFields(body) {
-  const buffer = Buffer.from(body);
-  return Buffer.from(buffer.toString()).equals(buffer)
-    ? { body: buffer.toString() } : { body_base64: buffer.toString("base64") };
-}
-
-// Bodies that every provider gets; the id and type are where most look.
-const bodies = {
-  "small": '{"id":"evt_1","type":"invoice.paid","event_id":"evt_1"}',
-  "unicode": '{"id":"evt_ü","type":"straße.gebaut","event_id":"evt_ü","text":"日本語 \u2028 🎉 \\u00e9"}',
-  "spaces and line breaks": ' {\r\n  "id" : "evt_3",\t"type":"a.b", "event_id":"evt_3"}\n\n',
-  "large number as id": '{"id":12345678901234567890123,"type":"n","event_id":12345678901234567890123}',
-  "large": JSON.stringify({ id: "evt_large", type: "large", event_id: "evt_large", data: "x".repeat(20_000) }),
-  "escapes in names": '{"i\\u0064":"evt_6","t\\u0079pe":"esc","event_i\\u0064":"evt_6"}',
-};
-const ids = { "small": "evt_1", "unicode": "evt_ü", "spaces and line breaks": "evt_3", "large number as id": "12345678901234567890123", "large": "evt_large", "escapes in names": "evt_6" };
-const types = { "small": "invoice.paid", "unicode": "straße.gebaut", "spaces and line breaks": "a.b", "large number as id": "n", "large": "large", "escapes in names": "esc" };
-const binary = Buffer.from([0x00, 0xff, 0xfe, 0x0a, 0x80, 0xc3, 0x28, 0x0d, 0x0a, 0x00]);
-
-const base = { url: "https://hooks.example.com/in", now: NOW };
-const by = "node:crypto (the library would decode the body as text)";
+const checked = (provider, vector, signedBy) => check(provider, accepts[provider], vector, signedBy);
 
 async function makeStripe() {
   const secret = "whsec_5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH", old = "whsec_old0000000000000000000000000";
@@ -281,7 +230,10 @@ const files = {
   "custom": custom(),
 };
 for (const [provider, vectors] of Object.entries(files)) {
-  const file = new URL(`${provider}.json`, import.meta.url);
-  fs.writeFileSync(file, JSON.stringify({ provider, vectors }, null, 1) + "\n");
-  console.log(`${provider}: ${vectors.length} vectors`);
+  write(provider, provider === "custom" ? "hand" : "sdk", vectors);
+}
+for (const category of await categories()) {
+  for (const [provider, { evidence, vectors }] of Object.entries(await category.make())) {
+    write(provider, evidence, vectors);
+  }
 }

@@ -1,0 +1,38 @@
+package verify
+
+import (
+	"slices"
+	"time"
+)
+
+var standardProviders = []*Provider{
+	{
+		Name:         "standard-webhooks",
+		Title:        "Standard Webhooks",
+		Docs:         "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
+		Setup:        "The secret that the sender shows, with its whsec_ prefix or without; or its public key (whpk_…).",
+		SecretPrefix: "whsec_",
+		Evidence:     FromSDK,
+		Schemes:      standardWebhooks("Webhook-"),
+		EventID:      []Source{header("Webhook-Id")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:         "svix",
+		Title:        "Svix",
+		Docs:         "https://docs.svix.com/receiving/verifying-payloads/how-manual",
+		Setup:        "The endpoint's Signing Secret in the sender's Svix portal.",
+		SecretPrefix: "whsec_",
+		Deadline:     15 * time.Second,
+		Retries:      "7 times over about 28 hours",
+		Evidence:     FromSDK,
+		Schemes:      slices.Concat(standardWebhooks("Svix-"), standardWebhooks("Webhook-")),
+		EventID:      []Source{header("Svix-Id"), header("Webhook-Id")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Ranges:       svixRanges,
+	},
+}

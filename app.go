@@ -117,8 +117,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("loading the store: %w", err)
 	}
 	a.opener = store.(StoreOpener)
-	a.emitter, err = newEmitter(ctx, a.logger)
-	return err
+	if a.emitter, err = newEmitter(ctx, a.logger); err != nil {
+		return err
+	}
+	return a.registerMetrics(ctx.GetMetricsRegistry())
 }
 
 // register adds an endpoint; handlers call it while they are provisioned.
@@ -148,7 +150,10 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
-	dispatcher, err := forward.New(store, a.destinations(), forward.Options{Logger: a.logger, Observer: a.emitter})
+	store = timedStore{store}
+	dispatcher, err := forward.New(store, a.destinations(), forward.Options{
+		Logger: a.logger, Observer: observers{a.emitter, deliveryCounter{}},
+	})
 	if err != nil {
 		releaseStore(key, a.logger)
 		return err

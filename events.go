@@ -108,5 +108,40 @@ func (e *emitter) BreakerChanged(l retrystore.Lane, from, to forward.BreakerStat
 	}
 }
 
-// Interface guard
-var _ forward.Observer = (*emitter)(nil)
+// observers tells several observers the same.
+type observers []forward.Observer
+
+// Attempted implements forward.Observer.
+func (all observers) Attempted(d *retrystore.Delivery, s retrystore.Settlement) {
+	for _, o := range all {
+		o.Attempted(d, s)
+	}
+}
+
+// Settled implements forward.Observer.
+func (all observers) Settled(d *retrystore.Delivery, s retrystore.Settlement) {
+	for _, o := range all {
+		o.Settled(d, s)
+	}
+}
+
+// LeaseLost implements forward.Observer.
+func (all observers) LeaseLost(d *retrystore.Delivery) {
+	for _, o := range all {
+		o.LeaseLost(d)
+	}
+}
+
+// BreakerChanged implements forward.Observer.
+func (all observers) BreakerChanged(l retrystore.Lane, from, to forward.BreakerState) {
+	for _, o := range all {
+		o.BreakerChanged(l, from, to)
+	}
+}
+
+// Interface guards
+var (
+	_ forward.Observer = (*emitter)(nil)
+	_ forward.Observer = deliveryCounter{}
+	_ forward.Observer = observers(nil)
+)

@@ -165,17 +165,22 @@ func (c *running) do(r *http.Request) reply {
 // adminCall talks to the admin API; result may be nil.
 func (c *running) adminCall(method, path, body string, result any) int {
 	c.t.Helper()
-	r, err := http.NewRequestWithContext(c.t.Context(), method, c.admin+path, bytes.NewReader([]byte(body)))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	got := c.do(r)
+	got := c.do(c.request(method, c.admin+path, body))
 	if result != nil {
 		if err := json.Unmarshal([]byte(got.body), result); err != nil {
 			c.t.Fatalf("%s %s answered %q: %v", method, path, got.body, err)
 		}
 	}
 	return got.code
+}
+
+func (c *running) request(method, url, body string) *http.Request {
+	c.t.Helper()
+	r, err := http.NewRequestWithContext(c.t.Context(), method, url, bytes.NewReader([]byte(body)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r
 }
 
 // application is a backend that remembers what it got and answers as told.

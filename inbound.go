@@ -33,12 +33,13 @@ type inbound struct {
 	signed        verify.Request // what the provider signed
 
 	// filled in by the steps
-	taken     limiter.Decision // the last tokens taken
-	verified  verify.Result
-	eventID   string
-	eventType string
-	targets   []target
-	outcome   string // the answer's word
+	taken      limiter.Decision // the last tokens taken
+	isVerified bool
+	verified   verify.Result
+	eventID    string
+	eventType  string
+	targets    []target
+	outcome    string // the answer's word
 }
 
 // target is a destination that wants the event.

@@ -61,6 +61,7 @@ func (h *Handler) limitVerified(in *inbound) *answer {
 func (h *Handler) take(in *inbound, asks ...limiter.Ask) *answer {
 	decision, err := budgets.Take(in.r.Context(), asks...)
 	if err != nil {
+		limiterErrors.WithLabelValues(h.Provider).Inc()
 		h.logger.Error("rate limits cannot be checked; letting the webhook through",
 			zap.String("endpoint", h.Name), zap.Error(err))
 		return nil

@@ -235,6 +235,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		var err error
 		if a, err = h.guard(in, w, next); a == nil {
 			h.logPassed(in, err)
+			h.count(in, nil)
 			return err
 		}
 	} else if a == nil {
@@ -242,6 +243,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	in.outcome = a.word
 	h.logReceived(in, a)
+	h.count(in, a)
 	return a.write(w, in)
 }
 
@@ -259,8 +261,8 @@ func (h *Handler) admit(in *inbound) *answer {
 		h.shakeHandsUnsigned,
 		h.verifySignature,
 		h.shakeHandsSigned,
-		h.limitVerified,
 		h.identify,
+		h.limitVerified,
 	} {
 		if a := step(in); a != nil {
 			return a
@@ -318,7 +320,7 @@ func (h *Handler) verifySignature(in *inbound) *answer {
 	if err != nil {
 		return signatureRefused(err)
 	}
-	in.verified = result
+	in.isVerified, in.verified = true, result
 	return nil
 }
 

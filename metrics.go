@@ -1,0 +1,159 @@
+package caddywebhooks
+
+import (
+	"errors"
+	"strconv"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// The counters belong to the process, so that they go on counting across
+// reloads; every config registers them on a registry of its own. What is stored
+// is not counted but read when somebody asks: see storeCollector.
+var (
+	receivedTotal = counter("webhook_received_total",
+		"Webhooks that came in, verified or not.", "provider", "event_type")
+	processedTotal = counter("webhook_processed_total",
+		"Webhooks that were answered; status is the word of the answer, such as accepted, duplicate or invalid_signature.",
+		"provider", "event_type", "status")
+	processingTime = histogram("webhook_processing_duration_seconds",
+		"From a webhook's arrival to its answer.", prometheus.ExponentialBuckets(.0001, 2.5, 14), "provider", "event_type")
+	signatureFailures = counter("webhook_signature_failures_total",
+		"Webhooks that could not be verified.", "provider", "reason")
+	rateLimited = counter("webhook_rate_limited_total",
+		"Webhooks refused by a rate limit.", "provider", "tier")
+	limiterErrors = counter("webhook_rate_limiter_errors_total",
+		"Webhooks for which the rate limits could not be checked.", "provider")
+	duplicates = counter("webhook_duplicates_total",
+		"Webhooks that had been stored before.", "provider")
+	secretUsed = counter("webhook_secret_used_total",
+		"Verified webhooks by the secret that signed them; index counts from 0 in the order of the configuration.",
+		"endpoint", "index")
+	deliveryAttempts = counter("webhook_delivery_attempts_total",
+		"Attempts to deliver: delivered, retry (it will be tried again), dead, or lease_lost.",
+		"endpoint", "destination", "outcome")
+	deliveryTime = histogram("webhook_delivery_duration_seconds",
+		"How long attempts took.", prometheus.ExponentialBuckets(.001, 2.5, 12), "endpoint", "destination")
+	timeToDelivery = histogram("webhook_time_to_delivery_seconds",
+		"From a webhook's arrival to its successful delivery, all attempts included.",
+		prometheus.ExponentialBuckets(.001, 4, 14), "endpoint", "destination")
+	storeTimes = histogram("webhook_store_duration_seconds",
+		"How long the store took.", prometheus.ExponentialBuckets(.00005, 2.5, 14), "op")
+	storeErrors = counter("webhook_store_errors_total",
+		"Operations of the store that failed; reason is full, unavailable, or other.", "op", "reason")
+)
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+}
+
+// registerMetrics puts everything on a config's registry.
+func (a *App) registerMetrics(registry *prometheus.Registry) error {
+	for _, c := range []prometheus.Collector{
+		receivedTotal, processedTotal, processingTime, signatureFailures, rateLimited, limiterErrors, duplicates, secretUsed,
+		deliveryAttempts, deliveryTime, timeToDelivery, storeTimes, storeErrors, &storeCollector{app: a},
+	} {
+		err := registry.Register(c)
+		if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !again {
+			return err
+		}
+	}
+	return nil
+}
+
+// count counts a webhook that was answered.
+func (h *Handler) count(in *inbound, a *answer) {
+	eventType := eventTypes.label(h.Name, in.eventType)
+	receivedTotal.WithLabelValues(h.Provider, eventType).Inc()
+	processedTotal.WithLabelValues(h.Provider, eventType, in.outcome).Inc()
+	processingTime.WithLabelValues(h.Provider, eventType).Observe(h.now().Sub(in.receivedAt).Seconds())
+	if in.isVerified {
+		secretUsed.WithLabelValues(h.Name, strconv.Itoa(in.verified.SecretIndex)).Inc()
+	}
+	switch {
+	case a == nil:
+	case a.tier != "":
+		rateLimited.WithLabelValues(h.Provider, a.tier).Inc()
+	case in.outcome == "duplicate":
+		duplicates.WithLabelValues(h.Provider).Inc()
+	default:
+		if failure, ok := errors.AsType[*verify.Error](a.cause); ok {
+			signatureFailures.WithLabelValues(h.Provider, failure.Detail).Inc()
+		}
+	}
+}
+
+// maxEventTypes bounds the event types that an endpoint gets labels for.
+const maxEventTypes = 100
+
+// eventTypes remembers, for the life of the process, which event types have a label.
+var eventTypes = typeLabels{seen: make(map[string]map[string]struct{})}
+
+// typeLabels keeps the number of labels in bounds. It is safe for concurrent use.
+type typeLabels struct {
+	mu   sync.RWMutex
+	seen map[string]map[string]struct{} // by endpoint
+}
+
+// label returns the type itself, or "other" once the endpoint has had its share
+// of types. An event without a type, or that was not verified, has none.
+func (l *typeLabels) label(endpoint, eventType string) string {
+	if eventType == "" {
+		return ""
+	}
+	l.mu.RLock()
+	_, known := l.seen[endpoint][eventType]
+	full := len(l.seen[endpoint]) >= maxEventTypes
+	l.mu.RUnlock()
+	switch {
+	case known:
+		return eventType
+	case full:
+		return "other"
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	types := l.seen[endpoint]
+	if types == nil {
+		types = make(map[string]struct{})
+		l.seen[endpoint] = types
+	}
+	if _, known := types[eventType]; !known && len(types) >= maxEventTypes {
+		return "other"
+	}
+	types[eventType] = struct{}{}
+	return eventType
+}
+
+// deliveryCounter is a forward.Observer that counts attempts.
+type deliveryCounter struct{}
+
+// Attempted implements forward.Observer.
+func (deliveryCounter) Attempted(d *retrystore.Delivery, s retrystore.Settlement) {
+	deliveryAttempts.WithLabelValues(d.Endpoint, d.Destination, forward.OutcomeName(s.State)).Inc()
+	deliveryTime.WithLabelValues(d.Endpoint, d.Destination).Observe(s.Attempt.Duration.Seconds())
+	if s.State == retrystore.Delivered {
+		age := s.Attempt.At.Add(s.Attempt.Duration).Sub(d.Event.ReceivedAt)
+		timeToDelivery.WithLabelValues(d.Endpoint, d.Destination).Observe(age.Seconds())
+	}
+}
+
+// Settled implements forward.Observer.
+func (deliveryCounter) Settled(*retrystore.Delivery, retrystore.Settlement) {}
+
+// LeaseLost implements forward.Observer.
+func (deliveryCounter) LeaseLost(d *retrystore.Delivery) {
+	deliveryAttempts.WithLabelValues(d.Endpoint, d.Destination, "lease_lost").Inc()
+}
+
+// BreakerChanged implements forward.Observer: its state is read at scrape time.
+func (deliveryCounter) BreakerChanged(retrystore.Lane, forward.BreakerState, forward.BreakerState) {}

@@ -1,0 +1,143 @@
+package caddywebhooks
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// scrapeTime bounds how long a scrape waits for the store.
+const scrapeTime = 2 * time.Second
+
+// storeCollector reads what is stored when metrics are scraped. With Redis, all
+// nodes report the same numbers: take the max over them, not the sum.
+type storeCollector struct{ app *App }
+
+var (
+	queueSize = prometheus.NewDesc("webhook_queue_size",
+		"Stored deliveries: pending (never tried), in_flight, retry or dead.", []string{"queue_type"}, nil)
+	retryQueueSize = prometheus.NewDesc("webhook_retry_queue_size",
+		"Deliveries that failed before and wait for their next attempt.", nil, nil)
+	deadLetters = prometheus.NewDesc("webhook_dlq_size", "Dead letters.", nil, nil)
+	laneSize    = prometheus.NewDesc("webhook_destination_queue_size",
+		"Stored deliveries of a destination.", []string{"endpoint", "destination", "queue_type"}, nil)
+	oldestPending = prometheus.NewDesc("webhook_oldest_pending_seconds",
+		"Age of the oldest event that a destination has not got yet; 0 if there is none.", []string{"endpoint", "destination"}, nil)
+	breakerState = prometheus.NewDesc("webhook_breaker_state",
+		"0 closed, 1 half open, 2 open.", []string{"endpoint", "destination"}, nil)
+	rememberedKeys = prometheus.NewDesc("webhook_event_keys",
+		"Event keys that are remembered, where the store can tell.", nil, nil)
+	storeBytes = prometheus.NewDesc("webhook_store_bytes", "Size of the store.", nil, nil)
+	storeUp    = prometheus.NewDesc("webhook_store_up", "1 if the store answers, else 0.", nil, nil)
+)
+
+// breakerValues are the states of a breaker as numbers.
+var breakerValues = map[string]float64{forward.BreakerClosed: 0, forward.BreakerHalfOpen: 1, forward.BreakerOpen: 2}
+
+// Describe implements prometheus.Collector.
+func (*storeCollector) Describe(into chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		queueSize, retryQueueSize, deadLetters, laneSize, oldestPending, breakerState, rememberedKeys, storeBytes, storeUp,
+	} {
+		into <- d
+	}
+}
+
+// Collect implements prometheus.Collector. Of a store that does not answer it
+// tells only that: numbers that are not true are worse than none.
+func (c *storeCollector) Collect(into chan<- prometheus.Metric) {
+	select {
+	case <-c.app.started:
+	default:
+		return
+	}
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		into <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	ctx, cancel := context.WithTimeout(c.app.ctx, scrapeTime)
+	defer cancel()
+	stats, err := c.app.store.Stats(ctx)
+	if err != nil {
+		gauge(storeUp, 0)
+		return
+	}
+	gauge(storeUp, 1)
+	gauge(storeBytes, float64(stats.Bytes))
+	if stats.Keys >= 0 {
+		gauge(rememberedKeys, float64(stats.Keys))
+	}
+	total := make(map[string]int)
+	for _, lane := range newStatsView(c.app, stats).Destinations {
+		for queue, n := range map[string]int{
+			"pending": lane.Pending - lane.Retrying, "retry": lane.Retrying, "in_flight": lane.Leased, "dead": lane.Dead,
+		} {
+			total[queue] += n
+			gauge(laneSize, float64(n), lane.Endpoint, lane.Destination, queue)
+		}
+		age := 0.0
+		if lane.OldestPending != nil {
+			age = max(0, time.Since(*lane.OldestPending).Seconds())
+		}
+		gauge(oldestPending, age, lane.Endpoint, lane.Destination)
+		if value, ok := breakerValues[lane.Breaker]; ok {
+			gauge(breakerState, value, lane.Endpoint, lane.Destination)
+		}
+	}
+	for _, queue := range []string{"pending", "retry", "in_flight", "dead"} {
+		gauge(queueSize, float64(total[queue]), queue)
+	}
+	gauge(retryQueueSize, float64(total["retry"]))
+	gauge(deadLetters, float64(total["dead"]))
+}
+
+// timedStore measures the operations that webhooks and workers wait for.
+type timedStore struct{ retrystore.Store }
+
+// timed is deferred with the time at which the operation began.
+func timed(op string, start time.Time, err *error) {
+	storeTimes.WithLabelValues(op).Observe(time.Since(start).Seconds())
+	switch {
+	case *err == nil, errors.Is(*err, retrystore.ErrLeaseLost), errors.Is(*err, context.Canceled):
+	case errors.Is(*err, retrystore.ErrFull):
+		storeErrors.WithLabelValues(op, "full").Inc()
+	case errors.Is(*err, retrystore.ErrUnavailable), errors.Is(*err, context.DeadlineExceeded):
+		storeErrors.WithLabelValues(op, "unavailable").Inc()
+	default:
+		storeErrors.WithLabelValues(op, "other").Inc()
+	}
+}
+
+// Accept implements retrystore.Acceptor.
+func (s timedStore) Accept(ctx context.Context, sub *retrystore.Submission) (r retrystore.Receipt, err error) {
+	defer timed("accept", time.Now(), &err)
+	return s.Store.Accept(ctx, sub)
+}
+
+// Claim implements retrystore.Queue.
+func (s timedStore) Claim(ctx context.Context, r retrystore.ClaimRequest) (c retrystore.Claim, err error) {
+	defer timed("claim", time.Now(), &err)
+	return s.Store.Claim(ctx, r)
+}
+
+// Settle implements retrystore.Queue.
+func (s timedStore) Settle(ctx context.Context, d *retrystore.Delivery, r retrystore.Settlement) (err error) {
+	defer timed("settle", time.Now(), &err)
+	return s.Store.Settle(ctx, d, r)
+}
+
+// HoldKey implements retrystore.Guard.
+func (s timedStore) HoldKey(ctx context.Context, key retrystore.Key, lease time.Duration) (h retrystore.Hold, err error) {
+	defer timed("hold", time.Now(), &err)
+	return s.Store.HoldKey(ctx, key, lease)
+}
+
+// CommitKey implements retrystore.Guard.
+func (s timedStore) CommitKey(ctx context.Context, h retrystore.Hold, ttl time.Duration) (err error) {
+	defer timed("commit", time.Now(), &err)
+	return s.Store.CommitKey(ctx, h, ttl)
+}

@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"limiter":              {},
 	"limiter/limitertest":  {"limiter"},
 	"internal/sample":      {"verify"},
+	"internal/explain":     {"verify"},
 	"internal/caddyproc":   {},
 	"internal/e2e":         {"internal/caddyproc"},
 }

@@ -22,13 +22,14 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "webhooks",
-		Usage: "list|show|replay|purge|stats|sign|send",
+		Usage: "list|show|replay|purge|stats|verify|sign|send",
 		Short: "Inspects and repairs webhook deliveries, and sends test webhooks",
 		Long: `
-list, show, replay, purge and stats talk to the admin API of a running Caddy. sign and
-send make webhooks as a provider would, to try an endpoint.`,
+list, show, replay, purge and stats talk to the admin API of a running Caddy. verify says
+why a webhook was refused. sign and send make webhooks as a provider would, to try an endpoint.`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(listCommand(), showCommand(), replayCommand(), purgeCommand(), statsCommand(), signCommand(), sendCommand())
+			cmd.AddCommand(listCommand(), showCommand(), replayCommand(), purgeCommand(), statsCommand(),
+				verifyCommand(), signCommand(), sendCommand())
 			cmd.Args = cobra.NoArgs // else a misspelled command would look like success
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		},

@@ -137,3 +137,27 @@ func TestSend(t *testing.T) {
 		t.Errorf("dead letters: %+v", list)
 	}
 }
+
+// TestVerifyCommand checks a webhook as it was sent, and as an editor left it.
+func TestVerifyCommand(t *testing.T) {
+	const body = `{"zen":"Keep it logically awesome."}`
+	file := filepath.Join(t.TempDir(), "body.json")
+	args := []string{"github", "--secret", githubSecret, "--body", file, "--header", "X-Hub-Signature-256: " + githubSignature(body)}
+	for content, want := range map[string]string{
+		body:        "The signature is right (secret 1).",
+		body + "\n": "without the line break at its end",
+	} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := runCommand(verifyCommand(), args...)
+		if !strings.Contains(out, want) || (err == nil) != (content == body) {
+			t.Errorf("verify of %q: %v, %s, want %q", content, err, out, want)
+		}
+		out, _ = runCommand(verifyCommand(), append(args, "--json")...)
+		var result struct{ OK bool }
+		if err := json.NewDecoder(strings.NewReader(out)).Decode(&result); err != nil || result.OK != (content == body) {
+			t.Errorf("verify --json of %q: %v, %s", content, err, out)
+		}
+	}
+}

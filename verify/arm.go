@@ -91,7 +91,7 @@ func armSecret(schemes []*scheme, secret string, index int) error {
 		if usesKeyPair(s) {
 			continue
 		}
-		k, err := s.secretKey(s.algorithm, secret)
+		k, err := s.secretKey(secret)
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package verify
 import (
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ type input struct {
 	request    *Request
 	timestamp  string // as on the wire
 	id         string // as on the wire
+	secret     string // while a plain hash is made
 	digested   bool   // the body's digest is there, and will be checked
 	signatures [][]byte
 
@@ -44,7 +44,7 @@ func (in *input) release() {
 // reset forgets what a scheme read, for the next one.
 func (in *input) reset(r *Request) {
 	in.request = r
-	in.timestamp, in.id, in.digested = "", "", false
+	in.timestamp, in.id, in.secret, in.digested = "", "", "", false
 	in.signatures = in.signatureSpace[:0]
 	in.decoded = in.decodedSpace[:0]
 }
@@ -73,26 +73,33 @@ const (
 	partURL
 	partURLWithPort
 	partURLWithoutPort
+	partURLWithoutQuery
 	partPath
+	partPathQuery
 	partFormSorted
+	partBodyDigest
+	partSecret
 	partSource
 )
 
 var variables = map[string]partKind{
-	"body":             partBody,
-	"timestamp":        partTimestamp,
-	"id":               partID,
-	"method":           partMethod,
-	"url":              partURL,
-	"url_with_port":    partURLWithPort,
-	"url_without_port": partURLWithoutPort,
-	"path":             partPath,
-	"form_sorted":      partFormSorted,
+	"body":              partBody,
+	"timestamp":         partTimestamp,
+	"id":                partID,
+	"method":            partMethod,
+	"url":               partURL,
+	"url_with_port":     partURLWithPort,
+	"url_without_port":  partURLWithoutPort,
+	"url_without_query": partURLWithoutQuery,
+	"path":              partPath,
+	"path_query":        partPathQuery,
+	"form_sorted":       partFormSorted,
+	"secret":            partSecret,
 }
 
 type part struct {
 	kind   partKind
-	text   string // partLiteral: itself. partID: the literal that follows
+	text   string // partLiteral: itself. partID: the literal that follows. partBodyDigest: which
 	source Source // partSource
 }
 
@@ -136,6 +143,9 @@ func parseVariable(name string) (part, error) {
 	if kind, ok := variables[name]; ok {
 		return part{kind: kind}, nil
 	}
+	if _, ok := bodyDigests[name]; ok {
+		return part{kind: partBodyDigest, text: name}, nil
+	}
 	from, of, _ := strings.Cut(name, ".")
 	s := Source{From: from, Name: of}
 	if err := s.Validate(); err != nil {
@@ -147,6 +157,26 @@ func parseVariable(name string) (part, error) {
 // uses reports whether one of kinds is in the template.
 func (t template) uses(kinds ...partKind) bool {
 	return slices.ContainsFunc(t.parts, func(p part) bool { return slices.Contains(kinds, p.kind) })
+}
+
+// covers reports whether the value at s cannot change without changing the content.
+func (t template) covers(s Source) bool {
+	field := s
+	if s.From == FromFormJSON {
+		name, _, _ := strings.Cut(s.Name, " ")
+		field = Source{FromForm, name}
+	}
+	for _, p := range t.parts {
+		switch {
+		case p.kind == partSource && (p.source == s || p.source == field),
+			p.kind == partBody && s.inBody(),
+			p.kind == partBodyDigest && s.inBody(),
+			p.kind == partFormSorted && field.From == FromForm,
+			s.From == FromQuery && (p.kind == partURL || p.kind == partPathQuery):
+			return true
+		}
+	}
+	return false
 }
 
 // writeTo writes the content that was signed to w, a hash or a buffer that
@@ -187,8 +217,16 @@ func (p part) append(buf []byte, in *input) ([]byte, *Error) {
 		return appendURL(buf, r, r.hostWithPort()), nil
 	case partURLWithoutPort:
 		return appendURL(buf, r, r.hostWithoutPort()), nil
+	case partURLWithoutQuery:
+		return append(append(append(buf, r.Scheme...), "://"...), r.Host+r.path()...), nil
 	case partPath:
 		return append(buf, r.path()...), nil
+	case partPathQuery:
+		return append(buf, r.target()...), nil
+	case partBodyDigest:
+		return bodyDigests[p.text](buf, r.Body), nil
+	case partSecret:
+		return append(buf, in.secret...), nil
 	case partFormSorted:
 		if in.digested {
 			return buf, nil
@@ -220,48 +258,4 @@ func appendURL(buf []byte, r *Request, host string) []byte {
 	buf = append(buf, "://"...)
 	buf = append(buf, host...)
 	return append(buf, r.target()...)
-}
-
-// maxFormFields bounds what {form_sorted} sorts.
-const maxFormFields = 1000
-
-// appendFormSorted appends the fields of a form body, sorted by name in byte
-// order, each name followed by its value with nothing between. A field that is
-// there several times is written once for each different value, in order, which
-// is the rule of Twilio's Node.js library. An empty body has no fields; a body that
-// is no form would not be covered at all, and is refused.
-func appendFormSorted(buf []byte, r *Request) ([]byte, *Error) {
-	if len(r.Body) == 0 {
-		return buf, nil
-	}
-	if !r.isForm() {
-		return buf, invalidSignature(DetailUnsignedBody, "the body is not a form")
-	}
-	type field struct{ name, value string }
-	var fields []field
-	for pair := range strings.SplitSeq(string(r.Body), "&") {
-		if pair == "" {
-			continue
-		}
-		if len(fields) == maxFormFields {
-			return buf, invalidSignature(DetailMalformedPart, fmt.Sprintf("the form has more than %d fields", maxFormFields))
-		}
-		key, value, _ := strings.Cut(pair, "=")
-		name, err1 := url.QueryUnescape(key)
-		value, err2 := url.QueryUnescape(value)
-		if err1 != nil || err2 != nil {
-			return buf, invalidSignature(DetailMalformedPart, "the form has a bad percent escape")
-		}
-		fields = append(fields, field{name, value})
-	}
-	slices.SortFunc(fields, func(a, b field) int {
-		if c := strings.Compare(a.name, b.name); c != 0 {
-			return c
-		}
-		return strings.Compare(a.value, b.value)
-	})
-	for _, f := range slices.Compact(fields) {
-		buf = append(append(buf, f.name...), f.value...)
-	}
-	return buf, nil
 }

@@ -38,8 +38,9 @@ func TestVectorsWithOneBitFlipped(t *testing.T) {
 	eachVector(t, func(t *testing.T, x *vector) {
 		v := x.verifier(t)
 		s := v.usedScheme(x.request(t))
-		x.flipBody(t, v)
+		x.flipBody(t, v, s)
 		x.flipKey(t)
+		x.flipParts(t, v, s)
 		if s.Timestamp.From == FromHeader {
 			x.flipHeader(t, v, s.Timestamp.Name, InvalidSignature, InvalidTimestamp)
 		}
@@ -53,8 +54,8 @@ func TestVectorsWithOneBitFlipped(t *testing.T) {
 			}
 			x.flipHeader(t, v, s.Signature.Name, reasons...)
 		}
-		if s.contents[0].uses(partURL) {
-			x.flipURL(t, v)
+		if s.contents[0].uses(partURL, partURLWithoutQuery, partPath, partPathQuery) {
+			x.flipURL(t, v, s)
 		}
 	})
 }
@@ -69,23 +70,30 @@ func (v *Verifier) usedScheme(r *Request) *scheme {
 	return nil
 }
 
-func (x *vector) flipBody(t *testing.T, v *Verifier) {
+func (x *vector) flipBody(t *testing.T, v *Verifier, s *scheme) {
 	if x.BodyUnsigned {
 		return
+	}
+	reasons := []Reason{InvalidSignature}
+	if s.Timestamp.inBody() {
+		reasons = append(reasons, InvalidTimestamp)
+	}
+	if s.Signature.inBody() {
+		reasons = append(reasons, MissingSignature)
 	}
 	for i, body := range flips(string(x.request(t).Body)) {
 		r := x.request(t)
 		r.Body = []byte(body)
-		refused(t, v, r, "body byte "+itoa(i)+" flipped", InvalidSignature)
+		refused(t, v, r, "body byte "+itoa(i)+" flipped", reasons...)
 	}
 	r := x.request(t)
 	r.Body = append(r.Body, 'x')
-	refused(t, v, r, "a longer body", InvalidSignature)
+	refused(t, v, r, "a longer body", reasons...)
 	if len(r.Body) > 1 {
 		r.Body = r.Body[:len(r.Body)-2]
-		refused(t, v, r, "a shorter body", InvalidSignature)
+		refused(t, v, r, "a shorter body", reasons...)
 		r.Body = nil
-		refused(t, v, r, "no body", InvalidSignature)
+		refused(t, v, r, "no body", reasons...)
 	}
 }
 
@@ -97,11 +105,39 @@ func (x *vector) flipHeader(t *testing.T, v *Verifier, name string, reasons ...R
 	}
 }
 
-func (x *vector) flipURL(t *testing.T, v *Verifier) {
-	for i, uri := range flips(x.request(t).URI) {
+// flipParts changes and removes what is signed by name.
+func (x *vector) flipParts(t *testing.T, v *Verifier, s *scheme) {
+	for _, p := range s.contents[0].parts {
+		switch {
+		case p.kind != partSource || x.Several:
+		case p.source.From == FromHeader:
+			x.flipHeader(t, v, p.source.Name, InvalidSignature, InvalidTimestamp)
+			r := x.request(t)
+			r.Header.Del(p.source.Name)
+			refused(t, v, r, "no "+p.source.Name, InvalidSignature, InvalidTimestamp)
+		case p.source.From == FromQuery:
+			value, _ := p.source.Extract(x.request(t))
+			for i, flipped := range flips(value) {
+				r := x.request(t)
+				r.setQuery(p.source.Name, flipped)
+				refused(t, v, r, p.source.Name+" byte "+itoa(i)+" flipped", InvalidSignature, InvalidTimestamp)
+			}
+		}
+	}
+}
+
+func (x *vector) flipURL(t *testing.T, v *Verifier, s *scheme) {
+	uri := x.request(t).URI
+	if s.contents[0].uses(partURLWithoutQuery, partPath) {
+		uri = x.request(t).path()
+	}
+	for i, uri := range flips(uri) {
 		r := x.request(t)
 		r.URI = uri
 		refused(t, v, r, "URI byte "+itoa(i)+" flipped", InvalidSignature, MissingSignature)
+	}
+	if s.contents[0].uses(partPath, partPathQuery) {
+		return
 	}
 	for i, host := range flips((&Request{Host: x.request(t).Host}).hostWithoutPort()) {
 		r := x.request(t)

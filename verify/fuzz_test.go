@@ -19,19 +19,20 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzVerify offers anything as the headers of each provider. What is accepted
+// FuzzVerify offers anything as the headers of some providers. What is accepted
 // must contain the signature that this test computes by itself, over text that
 // it puts together by itself.
 func FuzzVerify(f *testing.F) {
-	for i := range Providers() {
+	providers := []string{"github", "shopify", "slack", "standard-webhooks", "stripe", "svix", "twilio"}
+	for i := range providers {
 		f.Add(uint8(i), "t=1767323045,v1="+hexHMAC("1767323045.{}"), "", "1767323045", "id", "{}")
 		f.Add(uint8(i), "v1,AAAA v1a,AAAA", "v1,", "9999999999999999999", "a.b", "a=1&b=%zz")
 		f.Add(uint8(i), "sha256="+hexHMAC("{}"), "x", "", "", "{}")
 		f.Add(uint8(i), "v0="+hexHMAC("v0:1767323045:{}"), "", "1767323045", "", "{}")
 	}
 	var verifiers []*Verifier
-	for _, p := range Providers() {
-		verifiers = append(verifiers, newTestVerifier(f, p))
+	for _, name := range providers {
+		verifiers = append(verifiers, providerVerifier(f, name))
 	}
 	f.Fuzz(func(t *testing.T, which uint8, signature, second, timestamp, id, body string) {
 		v := verifiers[int(which)%len(verifiers)]
@@ -258,7 +259,7 @@ func FuzzTimestamp(f *testing.F) {
 		if !ok {
 			return
 		}
-		if again, ok := stamp.parse(stamp.format(at)); stamp.Unit != UnitRFC3339 && (!ok || !again.Equal(at)) {
+		if again, ok := stamp.parse(stamp.Format(at)); stamp.Unit != UnitRFC3339 && (!ok || !again.Equal(at)) {
 			t.Errorf("%q became %s, then %s", text, at, again)
 		}
 		if stamp.Unit == UnitSeconds && strings.TrimLeft(text, "0") != strings.TrimLeft(strconv.FormatInt(at.Unix(), 10), "0") {

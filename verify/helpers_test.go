@@ -2,9 +2,15 @@ package verify
 
 import (
 	"bytes"
-	"encoding/base64"
+	"crypto"
+	"encoding/json"
+	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"sync"
+	"testing"
+	"time"
 )
 
 func itoa(i int) string { return strconv.Itoa(i) }
@@ -15,10 +21,110 @@ func sameKey(a, b string) bool {
 	if strings.Contains(a, "PRIVATE") && strings.Contains(b, "PRIVATE") {
 		return true
 	}
-	if strings.HasPrefix(a, "whpk_") && strings.HasPrefix(b, "whpk_") {
-		x, err1 := base64.StdEncoding.DecodeString(a[5:])
-		y, err2 := base64.StdEncoding.DecodeString(b[5:])
-		return err1 == nil && err2 == nil && bytes.Equal(x, y)
+	for _, prefix := range []string{"whpk_", "whsec_", ""} {
+		x, err1 := decodeBase64(strings.TrimPrefix(a, prefix))
+		y, err2 := decodeBase64(strings.TrimPrefix(b, prefix))
+		if err1 == nil && err2 == nil && len(x) > 0 && bytes.Equal(x, y) {
+			return true
+		}
+	}
+	if x, err := publicKeyFromPEM(a); err == nil {
+		y, err := publicKeyFromPEM(b) // the line of dashes may be spelled differently
+		return err == nil && x.(interface{ Equal(crypto.PublicKey) bool }).Equal(y)
 	}
 	return false
+}
+
+// sharedTestKeys are made once: RSA takes its time.
+var sharedTestKeys struct {
+	sync.Once
+	testKeys
+}
+
+// testOptions returns keys of the kind that p takes, so that it can sign where
+// that is possible, and the clock of the tests.
+func testOptions(t testing.TB, p *Provider) Options {
+	t.Helper()
+	sharedTestKeys.Do(func() { sharedTestKeys.testKeys = newTestKeys(t) })
+	k := &sharedTestKeys.testKeys
+	candidates := []string{
+		testSecret, strings.TrimPrefix(testSecret, "whsec_"), "5ec4e700", "user:password",
+		k.edPrivate, k.rsaPrivate, k.ecSEC1,
+	}
+	o := Options{Now: func() time.Time { return testTime }}
+	var first error
+	for _, o.Secrets = range combinations(candidates) {
+		v, err := p.NewVerifier(o)
+		if err == nil && v.CanSign() {
+			return o
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	t.Fatalf("%s: no key of the tests is of its kind: %v", p.Name, first)
+	return o
+}
+
+func combinations(candidates []string) (lists [][]string) {
+	for _, c := range candidates {
+		lists = append(lists, []string{c})
+	}
+	return lists
+}
+
+// signableRequest has what the schemes of v want to sign, besides their own
+// headers. body stands somewhere in it.
+func signableRequest(v *Verifier, body string) *Request {
+	s := v.schemes[0]
+	r := &Request{
+		Method: v.provider.Methods[0], Scheme: "https", Host: "hooks.example.com", URI: "/in",
+		Header: http.Header{"Content-Type": {mediaJSON}},
+	}
+	document, fields := map[string]any{"text": body}, url.Values{"text": {body}}
+	put := func(source Source, value string) {
+		switch source.From {
+		case FromHeader:
+			r.Header.Set(source.Name, value)
+		case FromQuery:
+			r.setQuery(source.Name, value)
+		case FromJSON:
+			putJSON(document, source.Name, value)
+		case FromForm:
+			r.Header.Set("Content-Type", mediaForm)
+			fields.Set(source.Name, value)
+		}
+	}
+	for _, part := range s.contents[0].parts {
+		if part.kind == partSource {
+			put(part.source, "value")
+		}
+	}
+	if s.contents[0].uses(partFormSorted) {
+		r.Header.Set("Content-Type", mediaForm)
+	}
+	if s.Timestamp.From == FromJSON || s.Timestamp.From == FromForm {
+		put(s.Timestamp.Source, s.Timestamp.Format(testTime))
+	}
+	if r.isForm() {
+		r.Body = []byte(fields.Encode())
+	} else {
+		r.Body, _ = json.Marshal(document)
+	}
+	return r
+}
+
+// putJSON writes a value at a pointer, making objects on the way.
+func putJSON(document map[string]any, pointer, value string) {
+	token, rest := nextToken(pointer)
+	if rest == "" {
+		document[token] = value
+		return
+	}
+	inner, ok := document[token].(map[string]any)
+	if !ok {
+		inner = map[string]any{}
+		document[token] = inner
+	}
+	putJSON(inner, rest, value)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -20,6 +21,7 @@ const (
 	keyRaw    = "raw"
 	keyBase64 = "base64"
 	keyHex    = "hex"
+	keySHA1   = "sha1"
 )
 
 // minRSABits is the least that is safe (NIST SP 800-131A).
@@ -52,7 +54,7 @@ func checkText(text string) error {
 }
 
 // secretKey makes the key of a scheme that uses shared secrets. It signs as well as it verifies.
-func (s *Scheme) secretKey(a *algorithm, secret string) (interface {
+func (s *scheme) secretKey(secret string) (interface {
 	key
 	signer
 }, error) {
@@ -60,17 +62,19 @@ func (s *Scheme) secretKey(a *algorithm, secret string) (interface {
 	if secret == "" {
 		return nil, errEmpty
 	}
-	if a.kind == kindCredential {
-		if a.name == algorithmBasic && !strings.Contains(secret, ":") {
-			return nil, errNoColon
-		}
+	switch {
+	case s.Algorithm == algorithmBasic && !strings.Contains(secret, ":"):
+		return nil, errNoColon
+	case s.algorithm.kind == kindCredential:
 		return newCredentialKey(secret), nil
+	case s.algorithm.kind == kindHash:
+		return newPlainHashKey(s.algorithm.hash.New, secret), nil
 	}
 	decoded, err := decodeSecret(s.Key, secret)
 	if err != nil {
 		return nil, err
 	}
-	return newHMACKey(a.hash, decoded), nil
+	return newHMACKey(s.algorithm.hash.New, decoded), nil
 }
 
 func decodeSecret(form, secret string) ([]byte, error) {
@@ -85,6 +89,9 @@ func decodeSecret(form, secret string) ([]byte, error) {
 		if decoded, err = hex.DecodeString(secret); err != nil {
 			return nil, errNotHex
 		}
+	case keySHA1:
+		digest := sha1.Sum([]byte(secret))
+		decoded = digest[:]
 	default:
 		decoded = []byte(secret)
 	}
@@ -102,13 +109,13 @@ func decodeBase64(text string) ([]byte, error) {
 }
 
 // isPrivateKey reports whether a secret is meant as the scheme's private key.
-func (s *Scheme) isPrivateKey(secret string) bool {
+func (s *scheme) isPrivateKey(secret string) bool {
 	return strings.HasPrefix(secret, pemStart) ||
 		s.PrivateKeyPrefix != "" && strings.HasPrefix(secret, s.PrivateKeyPrefix)
 }
 
 // parsePublicKey reads a public key in any of the forms of errKeyForm.
-func (s *Scheme) parsePublicKey(text string) (*publicKey, error) {
+func (s *scheme) parsePublicKey(text string) (*publicKey, error) {
 	var k crypto.PublicKey
 	var err error
 	if strings.HasPrefix(text, pemStart) {
@@ -119,7 +126,7 @@ func (s *Scheme) parsePublicKey(text string) (*publicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newPublicKey(s.Algorithm, k)
+	return newPublicKey(s.algorithm, k)
 }
 
 func publicKeyFromPEM(text string) (crypto.PublicKey, error) {
@@ -166,40 +173,40 @@ func publicKeyFromText(text string) (crypto.PublicKey, error) {
 }
 
 // newPublicKey checks that k is of the kind that the algorithm needs.
-func newPublicKey(algorithm string, k crypto.PublicKey) (*publicKey, error) {
+func newPublicKey(a *algorithm, k crypto.PublicKey) (*publicKey, error) {
 	ok := false
 	switch k := k.(type) {
 	case ed25519.PublicKey:
-		ok = algorithm == algorithmEd25519
+		ok = a.name == algorithmEd25519
 	case *rsa.PublicKey:
-		ok = algorithm == algorithmRSA || algorithm == algorithmRSAPSS
+		ok = strings.HasPrefix(a.name, "rsa-")
 		if ok && k.N.BitLen() < minRSABits {
 			return nil, fmt.Errorf("is an RSA key of %d bits: want at least %d", k.N.BitLen(), minRSABits)
 		}
 	case *ecdsa.PublicKey:
-		ok = algorithm == algorithmECDSA && k.Curve == elliptic.P256()
+		ok = strings.HasPrefix(a.name, "ecdsa-") && k.Curve == elliptic.P256()
 	}
 	if !ok {
-		return nil, fmt.Errorf("is of another kind than algorithm %s needs", algorithm)
+		return nil, fmt.Errorf("is of another kind than algorithm %s needs", a.name)
 	}
-	return &publicKey{algorithm, k}, nil
+	return &publicKey{a, k}, nil
 }
 
 // parsePrivateKey reads PEM, or the scheme's prefix and base64 of an Ed25519
 // key: the seed of 32 bytes, or the seed followed by the public key.
-func (s *Scheme) parsePrivateKey(text string) (*privateKey, *publicKey, error) {
+func (s *scheme) parsePrivateKey(text string) (*privateKey, *publicKey, error) {
 	k, err := s.decodePrivateKey(text)
 	if err != nil {
 		return nil, nil, err
 	}
-	public, err := newPublicKey(s.Algorithm, k.Public())
+	public, err := newPublicKey(s.algorithm, k.Public())
 	if err != nil {
 		return nil, nil, err
 	}
-	return &privateKey{s.Algorithm, k}, public, nil
+	return &privateKey{s.algorithm, k}, public, nil
 }
 
-func (s *Scheme) decodePrivateKey(text string) (crypto.Signer, error) {
+func (s *scheme) decodePrivateKey(text string) (crypto.Signer, error) {
 	if !strings.HasPrefix(text, pemStart) {
 		raw, err := decodeBase64(strings.TrimPrefix(text, s.PrivateKeyPrefix))
 		switch {

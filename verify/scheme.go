@@ -11,10 +11,15 @@ import (
 // are made of them, and so is the `verify` block of the provider "custom".
 type Scheme struct {
 	// How the content is signed: "hmac-sha1", "hmac-sha256", "hmac-sha384" or
-	// "hmac-sha512" with a shared secret; "ed25519", "rsa-sha256" (PKCS #1 v1.5),
-	// "rsa-pss-sha256" or "ecdsa-p256-sha256" (signatures as ASN.1 DER, or as the
-	// 64 bytes r and s) with a public key. Or nothing is signed and the secret itself is
-	// sent: "token", or "basic" with a secret of the form "user:password". Required.
+	// "hmac-sha512" with a shared secret; "ed25519", "rsa-sha1", "rsa-sha256",
+	// "rsa-sha512" (PKCS #1 v1.5), "rsa-pss-sha256", "ecdsa-p256-sha1" or
+	// "ecdsa-p256-sha256" (signatures as ASN.1 DER, or as the 64 bytes r and s) with a
+	// public key. "sha1", "sha256" and "sha512" are plain hashes of content that has
+	// {secret} in it: where that stands at the front, whoever has seen one webhook can make
+	// another that begins alike and goes on with bytes of his own. Or nothing is signed and
+	// the secret itself is sent: "token", or "basic" with a secret of the form
+	// "user:password". What can choose takes HMAC-SHA256 or a key pair, and never SHA-1
+	// with a key pair. Required.
 	Algorithm string `json:"algorithm,omitempty"`
 
 	// Where the signature (or token) is. Required, except for "basic": there it is
@@ -33,14 +38,18 @@ type Scheme struct {
 
 	// What is signed: text with the variables {body} (the raw bytes), {timestamp} and {id}
 	// (as received), {method}, {url} (scheme, host, path and query), {url_with_port} and
-	// {url_without_port} (the same with the default port added, or any port removed), {path}
-	// (without the query), {form_sorted} (names and values of a form, sorted by name, nothing
-	// between), {header.<name>}, {query.<name>}, {form.<name>} and {json.<pointer>}. A webhook
-	// that lacks one of them is refused. Default: "{body}".
+	// {url_without_port} (the same with the default port added, or any port removed),
+	// {url_without_query}, {path} (without the query), {path_query} (with it),
+	// {form_sorted} (names and values of a form, sorted by name, nothing
+	// between), {header.<name>}, {query.<name>}, {form.<name>}, {json.<pointer>},
+	// digests of the body: {body_sha256_hex}, {body_sha256_base64}, {body_sha256} (32 bytes),
+	// {body_md5_hex}, {body_md5_base64} and {body_crc32} (decimal; the last three can
+	// be kept while the body is changed), and for plain hashes {secret}. A webhook that lacks one of
+	// them is refused. Default: "{body}".
 	Content string `json:"content,omitempty"`
 
 	// Further contents that may have been signed instead, where a provider is
-	// not consistent. Any may match. Default: none.
+	// not consistent. Any may match, of those whose parts are all there. Default: none.
 	Alternatives []string `json:"alternatives,omitempty"`
 
 	// Where the provider puts the SHA-256 of the raw body in hex, if the content has
@@ -49,7 +58,7 @@ type Scheme struct {
 	BodyDigest Source `json:"body_digest,omitzero"`
 
 	// How a shared secret becomes the key: "raw" (its bytes as they are, the default),
-	// "base64" (standard alphabet, padding optional) or "hex". Public keys need no
+	// "base64" (standard alphabet, padding optional), "hex", or "sha1" (the SHA-1 of its bytes). Public keys need no
 	// setting: PEM (public key or certificate), and hex or base64 of DER or of a raw Ed25519 key are told apart.
 	Key string `json:"key,omitempty"`
 
@@ -61,8 +70,12 @@ type Scheme struct {
 	PrivateKeyPrefix string `json:"private_key_prefix,omitempty"`
 
 	// Where the signed time is, if it is signed: then webhooks that are
-	// older or newer than the tolerance are refused. An unsigned time protects from
-	// nothing and is not allowed here. Default: none.
+	// older or newer than the tolerance are refused. It is signed if the content has
+	// {timestamp}, or has it as a part of something else, such as a field of the body. (Such
+	// a time cannot be renewed: a webhook with it is not signed again.) An unsigned
+	// time protects from nothing and is not allowed here. Nor does a time belong here that stays
+	// the same when the provider sends the webhook again: its retries would be
+	// refused. Default: none.
 	Timestamp Timestamp `json:"timestamp,omitzero"`
 
 	// Where the event's id is: for {id} in the content, and for telling
@@ -81,7 +94,7 @@ type scheme struct {
 	format    *format
 	contents  []template // the first one is what Sign signs; one that is empty for token and basic
 
-	signsTimestamp bool // the contents have {timestamp}
+	signsTimestamp bool // the contents have {timestamp}, or what it is a part of
 	signsID        bool // one of them has {id}
 
 	keys   []armedKey // any may have signed
@@ -163,8 +176,13 @@ func (c *scheme) compileContents() error {
 		if err != nil {
 			return err
 		}
-		if c.Signature.From == FromQuery && t.uses(partURL, partURLWithPort, partURLWithoutPort) {
+		switch secret := t.uses(partSecret); {
+		case c.Signature.From == FromQuery && t.uses(partURL, partURLWithPort, partURLWithoutPort, partPathQuery):
 			return fmt.Errorf("content %q: the URL cannot be signed when the signature is part of it", text)
+		case secret && c.algorithm.kind != kindHash:
+			return fmt.Errorf("content %q: {secret} is for plain hashes: algorithm %s has it as its key", text, c.Algorithm)
+		case !secret && c.algorithm.kind == kindHash:
+			return fmt.Errorf("content %q: without {secret} anybody can compute %s: want something like \"{secret}{body}\"", text, c.Algorithm)
 		}
 		c.contents = append(c.contents, t)
 	}
@@ -172,28 +190,28 @@ func (c *scheme) compileContents() error {
 }
 
 func (c *scheme) checkTimestamp() error {
-	c.signsTimestamp = true
+	direct, covered := true, true
 	for _, t := range c.contents {
-		c.signsTimestamp = c.signsTimestamp && t.uses(partTimestamp)
+		direct = direct && t.uses(partTimestamp)
+		covered = covered && (t.uses(partTimestamp) || t.covers(c.Timestamp.Source))
 	}
-	signed := c.signsTimestamp
 	inFormat := c.format.hasTimestamp()
 	located := !c.Timestamp.Source.IsZero()
+	c.signsTimestamp = direct || located && covered
 	switch {
 	case located && inFormat:
 		return errors.New("timestamp: the format has {timestamp} already: remove one of them")
-	case (located || inFormat) && !signed:
+	case located && !covered, inFormat && !direct:
 		return errors.New("timestamp: it is not signed, so it protects from nothing: put {timestamp} into the content or remove it")
-	case signed && !located && !inFormat:
+	case direct && !located && !inFormat:
 		return errors.New("timestamp is missing: the content has {timestamp}: say where it is, as in: timestamp header X-Timestamp")
 	case !located && !inFormat && c.Timestamp.Unit != "":
 		return errors.New("timestamp: a unit without a place: say where it is, as in: timestamp header X-Timestamp ms")
 	}
-	switch c.Timestamp.Unit {
-	case "", UnitSeconds, UnitMilliseconds, UnitRFC3339:
+	if unit := c.Timestamp.Unit; unit == "" || slices.Contains(units, unit) {
 		return nil
 	}
-	return fmt.Errorf("timestamp: unknown unit %q: want s, ms or rfc3339", c.Timestamp.Unit)
+	return fmt.Errorf("timestamp: unknown unit %q: %s", c.Timestamp.Unit, wantUnit)
 }
 
 func (c *scheme) checkID() error {
@@ -208,13 +226,13 @@ func (c *scheme) checkKey() error {
 	switch c.Key {
 	case "", keyRaw:
 		return nil
-	case keyBase64, keyHex:
+	case keyBase64, keyHex, keySHA1:
 		if c.algorithm.kind == kindHMAC {
 			return nil
 		}
 		return fmt.Errorf("key %s: algorithm %s takes no key setting: remove it", c.Key, c.Algorithm)
 	}
-	return fmt.Errorf("unknown key %q: want raw, base64 or hex", c.Key)
+	return fmt.Errorf("unknown key %q: want raw, base64, hex or sha1", c.Key)
 }
 
 func (c *scheme) checkSources() error {

@@ -49,6 +49,14 @@ func TestValidateNamesTheSetting(t *testing.T) {
 		{func(s *Scheme) { s.Format = "a,{hex},..." }, "contains the separator"},
 		{func(s *Scheme) { s.Format = "{token}" }, "for the algorithm token only"},
 		{func(s *Scheme) { s.Algorithm, s.Format = "token", "{hex}" }, "a token is not encoded"},
+		{func(s *Scheme) { s.Algorithm = "sha256" }, "without {secret} anybody"},
+		{func(s *Scheme) {
+			s.Algorithm, s.Content, s.Alternatives = "sha256", "{secret}{body}", []string{"{body}"}
+		}, "without {secret} anybody"},
+		{func(s *Scheme) { s.Content = "{secret}{body}" }, "{secret} is for plain hashes"},
+		{func(s *Scheme) { s.Algorithm, s.Content, s.Key = "sha256", "{secret}", "hex" }, "takes no key setting"},
+		{func(s *Scheme) { s.Content, s.Timestamp.Source = "{form.a}", form("t") }, "it is not signed"},
+		{func(s *Scheme) { s.Timestamp.Source = header("T") }, "it is not signed"},
 		{func(s *Scheme) { s.Algorithm, s.Content = "token", "{body}" }, "signs no content"},
 		{func(s *Scheme) { s.Algorithm, s.Timestamp = "token", Timestamp{Source: header("T")} }, "it is not signed"},
 		{func(s *Scheme) { s.Content = "{body" }, "a brace is not closed"},
@@ -140,7 +148,7 @@ func TestSchemeIsJSON(t *testing.T) {
 	}
 }
 
-func encodePEM(t *testing.T, kind string, der []byte, err error) string {
+func encodePEM(t testing.TB, kind string, der []byte, err error) string {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +167,7 @@ type testKeys struct {
 	certificate          string
 }
 
-func newTestKeys(t *testing.T) (k testKeys) {
+func newTestKeys(t testing.TB) (k testKeys) {
 	t.Helper()
 	public := func(key any) string {
 		der, err := x509.MarshalPKIXPublicKey(key)
@@ -283,12 +291,15 @@ func TestEveryAlgorithmSignsAndVerifies(t *testing.T) {
 	at := time.Unix(1767323045, 0)
 	secrets := map[string]string{
 		algorithmEd25519: k.edPrivate, algorithmRSA: k.rsaPrivate, algorithmRSAPSS: k.rsaPKCS1Private,
+		"rsa-sha1": k.rsaPrivate, "rsa-sha512": k.rsaPrivate, "ecdsa-p256-sha1": k.ecSEC1,
 		algorithmECDSA: k.ecSEC1, algorithmBasic: "user:pass:word",
 	}
 	for _, a := range algorithms {
 		s := Scheme{Algorithm: a.name, Signature: header("X-Signature")}
 		formats := []string{"", "sig={hex}", "v1,{base64} ...", "{base64url}"}
 		switch a.name {
+		case "sha1", "sha256", "sha512":
+			s.Content, s.Timestamp = "{secret}{timestamp}{body}", Timestamp{header("X-Time"), UnitHTTPDate}
 		case algorithmToken:
 			formats = []string{"", "Bearer {token}"}
 		case algorithmBasic:

@@ -34,7 +34,7 @@ func (s *scheme) resignable() bool {
 		}
 	}
 	return !slices.ContainsFunc(s.contents, func(t template) bool {
-		return t.uses(partURL, partURLWithPort, partURLWithoutPort, partPath)
+		return t.uses(partURL, partURLWithPort, partURLWithoutPort, partURLWithoutQuery, partPath, partPathQuery)
 	})
 }
 
@@ -115,11 +115,8 @@ func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 		}
 	}
 	if s.signsTimestamp {
-		in.timestamp = s.Timestamp.format(at)
-		if !s.format.hasTimestamp() {
-			if err := s.Timestamp.set(r, in.timestamp); err != nil {
-				return err
-			}
+		if err := s.setTimestamp(in, at); err != nil {
+			return err
 		}
 	}
 	if s.signsID {
@@ -136,6 +133,23 @@ func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 		return err
 	}
 	return s.Signature.set(r, s.format.render(signature, in.timestamp))
+}
+
+// setTimestamp writes the time to where the scheme has it. One that is in the
+// body stays as it is.
+func (s *scheme) setTimestamp(in *input, at time.Time) error {
+	if s.Timestamp.inBody() {
+		var ok bool
+		if in.timestamp, ok = s.Timestamp.Extract(in.request); !ok {
+			return fmt.Errorf("%s: the body must have the time that is signed", s.Timestamp.Source)
+		}
+		return nil
+	}
+	in.timestamp = s.Timestamp.Format(at)
+	if s.format.hasTimestamp() {
+		return nil
+	}
+	return s.Timestamp.set(in.request, in.timestamp)
 }
 
 // set writes a value to where s is. Bodies are signed, not written.

@@ -89,6 +89,11 @@ func (s Source) validatePointer(pointer string) error {
 	}
 }
 
+// inBody reports whether s is a part of the body.
+func (s Source) inBody() bool {
+	return s.From == FromJSON || s.From == FromForm || s.From == FromFormJSON
+}
+
 // Extract returns the value that s names. A value that is missing, empty, or
 // there more than once is not ok: of several, the application might read
 // another one than we do. JSON strings and numbers are values (a number keeps

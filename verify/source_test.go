@@ -120,7 +120,7 @@ func TestTimestampUnits(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, unit := range units {
 		stamp := Timestamp{Unit: unit}
-		got, ok := stamp.parse(stamp.format(at))
+		got, ok := stamp.parse(stamp.Format(at))
 		if !ok || !got.Equal(at) {
 			t.Errorf("%s: %s, %t", unit, got, ok)
 		}

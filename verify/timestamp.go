@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,12 +11,16 @@ import (
 
 // Units of a Timestamp.
 const (
-	UnitSeconds      = "s"       // Unix time in seconds
-	UnitMilliseconds = "ms"      // Unix time in milliseconds
-	UnitRFC3339      = "rfc3339" // "2026-01-02T15:04:05Z", with or without fractions
+	UnitSeconds      = "s"         // Unix time in seconds
+	UnitMilliseconds = "ms"        // Unix time in milliseconds
+	UnitRFC3339      = "rfc3339"   // "2026-01-02T15:04:05Z", with or without fractions
+	UnitHTTPDate     = "http-date" // "Fri, 02 Jan 2026 15:04:05 GMT" (RFC 9110, section 5.6.7)
 )
 
-var units = []string{UnitSeconds, UnitMilliseconds, UnitRFC3339}
+var units = []string{UnitSeconds, UnitMilliseconds, UnitRFC3339, UnitHTTPDate}
+
+// wantUnit ends the errors about units.
+const wantUnit = "want s, ms, rfc3339 or http-date"
 
 // Timestamp says where the signed time of a webhook is, and how it is written.
 type Timestamp struct {
@@ -23,7 +28,8 @@ type Timestamp struct {
 	// next to the signature.
 	Source
 
-	// How it is written: "s" (Unix seconds, the default), "ms" (Unix milliseconds) or "rfc3339".
+	// How it is written: "s" (Unix seconds, the default), "ms" (Unix milliseconds),
+	// "rfc3339" or "http-date".
 	Unit string `json:"unit,omitempty"`
 }
 
@@ -39,7 +45,7 @@ func ParseTimestamp(args []string) (Timestamp, error) {
 		return t, nil
 	}
 	if len(args) == 3 && args[0] != FromFormJSON {
-		return t, fmt.Errorf("timestamp: unknown unit %q: want s, ms or rfc3339", args[2])
+		return t, fmt.Errorf("timestamp: unknown unit %q: %s", args[2], wantUnit)
 	}
 	var err error
 	t.Source, err = ParseSource(args)
@@ -61,6 +67,9 @@ func (t Timestamp) parse(text string) (time.Time, bool) {
 	case UnitRFC3339:
 		at, err := time.Parse(time.RFC3339Nano, text)
 		return at, err == nil
+	case UnitHTTPDate:
+		at, err := http.ParseTime(text)
+		return at, err == nil
 	case UnitMilliseconds:
 		n, ok := parseDigits(text, maxMillisecondsDigits)
 		return time.UnixMilli(n), ok
@@ -78,11 +87,13 @@ func parseDigits(text string, most int) (int64, bool) {
 	return n, err == nil
 }
 
-// format is the inverse of parse.
-func (t Timestamp) format(at time.Time) string {
+// Format writes a time as the provider would.
+func (t Timestamp) Format(at time.Time) string {
 	switch t.Unit {
 	case UnitRFC3339:
 		return at.UTC().Format(time.RFC3339)
+	case UnitHTTPDate:
+		return at.UTC().Format(http.TimeFormat)
 	case UnitMilliseconds:
 		return strconv.FormatInt(at.UnixMilli(), 10)
 	default:

@@ -249,16 +249,22 @@ func (s *scheme) readTimestamp(in *input, d *document) (time.Time, *Error) {
 
 // match returns the index of the key that made one of the signatures.
 func (s *scheme) match(in *input) (int, *Error) {
+	var incomplete *Error
+	built := false
 	for _, content := range s.contents {
 		for _, k := range s.keys {
 			matches, err := k.matches(content, in)
 			if err != nil {
-				return 0, err
+				incomplete = err // for every key: what the content needs is not there
+				break
 			}
-			if matches {
+			if built = true; matches {
 				return k.index, nil
 			}
 		}
+	}
+	if !built && incomplete != nil {
+		return 0, incomplete
 	}
 	return 0, invalidSignature(DetailNoMatchingSignature,
 		fmt.Sprintf("%s, tried %d keys", s.Signature, len(s.keys)))

@@ -23,6 +23,7 @@ var table = sorted(
 	category("Cloud, monitoring and AI", cloudProviders),
 	category("Project management", projectProviders),
 	category("Chat, social and video", chatProviders),
+	category("Chat, social and video", chatMediaProviders),
 	category("Telephony and messaging", telephonyProviders),
 	category("Email", emailProviders),
 	category("CRM, support and marketing", crmProviders),

@@ -27,8 +27,11 @@ func init() {
 //	GET    /webhooks/deliveries/{id}
 //	DELETE /webhooks/deliveries/{id}
 //	POST   /webhooks/deliveries/{id}/replay
-//	POST   /webhooks/replay   {"filter": {…}, "dry_run": true}
+//	POST   /webhooks/replay   {"filter": {…}, "rate": "10/s", "dry_run": true}
 //	POST   /webhooks/purge    likewise
+//	GET    /webhooks/jobs
+//	GET    /webhooks/jobs/{id}
+//	DELETE /webhooks/jobs/{id}
 type adminAPI struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -44,7 +47,7 @@ func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{{Pattern: "/webhooks/", Handler: caddy.AdminHandlerFunc(serveAdmin)}}
 }
 
-// adminCall answers one kind of request; id is the delivery's, where the path has one.
+// adminCall answers one kind of request; id is the delivery's or job's, where the path has one.
 type adminCall func(app *App, r *http.Request, id string) (any, error)
 
 // adminRoutes is the API: path below /webhooks/, then method.
@@ -56,10 +59,12 @@ var adminRoutes = map[string]map[string]adminCall{
 	"deliveries/{id}/replay": {http.MethodPost: adminReplay},
 	"replay":                 {http.MethodPost: adminReplayAll},
 	"purge":                  {http.MethodPost: adminPurge},
+	"jobs":                   {http.MethodGet: adminJobs},
+	"jobs/{id}":              {http.MethodGet: adminJob, http.MethodDelete: adminCancelJob},
 }
 
 func serveAdmin(w http.ResponseWriter, r *http.Request) error {
-	path, id := splitDeliveryID(strings.TrimPrefix(r.URL.Path, "/webhooks/"))
+	path, id := splitID(strings.TrimPrefix(r.URL.Path, "/webhooks/"))
 	methods, ok := adminRoutes[path]
 	if !ok {
 		return apiError(http.StatusNotFound, fmt.Errorf("no such resource: %s", r.URL.Path))
@@ -80,19 +85,22 @@ func serveAdmin(w http.ResponseWriter, r *http.Request) error {
 		return apiError(adminStatus(err), err)
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if _, started := result.(startedJob); started {
+		w.WriteHeader(http.StatusAccepted)
+	}
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(result)
 }
 
-// splitDeliveryID turns deliveries/abc/replay into deliveries/{id}/replay and abc.
-func splitDeliveryID(path string) (pattern, id string) {
-	rest, ok := strings.CutPrefix(path, "deliveries/")
+// splitID turns deliveries/abc/replay into deliveries/{id}/replay and abc.
+func splitID(path string) (pattern, id string) {
+	collection, rest, ok := strings.Cut(path, "/")
 	if !ok {
 		return path, ""
 	}
 	id, action, _ := strings.Cut(rest, "/")
-	pattern = "deliveries/{id}"
+	pattern = collection + "/{id}"
 	if action != "" {
 		pattern += "/" + action
 	}
@@ -127,7 +135,7 @@ func adminStatus(err error) int {
 	switch {
 	case errors.Is(err, retrystore.ErrNotFound):
 		return http.StatusNotFound
-	case errors.Is(err, retrystore.ErrState):
+	case errors.Is(err, retrystore.ErrState), errors.Is(err, errTooManyJobs):
 		return http.StatusConflict
 	case errors.Is(err, retrystore.ErrCursor), errors.Is(err, errBadQuery):
 		return http.StatusBadRequest

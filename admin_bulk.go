@@ -8,14 +8,18 @@ import (
 	"net/http"
 	"net/url"
 
+	"golang.org/x/time/rate"
+
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
 // bulkRequest is the body of a call that changes many deliveries. The filter's
-// fields are the query parameters of the list.
+// fields are the query parameters of the list. With a rate, such as "10/s", the
+// work is done in the background and the answer is the job.
 type bulkRequest struct {
 	Filter map[string]string `json:"filter"`
 	DryRun bool              `json:"dry_run"`
+	Rate   string            `json:"rate,omitempty"`
 }
 
 // bulkResult counts what a bulk call found and did. Done may be less: what was
@@ -28,68 +32,113 @@ type bulkResult struct {
 
 // adminReplayAll replays what the filter selects: dead letters, unless it names states.
 func adminReplayAll(app *App, r *http.Request, _ string) (any, error) {
-	filter, dryRun, err := readBulk(r)
+	request, filter, err := readBulk(r)
 	if err != nil {
 		return nil, err
 	}
 	if len(filter.States) == 0 {
 		filter.States = []retrystore.State{retrystore.Dead}
 	}
-	return bulk(r.Context(), app.store, filter, dryRun, app.store.Replay)
+	return app.bulk(r.Context(), "replay", request, filter)
 }
 
 // adminPurge deletes what the filter selects. It must name the states: nobody
 // should delete pending events by leaving something out.
 func adminPurge(app *App, r *http.Request, _ string) (any, error) {
-	filter, dryRun, err := readBulk(r)
+	request, filter, err := readBulk(r)
 	if err != nil {
 		return nil, err
 	}
 	if len(filter.States) == 0 {
 		return nil, fmt.Errorf("%w: filter: name the state, such as dead", errBadQuery)
 	}
-	return bulk(r.Context(), app.store, filter, dryRun, app.store.Delete)
+	return app.bulk(r.Context(), "purge", request, filter)
 }
 
-func readBulk(r *http.Request) (filter retrystore.Filter, dryRun bool, err error) {
-	var request bulkRequest
+func readBulk(r *http.Request) (request bulkRequest, filter retrystore.Filter, err error) {
 	decoder := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 64<<10))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&request); err != nil {
-		return filter, false, fmt.Errorf("%w: %w", errBadQuery, err)
+		return request, filter, fmt.Errorf("%w: %w", errBadQuery, err)
 	}
 	query := make(url.Values)
 	for name, value := range request.Filter {
 		query.Set(name, value)
 	}
 	filter, err = parseFilter(query)
-	return filter, request.DryRun, err
+	return request, filter, err
+}
+
+// bulk does or starts what the request asks for.
+func (a *App) bulk(ctx context.Context, operation string, request bulkRequest, filter retrystore.Filter) (any, error) {
+	b := bulk{store: a.store, filter: filter, do: operations[operation]}
+	switch {
+	case request.DryRun:
+		matched, err := b.count(ctx)
+		return bulkResult{Matched: matched, DryRun: true}, err
+	case request.Rate != "":
+		job, err := jobs.start(a, operation, request, b)
+		return startedJob{job}, err
+	}
+	return b.run(ctx)
 }
 
 // bulk does something to every delivery that the filter selects, page by page.
-func bulk(ctx context.Context, store retrystore.Inspector, filter retrystore.Filter, dryRun bool, do func(context.Context, string) error) (bulkResult, error) {
-	result := bulkResult{DryRun: dryRun}
+type bulk struct {
+	store    retrystore.Inspector
+	filter   retrystore.Filter
+	do       func(store retrystore.Inspector, ctx context.Context, id string) error
+	pace     *rate.Limiter    // nil: as fast as the store
+	progress func(bulkResult) // nil: nobody asks
+}
+
+// each calls visit for what the filter selects, newest first.
+func (b bulk) each(ctx context.Context, visit func(d *retrystore.Delivery) error) error {
 	for cursor := ""; ; {
-		page, err := store.List(ctx, filter, cursor, maxPage)
+		page, err := b.store.List(ctx, b.filter, cursor, maxPage)
 		if err != nil {
-			return result, err
+			return err
 		}
 		for _, d := range page.Deliveries {
-			result.Matched++
-			if dryRun {
-				continue
-			}
-			switch err := do(ctx, d.ID); {
-			case err == nil:
-				result.Done++
-			case errors.Is(err, retrystore.ErrNotFound), errors.Is(err, retrystore.ErrState):
-				// settled, deleted or taken since it was listed
-			default:
-				return result, err
+			if err := visit(d); err != nil {
+				return err
 			}
 		}
 		if cursor = page.Next; cursor == "" {
-			return result, nil
+			return nil
 		}
 	}
+}
+
+func (b bulk) count(ctx context.Context) (matched int, err error) {
+	err = b.each(ctx, func(*retrystore.Delivery) error { matched++; return nil })
+	return matched, err
+}
+
+func (b bulk) run(ctx context.Context) (result bulkResult, err error) {
+	err = b.each(ctx, func(d *retrystore.Delivery) error {
+		if b.pace != nil {
+			if err := b.pace.Wait(ctx); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		result.Matched++
+		// Not interrupted: it would be done or not, and nobody could tell which.
+		switch err := b.do(b.store, context.WithoutCancel(ctx), d.ID); {
+		case err == nil:
+			result.Done++
+		case errors.Is(err, retrystore.ErrNotFound), errors.Is(err, retrystore.ErrState):
+			// settled, deleted or taken since it was listed
+		default:
+			return err
+		}
+		if b.progress != nil {
+			b.progress(result)
+		}
+		return nil
+	})
+	return result, err
 }

@@ -214,6 +214,7 @@ func (a *App) Stop() error {
 	}
 	a.stopOnce.Do(func() { draining.Go(a.drain) })
 	if caddy.Exiting() {
+		jobs.stop()
 		waitFor(&draining, exitGrace+time.Second)
 	}
 	return nil

@@ -1,0 +1,245 @@
+package caddywebhooks
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// Bounds of bulk work in the background.
+const (
+	maxRunningJobs = 4
+	maxKeptJobs    = 50 // ended ones are kept until newer ones push them out
+)
+
+// The states of a job.
+const (
+	jobRunning   = "running"
+	jobDone      = "done"
+	jobCancelled = "cancelled"
+	jobFailed    = "failed"
+)
+
+// job is bulk work at a set rate. What it did stays done if it is cancelled or
+// fails: starting it again goes on with what is left.
+type job struct {
+	cancel context.CancelFunc
+	ended  chan struct{}
+
+	mu   sync.Mutex
+	view jobView
+}
+
+type jobView struct {
+	ID        string            `json:"id"`
+	Operation string            `json:"operation"` // replay or purge
+	Filter    map[string]string `json:"filter"`
+	Rate      string            `json:"rate"`
+	State     string            `json:"state"`
+	Matched   int               `json:"matched"` // what the filter selected when the job began
+	Seen      int               `json:"seen"`    // of those, how many it has come to
+	Done      int               `json:"done"`    // of those, how many it replayed or deleted
+	StartedAt time.Time         `json:"started_at"`
+	EndedAt   *time.Time        `json:"ended_at,omitempty"`
+	Error     string            `json:"error,omitempty"`
+}
+
+type jobsView struct {
+	Jobs []jobView `json:"jobs"`
+}
+
+func (j *job) snapshot() jobView {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.view
+}
+
+func (j *job) update(change func(*jobView)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	change(&j.view)
+}
+
+// jobs are those of the process: a reload does not interrupt them.
+var jobs = jobList{byID: make(map[string]*job)}
+
+type jobList struct {
+	mu   sync.Mutex
+	byID map[string]*job
+}
+
+// startedJob is a job that was begun just now: 202 Accepted.
+type startedJob struct{ jobView }
+
+var errTooManyJobs = errors.New("too many jobs are running: wait for one to end, or cancel it")
+
+// start begins a job on the app's store, in which it takes a share of its own.
+func (l *jobList) start(app *App, operation string, request bulkRequest, b bulk) (jobView, error) {
+	perSecond, err := limiter.ParseRate(request.Rate)
+	if err != nil {
+		return jobView{}, fmt.Errorf("%w: %w", errBadQuery, err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(app.ctx))
+	j := &job{cancel: cancel, ended: make(chan struct{}), view: jobView{
+		ID: strings.ToLower(rand.Text()[:10]), Operation: operation, Filter: request.Filter, Rate: request.Rate,
+		State: jobRunning, StartedAt: time.Now().UTC(),
+	}}
+	if err := l.add(j); err != nil {
+		cancel()
+		return jobView{}, err
+	}
+	store, key, err := acquireStore(app.opener, app.logger)
+	if err != nil {
+		cancel()
+		l.remove(j)
+		return jobView{}, err
+	}
+	b.store, b.do = store, operations[operation]
+	b.pace = pace(perSecond)
+	go func() {
+		defer close(j.ended)
+		defer releaseStore(key, app.logger)
+		defer cancel()
+		j.run(ctx, b)
+		app.logger.Info("bulk job ended", zap.Any("job", j.snapshot()))
+	}()
+	return j.snapshot(), nil
+}
+
+// pace returns a limiter that lets a tenth of a second's worth through at once.
+func pace(r limiter.Rate) *rate.Limiter {
+	count, micros := r.Fraction()
+	perSecond := float64(count) / float64(micros) * 1e6
+	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/10)))
+}
+
+func (j *job) run(ctx context.Context, b bulk) {
+	matched, err := b.count(ctx)
+	if err == nil {
+		j.update(func(v *jobView) { v.Matched = matched })
+		b.progress = func(r bulkResult) { j.update(func(v *jobView) { v.Seen, v.Done = r.Matched, r.Done }) }
+		_, err = b.run(ctx)
+	}
+	j.update(func(v *jobView) {
+		v.EndedAt = timeOrNil(time.Now())
+		switch {
+		case ctx.Err() != nil:
+			v.State = jobCancelled
+		case err != nil:
+			v.State, v.Error = jobFailed, err.Error()
+		default:
+			v.State = jobDone
+		}
+	})
+}
+
+func (l *jobList) add(j *job) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	running := 0
+	var ended []*job
+	for _, other := range l.byID {
+		if other.snapshot().State == jobRunning {
+			running++
+		} else {
+			ended = append(ended, other)
+		}
+	}
+	if running >= maxRunningJobs {
+		return errTooManyJobs
+	}
+	slices.SortFunc(ended, func(a, b *job) int { return a.snapshot().StartedAt.Compare(b.snapshot().StartedAt) })
+	for len(ended) >= maxKeptJobs {
+		delete(l.byID, ended[0].snapshot().ID)
+		ended = ended[1:]
+	}
+	l.byID[j.view.ID] = j
+	return nil
+}
+
+func (l *jobList) remove(j *job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.byID, j.view.ID)
+}
+
+func (l *jobList) get(id string) (*job, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j, ok := l.byID[id]
+	return j, ok
+}
+
+func (l *jobList) all() []*job {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]*job, 0, len(l.byID))
+	for _, j := range l.byID {
+		all = append(all, j)
+	}
+	return all
+}
+
+// stop cancels all jobs and waits for them: when Caddy exits, the store must be
+// closed in good order.
+func (l *jobList) stop() {
+	for _, j := range l.all() {
+		j.cancel()
+		<-j.ended
+	}
+}
+
+var errNoJob = apiError(http.StatusNotFound, errors.New("no such job"))
+
+func adminJobs(*App, *http.Request, string) (any, error) {
+	view := jobsView{Jobs: []jobView{}}
+	for _, j := range jobs.all() {
+		view.Jobs = append(view.Jobs, j.snapshot())
+	}
+	slices.SortFunc(view.Jobs, func(a, b jobView) int {
+		return cmp.Or(b.StartedAt.Compare(a.StartedAt), strings.Compare(a.ID, b.ID))
+	})
+	return view, nil
+}
+
+func adminJob(_ *App, _ *http.Request, id string) (any, error) {
+	j, ok := jobs.get(id)
+	if !ok {
+		return nil, errNoJob
+	}
+	return j.snapshot(), nil
+}
+
+// adminCancelJob cancels a job and answers how far it got. One that ended stays as it is.
+func adminCancelJob(_ *App, r *http.Request, id string) (any, error) {
+	j, ok := jobs.get(id)
+	if !ok {
+		return nil, errNoJob
+	}
+	j.cancel()
+	select {
+	case <-j.ended:
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	return j.snapshot(), nil
+}
+
+// operations are what is done in bulk.
+var operations = map[string]func(retrystore.Inspector, context.Context, string) error{
+	"replay": retrystore.Inspector.Replay,
+	"purge":  retrystore.Inspector.Delete,
+}

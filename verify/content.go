@@ -109,8 +109,9 @@ type template struct {
 	parts []part
 }
 
-// parseTemplate reads Scheme.Content; see there for the grammar.
-func parseTemplate(text string) (template, error) {
+// parseTemplate reads Scheme.Content; see there for the grammar. Rows of the
+// table may also have {setting.<name>}.
+func parseTemplate(text string, set settings) (template, error) {
 	t := template{text: text}
 	for rest := text; rest != ""; {
 		literal, after, opened := strings.Cut(rest, "{")
@@ -124,7 +125,7 @@ func parseTemplate(text string) (template, error) {
 		if !closed {
 			return t, fmt.Errorf("content %q: a brace is not closed", text)
 		}
-		p, err := parseVariable(name)
+		p, err := parseVariable(name, set)
 		if err != nil {
 			return t, fmt.Errorf("content %q: %w", text, err)
 		}
@@ -139,7 +140,7 @@ func parseTemplate(text string) (template, error) {
 	return t, nil
 }
 
-func parseVariable(name string) (part, error) {
+func parseVariable(name string, set settings) (part, error) {
 	if kind, ok := variables[name]; ok {
 		return part{kind: kind}, nil
 	}
@@ -147,6 +148,9 @@ func parseVariable(name string) (part, error) {
 		return part{kind: partBodyDigest, text: name}, nil
 	}
 	from, of, _ := strings.Cut(name, ".")
+	if values := set[of]; from == "setting" && len(values) == 1 {
+		return part{kind: partLiteral, text: values[0]}, nil
+	}
 	s := Source{From: from, Name: of}
 	if err := s.Validate(); err != nil {
 		return part{}, fmt.Errorf("unknown variable {%s}: want {body}, {timestamp}, {id}, {method}, {url}, {path}, {header.<name>}, {form_sorted} and the like", name)

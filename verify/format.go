@@ -36,6 +36,7 @@ type format struct {
 	items     []formatItem
 	separator string // empty: the one item is the whole value
 	joiner    string // the separator as written, with the space that may follow
+	ordered   bool   // the first item is the timestamp, by its place alone
 	foldCase  bool   // the prefix is the name of an authentication scheme
 }
 
@@ -89,7 +90,10 @@ func (f *format) addItem(prefix, placeholder string) error {
 	default:
 		return fmt.Errorf("format %q: unknown placeholder {%s}: want {hex}, {base64}, {base64url}, {token} or {timestamp}", f.pattern, placeholder)
 	}
-	for _, other := range f.items {
+	for i, other := range f.items {
+		if f.ordered = i == 0 && other.timestamp && other.prefix == ""; f.ordered {
+			continue
+		}
 		if strings.HasPrefix(item.prefix, other.prefix) || strings.HasPrefix(other.prefix, item.prefix) {
 			return fmt.Errorf("format %q: the texts %q and %q do not tell the items apart", f.pattern, other.prefix, item.prefix)
 		}
@@ -132,11 +136,14 @@ func (f *format) hasTimestamp() bool {
 
 // parse reads the values that hold signatures into in: the decoded signatures,
 // and the timestamp if the format has one. Several values are one list; where
-// the format is no list, they are refused. Unknown items of a list, and those
+// the format is no list, or has an order, they are refused. Unknown items of a list, and those
 // that do not decode, are passed over, but one signature must remain.
 func (f *format) parse(values []string, in *input) bool {
 	if f.separator == "" {
 		return len(values) == 1 && len(values[0]) <= maxSignatureLength && f.parseWhole(values[0], in)
+	}
+	if f.ordered && len(values) != 1 {
+		return false
 	}
 	items, length := 0, 0
 	for _, list := range values {
@@ -149,7 +156,12 @@ func (f *format) parse(values []string, in *input) bool {
 			if text = strings.TrimSpace(text); text == "" {
 				continue
 			}
-			if items++; items > maxListItems || !f.parseItem(text, in) {
+			if items++; items > maxListItems {
+				return false
+			}
+			if f.ordered && items == 1 {
+				in.timestamp = text
+			} else if !f.parseItem(text, in) {
 				return false
 			}
 		}
@@ -182,7 +194,11 @@ func (f *format) parseItem(text string, in *input) bool {
 
 // split finds the item that text is, and what stands at its placeholder.
 func (f *format) split(text string) (*formatItem, string) {
-	for i := range f.items {
+	first := 0
+	if f.ordered {
+		first = 1
+	}
+	for i := first; i < len(f.items); i++ {
 		item := &f.items[i]
 		n := len(item.prefix)
 		if len(text) < n {

@@ -120,7 +120,7 @@ func FuzzTemplate(f *testing.F) {
 	}
 	variable := regexp.MustCompile(`(?s)\{([^}]*)\}`)
 	f.Fuzz(func(t *testing.T, text, body, timestamp, id string) {
-		parsed, err := parseTemplate(text)
+		parsed, err := parseTemplate(text, nil)
 		if err != nil {
 			return
 		}

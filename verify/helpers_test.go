@@ -3,6 +3,8 @@ package verify
 import (
 	"bytes"
 	"crypto"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -51,7 +53,7 @@ func testOptions(t testing.TB, p *Provider) Options {
 		testSecret, strings.TrimPrefix(testSecret, "whsec_"), "5ec4e700", "user:password",
 		k.edPrivate, k.rsaPrivate, k.ecSEC1,
 	}
-	o := Options{Now: func() time.Time { return testTime }}
+	o := Options{Settings: testSettings(p), Now: func() time.Time { return testTime }}
 	var first error
 	for _, o.Secrets = range combinations(candidates) {
 		v, err := p.NewVerifier(o)
@@ -64,6 +66,15 @@ func testOptions(t testing.TB, p *Provider) Options {
 	}
 	t.Fatalf("%s: no key of the tests is of its kind: %v", p.Name, first)
 	return o
+}
+
+// testSettings returns a value for each of p's settings.
+func testSettings(p *Provider) settings {
+	set := settings{}
+	for _, s := range p.Settings {
+		set[s.Name] = []string{"value-of-" + s.Name}
+	}
+	return set
 }
 
 func combinations(candidates []string) (lists [][]string) {
@@ -127,4 +138,9 @@ func putJSON(document map[string]any, pointer, value string) {
 		document[token] = inner
 	}
 	putJSON(inner, rest, value)
+}
+
+func hexOfSHA256(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }

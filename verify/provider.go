@@ -53,9 +53,12 @@ type Provider struct {
 	EventType []Source
 
 	ContentTypes []string // media types that the provider sends, lower-case; empty: any
-	Methods      []string // never empty
+	Methods      []string // of its webhooks; never empty. Handshakes may come by others, see HandshakeMethods
 
 	Handshakes []Handshake // requests that are answered instead of stored
+
+	// Settings are what the provider's webhooks need besides keys.
+	Settings []Setting
 
 	// Accepted is the acknowledgement that the provider wants. The zero Answer
 	// stands for the usual one.

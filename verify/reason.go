@@ -37,6 +37,7 @@ func (r Reason) Status() int {
 // metric labels.
 const (
 	DetailNoSignature         = "no_signature"          // not there, or empty
+	DetailNoSecretYet         = "no_secret_yet"         // the provider hands the secret over, and it is not configured
 	DetailMalformedSignature  = "malformed_signature"   // not in the scheme's format, or over a bound
 	DetailNoMatchingSignature = "no_matching_signature" // well-formed, but of other content or another key
 	DetailMissingPart         = "missing_part"          // a signed header or field is absent, or there several times

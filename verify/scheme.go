@@ -32,6 +32,7 @@ type Scheme struct {
 	// placeholder makes it a list: in "t={timestamp},v1={hex}" items may stand in
 	// any order, unknown items are ignored, {hex} may occur several times and any of them
 	// may match. "..." at the end says that of a list with one kind of item, as in "v1,{base64} ...".
+	// In "{timestamp},{hex},..." the first item is the timestamp, the others are signatures.
 	// A list is limited to 32 items, 16 signatures and 8 KiB. Default: "{hex}" for HMAC,
 	// "{token}" for token, "Basic {base64}" for basic, else "{base64}".
 	Format string `json:"format,omitempty"`
@@ -90,6 +91,7 @@ type Scheme struct {
 // and arm, so any number of goroutines may use it.
 type scheme struct {
 	Scheme
+	settings  settings
 	algorithm *algorithm
 	format    *format
 	contents  []template // the first one is what Sign signs; one that is empty for token and basic
@@ -103,13 +105,13 @@ type scheme struct {
 
 // Validate reports the first setting that is wrong, and what to write instead.
 func (s *Scheme) Validate() error {
-	_, err := s.compile()
+	_, err := s.compile(nil)
 	return err
 }
 
 // compile checks s and parses its templates. Keys come later, with arm.
-func (s *Scheme) compile() (*scheme, error) {
-	c := &scheme{Scheme: *s}
+func (s *Scheme) compile(set settings) (*scheme, error) {
+	c := &scheme{Scheme: *s, settings: set}
 	var err error
 	if c.algorithm, err = algorithmNamed(s.Algorithm); err != nil {
 		return nil, err
@@ -145,7 +147,10 @@ func (c *scheme) compileFormat() error {
 	if pattern == "" {
 		pattern = c.algorithm.defaultFormat
 	}
-	var err error
+	pattern, err := c.settings.expand(pattern)
+	if err != nil {
+		return err
+	}
 	if c.format, err = parseFormat(pattern); err != nil {
 		return err
 	}
@@ -172,7 +177,7 @@ func (c *scheme) compileContents() error {
 		text = "{body}"
 	}
 	for _, text := range append([]string{text}, c.Alternatives...) {
-		t, err := parseTemplate(text)
+		t, err := parseTemplate(text, c.settings)
 		if err != nil {
 			return err
 		}

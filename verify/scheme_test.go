@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,14 +107,30 @@ func TestTableIsValid(t *testing.T) {
 		if p.Title == "" || !strings.HasPrefix(p.Docs, "https://") || len(p.Methods) == 0 || len(p.Schemes) == 0 {
 			t.Errorf("row %s is incomplete", p.Name)
 		}
-		if _, err := p.compile(); err != nil {
+		set := testSettings(p)
+		if _, err := p.compile(set); err != nil {
 			t.Errorf("%s: %v", p.Name, err)
+		}
+		if _, err := p.compileHandshakes(set); err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+		for _, s := range p.Settings {
+			if !strings.HasSuffix(s.Doc, ".") || s.Name == "" {
+				t.Errorf("%s: option %q is not explained", p.Name, s.Name)
+			}
 		}
 		sources := append(append([]Source{}, p.EventID...), p.EventType...)
 		for _, h := range p.Handshakes {
-			sources = append(sources, h.When)
-			if !h.Echo.IsZero() {
-				sources = append(sources, h.Echo)
+			for _, s := range []Source{h.When, h.Echo, h.Token, h.Secret} {
+				if !s.IsZero() {
+					sources = append(sources, s)
+				}
+			}
+			if h.When.IsZero() && (h.Method == "" || slices.Contains(p.Methods, h.Method)) {
+				t.Errorf("%s: a handshake takes every webhook", p.Name)
+			}
+			if h.TokenSetting != "" && len(set[h.TokenSetting]) == 0 {
+				t.Errorf("%s: no option %s", p.Name, h.TokenSetting)
 			}
 			if h.Answer.Status == 0 {
 				t.Errorf("%s: a handshake has no status", p.Name)

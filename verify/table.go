@@ -3,6 +3,7 @@ package verify
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -61,6 +62,17 @@ func standardWebhooks(headerPrefix string) []Scheme {
 	asymmetric.KeyPrefix = "whpk_"
 	asymmetric.PrivateKeyPrefix = "whsk_"
 	return []Scheme{symmetric, asymmetric}
+}
+
+// numbered returns a scheme for each of n headers that may have a signature, such
+// as X-Signature-1 to X-Signature-9: the header's name ends with the number.
+func numbered(n int, s Scheme) []Scheme {
+	schemes := make([]Scheme, n)
+	for i := range schemes {
+		schemes[i] = s
+		schemes[i].Signature.Name += strconv.Itoa(i + 1)
+	}
+	return schemes
 }
 
 var post = []string{http.MethodPost}

@@ -26,6 +26,7 @@ type vector struct {
 	BodyBase64   string                     `json:"body_base64"`
 	Secrets      []string                   `json:"secrets"`
 	PublicKeys   []string                   `json:"public_keys"`
+	Settings     map[string][]string        `json:"settings"`
 	Now          int64                      `json:"now"` // Unix seconds; the signed time, where there is one
 	EventID      string                     `json:"event_id"`
 	EventType    string                     `json:"event_type"`
@@ -50,7 +51,7 @@ func (x *vector) verifier(t testing.TB) *Verifier {
 }
 
 func (x *vector) options() Options {
-	return Options{Secrets: slices.Clone(x.Secrets), PublicKeys: slices.Clone(x.PublicKeys), Now: x.now}
+	return Options{Secrets: slices.Clone(x.Secrets), PublicKeys: slices.Clone(x.PublicKeys), Settings: x.Settings, Now: x.now}
 }
 
 func (x *vector) request(t testing.TB) *Request {

@@ -23,12 +23,17 @@ type Options struct {
 	// Secrets are the shared secrets, as the provider shows them. Any may have
 	// signed; the first one signs. Where the provider has a scheme with key pairs, a
 	// private key (PEM, or whsk_… for Standard Webhooks) may be among them: it is for
-	// Sign, and its public key is accepted like those of PublicKeys.
+	// Sign, and its public key is accepted like those of PublicKeys. There may be none
+	// where the provider makes the secret up and hands it over in a handshake; until it
+	// is here, every webhook is refused.
 	Secrets []string
 
 	// PublicKeys are the provider's public keys, where it signs with a private
 	// one. Any may match.
 	PublicKeys []string
+
+	// Settings are the values of Provider.Settings, by name.
+	Settings map[string][]string
 
 	// Tolerance is how far a signed timestamp may be from Now, in both
 	// directions. 0 means DefaultTolerance; negative is an error.
@@ -47,6 +52,7 @@ type Options struct {
 type Verifier struct {
 	provider   *Provider
 	schemes    []*scheme // those that have a key
+	handshakes []handshake
 	headers    []string
 	parameters []string // of the query
 	tolerance  time.Duration
@@ -86,22 +92,32 @@ func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
 	if v.newID == nil {
 		v.newID = func() string { return "msg_" + rand.Text() }
 	}
-	schemes, err := p.compile()
+	set, err := p.checkSettings(o.Settings)
 	if err != nil {
 		return nil, err
 	}
-	v.headers, v.parameters = names(schemes)
-	if err := arm(schemes, o); err != nil {
+	schemes, err := p.compile(set)
+	if err != nil {
 		return nil, err
+	}
+	if v.handshakes, err = p.compileHandshakes(set); err != nil {
+		return nil, err
+	}
+	v.headers, v.parameters = names(schemes)
+	waiting := p.offersSecret() && len(o.Secrets)+len(o.PublicKeys) == 0
+	if !waiting {
+		if err := arm(schemes, o); err != nil {
+			return nil, err
+		}
 	}
 	v.schemes = slices.DeleteFunc(schemes, func(s *scheme) bool { return len(s.keys) == 0 })
 	return v, nil
 }
 
-func (p *Provider) compile() ([]*scheme, error) {
+func (p *Provider) compile(set settings) ([]*scheme, error) {
 	var schemes []*scheme
 	for i := range p.Schemes {
-		s, err := p.Schemes[i].compile()
+		s, err := p.Schemes[i].compile(set)
 		if err != nil {
 			return nil, err
 		}
@@ -159,6 +175,9 @@ func (v *Verifier) SignedTimestamp() bool {
 // *Error. It may be called before anything else is known of r: time and memory
 // are bounded by the size of r.
 func (v *Verifier) Verify(r *Request) (Result, error) {
+	if len(v.schemes) == 0 {
+		return Result{}, invalidSignature(DetailNoSecretYet, "configure what the provider handed over")
+	}
 	in := newInput(r)
 	defer in.release()
 	var furthest *Error

@@ -256,7 +256,7 @@ func TestTwilioForms(t *testing.T) {
 	form.Header["Content-Type"] = []string{mediaJSON}
 	verdict(t, v, form, InvalidSignature, DetailUnsignedBody)
 
-	if p, _ := Lookup("twilio"); p.Accepted != (Answer{200, "text/xml", "<Response/>"}) {
+	if p, _ := Lookup("twilio"); p.Accepted != (Answer{Status: 200, ContentType: "text/xml", Body: "<Response/>"}) {
 		t.Errorf("Accepted = %+v", p.Accepted)
 	}
 }

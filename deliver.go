@@ -63,6 +63,9 @@ func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 	if err != nil {
 		return forward.Answer{}, err
 	}
+	ctx, end := startAttempt(ctx, d, r.Header)
+	defer func() { end(answer, err) }()
+	r = r.WithContext(ctx)
 	// A prepared request serves once: its route groups and vars are used up.
 	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, s.server)
 	err = s.chain.ServeHTTP(w, r)

@@ -230,12 +230,14 @@ func (h *Handler) provision(ctx caddy.Context) error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	in := h.newInbound(w, r)
 	h.offerPlaceholders(in)
+	endTrace := h.startTrace(in)
 	a := h.admit(in)
 	if a == nil && len(h.Forward) == 0 {
 		var err error
 		if a, err = h.guard(in, w, next); a == nil {
 			h.logPassed(in, err)
 			h.count(in, nil)
+			endTrace(nil)
 			return err
 		}
 	} else if a == nil {
@@ -244,6 +246,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	in.outcome = a.word
 	h.logReceived(in, a)
 	h.count(in, a)
+	endTrace(a)
 	return a.write(w, in)
 }
 

@@ -1,0 +1,110 @@
+package caddywebhooks
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// A webhook's way is traced where Caddy's `tracing` is on for its site: a span
+// for its acceptance, below Caddy's own, and one for each attempt, in a trace of
+// its own that is linked to the first. Names and attributes are those of
+// OpenTelemetry's conventions for messaging.
+
+const tracerName = "github.com/caddywebhooks/caddy-webhooks"
+
+// traceContext is how a span's identity is kept with an event and passed on to
+// the application (W3C Trace Context).
+var traceContext propagation.TraceContext
+
+// tracerProvider is where Caddy's spans go, as seen on the latest traced request:
+// Caddy does not hand it out, and attempts are made outside of requests.
+var tracerProvider atomic.Pointer[trace.TracerProvider]
+
+// startTrace begins the span of a webhook's acceptance. end is given its answer,
+// which is nil if the next handler answered.
+func (h *Handler) startTrace(in *inbound) (end func(*answer)) {
+	parent := trace.SpanFromContext(in.r.Context())
+	if !parent.IsRecording() {
+		return func(*answer) {}
+	}
+	provider := parent.TracerProvider()
+	tracerProvider.Store(&provider)
+	ctx, span := provider.Tracer(tracerName).Start(in.r.Context(), "publish "+h.Name,
+		trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithAttributes(
+			attribute.String("messaging.system", "caddy_webhooks"),
+			attribute.String("messaging.operation.name", "publish"),
+			attribute.String("messaging.operation.type", "send"),
+			attribute.String("messaging.destination.name", h.Name),
+			attribute.String("webhook.provider", h.Provider),
+			attribute.String("webhook.correlation_id", in.correlationID),
+		))
+	in.r = in.r.WithContext(ctx)
+	traceContext.Inject(ctx, propagation.HeaderCarrier(in.r.Header))
+	return func(a *answer) {
+		span.SetAttributes(
+			attribute.String("messaging.message.id", in.eventID),
+			attribute.Int("messaging.message.body.size", len(in.signed.Body)),
+			attribute.String("webhook.event_type", in.eventType),
+			attribute.String("webhook.status", in.outcome),
+		)
+		if a != nil && !a.ok() {
+			span.SetAttributes(attribute.String("error.type", a.word))
+			span.SetStatus(codes.Error, a.reason)
+		}
+		span.End()
+	}
+}
+
+// startAttempt begins the span of an attempt, and has the application's spans
+// continue it. A webhook that came in without a trace gets none.
+func startAttempt(ctx context.Context, d *retrystore.Delivery, header http.Header) (_ context.Context, end func(forward.Answer, error)) {
+	provider := tracerProvider.Load()
+	published := trace.SpanContextFromContext(traceContext.Extract(context.Background(), propagation.HeaderCarrier(d.Event.Header)))
+	if provider == nil || !published.IsSampled() {
+		return ctx, func(forward.Answer, error) {}
+	}
+	ctx, span := (*provider).Tracer(tracerName).Start(ctx, "process "+d.Endpoint,
+		trace.WithNewRoot(),
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithLinks(trace.Link{SpanContext: published}),
+		trace.WithAttributes(
+			attribute.String("messaging.system", "caddy_webhooks"),
+			attribute.String("messaging.operation.name", "process"),
+			attribute.String("messaging.operation.type", "process"),
+			attribute.String("messaging.destination.name", d.Endpoint),
+			attribute.String("messaging.destination.subscription.name", d.Destination),
+			attribute.String("messaging.message.id", d.Event.EventID),
+			attribute.Int("messaging.message.body.size", len(d.Event.Body)),
+			attribute.String("webhook.provider", d.Event.Provider),
+			attribute.String("webhook.event_type", d.Event.EventType),
+			attribute.String("webhook.delivery_id", d.ID),
+			attribute.String("webhook.correlation_id", d.Event.CorrelationID),
+			attribute.Int("webhook.attempt", d.Attempts+1),
+		))
+	traceContext.Inject(ctx, propagation.HeaderCarrier(header))
+	return ctx, func(a forward.Answer, err error) {
+		if a.Status != 0 {
+			span.SetAttributes(attribute.Int("http.response.status_code", a.Status))
+		}
+		switch {
+		case err != nil:
+			span.SetAttributes(attribute.String("error.type", "no_answer"))
+			span.SetStatus(codes.Error, err.Error())
+		case a.Status < 200 || a.Status > 299:
+			span.SetAttributes(attribute.String("error.type", strconv.Itoa(a.Status)))
+			span.SetStatus(codes.Error, "")
+		}
+		span.End()
+	}
+}

@@ -21,6 +21,7 @@ var table = sorted(
 	category("Banking, accounting and crypto", financeProviders),
 	category("Commerce", commerceProviders),
 	category("Code hosting and delivery", codeProviders),
+	category("Code hosting and delivery", deliveryProviders),
 	category("Cloud, monitoring and AI", cloudProviders),
 	category("Project management", projectProviders),
 	category("Chat, social and video", chatProviders),

@@ -70,8 +70,8 @@ var crmProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 		Handshakes: []Handshake{{
-			Signed: true, When: jsonAt("/type"), Equals: "sync",
-			Answer: Answer{Status: http.StatusOK, ContentType: "text/plain"}, Echo: header("X-Front-Challenge"),
+			Signed: true, When: jsonAt("/type"), Equals: "sync", Echo: header("X-Front-Challenge"),
+			Answer: Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: `{"challenge":{json}}`},
 		}},
 	},
 	{
@@ -110,6 +110,7 @@ var crmProviders = []*Provider{
 		EventType:    []Source{jsonAt("/topic")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
+		Handshakes:   []Handshake{{Method: http.MethodHead, Answer: Answer{Status: http.StatusOK}}}, // to see whether the URL is there
 	},
 	// One webhook has several events under the names of their types, so it has no type of its own.
 	{

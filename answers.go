@@ -3,6 +3,7 @@ package caddywebhooks
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -74,6 +75,15 @@ func acknowledge(code int, word string, p *verify.Provider) *answer {
 	return a
 }
 
+// handshake answers as the provider wants it; 403 and above refuses it.
+func handshake(reply verify.Answer) *answer {
+	a := &answer{code: reply.Status, word: "handshake", raw: &reply}
+	if reply.Status >= 400 {
+		a.word, a.reason = "handshake_refused", "handshake_token"
+	}
+	return a
+}
+
 // ok tells successes from refusals.
 func (a *answer) ok() bool { return a.code < 400 }
 
@@ -101,21 +111,21 @@ func (a *answer) write(w http.ResponseWriter, in *inbound) error {
 		h[name] = values
 	}
 
-	contentType, body := "application/json", []byte(nil)
+	var body []byte
 	if a.raw != nil {
-		contentType, body = a.raw.ContentType, []byte(a.raw.Body)
+		maps.Copy(h, a.raw.Header())
+		body = []byte(a.raw.Body)
 	} else {
 		var err error
 		if body, err = json.Marshal(a.json(in)); err != nil {
 			return err
 		}
+		h.Set("Content-Type", "application/json")
 	}
-	if a.code == http.StatusNoContent { // has neither, RFC 9110, section 15.3.5
+	if a.code == http.StatusNoContent { // has no body, RFC 9110, section 15.3.5
+		h.Del("Content-Type")
 		w.WriteHeader(a.code)
 		return nil
-	}
-	if contentType != "" {
-		h.Set("Content-Type", contentType)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(a.code)

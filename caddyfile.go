@@ -30,8 +30,8 @@ func parseHandler(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, err
 		return nil, err
 	}
 	start.Next()
-	if len(h.Secrets)+len(h.PublicKeys) == 0 {
-		return nil, start.Errf("no secret: add `secret <secret>`, or `public_key <key>` where %s signs with a private key", h.Provider)
+	if err := h.checkKeys(); err != nil {
+		return nil, start.WrapErr(err)
 	}
 	if err := claimName(helper, h); err != nil {
 		return nil, start.WrapErr(err)
@@ -42,6 +42,22 @@ func parseHandler(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, err
 		}
 	}
 	return h, nil
+}
+
+// checkKeys refuses an endpoint that lacks its secret or an option, where the
+// line is known. What their values are good for turns out when they are loaded.
+func (h *Handler) checkKeys() error {
+	if len(h.Secrets)+len(h.PublicKeys) > 0 {
+		return nil
+	}
+	provider, err := h.lookUpProvider()
+	if err != nil {
+		return err
+	}
+	if _, err := provider.NewVerifier(verify.Options{Settings: h.Options}); err != nil {
+		return fmt.Errorf("%s: %w", h.Provider, err)
+	}
+	return nil
 }
 
 // claimName refuses a second endpoint of one name in a Caddyfile. (App.register
@@ -91,6 +107,7 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 //	    name          <endpoint>
 //	    secret        <secret>...
 //	    public_key    <key>...
+//	    option        <name> <value>...
 //	    tolerance     <duration>
 //	    verify        <algorithm> { … }
 //	    require_https on|off
@@ -134,6 +151,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"name":          func(d *caddyfile.Dispenser) error { return oneArg(d, &h.Name) },
 		"secret":        func(d *caddyfile.Dispenser) error { return someArgs(d, &h.Secrets) },
 		"public_key":    func(d *caddyfile.Dispenser) error { return someArgs(d, &h.PublicKeys) },
+		"option":        h.unmarshalOption,
 		"tolerance":     func(d *caddyfile.Dispenser) error { return duration(d, &h.Tolerance) },
 		"verify":        h.unmarshalVerify,
 		"require_https": func(d *caddyfile.Dispenser) error { return onOff(d, &h.RequireHTTPS) },
@@ -146,7 +164,20 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"dedupe_ttl":    func(d *caddyfile.Dispenser) error { return duration(d, &h.DedupeTTL) },
 		"respond":       h.unmarshalRespond,
 		"forward":       h.unmarshalForward,
-	}.parse(d, "forward", "secret", "public_key", "block_ips", "allow_ips", "rate_limit")
+	}.parse(d, "forward", "secret", "public_key", "option", "block_ips", "allow_ips", "rate_limit")
+}
+
+// unmarshalOption reads `option <name> <value>...`; a name may be repeated to give more values.
+func (h *Handler) unmarshalOption(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) < 2 || slices.Contains(args, "") {
+		return d.Err("option wants a name and its value, none of them empty")
+	}
+	if h.Options == nil {
+		h.Options = make(map[string][]string)
+	}
+	h.Options[args[0]] = append(h.Options[args[0]], args[1:]...)
+	return nil
 }
 
 // unmarshalDedupe reads `dedupe off` or `dedupe <source>...`.

@@ -133,7 +133,7 @@ func TestAdaptErrors(t *testing.T) {
 		{"unknown provider", "example.com {\nwebhooks /x strip {\n}\n}", `unknown provider "strip"`},
 		{"two providers", "example.com {\nwebhooks /x stripe github {\n}\n}", `unexpected argument "github"`},
 		{"no secret", "example.com {\nwebhooks /x stripe {\nforward a:1\n}\n}", "Caddyfile:2"},
-		{"no secret", "example.com {\nwebhooks /x stripe {\nforward a:1\n}\n}", "no secret"},
+		{"no secret", "example.com {\nwebhooks /x stripe {\nforward a:1\n}\n}", "secret is missing"},
 		{"two of one name", "example.com {\nwebhooks /x stripe {\nsecret x\n}\nwebhooks /y stripe {\nsecret x\n}\n}", "Caddyfile:5"},
 		{"two of one name", "a.com {\nwebhooks /x stripe {\nsecret x\n}\n}\nb.com {\nwebhooks /y stripe {\nsecret x\n}\n}", "another endpoint has this name"},
 		{"two destinations of one name", "example.com {\nwebhooks /x stripe {\nsecret x\nforward a:1\nforward a:1\n}\n}", "Caddyfile:5"},

@@ -74,6 +74,10 @@ type Handler struct {
 	// any may match and placeholders are expanded.
 	PublicKeys []string `json:"public_keys,omitempty"`
 
+	// What else the provider's webhooks need, by name, such as the token of a
+	// handshake: `caddy webhooks providers <name>` lists them. Placeholders are expanded.
+	Options map[string][]string `json:"options,omitempty"`
+
 	// How far a signed timestamp may be from now, in the past and in the
 	// future. Default: 5m. It has no effect with schemes that sign no timestamp.
 	Tolerance caddy.Duration `json:"tolerance,omitempty"`
@@ -143,6 +147,8 @@ type Handler struct {
 	access   access
 	now      func() time.Time
 	bodyTime time.Duration
+
+	handshakeMethods []string // by which handshakes come, but no webhooks
 }
 
 // Dedupe says what identifies an event.
@@ -211,6 +217,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 		return err
 	}
 	h.bodyTime = bodyTime(h.MaxBody)
+	h.handshakeMethods = h.provider.HandshakeMethods()
 	h.keyer = dedupe.NewKeyer(h.Name)
 	h.headers = deliveryHeadersFor(h.verifier, len(h.Forward) == 0)
 	for _, f := range h.Forward {
@@ -262,6 +269,7 @@ func (h *Handler) admit(in *inbound) *answer {
 		h.checkContentType,
 		h.readBody,
 		h.shakeHandsUnsigned,
+		h.checkWebhookMethod,
 		h.verifySignature,
 		h.shakeHandsSigned,
 		h.identify,
@@ -289,12 +297,20 @@ func (h *Handler) requireHTTPS(in *inbound) *answer {
 	return nil
 }
 
+// checkMethod lets through what a webhook or a handshake comes by.
 func (h *Handler) checkMethod(in *inbound) *answer {
+	if slices.Contains(h.handshakeMethods, in.r.Method) {
+		return nil
+	}
+	return h.checkWebhookMethod(in)
+}
+
+func (h *Handler) checkWebhookMethod(in *inbound) *answer {
 	allowed := h.provider.Methods
 	if slices.Contains(allowed, in.r.Method) {
 		return nil
 	}
-	return methodNotAllowed(allowed)
+	return methodNotAllowed(slices.Concat(allowed, h.handshakeMethods))
 }
 
 func (h *Handler) checkContentType(in *inbound) *answer {
@@ -305,17 +321,6 @@ func (h *Handler) checkContentType(in *inbound) *answer {
 		return unsupportedMediaType
 	}
 	return nil
-}
-
-func (h *Handler) shakeHandsUnsigned(in *inbound) *answer { return h.shakeHands(in, false) }
-func (h *Handler) shakeHandsSigned(in *inbound) *answer   { return h.shakeHands(in, true) }
-
-func (h *Handler) shakeHands(in *inbound, verified bool) *answer {
-	reply, ok := h.verifier.Handshake(&in.signed, verified)
-	if !ok {
-		return nil
-	}
-	return &answer{code: reply.Status, word: "handshake", raw: &reply}
 }
 
 func (h *Handler) verifySignature(in *inbound) *answer {

@@ -67,9 +67,16 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	options := make(map[string][]string, len(h.Options))
+	for name, values := range h.Options {
+		if options[name], err = expand("option "+name, values); err != nil {
+			return nil, err
+		}
+	}
 	return h.provider.NewVerifier(verify.Options{
 		Secrets:    secrets,
 		PublicKeys: publicKeys,
+		Settings:   options,
 		Tolerance:  time.Duration(h.Tolerance),
 	})
 }

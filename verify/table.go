@@ -23,6 +23,7 @@ var table = sorted(
 	category("Code hosting and delivery", codeProviders),
 	category("Code hosting and delivery", deliveryProviders),
 	category("Cloud, monitoring and AI", cloudProviders),
+	category("Cloud, monitoring and AI", aiProviders),
 	category("Project management", projectProviders),
 	category("Chat, social and video", chatProviders),
 	category("Chat, social and video", chatMediaProviders),

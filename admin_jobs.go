@@ -101,7 +101,7 @@ func (l *jobList) start(app *App, operation string, request bulkRequest, b bulk)
 		cancel()
 		return jobView{}, err
 	}
-	store, key, err := acquireStore(app.opener, app.logger)
+	store, key, err := acquireStore(app.opener, app.storeOptions())
 	if err != nil {
 		cancel()
 		l.remove(j)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -52,6 +53,15 @@ type App struct {
 	// What all endpoints together take. Only verified webhooks count. Default: no limit.
 	RateLimit limiter.Limit `json:"rate_limit,omitzero"`
 
+	// What becomes of webhooks while rate limits cannot be checked, since the
+	// Redis that counts them is away: "allow" lets them through, "deny" answers 503,
+	// "local" has this process count by itself. Default: allow.
+	RateLimitOnError string `json:"rate_limit_on_error,omitempty"`
+
+	// The name of this Caddy among those that share a store, for Redis's list of
+	// clients. Default: the host's name.
+	Node string `json:"node,omitempty"`
+
 	ctx       caddy.Context
 	logger    *zap.Logger
 	opener    StoreOpener
@@ -62,6 +72,7 @@ type App struct {
 	started    chan struct{} // closed by Start
 	store      retrystore.Store
 	storeKey   string
+	limits     limiter.Backend
 	dispatcher *forward.Dispatcher
 	stopOnce   sync.Once
 }
@@ -71,16 +82,6 @@ type App struct {
 type endpointOnServer struct {
 	name   string
 	server *caddyhttp.Server
-}
-
-// StoreOpener is what a module in the namespace webhooks.stores provides.
-type StoreOpener interface {
-	// Key identifies the stored data, not the settings: two openers with equal
-	// keys share one open store, so that it survives a reload. Called in App.Start.
-	Key() (string, error)
-	// Open opens the store. It is called in App.Start, never in Provision, so
-	// that `caddy validate` works beside a running server.
-	Open(logger *zap.Logger) (retrystore.Store, error)
 }
 
 // CaddyModule returns the Caddy module information.
@@ -102,6 +103,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 		if err := a.RateLimit.Validate(); err != nil {
 			return fmt.Errorf("rate_limit global: %w", err)
 		}
+	}
+	if err := a.checkOnError(); err != nil {
+		return err
+	}
+	if a.Node == "" {
+		a.Node, _ = os.Hostname() // for people only; without one they see none
 	}
 	if a.MaxPending < 0 {
 		return fmt.Errorf("max_pending is %d: want a positive number", a.MaxPending)
@@ -146,9 +153,13 @@ var errNameTaken = errors.New("another endpoint has this name: give one of them 
 
 // Start opens the store and starts delivering.
 func (a *App) Start() error {
-	store, key, err := acquireStore(a.opener, a.logger)
+	store, key, err := acquireStore(a.opener, a.storeOptions())
 	if err != nil {
 		return err
+	}
+	a.limits = ownLimits
+	if sharer, ok := store.(LimitsSharer); ok {
+		a.limits = sharer.Limits()
 	}
 	store = timedStore{store}
 	dispatcher, err := forward.New(store, a.destinations(), forward.Options{
@@ -165,6 +176,8 @@ func (a *App) Start() error {
 	close(a.started)
 	return nil
 }
+
+func (a *App) storeOptions() StoreOptions { return StoreOptions{Logger: a.logger, Node: a.Node} }
 
 func (a *App) destinations() []forward.Destination {
 	var all []forward.Destination

@@ -227,8 +227,10 @@ func (h *Handler) unmarshalRespond(d *caddyfile.Dispenser) error {
 // parseApp sets up the app from the global option. Syntax:
 //
 //	webhooks {
-//	    store       file [<path>]
+//	    store       file [<path>] | redis <url>... { … }
 //	    rate_limit  global <burst> <rate> [token_bucket|sliding_window]
+//	    rate_limit  on_error allow|deny|local
+//	    node        <name>
 //	    max_pending <number>
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -251,8 +253,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return subdirectives{
 		"store":       a.unmarshalStore,
 		"rate_limit":  a.unmarshalGlobalRateLimit,
+		"node":        func(d *caddyfile.Dispenser) error { return oneArg(d, &a.Node) },
 		"max_pending": func(d *caddyfile.Dispenser) error { return number(d, &a.MaxPending, 1) },
-	}.parse(d)
+	}.parse(d, "rate_limit")
 }
 
 // unmarshalStore lets the module of that name read the rest of the line and its block.

@@ -77,11 +77,23 @@ func size(d *caddyfile.Dispenser, into *int64) error {
 	return nil
 }
 
+func noArgs(d *caddyfile.Dispenser) error {
+	name := d.Val()
+	if d.NextArg() {
+		return d.Errf("%s takes no value", name)
+	}
+	return nil
+}
+
 func number(d *caddyfile.Dispenser, into *int, least int) error {
 	name, text := d.Val(), ""
 	if err := oneArg(d, &text); err != nil {
 		return err
 	}
+	return numberFrom(d, name, text, into, least)
+}
+
+func numberFrom(d *caddyfile.Dispenser, name, text string, into *int, least int) error {
 	value, err := strconv.Atoi(text)
 	if err != nil || value < least {
 		return d.Errf("%s is %q: want a whole number of at least %d", name, text, least)

@@ -55,9 +55,9 @@ type example struct {
 // startExample loads an example as it is, with ports and files of the test's own.
 func startExample(t *testing.T, name string, env ...string) *example {
 	t.Helper()
-	before := budgets // outlive configs, and so would outlive this test
-	budgets = limiter.NewLocal(limiter.LocalOptions{})
-	t.Cleanup(func() { budgets = before })
+	before := ownLimits // outlive configs, and so would outlive this test
+	ownLimits = limiter.NewLocal(limiter.LocalOptions{})
+	t.Cleanup(func() { ownLimits = before })
 	port, adminPort := freePort(t), freePort(t)
 	env = append(env, "PORT="+port, "ADMIN_PORT="+adminPort, "STORE="+filepath.Join(t.TempDir(), "store.db"))
 	for _, pair := range env {

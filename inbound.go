@@ -34,6 +34,7 @@ type inbound struct {
 
 	// filled in by the steps
 	taken      limiter.Decision // the last tokens taken
+	takenFrom  limiter.Backend  // who counts them
 	isVerified bool
 	verified   verify.Result
 	eventID    string

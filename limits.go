@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -9,9 +10,39 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
-// budgets outlives configs: what was spent stays spent across a reload, and a
-// new limit holds from its first request on.
-var budgets limiter.Backend = limiter.NewLocal(limiter.LocalOptions{})
+// ownLimits are those that this process counts by itself. They outlive configs:
+// what was spent stays spent across a reload, and a new limit holds from its
+// first request on.
+var ownLimits limiter.Backend = limiter.NewLocal(limiter.LocalOptions{})
+
+// Values of App.RateLimitOnError.
+const (
+	onErrorAllow = "allow"
+	onErrorDeny  = "deny"
+	onErrorLocal = "local"
+)
+
+func (a *App) checkOnError() error {
+	switch a.RateLimitOnError {
+	case "":
+		a.RateLimitOnError = onErrorAllow
+	case onErrorAllow, onErrorDeny, onErrorLocal:
+	default:
+		return fmt.Errorf("rate_limit on_error %q: want allow, deny or local", a.RateLimitOnError)
+	}
+	return nil
+}
+
+// countedBy is who counts the rate limits. Before the app was started, that is
+// this process.
+func (a *App) countedBy() limiter.Backend {
+	select {
+	case <-a.started:
+		return a.limits
+	default:
+		return ownLimits
+	}
+}
 
 // RateLimits bound how many webhooks come in. A tier that is absent has no limit.
 type RateLimits struct {
@@ -46,24 +77,34 @@ func (h *Handler) limitVerified(in *inbound) *answer {
 	if len(asks) == 0 {
 		return nil
 	}
-	taken := in.taken
+	taken, from := in.taken, in.takenFrom
 	a := h.take(in, asks...)
 	if a != nil && taken.Allowed {
-		if err := budgets.Return(in.r.Context(), taken); err != nil {
+		if err := from.Return(in.r.Context(), taken); err != nil {
 			h.logger.Warn("giving a token back", zap.Error(err))
 		}
 	}
 	return a
 }
 
-// take asks for tokens. A limiter that cannot tell lets webhooks through: it is
-// there to keep excess out, not everything.
+// take asks for tokens.
 func (h *Handler) take(in *inbound, asks ...limiter.Ask) *answer {
-	decision, err := budgets.Take(in.r.Context(), asks...)
+	in.takenFrom = h.app.countedBy()
+	decision, err := in.takenFrom.Take(in.r.Context(), asks...)
 	if err != nil {
 		limiterErrors.WithLabelValues(h.Provider).Inc()
-		h.logger.Error("rate limits cannot be checked; letting the webhook through",
-			zap.String("endpoint", h.Name), zap.Error(err))
+		h.logger.Debug("rate limits cannot be checked", zap.String("endpoint", h.Name), zap.Error(err))
+		switch h.app.RateLimitOnError {
+		case onErrorDeny:
+			return unavailable(retrySoon, "rate_limits_unavailable", err)
+		case onErrorLocal:
+			in.takenFrom = ownLimits
+			decision, err = ownLimits.Take(in.r.Context(), asks...)
+		}
+	}
+	if err != nil {
+		// Limits are there to keep excess out, not everything.
+		in.taken = limiter.Decision{}
 		return nil
 	}
 	in.taken = decision
@@ -107,11 +148,22 @@ func (h *Handler) unmarshalRateLimit(d *caddyfile.Dispenser) error {
 	return limit(d, args, into)
 }
 
-// unmarshalGlobalRateLimit reads `rate_limit global <burst> <rate> [<algorithm>]`.
+// unmarshalGlobalRateLimit reads `rate_limit global <burst> <rate> [<algorithm>]`
+// and `rate_limit on_error allow|deny|local`.
 func (a *App) unmarshalGlobalRateLimit(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
-	if len(args) == 0 || args[0] != string(limiter.Global) {
-		return d.Err("rate_limit wants: global <burst> <rate>, such as global 1000 100/s")
+	switch {
+	case len(args) == 2 && args[0] == "on_error":
+		if a.RateLimitOnError != "" {
+			return d.Err("rate_limit on_error is repeated")
+		}
+		a.RateLimitOnError = args[1]
+		if err := a.checkOnError(); err != nil {
+			return d.WrapErr(err)
+		}
+		return nil
+	case len(args) == 0 || args[0] != string(limiter.Global):
+		return d.Err("rate_limit wants: global <burst> <rate>, such as global 1000 100/s, or on_error allow|deny|local")
 	}
 	return limit(d, args, &a.RateLimit)
 }

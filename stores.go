@@ -10,12 +10,36 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/filestore"
 )
 
 func init() {
 	caddy.RegisterModule(new(FileStore))
+}
+
+// StoreOpener is what a module in the namespace webhooks.stores provides.
+type StoreOpener interface {
+	// Key identifies the stored data, not the settings: two openers with equal
+	// keys share one open store, so that it survives a reload. Called in App.Start.
+	Key() (string, error)
+	// Open opens the store. It is called in App.Start, never in Provision, so
+	// that `caddy validate` works beside a running server. A store that is a
+	// LimitsSharer as well counts the rate limits.
+	Open(o StoreOptions) (retrystore.Store, error)
+}
+
+// StoreOptions are what a store is opened with besides its own settings.
+type StoreOptions struct {
+	Logger *zap.Logger
+	Node   string // this Caddy's name among those that share the store
+}
+
+// LimitsSharer is a store whose nodes share rate limits, too.
+type LimitsSharer interface {
+	// Limits returns the backend; it ends with the store.
+	Limits() limiter.Backend
 }
 
 // stores keeps open stores across reloads: the old and the new config use one
@@ -30,12 +54,12 @@ func (s pooledStore) Destruct() error { return s.Close() }
 
 // acquireStore opens the store, or takes a share in it if it is open already.
 // The share is given back with releaseStore and the returned key.
-func acquireStore(opener StoreOpener, logger *zap.Logger) (_ retrystore.Store, key string, err error) {
+func acquireStore(opener StoreOpener, o StoreOptions) (_ retrystore.Store, key string, err error) {
 	if key, err = opener.Key(); err != nil {
 		return nil, "", err
 	}
 	value, _, err := stores.LoadOrNew(key, func() (caddy.Destructor, error) {
-		store, err := opener.Open(logger)
+		store, err := opener.Open(o)
 		if err != nil {
 			return nil, err
 		}
@@ -127,12 +151,12 @@ func (s *FileStore) Key() (string, error) {
 }
 
 // Open opens or creates the file.
-func (s *FileStore) Open(logger *zap.Logger) (retrystore.Store, error) {
+func (s *FileStore) Open(o StoreOptions) (retrystore.Store, error) {
 	maxKeys := s.MaxKeys
 	if maxKeys == 0 {
 		maxKeys = defaultMaxKeys()
 	}
-	return filestore.Open(s.Path, filestore.Options{Logger: logger.Named("store.file"), MaxKeys: maxKeys})
+	return filestore.Open(s.Path, filestore.Options{Logger: o.Logger.Named("store.file"), MaxKeys: maxKeys})
 }
 
 // Interface guards

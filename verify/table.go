@@ -18,6 +18,7 @@ const (
 var table = sorted(
 	category("Standards", standardProviders),
 	category("Payments", paymentProviders),
+	category("Payments", billingProviders),
 	category("Banking, accounting and crypto", financeProviders),
 	category("Commerce", commerceProviders),
 	category("Code hosting and delivery", codeProviders),

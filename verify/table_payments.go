@@ -1,5 +1,11 @@
 package verify
 
+import (
+	"net/http"
+	"time"
+)
+
+// Those who take payments. The services that bill are in table_payments_billing.go.
 var paymentProviders = []*Provider{
 	// The whole secret is the key, with its "whsec_", and is not base64.
 	{
@@ -21,5 +27,245 @@ var paymentProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 		Ranges:       stripeRanges,
+	},
+	// The older X-Square-Signature (SHA-1) is passed over. Of Square's pages, the older
+	// ones give 72 hours of retries and a deadline, the newer ones 24 hours and none.
+	{
+		Name:     "square",
+		Title:    "Square",
+		Docs:     "https://developer.squareup.com/docs/webhooks/step3validate",
+		Setup:    "Developer Console, the application, Webhooks, Subscriptions: the Signature Key of the subscription. Its Notification URL must be, to the letter, the public URL that Square calls.",
+		Notes:    "The URL is signed, so a proxy in front must not change host, path or query.",
+		Deadline: 10 * time.Second,
+		Retries:  "for up to 24 hours",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Square-Hmacsha256-Signature"),
+			Format:    "{base64}",
+			Content:   "{url}{body}",
+		}},
+		EventID:      []Source{jsonAt("/event_id")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// The webhooks of balance platforms, capabilities, transfers, management and the
+	// like. Payment notifications (adyen-payments) carry their signature in the body.
+	{
+		Name:     "adyen-header",
+		Title:    "Adyen (platforms, banking, management)",
+		Docs:     "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
+		Setup:    "Customer Area, Developers, Webhooks, the webhook, Security: generate an HMAC key and give it as shown, in hex. Each webhook has a key of its own.",
+		Notes:    "For the standard webhook with payment notifications use adyen-payments.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("HmacSignature"),
+			Format:    "{base64}",
+			Key:       keyHex,
+		}},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Accepted:     Answer{Status: http.StatusOK, ContentType: "text/plain", Body: "[accepted]"},
+	},
+	{
+		Name:     "razorpay",
+		Title:    "Razorpay",
+		Docs:     "https://razorpay.com/docs/webhooks/validate-test/",
+		Setup:    "Dashboard, Accounts & Settings, Webhooks, Add New Webhook: make up a Secret. It is not the API key's.",
+		Notes:    "The event's id comes in a header that is not signed. After a change of the secret, retries of older events are still signed with the old one: keep both.",
+		Deadline: 5 * time.Second,
+		Retries:  "for 24 hours with exponential backoff, then the webhook is disabled",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Razorpay-Signature"),
+		}},
+		EventID:      []Source{header("X-Razorpay-Event-Id")},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// The id in its data is the transaction's: several events have the same.
+	{
+		Name:         "paystack",
+		Title:        "Paystack",
+		Docs:         "https://paystack.com/docs/payments/webhooks/",
+		Setup:        "Dashboard, Settings, API Keys & Webhooks: enter the Webhook URL. The secret is the API's Secret Key, one for live and one for test mode.",
+		SecretPrefix: "sk_",
+		Evidence:     ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha512",
+			Signature: header("X-Paystack-Signature"),
+		}},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Accepted:     Answer{Status: http.StatusOK},
+	},
+	{
+		Name:     "flutterwave-v3",
+		Title:    "Flutterwave (v3)",
+		Docs:     "https://developer.flutterwave.com/v3.0/docs/webhooks",
+		Setup:    "Dashboard, Settings, Webhooks: make up a long random Secret hash.",
+		Notes:    "Nothing is signed: the secret itself is sent, and whoever sees one webhook can send others. Ask the API for the transaction before giving value.",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: algorithmToken,
+			Signature: header("Verif-Hash"),
+		}},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// The official library takes the signature with its prefix and without. While a
+	// secret is replaced the header comes once for each.
+	{
+		Name:     "mollie-next",
+		Title:    "Mollie (next-gen webhooks)",
+		Docs:     "https://docs.mollie.com/reference/webhooks-new",
+		Setup:    "Create the webhook in the Mollie dashboard or with the Webhooks API: it shows the signing secret.",
+		Notes:    "The classic webhooks, which post only an id, are not signed: they are another product.",
+		Deadline: 15 * time.Second,
+		Evidence: ByHand,
+		Schemes: []Scheme{
+			{Algorithm: "hmac-sha256", Signature: header("X-Mollie-Signature"), Format: "sha256={hex},..."},
+			{Algorithm: "hmac-sha256", Signature: header("X-Mollie-Signature"), Format: "{hex},..."},
+		},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "checkout-com",
+		Title:    "Checkout.com",
+		Docs:     "https://www.checkout.com/docs/developer-resources/event-notifications/receive-webhooks",
+		Setup:    "The signature key that you give to the webhook action of the workflow, in the Dashboard or with the Workflows API.",
+		Retries:  "8 times: after 5, 10, 15 and 30 minutes, 1, 4, 12 and 12 hours",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Cko-Signature"),
+		}},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// A webhook has up to 250 events, each of a type of its own: so it has none.
+	{
+		Name:     "gocardless",
+		Title:    "GoCardless",
+		Docs:     "https://developer.gocardless.com/getting-started/staying-up-to-date-with-webhooks",
+		Setup:    "Dashboard, Developers: create a webhook endpoint with the URL, then open it and copy its secret.",
+		Notes:    "A webhook carries several events, so it cannot be routed by type.",
+		Deadline: 10 * time.Second,
+		Retries:  "up to 8 times, after 1 minute, 2 minutes, 10 minutes and so on",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Webhook-Signature"),
+		}},
+		EventID:      []Source{jsonAt("/meta/webhook_id")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "airwallex",
+		Title:    "Airwallex",
+		Docs:     "https://www.airwallex.com/docs/developer-tools/webhooks/listen-for-webhook-events",
+		Setup:    "Web app, Developer, Webhooks, New webhook: enter the URL, choose the events and copy the secret.",
+		Notes:    "Test events are signed with the key that they carry in their client-secret-key header instead.",
+		Retries:  "for about 3 days with exponential backoff",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Signature"),
+			Content:   "{timestamp}{body}",
+			Timestamp: Timestamp{Source: header("X-Timestamp"), Unit: UnitMilliseconds},
+		}},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/name")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Accepted:     Answer{Status: http.StatusOK}, // any other status is a failure to it
+	},
+	// One of its pages writes $timestamp.$payload, the dot being PHP's: its library
+	// and its other pages put nothing between them.
+	{
+		Name:     "cashfree",
+		Title:    "Cashfree Payments",
+		Docs:     "https://www.cashfree.com/docs/payments/online/webhooks/signature-verification",
+		Setup:    "Merchant Dashboard, Developers, Webhooks: add the URL. The secret is the client secret of the API keys.",
+		Notes:    "Retries of older webhooks are signed with the client secret of their time: keep the old one for a while.",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Webhook-Signature"),
+			Format:    "{base64}",
+			Content:   "{timestamp}{body}",
+			Timestamp: Timestamp{Source: header("X-Webhook-Timestamp"), Unit: UnitMilliseconds},
+		}},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "xendit",
+		Title:    "Xendit",
+		Docs:     "https://docs.xendit.co/docs/handling-webhooks",
+		Setup:    "Dashboard, Settings, Developer Settings, Callbacks: set the URL of each webhook, and copy the webhook verification token.",
+		Notes:    "Nothing is signed: the token itself is sent, and whoever sees one webhook can send others.",
+		Deadline: 30 * time.Second,
+		Retries:  "6 times with exponential backoff: after 15 minutes, 45 minutes, 2 hours and so on",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: algorithmToken,
+			Signature: header("X-Callback-Token"),
+		}},
+		EventID:      []Source{header("Webhook-Id")},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// te is the signature of test mode, li that of live mode; the other one is empty.
+	{
+		Name:         "paymongo",
+		Title:        "PayMongo",
+		Docs:         "https://developers.paymongo.com/docs/developer-tools-webhooks-key-concepts",
+		Setup:        "Dashboard, Webhooks, the webhook, Show Secret; or secret_key in the answer to creating it with the API.",
+		SecretPrefix: "whsk_",
+		Deadline:     30 * time.Second,
+		Retries:      "up to 12 times with exponential backoff",
+		Evidence:     ByHand,
+		Schemes: []Scheme{
+			{Algorithm: "hmac-sha256", Signature: header("Paymongo-Signature"), Format: "t={timestamp},li={hex}", Content: "{timestamp}.{body}"},
+			{Algorithm: "hmac-sha256", Signature: header("Paymongo-Signature"), Format: "t={timestamp},te={hex}", Content: "{timestamp}.{body}"},
+		},
+		EventID:      []Source{jsonAt("/data/id")},
+		EventType:    []Source{jsonAt("/data/attributes/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:         "revolut",
+		Title:        "Revolut (Business, Merchant, Crypto Ramp)",
+		Docs:         "https://developer.revolut.com/docs/guides/manage-accounts/webhooks/verify-the-payload-signature",
+		Setup:        "The signing secret in the answer to creating the webhook with the API, or to retrieving it later.",
+		SecretPrefix: "wsk_",
+		Evidence:     ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Revolut-Signature"),
+			Format:    "v1={hex},...",
+			Content:   "v1.{timestamp}.{body}",
+			Timestamp: Timestamp{Source: header("Revolut-Request-Timestamp"), Unit: UnitMilliseconds},
+		}},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
 	},
 }

@@ -12,6 +12,8 @@ import (
 // far, with room for the usual sizes so that nothing more is allocated.
 type input struct {
 	request    *Request
+	document   document
+	keyID      string // of the key that has signed, as the webhook says
 	timestamp  string // as on the wire
 	id         string // as on the wire
 	secret     string // while a plain hash is made
@@ -43,7 +45,8 @@ func (in *input) release() {
 
 // reset forgets what a scheme read, for the next one.
 func (in *input) reset(r *Request) {
-	in.request = r
+	in.request, in.keyID = r, ""
+	in.document = document{request: r}
 	in.timestamp, in.id, in.secret, in.digested = "", "", "", false
 	in.signatures = in.signatureSpace[:0]
 	in.decoded = in.decodedSpace[:0]
@@ -79,6 +82,7 @@ const (
 	partFormSorted
 	partBodyDigest
 	partSecret
+	partCanonical
 	partSource
 )
 
@@ -101,6 +105,8 @@ type part struct {
 	kind   partKind
 	text   string // partLiteral: itself. partID: the literal that follows. partBodyDigest: which
 	source Source // partSource
+
+	canonical *canonical // partCanonical
 }
 
 // template is a parsed Scheme.Content.
@@ -163,6 +169,12 @@ func (t template) uses(kinds ...partKind) bool {
 	return slices.ContainsFunc(t.parts, func(p part) bool { return slices.Contains(kinds, p.kind) })
 }
 
+// signsURL reports whether a part of the URL is in the content.
+func (t template) signsURL() bool {
+	return t.uses(partURL, partURLWithPort, partURLWithoutPort, partURLWithoutQuery, partPath, partPathQuery) ||
+		slices.ContainsFunc(t.parts, func(p part) bool { return p.kind == partCanonical && p.canonical.url })
+}
+
 // covers reports whether the value at s cannot change without changing the content.
 func (t template) covers(s Source) bool {
 	field := s
@@ -172,7 +184,8 @@ func (t template) covers(s Source) bool {
 	}
 	for _, p := range t.parts {
 		switch {
-		case p.kind == partSource && (p.source == s || p.source == field),
+		case p.kind == partCanonical && (p.canonical.body && s.inBody() || slices.Contains(p.canonical.reads, s)),
+			p.kind == partSource && (p.source == s || p.source == field),
 			p.kind == partBody && s.inBody(),
 			p.kind == partBodyDigest && s.inBody(),
 			p.kind == partFormSorted && field.From == FromForm,
@@ -229,6 +242,8 @@ func (p part) append(buf []byte, in *input) ([]byte, *Error) {
 		return append(buf, r.target()...), nil
 	case partBodyDigest:
 		return bodyDigests[p.text](buf, r.Body), nil
+	case partCanonical:
+		return p.canonical.write(buf, in)
 	case partSecret:
 		return append(buf, in.secret...), nil
 	case partFormSorted:
@@ -237,7 +252,7 @@ func (p part) append(buf []byte, in *input) ([]byte, *Error) {
 		}
 		return appendFormSorted(buf, r)
 	default: // partSource
-		value, ok := p.source.Extract(r)
+		value, ok := p.source.extract(&in.document)
 		if !ok {
 			return buf, invalidSignature(DetailMissingPart, p.source.String())
 		}

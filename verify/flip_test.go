@@ -54,7 +54,7 @@ func TestVectorsWithOneBitFlipped(t *testing.T) {
 			}
 			x.flipHeader(t, v, s.Signature.Name, reasons...)
 		}
-		if s.contents[0].uses(partURL, partURLWithoutQuery, partPath, partPathQuery) {
+		if s.contents[0].signsURL() || s.special != nil && s.special.signsURL() {
 			x.flipURL(t, v, s)
 		}
 	})

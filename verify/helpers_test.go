@@ -54,17 +54,24 @@ func testOptions(t testing.TB, p *Provider) Options {
 		k.edPrivate, k.rsaPrivate, k.ecSEC1,
 	}
 	o := Options{Settings: testSettings(p), Now: func() time.Time { return testTime }}
-	var first error
-	for _, o.Secrets = range combinations(candidates) {
+	var accepted []string
+	var why error
+	for _, candidate := range candidates {
+		o.Secrets = []string{candidate}
 		v, err := p.NewVerifier(o)
 		if err == nil && v.CanSign() {
 			return o
 		}
-		if first == nil {
-			first = err
+		if err == nil && accepted == nil {
+			accepted = o.Secrets
+		} else if why == nil {
+			why = err
 		}
 	}
-	t.Fatalf("%s: no key of the tests is of its kind: %v", p.Name, first)
+	if accepted == nil {
+		t.Fatalf("%s: no key of the tests is of its kind: %v", p.Name, why)
+	}
+	o.Secrets = accepted
 	return o
 }
 
@@ -75,13 +82,6 @@ func testSettings(p *Provider) settings {
 		set[s.Name] = []string{"value-of-" + s.Name}
 	}
 	return set
-}
-
-func combinations(candidates []string) (lists [][]string) {
-	for _, c := range candidates {
-		lists = append(lists, []string{c})
-	}
-	return lists
 }
 
 // signableRequest has what the schemes of v want to sign, besides their own

@@ -36,7 +36,7 @@ var (
 	errNotBase64 = errors.New("is not base64: copy it whole, as the provider shows it")
 	errNotHex    = errors.New("is not hex: copy it whole, as the provider shows it")
 	errNoColon   = errors.New(`has no colon: want "user:password"`)
-	errKeyForm   = errors.New("has an unknown form: want PEM (public key or certificate), or hex or base64 of DER or of a raw Ed25519 key")
+	errKeyForm   = errors.New("has an unknown form: want PEM (public key or certificate), a JWK, or hex or base64 of DER or of a raw Ed25519 key")
 	errPrivate   = errors.New("is a private key: give the provider's public key")
 	errDamaged   = errors.New("is damaged: its public half is of another key")
 	errNoPrivate = errors.New("is no private key: want PEM (PKCS #8, PKCS #1 or SEC 1)")
@@ -160,6 +160,9 @@ func publicKeyFromDER(der []byte) (crypto.PublicKey, error) {
 // publicKeyFromText tries hex first: 64 hex digits would be base64, too, but of
 // 48 bytes, which are no key.
 func publicKeyFromText(text string) (crypto.PublicKey, error) {
+	if strings.HasPrefix(text, "{") {
+		return parseJWK(parseJSON([]byte(text)))
+	}
 	raw, err := hex.DecodeString(text)
 	if err != nil {
 		if raw, err = decodeBase64(text); err != nil {

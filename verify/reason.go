@@ -20,12 +20,17 @@ const (
 	// InvalidTimestamp: the signed timestamp is missing, malformed, or (correctly
 	// signed) further in the future than the tolerance.
 	InvalidTimestamp Reason = "invalid_timestamp"
+	// KeyUnavailable: the provider's public key cannot be fetched now, so nothing is
+	// known of the webhook. The provider should send it again.
+	KeyUnavailable Reason = "key_unavailable"
 )
 
 // Status returns the HTTP status that answers a webhook refused for r: 401
-// where the signature is at fault, 400 where the timestamp is.
+// where the signature is at fault, 400 where the timestamp is, 503 where we are.
 func (r Reason) Status() int {
 	switch r {
+	case KeyUnavailable:
+		return http.StatusServiceUnavailable
 	case TimestampExpired, InvalidTimestamp:
 		return http.StatusBadRequest
 	default:
@@ -44,6 +49,10 @@ const (
 	DetailMalformedPart       = "malformed_part"        // a signed value is one that no sender can mean
 	DetailUnsignedBody        = "unsigned_body"         // the signature would not cover this body
 	DetailBodyDigestMismatch  = "body_digest_mismatch"  // correctly signed, but the signed digest is of another body
+	DetailOtherRecipient      = "other_recipient"       // correctly signed, but for somebody else, by the provider's settings
+	DetailForeignKeyAddress   = "foreign_key_address"   // it wants its key fetched from where the provider has none
+	DetailUnknownKey          = "unknown_key"           // the provider publishes no key of that id
+	DetailKeyNotFetched       = "key_not_fetched"       // the provider's key could not be fetched
 	DetailMissingTimestamp    = "missing_timestamp"     // not there, empty, or there several times
 	DetailMalformedTimestamp  = "malformed_timestamp"   // not in the scheme's unit
 	DetailStaleTimestamp      = "stale_timestamp"       // correctly signed, too old
@@ -81,8 +90,10 @@ func (e *Error) rank() int {
 		return 2
 	case DetailMissingTimestamp, DetailMalformedTimestamp:
 		return 3
-	case DetailNoMatchingSignature:
+	case DetailNoMatchingSignature, DetailUnknownKey:
 		return 4
+	case DetailKeyNotFetched:
+		return 6 // whatever else: it may be right
 	default: // the signature was right, something else was not
 		return 5
 	}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +16,10 @@ type Request struct {
 	URI    string      // the request line's target: path and query
 	Header http.Header // names in canonical form, as net/http makes them
 	Body   []byte      // the raw bytes; Verify neither changes nor keeps them
+
+	// Context ends Verify's wait for a key that has to be fetched; nil: only the time
+	// limit of fetching does.
+	Context context.Context
 }
 
 // URL returns the whole URL that the provider called: scheme, host, path and query.

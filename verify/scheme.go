@@ -60,7 +60,7 @@ type Scheme struct {
 
 	// How a shared secret becomes the key: "raw" (its bytes as they are, the default),
 	// "base64" (standard alphabet, padding optional), "hex", or "sha1" (the SHA-1 of its bytes). Public keys need no
-	// setting: PEM (public key or certificate), and hex or base64 of DER or of a raw Ed25519 key are told apart.
+	// setting: PEM (public key or certificate), JWK, and hex or base64 of DER or of a raw Ed25519 key are told apart.
 	Key string `json:"key,omitempty"`
 
 	// Text in front of a secret (or public key) that is not part of it, such as "whsec_".
@@ -85,6 +85,12 @@ type Scheme struct {
 
 	// Where the event's type is. Default: none.
 	Type Source `json:"type,omitzero"`
+
+	// What only rows of the table have.
+	special   special     // instead of a signature over the content
+	canonical *canonical  // instead of Content
+	locate    keyLocation // public keys are fetched, unless they are configured
+	binds     []binding   // what must be ours
 }
 
 // scheme is a Scheme made ready for requests. It is not changed after compile
@@ -146,6 +152,9 @@ func (c *scheme) compileFormat() error {
 	pattern := c.Format
 	if pattern == "" {
 		pattern = c.algorithm.defaultFormat
+		if c.special != nil {
+			pattern = "{token}"
+		}
 	}
 	pattern, err := c.settings.expand(pattern)
 	if err != nil {
@@ -154,8 +163,9 @@ func (c *scheme) compileFormat() error {
 	if c.format, err = parseFormat(pattern); err != nil {
 		return err
 	}
-	c.format.foldCase = c.algorithm.kind == kindCredential // RFC 9110, section 11.1
+	c.format.foldCase = c.algorithm.kind == kindCredential || c.special != nil // RFC 9110, section 11.1
 	switch plain := c.format.encoding == encodedPlain; {
+	case c.special != nil:
 	case plain && c.Algorithm != algorithmToken:
 		return fmt.Errorf("format %q: {token} is for the algorithm token only: want {hex}, {base64} or {base64url}", pattern)
 	case !plain && c.Algorithm == algorithmToken:
@@ -170,6 +180,14 @@ func (c *scheme) compileContents() error {
 			return fmt.Errorf("content: algorithm %s signs no content: remove it", c.Algorithm)
 		}
 		c.contents = []template{{}}
+		return nil
+	}
+	switch {
+	case c.special != nil:
+		c.contents = []template{{}}
+		return nil
+	case c.canonical != nil:
+		c.contents = []template{{parts: []part{{kind: partCanonical, canonical: c.canonical}}}}
 		return nil
 	}
 	text := c.Content
@@ -195,6 +213,10 @@ func (c *scheme) compileContents() error {
 }
 
 func (c *scheme) checkTimestamp() error {
+	if c.special != nil {
+		c.signsTimestamp = c.special.signsTimestamp()
+		return nil
+	}
 	direct, covered := true, true
 	for _, t := range c.contents {
 		direct = direct && t.uses(partTimestamp)

@@ -11,11 +11,12 @@ import (
 
 var errCannotSign = errors.New("cannot sign: the private key of the pair is needed, given as a secret")
 
-// CanSign reports whether there is a key to sign with: with shared secrets
-// always, with key pairs if one of the secrets is a private key.
-func (v *Verifier) CanSign() bool {
-	return slices.ContainsFunc(v.schemes, func(s *scheme) bool { return s.signer != nil })
-}
+// CanSign reports whether webhooks can be signed: with shared secrets, or with
+// key pairs if one of the secrets is a private key; but not where the signature is
+// inside the body, which we do not write.
+func (v *Verifier) CanSign() bool { return slices.ContainsFunc(v.schemes, (*scheme).canSign) }
+
+func (s *scheme) canSign() bool { return s.signer != nil && !s.Signature.inBody() }
 
 // CanResign reports whether a webhook that came in can be signed again with a
 // new time by changing nothing but its headers: there is a key, what Sign writes
@@ -23,7 +24,7 @@ func (v *Verifier) CanSign() bool {
 // the provider, is not signed.
 func (v *Verifier) CanResign() bool {
 	return v.CanSign() && !slices.ContainsFunc(v.schemes, func(s *scheme) bool {
-		return s.signer != nil && !s.resignable()
+		return s.canSign() && !s.resignable()
 	})
 }
 
@@ -33,9 +34,7 @@ func (s *scheme) resignable() bool {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(s.contents, func(t template) bool {
-		return t.uses(partURL, partURLWithPort, partURLWithoutPort, partURLWithoutQuery, partPath, partPathQuery)
-	})
+	return !slices.ContainsFunc(s.contents, template.signsURL)
 }
 
 // Sign signs r as the provider would at that time, with the first secret. It
@@ -44,7 +43,7 @@ func (s *scheme) resignable() bool {
 // provider may use, those that r has already are signed; if it has none, the first
 // is. Only r.Header and r.URI change. On an error they may be partly set.
 func (v *Verifier) Sign(r *Request, at time.Time) error {
-	if !v.CanSign() {
+	if !slices.ContainsFunc(v.schemes, func(s *scheme) bool { return s.signer != nil }) {
 		return errCannotSign
 	}
 	if r.Header == nil {
@@ -106,6 +105,9 @@ func (s *scheme) wantsDigest(r *Request) bool {
 }
 
 func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
+	if s.special != nil {
+		return s.special.sign(s, r, at, newID)
+	}
 	in := newInput(r)
 	defer in.release()
 	if in.digested = s.wantsDigest(r); in.digested {

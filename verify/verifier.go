@@ -35,6 +35,10 @@ type Options struct {
 	// Settings are the values of Provider.Settings, by name.
 	Settings map[string][]string
 
+	// Transport fetches public keys, for providers that publish them. It must verify
+	// certificates. nil means http.DefaultTransport.
+	Transport http.RoundTripper
+
 	// Tolerance is how far a signed timestamp may be from Now, in both
 	// directions. 0 means DefaultTolerance; negative is an error.
 	Tolerance time.Duration
@@ -58,6 +62,7 @@ type Verifier struct {
 	tolerance  time.Duration
 	now        func() time.Time
 	newID      func() string
+	fetched    *keySource // nil: nothing is fetched
 }
 
 // Result is what is known of a webhook after its signature was found right.
@@ -104,14 +109,38 @@ func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
 		return nil, err
 	}
 	v.headers, v.parameters = names(schemes)
-	waiting := p.offersSecret() && len(o.Secrets)+len(o.PublicKeys) == 0
+	published := slices.ContainsFunc(schemes, func(s *scheme) bool { return s.locate != nil })
+	waiting := (published || p.offersSecret()) && len(o.Secrets)+len(o.PublicKeys) == 0
 	if !waiting {
 		if err := arm(schemes, o); err != nil {
 			return nil, err
 		}
 	}
+	v.armFetched(schemes, o)
 	v.schemes = slices.DeleteFunc(schemes, func(s *scheme) bool { return len(s.keys) == 0 })
 	return v, nil
+}
+
+// armFetched gives the schemes whose keys are published, and not configured, a
+// source of them.
+func (v *Verifier) armFetched(schemes []*scheme, o Options) {
+	for _, s := range schemes {
+		if s.locate == nil || len(s.keys) > 0 {
+			continue
+		}
+		if v.fetched == nil {
+			v.fetched = newKeySource(o.Transport, v.now)
+		}
+		s.keys = append(s.keys, armedKey{&fetchedKey{s, v.fetched}, 0})
+	}
+}
+
+// Close ends what is being fetched, and waits for it. A Verifier that is closed
+// still verifies with the keys that it has. Closing twice does no harm.
+func (v *Verifier) Close() {
+	if v.fetched != nil {
+		v.fetched.close()
+	}
 }
 
 func (p *Provider) compile(set settings) ([]*scheme, error) {
@@ -157,8 +186,11 @@ func (s *scheme) reads() []Source {
 	}
 	for _, t := range s.contents {
 		for _, p := range t.parts {
-			if p.kind == partSource {
+			switch p.kind {
+			case partSource:
 				sources = append(sources, p.source)
+			case partCanonical:
+				sources = append(sources, p.canonical.reads...)
 			}
 		}
 	}
@@ -183,12 +215,11 @@ func (v *Verifier) Verify(r *Request) (Result, error) {
 	var furthest *Error
 	for _, s := range v.schemes {
 		in.reset(r)
-		d := document{request: r}
-		signatures := s.Signature.lookup(&d)
+		signatures := s.Signature.lookup(&in.document)
 		if !slices.ContainsFunc(signatures, notEmpty) {
 			continue
 		}
-		result, err := v.verify(s, in, &d, signatures)
+		result, err := v.verify(s, in, signatures)
 		if err == nil {
 			return result, nil
 		}
@@ -216,9 +247,13 @@ func notEmpty(value string) bool { return value != "" }
 
 // verify checks a webhook with one scheme: first what the signature needs, then
 // the signature, then what it vouches for.
-func (v *Verifier) verify(s *scheme, in *input, d *document, signatures []string) (Result, *Error) {
+func (v *Verifier) verify(s *scheme, in *input, signatures []string) (Result, *Error) {
+	d := &in.document
 	if !s.format.parse(signatures, in) {
 		return Result{}, invalidSignature(DetailMalformedSignature, s.Signature.String())
+	}
+	if s.special != nil {
+		return s.special.verify(v, s, in)
 	}
 	at, err := s.readTimestamp(in, d)
 	if err != nil {
@@ -228,11 +263,14 @@ func (v *Verifier) verify(s *scheme, in *input, d *document, signatures []string
 		in.id, _ = s.ID.extract(d)
 	}
 	in.digested = len(s.BodyDigest.lookup(d)) > 0
-	index, err := s.match(in)
+	index, err := s.match(s.contents, in)
 	if err != nil {
 		return Result{}, err
 	}
 	if err := s.checkBodyDigest(in, d); err != nil {
+		return Result{}, err
+	}
+	if err := s.checkBindings(d); err != nil {
 		return Result{}, err
 	}
 	if s.signsTimestamp {
@@ -266,11 +304,12 @@ func (s *scheme) readTimestamp(in *input, d *document) (time.Time, *Error) {
 	return at, nil
 }
 
-// match returns the index of the key that made one of the signatures.
-func (s *scheme) match(in *input) (int, *Error) {
+// match returns the index of the key that made one of the signatures, over one
+// of the contents.
+func (s *scheme) match(contents []template, in *input) (int, *Error) {
 	var incomplete *Error
 	built := false
-	for _, content := range s.contents {
+	for _, content := range contents {
 		for _, k := range s.keys {
 			matches, err := k.matches(content, in)
 			if err != nil {

@@ -1,0 +1,236 @@
+package verify
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// jwt is a JSON Web Token in compact form (RFC 7519, RFC 7515) whose claims say
+// what it is good for. Which algorithm it is signed with says the scheme, never
+// the token: one whose header names another is refused.
+type jwt struct {
+	alg      string  // as the token's header names the scheme's algorithm
+	claims   []claim // that must be right
+	issued   string  // the claim that tells the age: "iat" or "nbf"; empty: none does
+	lifetime time.Duration
+}
+
+// claimKind is what a claim must be.
+type claimKind int
+
+const (
+	claimIs         claimKind = iota // one of the values
+	claimSetting                     // one of the values of the setting
+	claimTrue                        // true
+	claimBodyHex                     // SHA-256 of the body, in hex
+	claimBodyBase64                  // in base64, of either alphabet, padded or not
+	claimURL                         // the URL
+	claimURLHex                      // SHA-256 of the URL, in hex
+	claimID                          // an id of the webhook, of any value
+)
+
+type claim struct {
+	name   string
+	kind   claimKind
+	values []string // claimIs: any of them. claimSetting: the setting's name
+
+	// optional: nothing is wrong if it is not there; but a body that is not empty
+	// needs its digest.
+	optional bool
+}
+
+// token is a JWT taken apart. Its signature is in input.signatures.
+type token struct {
+	signed string // header and payload as sent, which is what is signed
+	header gjson.Result
+	claims gjson.Result
+}
+
+// jwtNames are the names of algorithms in tokens (RFC 7518, section 3.1).
+var jwtNames = map[string]string{
+	"hmac-sha256": "HS256", "hmac-sha384": "HS384", "hmac-sha512": "HS512",
+	"rsa-sha256": "RS256", "rsa-sha512": "RS512", "ecdsa-p256-sha256": "ES256",
+}
+
+// parseToken splits the one token in in.signatures, and leaves its signature there.
+func (j *jwt) parseToken(in *input) (token, bool) {
+	text := string(in.signatures[0])
+	header, rest, ok1 := strings.Cut(text, ".")
+	payload, signature, ok2 := strings.Cut(rest, ".")
+	if !ok1 || !ok2 || len(in.signatures) != 1 {
+		return token{}, false
+	}
+	t := token{signed: text[:len(header)+1+len(payload)]}
+	var ok bool
+	if t.header, ok = decodePart(header); !ok || child(t.header, "alg").Str != j.alg || child(t.header, "crit").Exists() {
+		return token{}, false
+	}
+	if t.claims, ok = decodePart(payload); !ok {
+		return token{}, false
+	}
+	in.keyID = child(t.header, "kid").Str
+	in.signatures = in.signatureSpace[:0]
+	if !in.addSignature(encodedBase64URL, signature) || strings.HasSuffix(signature, "=") {
+		return token{}, false
+	}
+	// RFC 7518, section 3.4: r and s side by side, never ASN.1.
+	return t, j.alg != "ES256" || len(in.signatures[0]) == 2*p256Size
+}
+
+// decodePart reads a JSON object in base64url without padding.
+func decodePart(text string) (gjson.Result, bool) {
+	raw, err := strictBase64URL.DecodeString(text)
+	if err != nil || strings.ContainsAny(text, "\r\n") {
+		return gjson.Result{}, false
+	}
+	object := parseJSON(raw)
+	return object, object.IsObject()
+}
+
+func (j *jwt) verify(v *Verifier, s *scheme, in *input) (Result, *Error) {
+	t, ok := j.parseToken(in)
+	if !ok {
+		return Result{}, invalidSignature(DetailMalformedSignature, fmt.Sprintf("%s: want a JWT with alg %s", s.Signature, j.alg))
+	}
+	index, err := s.match([]template{literal(t.signed)}, in)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{SecretIndex: index}
+	for _, c := range j.claims {
+		if !c.holds(t.claims, s.settings, in.request) {
+			return Result{}, invalidSignature(c.detail(), "claim "+c.name)
+		}
+		if id := child(t.claims, c.name).Str; c.kind == claimID && identifies(id) {
+			result.ID = id
+		}
+	}
+	result.Timestamp, err = j.checkTimes(t.claims, v.now(), v.tolerance)
+	return result, err
+}
+
+// literal is a content that is known already.
+func literal(text string) template { return template{parts: []part{{kind: partLiteral, text: text}}} }
+
+// checkTimes judges exp and nbf wherever they are (RFC 7519, sections 4.1.4 and
+// 4.1.5; clocks may differ by the tolerance), and the age where the token tells it.
+func (j *jwt) checkTimes(claims gjson.Result, now time.Time, tolerance time.Duration) (time.Time, *Error) {
+	times := map[string]time.Time{}
+	for _, name := range []string{"exp", "nbf", j.issued} {
+		value := child(claims, name)
+		if name == "" || !value.Exists() && name != j.issued {
+			continue
+		}
+		at, ok := numericDate(value)
+		switch {
+		case !value.Exists():
+			return at, invalidTimestamp(DetailMissingTimestamp, "claim "+name)
+		case !ok:
+			return at, invalidTimestamp(DetailMalformedTimestamp, "claim "+name)
+		}
+		times[name] = at
+	}
+	issued := times[j.issued]
+	if !issued.IsZero() {
+		if err := checkWindow(issued, now, tolerance); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if exp, ok := times["exp"]; ok && now.Sub(exp) > tolerance {
+		return time.Time{}, &Error{TimestampExpired, DetailStaleTimestamp, "claim exp"}
+	}
+	if nbf, ok := times["nbf"]; ok && nbf.Sub(now) > tolerance {
+		return time.Time{}, invalidTimestamp(DetailFutureTimestamp, "claim nbf")
+	}
+	return issued, nil
+}
+
+// numericDate reads seconds, with or without fractions (RFC 7519, section 2).
+func numericDate(value gjson.Result) (time.Time, bool) {
+	whole, _, _ := strings.Cut(value.Raw, ".")
+	seconds, ok := parseDigits(whole, maxSecondsDigits)
+	return time.Unix(seconds, 0), ok && value.Type == gjson.Number && !strings.ContainsAny(value.Raw, "eE")
+}
+
+// holds reports whether the claim is what it must be.
+func (c claim) holds(claims gjson.Result, set settings, r *Request) bool {
+	value := child(claims, c.name)
+	if !value.Exists() {
+		return c.optional && (len(r.Body) == 0 || c.kind != claimBodyHex && c.kind != claimBodyBase64)
+	}
+	switch c.kind {
+	case claimIs:
+		return value.Type == gjson.String && slices.Contains(c.values, value.Str)
+	case claimSetting:
+		return anyString(value, func(s string) bool { return set.has(c.values[0], s) })
+	case claimTrue:
+		return value.Type == gjson.True
+	case claimBodyHex:
+		return equalHex(value.Str, r.Body)
+	case claimBodyBase64:
+		return equalBase64(value.Str, r.Body)
+	case claimURL:
+		return slices.Contains(r.urls(), value.Str)
+	case claimURLHex:
+		return slices.ContainsFunc(r.urls(), func(url string) bool { return equalHex(value.Str, []byte(url)) })
+	default: // claimID
+		return value.Type == gjson.String && value.Str != ""
+	}
+}
+
+// detail tells a webhook for somebody else from one that was changed.
+func (c claim) detail() string {
+	switch c.kind {
+	case claimBodyHex, claimBodyBase64:
+		return DetailBodyDigestMismatch
+	case claimIs, claimSetting, claimTrue, claimURL, claimURLHex:
+		return DetailOtherRecipient
+	}
+	return DetailMissingPart
+}
+
+// anyString is for claims that are a string or an array of strings (RFC 7519, section 4.1.3).
+func anyString(value gjson.Result, is func(string) bool) bool {
+	if value.IsArray() {
+		return slices.ContainsFunc(value.Array(), func(v gjson.Result) bool { return v.Type == gjson.String && is(v.Str) })
+	}
+	return value.Type == gjson.String && is(value.Str)
+}
+
+func equalHex(text string, content []byte) bool {
+	got, err := hex.DecodeString(text)
+	want := sha256.Sum256(content)
+	return err == nil && subtle.ConstantTimeCompare(got, want[:]) == 1
+}
+
+func equalBase64(text string, content []byte) bool {
+	got, err := strictBase64URL.DecodeString(strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "=")))
+	want := sha256.Sum256(content)
+	return err == nil && subtle.ConstantTimeCompare(got, want[:]) == 1
+}
+
+// urls are the forms in which a provider may know the URL: of ports it and we may differ.
+func (r *Request) urls() []string {
+	return []string{
+		r.URL(), r.Scheme + "://" + r.hostWithoutPort() + r.target(), r.Scheme + "://" + r.hostWithPort() + r.target(),
+	}
+}
+
+func (j *jwt) signsTimestamp() bool { return j.issued != "" }
+
+func (j *jwt) signs(kinds ...claimKind) bool {
+	return slices.ContainsFunc(j.claims, func(c claim) bool { return slices.Contains(kinds, c.kind) })
+}
+
+func (j *jwt) signsBody() bool { return j.signs(claimBodyHex, claimBodyBase64) }
+func (j *jwt) signsURL() bool  { return j.signs(claimURL, claimURLHex) }
+
+func seconds(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }

@@ -1,0 +1,107 @@
+package verify
+
+import (
+	"context"
+	"crypto"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// special is a way of proving webhooks that is no signature over a content that
+// a template can describe: tokens with claims, signatures of each item in the body.
+// The keys are those of its scheme.
+type special interface {
+	// verify checks a webhook whose signatures were read into in.
+	verify(v *Verifier, s *scheme, in *input) (Result, *Error)
+	// sign sets what verify wants, at that time.
+	sign(s *scheme, r *Request, at time.Time, newID func() string) error
+	// signsTimestamp reports whether verify checks how old a webhook is.
+	signsTimestamp() bool
+	// signsBody and signsURL report what a webhook cannot be changed in.
+	signsBody() bool
+	signsURL() bool
+}
+
+// canonical is a content that is made from the request by rules that are the
+// provider's own.
+type canonical struct {
+	write func(buf []byte, in *input) ([]byte, *Error)
+	reads []Source // what it looks at besides URL and body
+	url   bool     // the URL is part of it
+	body  bool     // the whole body is part of it
+}
+
+// keyLocation says where the key of a webhook is fetched: the address, and the
+// key's id there. It refuses addresses that are not the provider's.
+type keyLocation func(in *input) (*fetch, string, *Error)
+
+// fetchedKey is a public key that the provider publishes.
+type fetchedKey struct {
+	scheme *scheme
+	source *keySource
+}
+
+func (k *fetchedKey) matches(content template, in *input) (bool, *Error) {
+	location, id, refused := k.scheme.locate(in)
+	if refused != nil {
+		return false, refused
+	}
+	public, err := k.fetch(in, location, id)
+	switch {
+	case errors.Is(err, errUnknownKey):
+		return false, invalidSignature(DetailUnknownKey, location.url)
+	case err != nil:
+		return false, &Error{KeyUnavailable, DetailKeyNotFetched, err.Error()}
+	}
+	return public.matches(content, in)
+}
+
+func (k *fetchedKey) fetch(in *input, location *fetch, id string) (*publicKey, error) {
+	var key crypto.PublicKey
+	key, err := k.source.key(in.request.context(), location, id)
+	if err != nil {
+		return nil, err
+	}
+	public, err := newPublicKey(k.scheme.algorithm, key)
+	if err != nil {
+		return nil, fmt.Errorf("the key at %s %w", location.url, err)
+	}
+	return public, nil
+}
+
+// context is what bounds a wait for a key.
+func (r *Request) context() context.Context {
+	if r.Context == nil {
+		return context.Background()
+	}
+	return r.Context
+}
+
+// binding is a signed value that must be one of a setting's: it tells the
+// provider's webhooks for us from those for its other customers.
+type binding struct {
+	source  Source
+	setting string
+}
+
+// checkBindings is for webhooks whose signature was found right.
+func (s *scheme) checkBindings(d *document) *Error {
+	for _, b := range s.binds {
+		value, _ := b.source.extract(d)
+		if !s.settings.has(b.setting, value) {
+			return invalidSignature(DetailOtherRecipient, fmt.Sprintf("%s is not option %s", b.source, b.setting))
+		}
+	}
+	return nil
+}
+
+// has reports whether value is one of the setting's.
+func (s settings) has(name, value string) bool {
+	found := 0
+	for _, ours := range s[name] {
+		found |= subtle.ConstantTimeCompare([]byte(ours), []byte(value))
+	}
+	return found == 1
+}

@@ -1,8 +1,45 @@
 package verify
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 var commerceProviders = []*Provider{
+	// The whole client secret is the key: neither is it base64, nor has it a mark.
+	{
+		Name:     "bigcommerce",
+		Title:    "BigCommerce",
+		Docs:     "https://developer.bigcommerce.com/docs/integrations/webhooks",
+		Setup:    "The client secret of the app or API account with which the webhook is made (Settings, API, Store-level API accounts) signs; give the endpoint as destination.",
+		Retries:  "11 times over 48 hours, then the webhook is deactivated; many failures block all webhooks of the domain for 3 minutes",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Webhook-Signature"),
+			Format:    "v1,{base64} ...",
+			Content:   "{id}.{timestamp}.{body}",
+			Timestamp: Timestamp{Source: header("Webhook-Timestamp")},
+			ID:        header("Webhook-Id"),
+		}},
+		EventID:      []Source{header("Webhook-Id")},
+		EventType:    []Source{jsonAt("/scope")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:         "easypost",
+		Title:        "EasyPost",
+		Docs:         "https://docs.easypost.com/guides/webhooks-guide",
+		Setup:        "Dashboard, Webhooks & Events, Add Webhook: enter the endpoint and make up a random webhook secret, of ASCII characters.",
+		Notes:        "EasyPost brings the secret into Unicode's form NFKD; here it must be entered in that form, as ASCII always is.",
+		Evidence:     FromSDK,
+		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Hmac-Signature"), Format: "hmac-sha256-hex={hex}"}},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/description")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
 	{
 		Name:     "shopify",
 		Title:    "Shopify",
@@ -25,5 +62,32 @@ var commerceProviders = []*Provider{
 		EventType:    []Source{header("X-Shopify-Topic"), header("Shopify-Topic")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
+	},
+	// Every shop has a secret of its own, made when the app is registered with it.
+	{
+		Name:         "shopware",
+		Title:        "Shopware 6 (apps)",
+		Docs:         "https://developer.shopware.com/docs/guides/plugins/apps/webhook.html",
+		Setup:        "Enter the endpoint as the webhook's url in the app's manifest.xml. The secret is the shop's, which the app's server handed over in the registration; give the secrets of all shops.",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Shopware-Shop-Signature")}},
+		EventType:    []Source{jsonAt("/data/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// When a webhook is saved, WooCommerce tries the URL with a form that is not signed.
+	{
+		Name:         "woocommerce",
+		Title:        "WooCommerce",
+		Docs:         "https://woocommerce.github.io/woocommerce-rest-api-docs/#webhooks",
+		Setup:        "WooCommerce, Settings, Advanced, Webhooks, Add webhook: enter the endpoint as Delivery URL and make up a random Secret.",
+		Retries:      "none; after 5 failures in a row the webhook is disabled",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-WC-Webhook-Signature"), Format: "{base64}"}},
+		EventID:      []Source{header("X-WC-Webhook-Delivery-ID")},
+		EventType:    []Source{header("X-WC-Webhook-Topic")},
+		ContentTypes: []string{mediaJSON, mediaForm},
+		Methods:      post,
+		Handshakes:   []Handshake{{When: form("webhook_id"), Answer: Answer{Status: http.StatusOK}}},
 	},
 }

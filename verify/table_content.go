@@ -1,3 +1,94 @@
 package verify
 
-var contentProviders = []*Provider{}
+import "time"
+
+var contentProviders = []*Provider{
+	{
+		Name:     "ghost",
+		Title:    "Ghost",
+		Docs:     "https://docs.ghost.org/webhooks",
+		Setup:    "Settings, Integrations, the custom integration, Add webhook: enter the endpoint as Target URL and make up a random Secret.",
+		Notes:    "Old versions of Ghost sign no time; their webhooks are refused.",
+		Deadline: 2 * time.Second,
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Ghost-Signature"),
+			Format:    "sha256={hex}, t={timestamp}",
+			Content:   "{body}{timestamp}",
+			Timestamp: Timestamp{Unit: UnitMilliseconds},
+		}},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "mux",
+		Title:    "Mux",
+		Docs:     "https://www.mux.com/docs/core/verify-webhook-signatures",
+		Setup:    "Dashboard, Settings, Webhooks, Create new webhook: enter the endpoint, then copy the signing secret.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Mux-Signature"),
+			Format:    "t={timestamp},v1={hex}",
+			Content:   "{timestamp}.{body}",
+		}},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// The id in the body is of the delivery: another one when Outline tries again.
+	{
+		Name:     "outline",
+		Title:    "Outline",
+		Docs:     "https://www.getoutline.com/developers#section/Webhooks",
+		Setup:    "Settings, Webhooks, New webhook: enter the endpoint and copy the Signing secret.",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Outline-Signature"),
+			Format:    "t={timestamp},s={hex}",
+			Content:   "{timestamp}.{body}",
+			Timestamp: Timestamp{Unit: UnitMilliseconds},
+		}},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "sanity",
+		Title:    "Sanity",
+		Docs:     "https://www.sanity.io/docs/http-reference/webhooks",
+		Setup:    "Project management (sanity.io/manage), API, GROQ-powered webhooks, Create webhook: enter the endpoint and make up a random Secret.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Sanity-Webhook-Signature"),
+			Format:    "t={timestamp},v1={base64url}",
+			Content:   "{timestamp}.{body}",
+			Timestamp: Timestamp{Unit: UnitMilliseconds},
+		}},
+		EventID:      []Source{header("Idempotency-Key")},
+		EventType:    []Source{header("Sanity-Operation")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "webflow",
+		Title:    "Webflow",
+		Docs:     "https://developers.webflow.com/data/docs/working-with-webhooks",
+		Setup:    "Webhooks made through the API by an app are signed with the app's client secret; those made with a site token, or under Site settings, Apps & integrations, with the secret key that is shown when they are made.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Webflow-Signature"),
+			Content:   "{timestamp}:{body}",
+			Timestamp: Timestamp{Source: header("X-Webflow-Timestamp"), Unit: UnitMilliseconds},
+		}},
+		EventType:    []Source{jsonAt("/triggerType")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+}

@@ -1,3 +1,152 @@
 package verify
 
-var identityProviders = []*Provider{}
+import (
+	"net/http"
+	"time"
+)
+
+var identityProviders = []*Provider{
+	// Svix sends Clerk's webhooks.
+	{
+		Name:         "clerk",
+		Title:        "Clerk",
+		Docs:         "https://clerk.com/docs/webhooks/sync-data",
+		Setup:        "Dashboard, Configure, Webhooks, Add Endpoint: enter the endpoint, then copy its Signing Secret.",
+		SecretPrefix: "whsec_",
+		Evidence:     FromSDK,
+		Schemes:      standardWebhooks("Svix-")[:1],
+		EventID:      []Source{header("Svix-Id")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:         "logto",
+		Title:        "Logto",
+		Docs:         "https://docs.logto.io/developers/webhooks/secure-webhooks",
+		Setup:        "Console, Webhooks, Create webhook: enter the endpoint as Endpoint URL, then copy the Signing key.",
+		Deadline:     10 * time.Second,
+		Retries:      "3 times, for statuses from 500 on",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Logto-Signature-Sha-256")}},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// One webhook carries events of several types, so the type is that of the envelope.
+	{
+		Name:         "okta",
+		Title:        "Okta (event hooks)",
+		Docs:         "https://developer.okta.com/docs/concepts/event-hooks/",
+		Setup:        "Admin Console, Workflow, Event Hooks, Create Event Hook: enter the endpoint as URL, Authorization as Authentication field and a long random string as Authentication secret. The proxy answers the verification.",
+		Notes:        "The secret itself is sent; nothing is signed. Several events may come in one webhook, under /data/events.",
+		Deadline:     3 * time.Second,
+		Retries:      "once, not after a 4xx",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: algorithmToken, Signature: header("Authorization")}},
+		EventID:      []Source{jsonAt("/eventId")},
+		EventType:    []Source{jsonAt("/eventType")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Handshakes: []Handshake{{
+			Method: http.MethodGet, When: header("X-Okta-Verification-Challenge"), Echo: header("X-Okta-Verification-Challenge"),
+			Answer: Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: `{"verification":{json}}`},
+		}},
+		Accepted: Answer{Status: http.StatusNoContent},
+	},
+	// The library has no name for the header; the documentation has.
+	{
+		Name:         "onfido",
+		Title:        "Onfido",
+		Docs:         "https://documentation.onfido.com/api/latest/#webhook-security",
+		Setup:        "Dashboard, Developers, Webhooks, Create webhook: enter the endpoint, then copy the webhook's token.",
+		Evidence:     FromSDK,
+		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-SHA2-Signature")}},
+		EventType:    []Source{jsonAt("/payload/action")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// While a secret is rotated the header has two such lists, a space between them. Of those
+	// the second one's signature is understood, so both secrets have to be configured.
+	{
+		Name:         "persona",
+		Title:        "Persona",
+		Docs:         "https://docs.withpersona.com/docs/webhooks-best-practices",
+		Setup:        "Dashboard, Webhooks: make one with the endpoint as its URL and copy its secret.",
+		SecretPrefix: "wbhsec_",
+		Notes:        "While Persona rotates a secret, give both secrets here: only one of its two signatures is looked at.",
+		Evidence:     ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Persona-Signature"),
+			Format:    "t={timestamp},v1={hex}",
+			Content:   "{timestamp}.{body}",
+		}},
+		EventID:      []Source{jsonAt("/data/id")},
+		EventType:    []Source{jsonAt("/data/attributes/name")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// Each try has an id of its own. Several signatures are joined by a comma and a
+	// space, so that only the last one is understood.
+	{
+		Name:         "supabase-auth-hooks",
+		Title:        "Supabase Auth Hooks",
+		Docs:         "https://supabase.com/docs/guides/auth/auth-hooks",
+		Setup:        "Dashboard, Authentication, Auth Hooks, Add hook, HTTPS: enter the endpoint and generate the secret.",
+		SecretPrefix: "v1,whsec_",
+		Notes:        "Supabase waits for the app's answer, which decides about the user: relay it with respond upstream. If Supabase has several secrets, give all of them here: only the last signature is looked at.",
+		Deadline:     5 * time.Second,
+		Retries:      "2 times, 2 seconds apart, after errors of the network, and 429 or 503 with Retry-After",
+		Evidence:     FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Webhook-Signature"),
+			Format:    "v1,{base64} ...",
+			Content:   "{id}.{timestamp}.{body}",
+			Key:       keyBase64,
+			KeyPrefix: "v1,whsec_",
+			Timestamp: Timestamp{Source: header("Webhook-Timestamp")},
+			ID:        header("Webhook-Id"),
+		}},
+		EventID:      []Source{header("Webhook-Id")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Accepted:     Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: "{}"},
+	},
+	{
+		Name:     "workos",
+		Title:    "WorkOS",
+		Docs:     "https://workos.com/docs/events/data-syncing/webhooks",
+		Setup:    "Dashboard, Developer, Webhooks, Create webhook: enter the endpoint, then copy its Signing secret.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("WorkOS-Signature"),
+			Format:    "t={timestamp}, v1={hex}",
+			Content:   "{timestamp}.{body}",
+			Timestamp: Timestamp{Unit: UnitMilliseconds},
+		}},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "zitadel",
+		Title:    "Zitadel (actions)",
+		Docs:     "https://zitadel.com/docs/concepts/features/actions_v2",
+		Setup:    "Console, Actions, Targets, Create: enter the endpoint, then copy the signing key, which is shown once.",
+		Notes:    "A target of the type REST Call takes part of the app's answer: relay it with respond upstream.",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Zitadel-Signature"),
+			Format:    "t={timestamp},v1={hex}",
+			Content:   "{timestamp}.{body}",
+		}},
+		EventType:    []Source{jsonAt("/event_type"), jsonAt("/fullMethod")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+}

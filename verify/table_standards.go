@@ -35,4 +35,21 @@ var standardProviders = []*Provider{
 		Methods:      post,
 		Ranges:       svixRanges,
 	},
+
+	// Svix' own library lists whose webhooks are checked like its own
+	// (ingest_source_in.rs): besides those that have a row here, these.
+	{
+		Name:         "svix-backed",
+		Title:        "Svix format (Brex, Lithic, Stytch and others)",
+		Docs:         "https://docs.svix.com/receiving/verifying-payloads/how-manual",
+		Setup:        "The sender's settings, Webhooks, the endpoint: its Signing Secret.",
+		SecretPrefix: "whsec_",
+		Notes:        "For beehiiv, Brex, Guesty, Lithic, Nash, Pleo, PsiFi, SafeBase, Sardine, Stytch, and others that show a secret beginning with whsec_.",
+		Evidence:     FromSDK,
+		Schemes:      []Scheme{standardWebhooks("Svix-")[0], standardWebhooks("Webhook-")[0]},
+		EventID:      []Source{header("Svix-Id"), header("Webhook-Id")},
+		EventType:    []Source{jsonAt("/type"), jsonAt("/event_type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
 }

@@ -1,6 +1,7 @@
 // Code hosting and delivery.
 import crypto from "node:crypto";
 import { Webhook as StandardWebhook } from "standardwebhooks";
+import { Webhook as SvixWebhook } from "svix";
 import { NOW, base, bodyFields, checked, form, hmac, json, lib } from "../lib.mjs";
 
 globalThis.crypto ??= crypto.webcrypto; // several libraries want it; Node 18, as in Debian 12, has it elsewhere
@@ -15,7 +16,9 @@ export const unicode = '{"text":"Straße, 日本語 \u2028 🎉","n":1.50}';
 //   samples   the documented webhooks: name, body, and what differs from the rest
 //   rest      what all vectors have: source, secrets, headers, event_id, event_type, …
 //   accepts   the provider's library, if it can verify; `tolerant` if it takes any body
-export async function vectorsOf(provider, { sign, other = "another secret", samples, accepts, tolerant = true, rest }) {
+//   other     another secret
+//   frame     makes the unicode and the empty body what the provider's rows need at least
+export async function vectorsOf(provider, { sign, other = "another secret", samples, accepts, tolerant = true, frame = (body) => body, rest }) {
   const { headers = json, ...common } = rest;
   const make = async ({ headers: more, key, ...sample }, byLibrary) => {
     const { body, ...v } = { ...base, sign: true, ...common, ...sample };
@@ -26,8 +29,8 @@ export async function vectorsOf(provider, { sign, other = "another secret", samp
   const [typical] = samples, [secret] = common.secrets;
   const out = [];
   for (const sample of samples) out.push(await make(sample, true));
-  out.push(await make({ name: "unicode", body: unicode }, tolerant));
-  out.push(await make({ name: "empty body", body: "", ...(accepts ? { source: "node:crypto (the library does not take it)" } : {}) }, false));
+  out.push(await make({ name: "unicode", body: frame(unicode) }, tolerant));
+  out.push(await make({ name: frame("") ? "minimal body" : "empty body", body: frame(""), ...(accepts ? { source: "node:crypto (the library does not take it)" } : {}) }, false));
   out.push(await make({ ...typical, name: "second secret of two", secrets: [other, secret], secret_index: 1, sign: undefined }, true));
   return out;
 }
@@ -39,7 +42,7 @@ export async function standardVectors(provider, { source, samples, accepts, tole
   const one = (body, key) => new StandardWebhook(key).sign(id, new Date(NOW * 1000), body);
   const headersOf = (signature, p = prefix) => ({ [`${p}-id`]: id, [`${p}-timestamp`]: String(NOW), [`${p}-signature`]: signature });
   const rest = { source, secrets: [secret], headers: { ...json, ...headers }, event_id: id, event_type: type };
-  const out = await vectorsOf(provider, { sign: (body, key, v) => headersOf(one(body, key), v.prefix), other: old, samples, accepts, tolerant, rest });
+  const out = await vectorsOf(provider, { sign: (body, key, v) => headersOf(one(body, key), v.prefix ?? prefix), other: old, samples, accepts, tolerant, rest });
   const [{ body, ...sample }] = samples;
   const rotated = { ...base, ...rest, ...sample, name: "rotated: two signatures and an unknown version", several: true, ...bodyFields(body),
     headers: { ...rest.headers, ...headersOf(`${one(body, old)} v9,zz ${one(body, secret)}`) } };
@@ -197,11 +200,18 @@ const makers = {
     source: lib("standardwebhooks", "sign, accepted by verify"), accepts: acceptsStandard, type: undefined,
     samples: [{ name: "deploy", event_type: "deploy_ended", body: '{"type":"deploy_ended","timestamp":"2026-01-02T03:04:05Z","data":{"id":"evj-cv1","serviceId":"srv-cv1","serviceName":"web","status":"succeeded"}}' }],
   })],
+  "svix-backed": ["sdk", () => standardVectors("svix-backed", {
+    source: lib("svix", "accepted by verify; signed by standardwebhooks"), accepts: acceptsSvix, prefix: "svix",
+    samples: [{ name: "svix headers", event_type: "transfer.updated", body: '{"type":"transfer.updated","id":"t_1","name":"größer"}' },
+      { name: "webhook headers", event_type: "card.created", prefix: "webhook", body: '{"type":"card.created","id":"c_1"}' }],
+  }).then((vectors) => vectors.map(({ prefix, ...v }) => v))],
 };
 
 export function acceptsStandard(hook) {
   new StandardWebhook(hook.secret).verify(hook.body, hook.headers, { jsonParse: false });
 }
+
+const acceptsSvix = (hook) => new SvixWebhook(hook.secret).verify(hook.body, hook.headers, { jsonParse: false });
 
 export const makeAll = async (all) => {
   const out = {};
@@ -209,4 +219,4 @@ export const makeAll = async (all) => {
   return out;
 };
 export const make = () => makeAll(makers);
-export const accepts = { "gitlab-signing": acceptsStandard, render: acceptsStandard };
+export const accepts = { "gitlab-signing": acceptsStandard, render: acceptsStandard, "svix-backed": acceptsSvix };

@@ -30,6 +30,8 @@ var (
 		"Age of the oldest event that a destination has not got yet; 0 if there is none.", []string{"endpoint", "destination"}, nil)
 	breakerState = prometheus.NewDesc("webhook_breaker_state",
 		"0 closed, 1 half open, 2 open.", []string{"endpoint", "destination"}, nil)
+	maxPending = prometheus.NewDesc("webhook_max_pending",
+		"How many open deliveries an endpoint may have; beyond, webhooks are refused.", nil, nil)
 	rememberedKeys = prometheus.NewDesc("webhook_event_keys",
 		"Event keys that are remembered, where the store can tell.", nil, nil)
 	storeBytes = prometheus.NewDesc("webhook_store_bytes", "Size of the store.", nil, nil)
@@ -42,7 +44,7 @@ var breakerValues = map[string]float64{forward.BreakerClosed: 0, forward.Breaker
 // Describe implements prometheus.Collector.
 func (*storeCollector) Describe(into chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		queueSize, retryQueueSize, deadLetters, laneSize, oldestPending, breakerState, rememberedKeys, storeBytes, storeUp,
+		queueSize, retryQueueSize, deadLetters, laneSize, oldestPending, breakerState, maxPending, rememberedKeys, storeBytes, storeUp,
 	} {
 		into <- d
 	}
@@ -59,6 +61,7 @@ func (c *storeCollector) Collect(into chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		into <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
+	gauge(maxPending, float64(c.app.MaxPending))
 	ctx, cancel := context.WithTimeout(c.app.ctx, scrapeTime)
 	defer cancel()
 	stats, err := c.app.store.Stats(ctx)

@@ -92,6 +92,21 @@ var deliveryProviders = []*Provider{
 		Methods:      post,
 	},
 	{
+		Name:     "snyk",
+		Title:    "Snyk",
+		Docs:     "https://docs.snyk.io/snyk-api/using-specific-snyk-apis/webhooks-apis/validation-and-versioning-of-payloads",
+		Setup:    "The secret that was given to the API where the webhook was made (POST …/org/…/webhooks).",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Hub-Signature"),
+			Format:    "sha256={hex}",
+		}},
+		EventType:    []Source{header("X-Snyk-Event")}, // with its version, as in ping/v0
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
 		Name:         "harbor",
 		Title:        "Harbor",
 		Docs:         "https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/",

@@ -78,6 +78,18 @@ async function makeRetell() {
   });
 }
 
+// Its library is too large to be among the scripts' dependencies (109 MB).
+async function makeElevenLabs() {
+  const source = "node:crypto, from the code of @elevenlabs/elevenlabs-js 2.73.0, wrapper/webhooks";
+  const vectors = await vectorsOf("elevenlabs", {
+    sign: stamped("elevenlabs-signature", "t", "v0"),
+    rest: { source, secrets: ["wsec_9f8e7d6c"] },
+    samples: [{ name: "transcription", event_type: "post_call_transcription", body: '{"type":"post_call_transcription","event_timestamp":1767323045,"data":{"agent_id":"xyz","conversation_id":"abc","status":"done","transcript":[{"role":"agent","message":"Grüße"}]}}' }],
+  });
+  for (const v of vectors) if (v.body) v.source = "node:crypto, accepted by @elevenlabs/elevenlabs-js 2.73.0, webhooks.constructEvent (which is not among the scripts)";
+  return vectors;
+}
+
 const makers = {
   sentry: ["hand", () => vectorsOf("sentry", {
     sign: hex("sha256", "sentry-hook-signature"),
@@ -182,6 +194,12 @@ const makers = {
     samples: [{ name: "discussion", event_type: "discussion", body: '{"event":{"action":"create","scope":"discussion"},"repo":{"type":"model","name":"openai-community/gpt2"},"discussion":{"num":19},"webhook":{"id":"6390e855e30d9209411de93b","version":3}}' }],
   })],
   retell: ["sdk", makeRetell],
+  elevenlabs: ["sdk", makeElevenLabs],
+  cvat: ["hand", () => vectorsOf("cvat", {
+    sign: hex("sha256", "x-signature-256", "sha256="),
+    rest: { source: page("CVAT docs, Webhooks and Webhook recipes"), secrets: ["webhook secret"] },
+    samples: [{ name: "task", event_type: "update:task", body: '{"event": "update:task", "task": {"id": 15, "name": "Größer"}, "before_update": {"name": "x"}, "webhook_id": 7, "sender": {"username": "admin"}}' }],
+  })],
 };
 
 export const make = () => makeAll(makers);

@@ -190,6 +190,13 @@ const makers = {
       headers: { ...json, "x-semaphore-webhook-id": "a0b1c2d3-e4f5-4678-9abc-def012345678" } },
     samples: [{ name: "pipeline", event_type: "passed", body: '{"version":"1.0.0","organization":{"name":"acme"},"pipeline":{"id":"p1","name":"Pipeline","state":"done","result":"passed"}}' }],
   })],
+  snyk: ["hand", () => vectorsOf("snyk", {
+    sign: hex("sha256", "x-hub-signature", "sha256="),
+    rest: { source: page("Snyk docs, Validation and versioning of payloads"), secrets: ["my-secret-string"], event_type: "project_snapshot/v0",
+      headers: { ...json, "x-snyk-event": "project_snapshot/v0", "x-snyk-transport-id": "998fe884-18a0-45db-8ae0-e379eea3bc0a", "x-snyk-timestamp": "2020-09-25T15:27:53Z" } },
+    samples: [{ name: "snapshot", body: '{"project":{"id":"463c1ee5","name":"größer"},"org":{"id":"a1b2"},"newIssues":[],"removedIssues":[]}' },
+      { name: "ping", body: '{"webhookId":"d3cf26b3-2d77-497b-bce2-23b33cc15362"}', headers: { "x-snyk-event": "ping/v0" }, event_type: "ping/v0" }],
+  })],
   harbor: ["hand", () => vectorsOf("harbor", {
     sign: token("authorization"), other: "Bearer new",
     rest: { source: "the words of Harbor docs, Configure Webhook Notifications", secrets: ["Bearer 7f1c0d9e"], body_unsigned: true },

@@ -1,6 +1,9 @@
 package verify
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // Social networks, chat as a service, meetings and video.
 var chatMediaProviders = []*Provider{
@@ -10,7 +13,7 @@ var chatMediaProviders = []*Provider{
 		Name:         "meta",
 		Title:        "Meta (Facebook, Instagram, Messenger, WhatsApp, Threads)",
 		Docs:         "https://developers.facebook.com/docs/graph-api/webhooks/getting-started",
-		Setup:        "The App Secret: App Dashboard, App settings, Basic. Enter the endpoint as Callback URL under Webhooks.",
+		Setup:        "The App Secret: App Dashboard, App settings, Basic. Enter the endpoint as Callback URL under Webhooks, and as Verify token what you give here as the option verify_token; the proxy answers the verification.",
 		Notes:        "The type is the object (page, instagram, whatsapp_business_account, …). A webhook may carry several changes.",
 		Retries:      "at once, then less and less often over 36 hours",
 		Evidence:     ByHand,
@@ -18,19 +21,24 @@ var chatMediaProviders = []*Provider{
 		EventType:    []Source{jsonAt("/object")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
+		Settings:     []Setting{{Name: "verify_token", Several: true, Secret: true, Doc: "the Verify token entered next to the Callback URL."}},
+		Handshakes: []Handshake{{Method: http.MethodGet, When: query("hub.mode"), Equals: "subscribe",
+			Token: query("hub.verify_token"), TokenSetting: "verify_token", Echo: query("hub.challenge"), Answer: plainText}},
 	},
 	// The type is the name of the member that ends in _events, which no source can name.
 	{
 		Name:         "x-twitter",
 		Title:        "X (Twitter)",
 		Docs:         "https://docs.x.com/x-api/webhooks/quickstart",
-		Setup:        "The app's API Key Secret (Developer Console, Keys and tokens), which is also called the consumer secret. Register the endpoint with POST /2/webhooks.",
-		Notes:        "Events have no id of their own.",
+		Setup:        "The app's API Key Secret (Developer Console, Keys and tokens), which is also called the consumer secret. Register the endpoint with POST /2/webhooks; the proxy answers the challenge-response checks.",
+		Notes:        "Events have no id of their own. The first secret given here answers the checks.",
 		Deadline:     10 * time.Second,
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Twitter-Webhooks-Signature"), Format: "sha256={base64}"}},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
+		Handshakes: []Handshake{{Method: http.MethodGet, When: query("crc_token"), Sign: "{query.crc_token}",
+			Answer: Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: `{"response_token":"sha256={base64}"}`}}},
 	},
 	// hmacsha256= stands before the body that is signed, not before the signature. A
 	// notification has an id, but a webhook may carry several.
@@ -38,13 +46,15 @@ var chatMediaProviders = []*Provider{
 		Name:         "linkedin",
 		Title:        "LinkedIn",
 		Docs:         "https://learn.microsoft.com/en-us/linkedin/shared/api-guide/webhook-validation",
-		Setup:        "The app's Client Secret (Developer Portal, the app, Auth). Enter the endpoint under Webhooks.",
+		Setup:        "The app's Client Secret (Developer Portal, the app, Auth). Enter the endpoint under Webhooks; the proxy answers its validation.",
 		Notes:        "A webhook may carry several notifications, each with an id.",
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Li-Signature"), Content: "hmacsha256={body}"}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
+		Handshakes: []Handshake{{Method: http.MethodGet, When: query("challengeCode"), Echo: query("challengeCode"), Sign: "{query.challengeCode}",
+			Answer: Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: `{"challengeCode":{json},"challengeResponse":"{hex}"}`}}},
 	},
 	{
 		Name:     "tiktok",
@@ -63,13 +73,13 @@ var chatMediaProviders = []*Provider{
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
-		Accepted:     Answer{Status: 200},
+		Accepted:     Answer{Status: http.StatusOK},
 	},
 	{
 		Name:     "zoom",
 		Title:    "Zoom",
 		Docs:     "https://developers.zoom.us/docs/api/webhooks/",
-		Setup:    "The app's Secret Token: Zoom App Marketplace, Manage, the app, Features, Access. Enter the endpoint there as Event notification endpoint URL.",
+		Setup:    "The app's Secret Token: Zoom App Marketplace, Manage, the app, Features, Access. Enter the endpoint there as Event notification endpoint URL; the proxy answers its validation.",
 		Notes:    "Events have no id of their own.",
 		Deadline: 3 * time.Second,
 		Retries:  "3 times: 5 minutes after the first attempt, 20 minutes later, 60 minutes later",
@@ -84,7 +94,10 @@ var chatMediaProviders = []*Provider{
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
-		Accepted:     Answer{Status: 200},
+		Handshakes: []Handshake{{Signed: true, When: jsonAt("/event"), Equals: "endpoint.url_validation",
+			Echo: jsonAt("/payload/plainToken"), Sign: "{json./payload/plainToken}",
+			Answer: Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: `{"plainToken":{json},"encryptedToken":"{hex}"}`}}},
+		Accepted: Answer{Status: http.StatusOK},
 	},
 	// Id and time stand side by side, but one cannot pass for a part of the other:
 	// the time has one length up to its fraction.
@@ -109,8 +122,8 @@ var chatMediaProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 		Handshakes: []Handshake{{Signed: true, When: header("Twitch-Eventsub-Message-Type"), Equals: "webhook_callback_verification",
-			Answer: Answer{Status: 200, ContentType: "text/plain"}, Echo: jsonAt("/challenge")}},
-		Accepted: Answer{Status: 204},
+			Answer: plainText, Echo: jsonAt("/challenge")}},
+		Accepted: Answer{Status: http.StatusNoContent},
 	},
 	{
 		Name:         "stream",
@@ -127,4 +140,115 @@ var chatMediaProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 	},
+	{
+		Name:         "mastodon",
+		Title:        "Mastodon (admin webhooks)",
+		Docs:         "https://github.com/mastodon/mastodon/blob/main/app/workers/webhooks/delivery_worker.rb",
+		Setup:        "The server's Administration, Webhooks: add the endpoint and choose events; the signing secret is on the webhook's page.",
+		Notes:        "Events have no id of their own.",
+		Retries:      "16 times, unless the answer is one that will not change",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Hub-Signature"), Format: "sha256={hex}"}},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "kick",
+		Title:    "Kick",
+		Docs:     "https://docs.kick.com/events/webhook-security",
+		Setup:    "Kick's public key, which its documentation prints, goes here as public_key. Enable webhooks for the app (kick.com, Settings, Developer) with the endpoint as Webhook URL.",
+		Retries:  "unsubscribes after more than a day of failures",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: algorithmRSA,
+			Signature: header("Kick-Event-Signature"),
+			Content:   "{id}.{timestamp}.{body}",
+			Timestamp: Timestamp{Source: header("Kick-Event-Message-Timestamp"), Unit: UnitRFC3339},
+			ID:        header("Kick-Event-Message-Id"),
+		}},
+		EventID:      []Source{header("Kick-Event-Message-Id")},
+		EventType:    []Source{header("Kick-Event-Type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// Hubs choose the hash. That somebody wants to unsubscribe us is not confirmed:
+	// anybody can ask a hub for it.
+	{
+		Name:     "websub",
+		Title:    "WebSub (YouTube and other feeds)",
+		Docs:     "https://www.w3.org/TR/websub/#authenticated-content-distribution",
+		Setup:    "Make up a secret and give it as hub.secret when you subscribe at the hub, with the endpoint as hub.callback; give the topic's URL here as the option topic, so that the proxy confirms the subscription.",
+		Notes:    "A request to unsubscribe is not confirmed: let the lease run out.",
+		Evidence: ByHand,
+		Schemes: []Scheme{
+			{Algorithm: "hmac-sha512", Signature: header("X-Hub-Signature"), Format: "sha512={hex}"},
+			{Algorithm: "hmac-sha384", Signature: header("X-Hub-Signature"), Format: "sha384={hex}"},
+			{Algorithm: "hmac-sha256", Signature: header("X-Hub-Signature"), Format: "sha256={hex}"},
+			{Algorithm: "hmac-sha1", Signature: header("X-Hub-Signature"), Format: "sha1={hex}"},
+		},
+		Methods:  post,
+		Settings: []Setting{{Name: "topic", Several: true, Doc: "the URL of a feed that was subscribed to, as given in hub.topic."}},
+		Handshakes: []Handshake{{Method: http.MethodGet, When: query("hub.mode"), Equals: "subscribe",
+			Token: query("hub.topic"), TokenSetting: "topic", Echo: query("hub.challenge"), Answer: plainText}},
+	},
+	{
+		Name:         "sendbird",
+		Title:        "Sendbird",
+		Docs:         "https://docs.sendbird.com/platform/webhooks",
+		Setup:        "The application's API token (Sendbird Dashboard, Settings, General). Enter the endpoint under Settings, Chat, Webhooks.",
+		Notes:        "Events have no id of their own.",
+		Deadline:     5 * time.Second,
+		Retries:      "up to 3 attempts",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Sendbird-Signature")}},
+		EventType:    []Source{jsonAt("/category")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Accepted:     Answer{Status: http.StatusOK},
+	},
+	// notifyMs is renewed when the notification is sent again; noticeId is not. The
+	// header Agora-Signature has SHA-1 of the same and is always there, too.
+	{
+		Name:     "agora",
+		Title:    "Agora Notifications",
+		Docs:     "https://docs.agora.io/en/media-push/develop/receive-notifications",
+		Setup:    "The secret of the notification: Agora Console, the project, Notifications. Enter the endpoint there.",
+		Notes:    "The time is a part of the body: retries to the app cannot be signed again.",
+		Deadline: 10 * time.Second,
+		Retries:  "3 times, less and less often",
+		Evidence: FromDocs,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Agora-Signature-V2"),
+			Timestamp: Timestamp{Source: jsonAt("/notifyMs"), Unit: UnitMilliseconds},
+		}},
+		EventID:      []Source{jsonAt("/noticeId")},
+		EventType:    []Source{jsonAt("/eventType")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Accepted:     Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: "{}"},
+	},
+	{
+		Name:     "whereby",
+		Title:    "Whereby",
+		Docs:     "https://docs.whereby.com/monitoring-usage/webhooks",
+		Setup:    "The webhook's secret: the Embedded dashboard, Configure, Webhooks. Enter the endpoint there.",
+		Deadline: 5 * time.Second,
+		Retries:  "2 times, with a short exponential backoff, after a 5xx or no answer",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Whereby-Signature"),
+			Format:    "t={timestamp},v1={hex}",
+			Content:   "{timestamp}.{body}",
+		}},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
 }
+
+// plainText is the answer to a handshake that echoes.
+var plainText = Answer{Status: http.StatusOK, ContentType: "text/plain"}

@@ -169,6 +169,12 @@ func (t template) uses(kinds ...partKind) bool {
 	return slices.ContainsFunc(t.parts, func(p part) bool { return slices.Contains(kinds, p.kind) })
 }
 
+// signsTimestamp reports whether the timestamp is in the content as such.
+func (t template) signsTimestamp() bool {
+	return t.uses(partTimestamp) ||
+		slices.ContainsFunc(t.parts, func(p part) bool { return p.kind == partCanonical && p.canonical.time })
+}
+
 // signsURL reports whether a part of the URL is in the content.
 func (t template) signsURL() bool {
 	return t.uses(partURL, partURLWithPort, partURLWithoutPort, partURLWithoutQuery, partPath, partPathQuery) ||

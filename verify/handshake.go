@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -63,6 +64,12 @@ type Handshake struct {
 	// made as the provider's first scheme makes them. Empty: none.
 	Sign string
 
+	// Pattern is a regular expression that the whole content of Sign must match, where
+	// the request is not signed: otherwise anybody could have webhooks of his own signed
+	// by us. Empty: a token as in RFC 9110, section 11.2, of at most 256 characters,
+	// which is not JSON; providers of anything else need a pattern of their own.
+	Pattern string
+
 	// Digest says that it is not a signature but the SHA-256 of the content.
 	Digest bool
 
@@ -79,9 +86,13 @@ var forbidden = Answer{Status: http.StatusForbidden, ContentType: "text/plain", 
 // handshake is a Handshake made ready.
 type handshake struct {
 	Handshake
-	tokens [][sha256.Size]byte
-	sign   template
+	tokens  [][sha256.Size]byte
+	sign    template
+	pattern *regexp.Regexp // nil: Sign may be anything
 }
+
+// token68 is the default of Handshake.Pattern where it matters.
+const token68 = `[A-Za-z0-9._~+/-]{1,256}=*`
 
 func (p *Provider) compileHandshakes(set settings) ([]handshake, error) {
 	var compiled []handshake
@@ -102,6 +113,14 @@ func (p *Provider) compileHandshakes(set settings) ([]handshake, error) {
 		}
 		if c.sign, err = parseTemplate(h.Sign, set); err != nil {
 			return nil, err
+		}
+		if c.Pattern == "" {
+			c.Pattern = token68
+		}
+		if h.Sign != "" && !h.Digest && !h.Signed {
+			if c.pattern, err = regexp.Compile(`\A(?:` + c.Pattern + `)\z`); err != nil {
+				return nil, fmt.Errorf("handshake: %w", err)
+			}
 		}
 		compiled = append(compiled, c)
 	}
@@ -209,14 +228,17 @@ func (v *Verifier) answer(h *handshake, d *document) (Answer, bool) {
 func (v *Verifier) prove(h *handshake, r *Request) ([]byte, bool) {
 	in := newInput(r)
 	defer in.release()
+	var content messageBuffer
+	if err := h.sign.writeTo(&content, in); err != nil || h.pattern != nil && !h.pattern.Match(content) {
+		return nil, false
+	}
 	if h.Digest {
-		digest := sha256.New()
-		err := h.sign.writeTo(digest, in)
-		return digest.Sum(nil), err == nil
+		digest := sha256.Sum256(content)
+		return digest[:], true
 	}
 	for _, s := range v.schemes {
 		if s.signer != nil {
-			proof, err := s.signer.sign(h.sign, in)
+			proof, err := s.signer.sign(literal(string(content)), in)
 			return proof, err == nil
 		}
 	}

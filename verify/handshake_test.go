@@ -60,7 +60,11 @@ func TestHandshakeKinds(t *testing.T) {
 		{"GET", "/?hub.mode=subscribe&token=old&hub.challenge=" + long, "", "", false, plain(long)},
 		{"GET", "/?hub.mode=subscribe&token=old&hub.challenge=" + long + "x", "", "", false, Answer{}},
 		{"GET", "/?hub.mode=subscribe&token=old&hub.challenge={hex}{setting.token}", "", "", false, plain("{hex}{setting.token}")},
-		{"GET", "/?crc_token=a%22%26", "", "", false, js(`{"token":"a\"\u0026","response":"sha256=` + base64Of(t, hexHMAC(`a"&`), encodedBase64) + `"}`)},
+		{"GET", "/?crc_token=a-Z0_.~%2B/==", "", "", false, js(`{"token":"a-Z0_.~+/==","response":"sha256=` + base64Of(t, hexHMAC(`a-Z0_.~+/==`), encodedBase64) + `"}`)},
+		{"GET", "/?crc_token=%7B%7D", "", "", false, Answer{}}, // would be a webhook's signature
+		{"GET", "/?crc_token=v0:1:%7B%7D", "", "", false, Answer{}},
+		{"GET", "/?crc_token=a%22%26", "", "", false, Answer{}},
+		{"GET", "/?crc_token=" + long, "", "", false, Answer{}},
 		{"GET", "/?code=abc", "", "", false, js("")},
 		{"HEAD", "/anything", "", "", false, Answer{Status: 200}},
 		{"POST", "/", "", "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81", false,

@@ -88,7 +88,7 @@ type Scheme struct {
 
 	// What only rows of the table have.
 	special   special     // instead of a signature over the content
-	canonical *canonical  // instead of Content
+	canonical []canonical // instead of Content and Alternatives
 	locate    keyLocation // public keys are fetched, unless they are configured
 	binds     []binding   // what must be ours
 }
@@ -163,7 +163,7 @@ func (c *scheme) compileFormat() error {
 	if c.format, err = parseFormat(pattern); err != nil {
 		return err
 	}
-	c.format.foldCase = c.algorithm.kind == kindCredential || c.special != nil // RFC 9110, section 11.1
+	c.format.foldCase = c.algorithm.kind == kindCredential || c.Signature == header("Authorization") // RFC 9110, section 11.1
 	switch plain := c.format.encoding == encodedPlain; {
 	case c.special != nil:
 	case plain && c.Algorithm != algorithmToken:
@@ -187,7 +187,9 @@ func (c *scheme) compileContents() error {
 		c.contents = []template{{}}
 		return nil
 	case c.canonical != nil:
-		c.contents = []template{{parts: []part{{kind: partCanonical, canonical: c.canonical}}}}
+		for i := range c.canonical {
+			c.contents = append(c.contents, template{parts: []part{{kind: partCanonical, canonical: &c.canonical[i]}}})
+		}
 		return nil
 	}
 	text := c.Content
@@ -219,8 +221,8 @@ func (c *scheme) checkTimestamp() error {
 	}
 	direct, covered := true, true
 	for _, t := range c.contents {
-		direct = direct && t.uses(partTimestamp)
-		covered = covered && (t.uses(partTimestamp) || t.covers(c.Timestamp.Source))
+		direct = direct && t.signsTimestamp()
+		covered = covered && (t.signsTimestamp() || t.covers(c.Timestamp.Source))
 	}
 	inFormat := c.format.hasTimestamp()
 	located := !c.Timestamp.Source.IsZero()

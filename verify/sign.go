@@ -108,6 +108,9 @@ func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 	if s.special != nil {
 		return s.special.sign(s, r, at, newID)
 	}
+	if len(s.canonical) > 0 && s.canonical[0].prepare != nil {
+		s.canonical[0].prepare(r)
+	}
 	in := newInput(r)
 	defer in.release()
 	if in.digested = s.wantsDigest(r); in.digested {

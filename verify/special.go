@@ -27,10 +27,12 @@ type special interface {
 // canonical is a content that is made from the request by rules that are the
 // provider's own.
 type canonical struct {
-	write func(buf []byte, in *input) ([]byte, *Error)
-	reads []Source // what it looks at besides URL and body
-	url   bool     // the URL is part of it
-	body  bool     // the whole body is part of it
+	write   func(buf []byte, in *input) ([]byte, *Error)
+	prepare func(r *Request) // sets what has to be there before r is signed; nil: nothing
+	reads   []Source         // what it looks at besides URL and body
+	time    bool             // the timestamp is part of it
+	url     bool             // the URL is part of it
+	body    bool             // the whole body is part of it
 }
 
 // keyLocation says where the key of a webhook is fetched: the address, and the

@@ -20,6 +20,7 @@ var table = sorted(
 	category("Payments", paymentProviders),
 	category("Payments", billingProviders),
 	category("Banking, accounting and crypto", financeProviders),
+	category("Banking, accounting and crypto", cryptoProviders),
 	category("Commerce", commerceProviders),
 	category("Code hosting and delivery", codeProviders),
 	category("Code hosting and delivery", deliveryProviders),

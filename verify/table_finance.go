@@ -1,3 +1,176 @@
 package verify
 
-var financeProviders = []*Provider{}
+import (
+	"net/http"
+	"time"
+)
+
+// Banks, money movement and accounting. Crypto is in table_finance_crypto.go.
+var financeProviders = []*Provider{
+	// Statuses such as 400 and 401 are tried only 3 times.
+	{
+		Name:     "wise",
+		Title:    "Wise",
+		Docs:     "https://docs.wise.com/features/webhooks-notifications/event-handling",
+		Setup:    "The public key that Wise's documentation prints for your environment, production or sandbox, as public_key. Add the webhook under Settings, Developer tools, or with the API.",
+		Notes:    "The delivery's id comes in a header that is not signed. The URL may have no query and no port.",
+		Deadline: 5 * time.Second,
+		Retries:  "up to 25 times over 2 weeks: after 1, 2, 4 minutes and so on up to daily",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: algorithmRSA,
+			Signature: header("X-Signature-Sha256"),
+			Format:    "{base64}",
+		}},
+		EventID:      []Source{header("X-Delivery-Id")},
+		EventType:    []Source{jsonAt("/event_type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Handshakes: []Handshake{
+			{Signed: true, When: header("X-Test-Notification"), Answer: Answer{Status: http.StatusOK}},
+		},
+		Accepted: Answer{Status: http.StatusOK},
+	},
+	// A webhook has several events, without ids of their own. Xero also sends wrongly
+	// signed ones on purpose while it tries an endpoint out ("intent to receive").
+	{
+		Name:     "xero",
+		Title:    "Xero",
+		Docs:     "https://developer.xero.com/documentation/guides/webhooks/overview/",
+		Setup:    "Developer portal, the app, Webhooks: enter the Delivery URL, copy the Webhooks key and then send the Intent to receive.",
+		Notes:    "The correctly signed tries of the Intent to receive reach the application, as webhooks without events. A webhook may carry several events, so it cannot be routed by type.",
+		Deadline: 5 * time.Second,
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Xero-Signature"),
+			Format:    "{base64}",
+		}},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Accepted:     Answer{Status: http.StatusOK}, // and no body
+	},
+	{
+		Name:     "intuit",
+		Title:    "Intuit QuickBooks Online",
+		Docs:     "https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks",
+		Setup:    "Developer portal, the app, Webhooks: enter the Endpoint URL and copy the Verifier token. Development and production have one each.",
+		Notes:    "A webhook carries several changes, so it cannot be routed by type.",
+		Deadline: 3 * time.Second,
+		Retries:  "after 10, 20 and 30 seconds, 5 and 20 minutes, 2, 4 and 6 hours, then every 6 hours; later webhooks wait meanwhile",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Intuit-Signature"),
+			Format:    "{base64}",
+		}},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Accepted:     Answer{Status: http.StatusOK},
+	},
+	{
+		Name:     "modern-treasury",
+		Title:    "Modern Treasury",
+		Docs:     "https://docs.moderntreasury.com/platform/docs/verifying-webhooks",
+		Setup:    "Developer Settings, Webhooks: the webhook key.",
+		Deadline: 5 * time.Second,
+		Retries:  "with exponential backoff",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Signature"),
+		}},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:         "lithic",
+		Title:        "Lithic",
+		Docs:         "https://docs.lithic.com/docs/events-api",
+		Setup:        "The signing secret of the event subscription, from the dashboard or the API.",
+		SecretPrefix: "whsec_",
+		Evidence:     FromSDK,
+		Schemes:      standardWebhooks("Webhook-")[:1],
+		EventID:      []Source{header("Webhook-Id")},
+		EventType:    []Source{jsonAt("/event_type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// Standard Webhooks, except for the key: it is the shared secret as it is.
+	{
+		Name:     "increase",
+		Title:    "Increase",
+		Docs:     "https://increase.com/documentation/webhooks",
+		Setup:    "Dashboard or API: make an Event Subscription, and give it a shared secret of your own.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Webhook-Signature"),
+			Format:    "v1,{base64} ...",
+			Content:   "{id}.{timestamp}.{body}",
+			Timestamp: Timestamp{Source: header("Webhook-Timestamp")},
+			ID:        header("Webhook-Id"),
+		}},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/category")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "dwolla",
+		Title:    "Dwolla",
+		Docs:     "https://developers.dwolla.com/docs/balance/webhooks/process-validate",
+		Setup:    "Create a webhook subscription with the API: its secret is what you make up for it.",
+		Notes:    "After 400 failures in a row the subscription is paused.",
+		Deadline: 10 * time.Second,
+		Retries:  "up to 8 times over 72 hours",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Request-Signature-Sha-256"),
+		}},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/topic"), header("X-Dwolla-Topic")},
+		ContentTypes: []string{mediaJSON, "application/vnd.dwolla.v1.hal+json"},
+		Methods:      post,
+	},
+	// The whole secret is the key, also where it begins with "whsec_".
+	{
+		Name:     "qonto",
+		Title:    "Qonto",
+		Docs:     "https://docs.qonto.com/api-reference/business-api/webhooks/setup",
+		Setup:    "The secret of the webhook subscription: what you gave the API, or what it made and answered.",
+		Deadline: time.Second,
+		Retries:  "for a few days with exponential backoff",
+		Evidence: FromDocs,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Qonto-Signature"),
+			Format:    "t={timestamp},v1={hex}",
+			Content:   "{timestamp}.{body}",
+		}},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "moov",
+		Title:    "Moov",
+		Docs:     "https://docs.moov.io/guides/webhooks/check-webhook-signatures/",
+		Setup:    "Moov Dashboard, Developers, Webhooks: add the URL and copy the signing secret of the webhook.",
+		Notes:    "The signature covers three headers and not the body: whoever sees a webhook can send another body with it until its time is out of tolerance. Ask the API before acting on it.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha512",
+			Signature: header("X-Signature"),
+			Content:   "{timestamp}|{header.X-Nonce}|{header.X-Webhook-Id}",
+			Timestamp: Timestamp{Source: header("X-Timestamp"), Unit: UnitRFC3339},
+		}},
+		EventID:      []Source{jsonAt("/eventID")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+}

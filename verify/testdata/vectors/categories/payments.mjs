@@ -26,7 +26,9 @@ globalThis.crypto ??= crypto.webcrypto; // which Polar's library wants
 //   unsigned  the signature does not cover the body
 //   signs     false if we cannot make the same signature
 //   several   there are items beside the signature that do not matter
+//   without   the names of vectors that the provider cannot have
 //   more      async (vector) => further vectors; vector is the function that makes one
+//   finish    (vector) => what becomes of each in the end
 export async function vectorsOf(provider, s) {
   const [secret, old] = s.secrets;
   const identity = { ...(s.id && { event_id: s.id }), ...(s.type && { event_type: s.type }) };
@@ -49,7 +51,7 @@ export async function vectorsOf(provider, s) {
   for (const [name, body] of [["empty body", ""], ["not UTF-8", binary]]) {
     if (!s.without?.includes(name)) out.push(await vector(name, body, { event_id: undefined, event_type: undefined, ...s.inHeaders }));
   }
-  return [...out, ...(await s.more?.(vector) ?? [])];
+  return [...out, ...(await s.more?.(vector) ?? [])].map(s.finish ?? ((v) => v));
 }
 
 // proven is checked for what proves only who sent it: it must not hold for another secret.

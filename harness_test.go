@@ -71,13 +71,24 @@ func newRunning(t *testing.T, store, extra string) *running {
 		options: fmt.Sprintf(`admin 127.0.0.1:%s
 	persist_config off
 	log {
-		output discard
+		output file %s {
+			roll_disabled
+		}
 	}
 	webhooks {
 		store file %s
 	}
-	%s`, adminPort, store, extra),
+	%s`, adminPort, testLog, store, extra),
 	}
+}
+
+// startCaddyLogging is startCaddy with a log file of its own.
+func startCaddyLogging(t *testing.T, log, directives string) *running {
+	t.Helper()
+	shared := testLog
+	testLog = log
+	defer func() { testLog = shared }()
+	return startCaddy(t, directives, "")
 }
 
 // load replaces the running config by one with these directives.

@@ -82,9 +82,9 @@ func newArena(t *testing.T) *arena {
 		a.delivered = append(a.delivered, string(body))
 	}))
 	t.Cleanup(a.backend.Close)
-	a.running = startCaddy(t, "respond 404", "")
 	// All that Caddy logs; panics that net/http recovers are in it, as http.stdlib.
-	a.options = strings.Replace(a.options, "output discard", "level DEBUG\noutput file "+a.log+" {\nroll_disabled\n}", 1)
+	a.running = startCaddyLogging(t, a.log, "respond 404")
+	a.options = strings.Replace(a.options, "log {", "log {\nlevel DEBUG", 1)
 	var site strings.Builder
 	for _, s := range a.signings {
 		t.Setenv("HOSTILE_"+s.provider, s.secret) // Caddy logs its config, with what is written in it

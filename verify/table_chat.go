@@ -191,7 +191,7 @@ var chatProviders = []*Provider{
 	{
 		Name:     "rocket-chat",
 		Title:    "Rocket.Chat",
-		Docs:     "https://docs.rocket.chat/docs/integrations",
+		Docs:     "https://docs.rocket.chat/use-rocket.chat/omnichannel/webhooks",
 		Setup:    "Make up a token. Outgoing integrations: enter it as Token, and the endpoint under URLs (Administration, Workspace, Integrations). Omnichannel: Secret Token and Webhook URL (Omnichannel, Webhooks).",
 		Notes:    "The token itself is sent; nothing is signed.",
 		Retries:  "Omnichannel: 10 times, 10 seconds apart, unless the answer is 200",

@@ -1,3 +1,166 @@
 package verify
 
-var emailProviders = []*Provider{}
+import (
+	"net/http"
+	"time"
+)
+
+var emailProviders = []*Provider{
+	// A webhook is a batch of events, each with an sg_event_id; none stands for the whole.
+	// Bodies end in CR LF, which is signed.
+	{
+		Name:     "sendgrid",
+		Title:    "Twilio SendGrid (Event Webhook)",
+		Docs:     "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
+		Setup:    "Settings, Mail Settings, Event Webhooks: add the endpoint as Post URL, enable Signed Event Webhook, save, and give the verification key here as public_key.",
+		Notes:    "A webhook carries several events, each with an sg_event_id by which the app should tell duplicates.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: algorithmECDSA,
+			Signature: header("X-Twilio-Email-Event-Webhook-Signature"),
+			Content:   "{timestamp}{body}",
+			Timestamp: Timestamp{Source: header("X-Twilio-Email-Event-Webhook-Timestamp")},
+		}},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:         "resend",
+		Title:        "Resend",
+		Docs:         "https://resend.com/docs/webhooks/verify-webhooks-requests",
+		Setup:        "The Signing Secret on the webhook's page (Webhooks). Add the endpoint there.",
+		SecretPrefix: "whsec_",
+		Retries:      "7 times over about 28 hours",
+		Evidence:     FromSDK,
+		Schemes:      standardWebhooks("Svix-")[:1],
+		EventID:      []Source{header("Svix-Id")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// MessageID is that of the message: its delivery, opening and bounce have the same.
+	{
+		Name:         "postmark",
+		Title:        "Postmark",
+		Docs:         "https://postmarkapp.com/developer/webhooks/webhooks-overview",
+		Setup:        "Make up a user and a password, give them here as user:password, and put them into the webhook's URL at Postmark: https://user:password@host/path.",
+		Notes:        "The password itself is sent; nothing is signed. Events have no id of their own.",
+		Retries:      "inbound mail: 10 times over about 10.5 hours; the status 403 ends it",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: algorithmBasic}},
+		EventType:    []Source{jsonAt("/RecordType")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Accepted:     Answer{Status: http.StatusOK},
+	},
+	// A webhook is a batch of events in one field of a form.
+	{
+		Name:     "mandrill",
+		Title:    "Mailchimp Transactional (Mandrill)",
+		Docs:     "https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/",
+		Setup:    "The webhook's Key (Settings, Webhooks). The URL must be the public one, exactly as entered there. While you create the webhook give test-webhook here as a second secret: its trial is signed with that.",
+		Notes:    "A webhook carries several events. Take the secret test-webhook out afterwards: everybody knows it.",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha1",
+			Signature: header("X-Mandrill-Signature"),
+			Format:    "{base64}",
+			Content:   "{url}{form_sorted}",
+		}},
+		ContentTypes: []string{mediaForm},
+		Methods:      post,
+		Handshakes:   []Handshake{{Method: http.MethodHead, Answer: Answer{Status: http.StatusOK}}},
+		Accepted:     Answer{Status: http.StatusOK},
+	},
+	{
+		Name:     "mailtrap",
+		Title:    "Mailtrap",
+		Docs:     "https://docs.mailtrap.io/email-api-smtp/advanced/webhooks",
+		Setup:    "The webhook's signing secret, which the API returns when it is created. Add the endpoint as its URL (Settings, Webhooks).",
+		Notes:    "A webhook carries several events.",
+		Evidence: FromSDK,
+		Schemes:  []Scheme{{Algorithm: "hmac-sha256", Signature: header("Mailtrap-Signature")}},
+		Methods:  post,
+	},
+	{
+		Name:         "mailpace",
+		Title:        "MailPace",
+		Docs:         "https://docs.mailpace.com/guide/webhooks",
+		Setup:        "The domain's key (the domain, Webhooks, Public Key Verification) goes here as public_key. Add the endpoint there.",
+		Notes:        "Events have no id of their own.",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: algorithmEd25519, Signature: header("X-Mailpace-Signature")}},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// Several events may come as a list; then there is no id and no type of the whole.
+	{
+		Name:     "emailit",
+		Title:    "Emailit",
+		Docs:     "https://emailit.com/docs/webhooks/request-signature/",
+		Setup:    "The webhook's signing secret, which Emailit shows when it is created. Enter the endpoint as its URL.",
+		Notes:    "A webhook may carry several events.",
+		Deadline: 30 * time.Second,
+		Retries:  "10 times over about 3 days",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Emailit-Signature"),
+			Content:   "{timestamp}.{body}",
+			Timestamp: Timestamp{Source: header("X-Emailit-Timestamp")},
+		}},
+		EventID:      []Source{jsonAt("/event_id")},
+		EventType:    []Source{jsonAt("/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// The whole secret is the key, with its "whsec_".
+	{
+		Name:         "lettermint",
+		Title:        "Lettermint",
+		Docs:         "https://docs.lettermint.co/platform/webhooks/introduction",
+		Setup:        "The webhook's signing secret (the project's Webhooks). Enter the endpoint as its URL.",
+		SecretPrefix: "whsec_",
+		Evidence:     ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Lettermint-Signature"),
+			Format:    "t={timestamp},v1={hex}",
+			Content:   "{timestamp}.{body}",
+		}},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// uuid stays the same for all attempts. A legacy signature with SHA-1 is sent, too.
+	{
+		Name:         "postal",
+		Title:        "Postal",
+		Docs:         "https://docs.postalserver.io/developer/webhooks",
+		Setup:        "The public half of the installation's signing key goes here as public_key: openssl rsa -in signing.key -pubout. Add the endpoint as the mail server's webhook.",
+		Notes:        "Postal before version 3.2 signs with SHA-1 only and is refused.",
+		Deadline:     5 * time.Second,
+		Retries:      "5 times: after 2, 3, 6, 10 and 15 minutes",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: algorithmRSA, Signature: header("X-Postal-Signature-256")}},
+		EventID:      []Source{jsonAt("/uuid")},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// Batched webhooks are a list.
+	{
+		Name:         "brevo",
+		Title:        "Brevo",
+		Docs:         "https://developers.brevo.com/docs/secured-webhooks",
+		Setup:        "Make up a token and set it as auth {\"type\": \"bearer\", \"token\": …} when you create the webhook (POST /v3/webhooks), with the endpoint as url.",
+		Notes:        "The token itself is sent; nothing is signed. Events have no id of their own.",
+		Retries:      "4 times: after 10 minutes, 1, 2 and 8 hours; a status of 4xx except 429 ends it",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: algorithmToken, Signature: header("Authorization"), Format: "Bearer {token}"}},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+}

@@ -6,6 +6,24 @@ import (
 )
 
 var commerceProviders = []*Provider{
+	// Tracking, returns and shipping differ in the header's name.
+	{
+		Name:     "aftership",
+		Title:    "AfterShip",
+		Docs:     "https://www.aftership.com/docs/tracking/webhook/webhook-signature",
+		Setup:    "Settings, Notifications (or Webhooks), the product's page: enter the endpoint and copy the webhook secret.",
+		Notes:    "Webhooks of AfterShip Tracking, Returns and Shipping.",
+		Evidence: ByHand,
+		Schemes: []Scheme{
+			{Algorithm: "hmac-sha256", Signature: header("AfterShip-Hmac-Sha256"), Format: "{base64}"},
+			{Algorithm: "hmac-sha256", Signature: header("As-Signature-Hmac-Sha256"), Format: "{base64}"},
+			{Algorithm: "hmac-sha256", Signature: header("Am-Webhook-Signature"), Format: "{base64}"},
+		},
+		EventID:      []Source{jsonAt("/event_id")},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
 	// The whole client secret is the key: neither is it base64, nor has it a mark.
 	{
 		Name:     "bigcommerce",
@@ -37,6 +55,21 @@ var commerceProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Hmac-Signature"), Format: "hmac-sha256-hex={hex}"}},
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/description")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// The header says HMAC; it is none.
+	{
+		Name:     "recharge",
+		Title:    "Recharge",
+		Docs:     "https://docs.getrecharge.com/docs/webhooks-overview",
+		Setup:    "Tools & apps, API tokens, the token: its API Client Secret. Make the webhook through the API with the endpoint as address.",
+		Notes:    "A plain hash with the secret in front, and without a time. The newer header X-Recharge-Webhook-Signature is not looked at.",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "sha256", Signature: header("X-Recharge-Hmac-Sha256"), Format: "{hex}", Content: "{secret}{body}",
+		}},
+		EventType:    []Source{header("X-Recharge-Topic")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 	},
@@ -72,6 +105,18 @@ var commerceProviders = []*Provider{
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Shopware-Shop-Signature")}},
 		EventType:    []Source{jsonAt("/data/event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:         "squarespace",
+		Title:        "Squarespace",
+		Docs:         "https://developers.squarespace.com/webhooks/verifying-notifications",
+		Setup:        "Make the webhook subscription through the API, with the endpoint as endpointUrl: the answer has the secret, in hex.",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Squarespace-Signature"), Key: keyHex}},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/topic")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 	},

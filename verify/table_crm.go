@@ -18,6 +18,26 @@ var crmProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 	},
+	// The event's type is that of the object: what happened to it is in action.
+	{
+		Name:     "close",
+		Title:    "Close",
+		Docs:     "https://developer.close.com/resources/webhook-subscriptions/",
+		Setup:    "Make the webhook subscription through the API, with the endpoint as url: the answer has the signature_key.",
+		Notes:    "The event type is the object's (\"opportunity\"); what was done is in /event/action.",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Close-Sig-Hash"),
+			Content:   "{timestamp}{body}",
+			Key:       keyHex,
+			Timestamp: Timestamp{Source: header("Close-Sig-Timestamp")},
+		}},
+		EventID:      []Source{jsonAt("/event/id")},
+		EventType:    []Source{jsonAt("/event/object_type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
 	// The reporting webhooks. What a "send and receive data" action of a campaign
 	// sends is signed with a key that Customer.io does not show.
 	{
@@ -98,6 +118,34 @@ var crmProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 	},
+	// Events come in batches, whose ids HubSpot does not call unique.
+	{
+		Name:     "hubspot-v1",
+		Title:    "HubSpot (signature v1)",
+		Docs:     "https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation",
+		Setup:    "The client secret of the app (developer account, Apps, the app, Auth). Enter the endpoint under Webhooks as Target URL.",
+		Notes:    "HubSpot's oldest signature: a plain hash with the secret in front, and without a time. It sends its third version, too: prefer that.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "sha256", Signature: header("X-HubSpot-Signature"), Format: "{hex}", Content: "{secret}{body}",
+		}},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// Workflow webhooks and CRM cards.
+	{
+		Name:     "hubspot-v2",
+		Title:    "HubSpot (signature v2)",
+		Docs:     "https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation",
+		Setup:    "The client secret of the app (developer account, Apps, the app, Auth). The URL must be the public one that HubSpot calls.",
+		Notes:    "A plain hash with the secret in front, and without a time. HubSpot sends its third version, too: prefer that.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "sha256", Signature: header("X-HubSpot-Signature"), Format: "{hex}", Content: "{secret}{method}{url}{body}",
+		}},
+		ContentTypes: []string{mediaJSON},
+		Methods:      []string{http.MethodGet, http.MethodPost},
+	},
 	{
 		Name:         "intercom",
 		Title:        "Intercom",
@@ -111,6 +159,23 @@ var crmProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 		Handshakes:   []Handshake{{Method: http.MethodHead, Answer: Answer{Status: http.StatusOK}}}, // to see whether the URL is there
+	},
+	// The header's time is signed, but its form has changed, and some were hours wrong; the
+	// one in the body says the same. A webhook has several events, and a list of types.
+	{
+		Name:     "klaviyo",
+		Title:    "Klaviyo (system webhooks)",
+		Docs:     "https://developers.klaviyo.com/en/docs/working_with_system_webhooks",
+		Setup:    "Integrations, Developers, Webhooks, or the Webhooks API: enter the endpoint and make up a random secret of 16 characters or more.",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Klaviyo-Signature"),
+			Content:   "{body}{header.Klaviyo-Timestamp}",
+			Timestamp: Timestamp{Source: jsonAt("/meta/timestamp"), Unit: UnitRFC3339},
+		}},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
 	},
 	// One webhook has several events under the names of their types, so it has no type of its own.
 	{

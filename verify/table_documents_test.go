@@ -25,6 +25,8 @@ func TestHandshakesOfBusinessProviders(t *testing.T) {
 			Answer{Status: 200, ContentType: mediaJSON, Body: `{"verification":"a\"b"}`}},
 		{"okta", "GET", "/in", "", "", nil, Answer{}},
 		{"okta", "POST", "/in", mediaJSON, "{}", map[string]string{"X-Okta-Verification-Challenge": "x"}, Answer{}},
+		{"gusto", "POST", "/in", mediaJSON, `{"verification_token":"6590f590"}`, nil, Answer{Status: 200}},
+		{"gusto", "POST", "/in", mediaJSON, `{"uuid":"1"}`, nil, Answer{}},
 		{"woocommerce", "POST", "/in", mediaForm, "webhook_id=5", nil, Answer{Status: 200}},
 		{"woocommerce", "POST", "/in", mediaJSON, `{"webhook_id":5}`, nil, Answer{}},
 	} {

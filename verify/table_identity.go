@@ -6,6 +6,19 @@ import (
 )
 
 var identityProviders = []*Provider{
+	// As JSON lines or arrays a webhook has several events, so only objects have an id and a type.
+	{
+		Name:      "auth0",
+		Title:     "Auth0 (log streams)",
+		Docs:      "https://auth0.com/docs/customize/log-streams/custom-log-streams",
+		Setup:     "Dashboard, Monitoring, Streams, Create Stream, Custom Webhook: enter the endpoint as Payload URL and a long random string as Authorization Token. With the content format JSON Object each event comes alone.",
+		Notes:     "The secret itself is sent; nothing is signed. It is the whole Authorization header, a \"Bearer\" included if there is one.",
+		Evidence:  ByHand,
+		Schemes:   []Scheme{{Algorithm: algorithmToken, Signature: header("Authorization")}},
+		EventID:   []Source{jsonAt("/log_id")},
+		EventType: []Source{jsonAt("/data/type")},
+		Methods:   post,
+	},
 	// Svix sends Clerk's webhooks.
 	{
 		Name:         "clerk",

@@ -1,5 +1,7 @@
 package verify
 
+import "net/http"
+
 var peopleProviders = []*Provider{
 	{
 		Name:         "ashby",
@@ -9,6 +11,27 @@ var peopleProviders = []*Provider{
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Ashby-Signature"), Format: "sha256={hex}"}},
 		EventType:    []Source{jsonAt("/action")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	// Standard Webhooks in all but the names of the headers and the mark of the secret.
+	{
+		Name:     "finch",
+		Title:    "Finch",
+		Docs:     "https://developer.tryfinch.com/how-finch-works/webhooks",
+		Setup:    "Developer Dashboard, Webhooks, Add endpoint: enter the endpoint, then copy the secret, which is shown once.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Finch-Signature"),
+			Format:    "v1,{base64} ...",
+			Content:   "{id}.{timestamp}.{body}",
+			Key:       keyBase64,
+			Timestamp: Timestamp{Source: header("Finch-Timestamp")},
+			ID:        header("Finch-Event-Id"),
+		}},
+		EventID:      []Source{header("Finch-Event-Id")},
+		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 	},
@@ -24,5 +47,22 @@ var peopleProviders = []*Provider{
 		EventType:    []Source{jsonAt("/action")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
+	},
+	// Gusto hands its secret over in the first request, which is not signed.
+	{
+		Name:         "gusto",
+		Title:        "Gusto",
+		Docs:         "https://docs.gusto.com/embedded-payroll/docs/webhooks",
+		Setup:        "Make the webhook subscription through the API with the endpoint as url. Gusto sends the verification_token to it, which is the secret: give it here, and to the API's verify.",
+		Retries:      "up to 16 times with exponential backoff",
+		Evidence:     ByHand,
+		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Gusto-Signature")}},
+		EventID:      []Source{jsonAt("/uuid")},
+		EventType:    []Source{jsonAt("/event_type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+		Handshakes: []Handshake{{
+			When: jsonAt("/verification_token"), Secret: jsonAt("/verification_token"), Answer: Answer{Status: http.StatusOK},
+		}},
 	},
 }

@@ -1,4 +1,5 @@
 // Vectors of the usual kind: one way of signing, and bodies that differ.
+import crypto from "node:crypto";
 import { base, binary, bodyFields, checked, hmac, json } from "./lib.mjs";
 
 // words tells what vouches for vectors that are made by hand.
@@ -19,15 +20,16 @@ const unicode = "ü 日本語 \u2028 🎉 \\u00e9 </b>";
 //   headers    what comes with every webhook, besides the signature
 //   accepts    the provider's library, if it can verify (see sdks.mjs)
 //   text       true if the library takes the body as text only: then no body is binary
+//   whole      true if only bodies that are like the one documented can be signed
 //   fields     further fields of every vector, such as url or body_unsigned
 //   more       further vectors: name => { body, secret, secrets, … }, which go before the above
 export async function series(options) {
-  const { provider, source, secret, other, sign, body, identity = {}, bare = {}, headers = json, accepts, text, fields = {}, more = {} } = options;
+  const { provider, source, secret, other, sign, body, identity = {}, bare = {}, headers = json, accepts, text, whole, fields = {}, more = {} } = options;
   const plans = {
     "as documented": { body: asText(body), ...identity },
     ...typeof body !== "string" && { "unicode": { body: asText(withText(body)), ...identity } },
-    "empty object": { body: "{}", ...bare },
-    ...!text && { "not UTF-8": { body: binary, ...bare, sealed: true } },
+    ...!whole && { "empty object": { body: "{}", ...bare } },
+    ...!text && !whole && { "not UTF-8": { body: binary, ...bare, sealed: true } },
     "second secret of two": { body: asText(body), ...identity, secrets: [secret, other], secret_index: 1, sign: false },
     ...more,
   };
@@ -51,3 +53,9 @@ export const joined = (hash, key, parts, encoding) => hmac(hash, key, Buffer.con
 
 // token sends the secret itself.
 export const token = (header, prefix = "") => (body, key) => ({ [header]: prefix + key });
+
+// hashed is for plain hashes: parts is (body, secret, now) => what is hashed, in order.
+export const hashed = (header, hash, parts) => (body, key, now) => {
+  const all = parts(body, key, now).map((p) => Buffer.from(p));
+  return { [header]: crypto.createHash(hash).update(Buffer.concat(all)).digest("hex") };
+};

@@ -1,6 +1,20 @@
 // CRM, support and marketing.
-import { form, json } from "../lib.mjs";
-import { bodyHMAC, joined, series, words } from "../series.mjs";
+import { createRequire } from "node:module";
+import { form, json, lib, refuseUnless } from "../lib.mjs";
+import { bodyHMAC, hashed, joined, series, words } from "../series.mjs";
+
+const { Signature } = createRequire(import.meta.url)("@hubspot/api-client");
+
+const hubspot = (signatureVersion) => (hook) => {
+  const ok = Signature.isValid({ signatureVersion, signature: hook.headers["x-hubspot-signature"], clientSecret: hook.secret, requestBody: hook.body.toString(), method: hook.method, url: hook.url });
+  refuseUnless(ok, "isValid returned false");
+};
+
+export const accepts = { "hubspot-v1": hubspot("v1"), "hubspot-v2": hubspot("v2") };
+
+const hubspotSource = (how) => how + "accepted by " + lib("@hubspot/api-client", "Signature.isValid");
+const hubspotSecret = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"; // as in the library's tests
+const klaviyoAt = (now) => new Date(now * 1000).toUTCString();
 
 export const make = async () => ({
   "attio": { evidence: "hand", vectors: await series({
@@ -9,6 +23,12 @@ export const make = async () => ({
     headers: { ...json, "idempotency-key": "f2b7e1f0-5a4f-4a5e-9d0b-3f8f0a6d7c11" },
     body: { webhook_id: "23e42eaf-323a-41da-b5bb-fd67eebda553", events: [{ event_type: "note.created", id: { workspace_id: "14beef7a", note_id: "6b8e29f2" }, actor: { type: "workspace-member", id: "50cf242c" } }] },
     identity: { event_id: "f2b7e1f0-5a4f-4a5e-9d0b-3f8f0a6d7c11" }, bare: { event_id: "f2b7e1f0-5a4f-4a5e-9d0b-3f8f0a6d7c11" },
+  }) },
+  "close": { evidence: "hand", vectors: await series({
+    provider: "close", source: words("Close docs, Webhook signatures"), secret: "2c1f4a6b8d0e3f5a7c9b1d3e5f7a9c1b3d5e7f9a1c3b5d7e9f1a3c5b7d9e1f3a", other: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+    sign: (body, key, now) => ({ "close-sig-timestamp": String(now), "close-sig-hash": joined("sha256", Buffer.from(key, "hex"), [String(now), body], "hex") }),
+    body: { event: { id: "ev_2sYKRjcrA79yKxi3S4Crd7", action: "updated", object_type: "opportunity", object_id: "oppo_7H4sjNso7FyBFaeR3RXi5PMJbilfo0c6UPCxsJtEhCO", changed_fields: ["confidence"] }, subscription_id: "whsub_8wFaCLDxD2Tde6L3NKVFn9" },
+    identity: { event_id: "ev_2sYKRjcrA79yKxi3S4Crd7", event_type: "opportunity" },
   }) },
   "customerio": { evidence: "hand", vectors: await series({
     provider: "customerio", source: words("Customer.io docs, Reporting webhooks, Securely verify requests"), secret: "755781b5e03a973f3405a85474d5a032a60fd56fabaad66039b12eadd83955fa", other: "0011223344556677889900aabbccddeeff",
@@ -41,11 +61,34 @@ export const make = async () => ({
     body: { id: 10, folderId: 12, number: 1, subject: "I need help!", mailbox: { id: 3 } },
     identity: { event_type: "convo.created" }, bare: { event_type: "convo.created" },
   }) },
+  "hubspot-v1": { evidence: "sdk", vectors: await series({
+    provider: "hubspot-v1", source: hubspotSource("node:crypto, "), accepts: accepts["hubspot-v1"], secret: hubspotSecret, other: "another client secret",
+    sign: hashed("x-hubspot-signature", "sha256", (body, key) => [key, body]), headers: { ...json, "x-hubspot-signature-version": "v1" },
+    body: [{ eventId: 1, subscriptionId: 12345, portalId: 62515, occurredAt: 1564113600000, subscriptionType: "contact.creation", attemptNumber: 0, objectId: 123, changeSource: "CRM", changeFlag: "NEW", appId: 54321 }],
+    more: { "published": { source: hubspotSource("@hubspot/api-client, its tests, "), headers: { "x-hubspot-signature": "232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de" },
+      body: '[{"eventId":1,"subscriptionId":12345,"portalId":62515,"occurredAt":1564113600000,"subscriptionType":"contact.creation","attemptNumber":0,"objectId":123,"changeSource":"CRM","changeFlag":"NEW","appId":54321}]' } },
+  }) },
+  "hubspot-v2": { evidence: "sdk", vectors: await series({
+    provider: "hubspot-v2", source: hubspotSource("node:crypto, "), accepts: accepts["hubspot-v2"], secret: hubspotSecret, other: "another client secret",
+    sign: hashed("x-hubspot-signature", "sha256", (body, key) => [key, "POST", "https://hooks.example.com/in?a=1&b=%20", body]), headers: { ...json, "x-hubspot-signature-version": "v2" },
+    fields: { url: "https://hooks.example.com/in?a=1&b=%20" }, body: { example_field: "example_value", portalId: 62515 },
+    more: {
+      "published": { source: hubspotSource("@hubspot/api-client, its tests, "), url: "https://www.example.com/webhook_uri", headers: { "x-hubspot-signature": "9569219f8ba981ffa6f6f16aa0f48637d35d728c7e4d93d0d52efaa512af7900" }, body: '{"example_field":"example_value"}' },
+      "published, GET": { source: hubspotSource("@hubspot/api-client, its tests, "), method: "GET", url: "https://www.example.com/webhook_uri", headers: { "x-hubspot-signature": "eee2dddcc73c94d699f5e395f4b9d454a069a6855fbfa152e91e88823087200e" }, body: "" },
+    },
+  }) },
   "intercom": { evidence: "hand", vectors: await series({
     provider: "intercom", source: words("Intercom docs, Signed notifications"), secret: "2b6b2d6b-4a5e-4b5f-9d43-1f4d3b8ef0a1", other: "another-client-secret",
     sign: bodyHMAC("x-hub-signature", "sha1", "hex", "sha1="),
     body: { type: "notification_event", id: "notif_78c122d0-23ba-11e4-9464-79b01267cc2e", topic: "user.created", app_id: "a86dr8yl", data: { type: "notification_event_data", item: { type: "user", id: "530370b477ad7120001d", name: "Hoban Washburne" } } },
     identity: { event_id: "notif_78c122d0-23ba-11e4-9464-79b01267cc2e", event_type: "user.created" },
+  }) },
+  "klaviyo": { evidence: "hand", vectors: await series({
+    provider: "klaviyo", source: words("Klaviyo docs, Working with system webhooks"), secret: "a secret of 16 or more characters", other: "another secret of 16 or more", whole: true,
+    sign: (body, key, now) => ({ "klaviyo-timestamp": klaviyoAt(now), "klaviyo-signature": joined("sha256", key, [body, klaviyoAt(now)], "hex") }), headers: { ...json, "klaviyo-webhook-id": "01HPXJTRGFKTDWM4W6E4BXFD9N" }, fields: { sign: false },
+    body: { meta: { klaviyo_account_id: "XYZabc", klaviyo_webhook_id: "01HPXJTRGFKTDWM4W6E4BXFD9N", timestamp: "2026-01-02T03:04:05.101159+00:00" }, data: [{ topic: "event:klaviyo.email_delivered", external_id: "4vRpBT", payload: { data: { type: "event", id: "4vRpBT" } } }] },
+    more: { "a time of the other form in the header": { body: '{"data":[],"meta":{"timestamp":"2026-01-02T03:04:05+00:00"}}',
+      headers: { "klaviyo-timestamp": "2026-01-02T03:04:05+00:00", "klaviyo-signature": joined("sha256", "a secret of 16 or more characters", ['{"data":[],"meta":{"timestamp":"2026-01-02T03:04:05+00:00"}}', "2026-01-02T03:04:05+00:00"], "hex") } } },
   }) },
   "mautic": { evidence: "hand", vectors: await series({
     provider: "mautic", source: words("the sender's source, WebhookBundle/Http/Client.php"), secret: "8c3f5d2e9a1b", other: "0f0e0d0c0b0a",

@@ -78,6 +78,13 @@ export const make = async () => ({
     body: { webhookId: "cljwxvjos0003qhnvj2jg4k5i", event: "responseCreated", data: { id: "cljwy2m8r0001qhclco1godnu", surveyId: "cljsf3d7a000019cv9apt2t27", finished: false } },
     identity: { event_id: "019ba292-c1f6-7618-aaf2-ecf8e39d1cc7", event_type: "responseCreated" }, bare: { event_id: "019ba292-c1f6-7618-aaf2-ecf8e39d1cc7" },
   }) },
+  "google-channel": { evidence: "hand", vectors: await series({
+    provider: "google-channel", source: words("Google Drive docs, Notifications for resource changes"), secret: "target=myApp-myFilesChannelDest", other: "another channel token", fields: { body_unsigned: true }, text: true,
+    sign: token("x-goog-channel-token"), body: "",
+    headers: { "x-goog-channel-id": "4ba78bf0-6a47-11e2-bcfd-0800200c9a66", "x-goog-channel-expiration": "Fri, 02 Jan 2026 09:04:05 GMT", "x-goog-resource-id": "ret08u3rv24htgh289g", "x-goog-resource-uri": "https://www.googleapis.com/drive/v3/files/ret08u3rv24htgh289g", "x-goog-resource-state": "update", "x-goog-changed": "content,properties", "x-goog-message-number": "10" },
+    identity: { event_id: "10", event_type: "update" }, bare: { event_id: "10", event_type: "update" },
+    more: { "sync": { body: "", headers: { "x-goog-resource-state": "sync", "x-goog-message-number": "1" }, event_id: "1", event_type: "sync" } },
+  }) },
   "nylas": { evidence: "hand", vectors: await series({
     provider: "nylas", source: words("the official Nylas CLI, webhookserver/signature.go"), secret: "KhiqmuvZkyfE4gx2rr5pi5vEkGBC9xuP", other: "another webhook secret",
     sign: bodyHMAC("x-nylas-signature", "sha256", "hex"),
@@ -95,5 +102,11 @@ export const make = async () => ({
     sign: bodyHMAC("typeform-signature", "sha256", "base64", "sha256="),
     body: { event_id: "LtWXD3crgy", event_type: "form_response", form_response: { form_id: "lT4Z3j", token: "a3a12ec67a1365927098a606107fac15", submitted_at: "2018-01-18T18:17:02Z", answers: [] } },
     identity: { event_id: "LtWXD3crgy", event_type: "form_response" },
+  }) },
+  "yousign": { evidence: "hand", vectors: await series({
+    provider: "yousign", source: words("Yousign docs, Webhook signature"), secret: "f3b1a9c7d5e2486090a1b2c3d4e5f607", other: "another secret key",
+    sign: bodyHMAC("x-yousign-signature-256", "sha256", "hex", "sha256="), headers: { ...json, "x-yousign-retry": "0", "x-yousign-issued-at": "2026-01-02T03:04:05+00:00" },
+    body: { event_id: "b6c63685-c556-4a30-8fe9-b6f2b187d936", event_name: "signature_request.activated", event_time: "1670855889", subscription_id: "webhook-subscription-id", sandbox: false, data: { signature_request: { id: "xxx-xxx", status: "approval" } } },
+    identity: { event_id: "b6c63685-c556-4a30-8fe9-b6f2b187d936", event_type: "signature_request.activated" },
   }) },
 });

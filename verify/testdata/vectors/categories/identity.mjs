@@ -53,6 +53,13 @@ const supabaseSecrets = ["v1,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
 const sms = '{"user":{"id":"6481a5c1"},"sms":{"otp":"561166"}}';
 
 export const make = async () => ({
+  "auth0": { evidence: "hand", vectors: await series({
+    provider: "auth0", source: words("Auth0 docs, Create custom log streams using webhooks"), secret: "Bearer 7c1f4a6b8d0e3f5a", other: "another token",
+    sign: token("authorization"), fields: { body_unsigned: true },
+    body: { log_id: "90020200101120000000000000000000000001223372036854775807", data: { date: "2020-01-29T17:26:50.193Z", type: "sapi", description: "Create a log stream", client_id: "client_id" } },
+    identity: { event_id: "90020200101120000000000000000000000001223372036854775807", event_type: "sapi" },
+    more: { "JSON lines": { body: '{"log_id":"1","data":{"type":"s"}}\n{"log_id":"2","data":{"type":"f"}}\n' }, "JSON array": { body: '[{"log_id":"1","data":{"type":"s"}},{"log_id":"2","data":{"type":"f"}}]' } },
+  }) },
   "clerk": { evidence: "sdk", vectors: await series({
     provider: "clerk", source: lib("svix", "sign, accepted by verify"), accepts: accepts.clerk, text: true, secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", other: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     sign: (body, key, now) => ({ "svix-id": "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", "svix-timestamp": String(now), "svix-signature": new SvixWebhook(key).sign("msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", new Date(now * 1000), body.toString()) }),

@@ -54,9 +54,11 @@ func (h *Handler) checkKeys() error {
 	if err != nil {
 		return err
 	}
-	if _, err := provider.NewVerifier(verify.Options{Settings: h.Options}); err != nil {
+	v, err := provider.NewVerifier(verify.Options{Settings: h.Options})
+	if err != nil {
 		return fmt.Errorf("%s: %w", h.Provider, err)
 	}
+	v.Close()
 	return nil
 }
 

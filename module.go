@@ -233,6 +233,14 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	return h.app.register(ctx, h)
 }
 
+// Cleanup ends what the verifier may be fetching.
+func (h *Handler) Cleanup() error {
+	if h.verifier != nil {
+		h.verifier.Close()
+	}
+	return nil
+}
+
 // ServeHTTP takes one webhook through the pipeline and answers the provider.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	in := h.newInbound(w, r)
@@ -382,5 +390,6 @@ func (h *Handler) accept(in *inbound) *answer {
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.CleanerUpper          = (*Handler)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
 )

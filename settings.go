@@ -188,6 +188,9 @@ func (h *Handler) sameSettings(other *Handler) bool {
 func signatureRefused(err error) *answer {
 	a := &answer{code: http.StatusUnauthorized, word: string(verify.InvalidSignature), cause: err}
 	if failure, ok := errors.AsType[*verify.Error](err); ok {
+		if failure.Reason == verify.KeyUnavailable {
+			return unavailable(retrySoon, failure.Detail, err)
+		}
 		a.code, a.word, a.reason = failure.Status(), string(failure.Reason), failure.Detail
 	}
 	a.message = "the webhook could not be verified"

@@ -248,6 +248,23 @@ var chatMediaProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 	},
+	{
+		Name:     "jaas",
+		Title:    "8x8 JaaS (Jitsi as a Service)",
+		Docs:     "https://developer.8x8.com/jaas/docs/webhooks-signatures",
+		Setup:    "The endpoint's secret: JaaS Console, Webhooks, the endpoint, Reveal secret. Add the endpoint there.",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Jaas-Signature"),
+			Format:    "t={timestamp},v1={base64}",
+			Content:   "{timestamp}.{body}",
+		}},
+		EventID:      []Source{jsonAt("/idempotencyKey")},
+		EventType:    []Source{jsonAt("/eventType")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
 }
 
 // plainText is the answer to a handshake that echoes.

@@ -209,6 +209,21 @@ async function makeWhereby() {
   return { evidence: "hand", vectors };
 }
 
+async function makeJaaS() {
+  const sign = (body, key) => `v1=` + hmac("sha256", key, cat(`${NOW}.`, body), "base64");
+  const keys = { source: "node:crypto, from the words of 8x8's docs, JaaS, Check the webhook signatures", secret: "whsec_2b1c0a9f8e7d6c5b4a39281706f5e4d3", old: "whsec_old" };
+  const vectors = await vectorsOf("jaas", { ...keys, sign: (body, key) => ({ "x-jaas-signature": `t=${NOW},` + sign(body, key) }),
+    cases: [
+      ["room created", '{"idempotencyKey":"0a36d9b0-5d2f-4d0a-9a2b-5b1f4d0a9a2b","customerId":"c1","appId":"vpaas-magic-cookie-1","eventType":"ROOM_CREATED","sessionId":"s1","timestamp":1612174834000,"fqn":"vpaas-magic-cookie-1/room","data":{"conference":"room@conference"}}',
+        { event_id: "0a36d9b0-5d2f-4d0a-9a2b-5b1f4d0a9a2b", event_type: "ROOM_CREATED" }],
+      ["unicode", '{"idempotencyKey":"2","eventType":"PARTICIPANT_JOINED","data":{"name":"größe 🎉"}}', { event_id: "2", event_type: "PARTICIPANT_JOINED" }],
+      ["empty body", "", {}],
+    ] });
+  vectors.push((await vectorsOf("jaas", { ...keys, signs: false, fields: { several: true }, sign: (body, key) => ({ "x-jaas-signature": `t=${NOW},` + sign(body, keys.old) + ",v0=zz," + sign(body, key) }),
+    cases: [["two signatures and an unknown one", '{"eventType":"ROOM_DESTROYED"}', { event_type: "ROOM_DESTROYED" }]] }))[0]);
+  return { evidence: "hand", vectors };
+}
+
 export const make = async () => ({
   "meta": await makeMeta(),
   "x-twitter": await makeTwitter(),
@@ -223,4 +238,5 @@ export const make = async () => ({
   "sendbird": await makeSendbird(),
   "agora": await makeAgora(),
   "whereby": await makeWhereby(),
+  "jaas": await makeJaaS(),
 });

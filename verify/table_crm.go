@@ -160,8 +160,9 @@ var crmProviders = []*Provider{
 		Methods:      post,
 		Handshakes:   []Handshake{{Method: http.MethodHead, Answer: Answer{Status: http.StatusOK}}}, // to see whether the URL is there
 	},
-	// The header's time is signed, but its form has changed, and some were hours wrong; the
-	// one in the body says the same. A webhook has several events, and a list of types.
+	// The header's time is signed, too, but the documentation does not give its form, and
+	// receivers have seen two; the one in the body is when the request was sent, and has one. A
+	// webhook has several events, so it has no type of its own.
 	{
 		Name:     "klaviyo",
 		Title:    "Klaviyo (system webhooks)",

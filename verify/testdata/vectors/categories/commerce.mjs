@@ -41,7 +41,7 @@ export const make = async () => ({
     more: { "a weight": { body: '{"id":"evt_2","description":"batch.created","result":{"weight": 136.0}}', event_id: "evt_2", event_type: "batch.created" } },
   }) },
   "recharge": { evidence: "hand", vectors: await series({
-    provider: "recharge", source: words("Recharge docs, Validating webhooks"), secret: "a1b2c3d4e5f60718293a4b5c6d7e8f90", other: "another client secret",
+    provider: "recharge", source: words("Recharge docs, Validating webhooks, as receivers quote them"), secret: "a1b2c3d4e5f60718293a4b5c6d7e8f90", other: "another client secret",
     sign: hashed("x-recharge-hmac-sha256", "sha256", (body, key) => [key, body]), headers: { ...json, "x-recharge-topic": "charge/paid" },
     body: { charge: { id: 123, status: "success", total_price: "10.00", customer: { email: "a@example.com" } } }, identity: { event_type: "charge/paid" }, bare: { event_type: "charge/paid" },
   }) },

@@ -31,7 +31,7 @@ export const make = async () => ({
     identity: { event_id: "ev_2sYKRjcrA79yKxi3S4Crd7", event_type: "opportunity" },
   }) },
   "customerio": { evidence: "hand", vectors: await series({
-    provider: "customerio", source: words("Customer.io docs, Reporting webhooks, Securely verify requests"), secret: "755781b5e03a973f3405a85474d5a032a60fd56fabaad66039b12eadd83955fa", other: "0011223344556677889900aabbccddeeff",
+    provider: "customerio", source: words("Customer.io docs, Securely verifying requests, as receivers quote them"), secret: "755781b5e03a973f3405a85474d5a032a60fd56fabaad66039b12eadd83955fa", other: "0011223344556677889900aabbccddeeff",
     sign: (body, key, now) => ({ "x-cio-timestamp": String(now), "x-cio-signature": joined("sha256", key, [`v0:${now}:`, body], "hex") }),
     body: { data: { customer_id: "0200102", delivery_id: "RPILAgUBcRhIBqSp7kiPekGBIeVh", recipient: "a@example.com" }, event_id: "01ASDG7S9P6MAKJCVPFLPSK1H2", object_type: "email", metric: "sent", timestamp: 1613063089 },
     identity: { event_id: "01ASDG7S9P6MAKJCVPFLPSK1H2", event_type: "sent" },

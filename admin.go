@@ -23,6 +23,7 @@ func init() {
 //
 //	GET    /webhooks/endpoints
 //	GET    /webhooks/stats
+//	GET    /webhooks/doctor
 //	GET    /webhooks/deliveries?state=&endpoint=&destination=&type=&event_id=&since=&until=&limit=&cursor=
 //	GET    /webhooks/deliveries/{id}
 //	DELETE /webhooks/deliveries/{id}
@@ -54,6 +55,7 @@ type adminCall func(app *App, r *http.Request, id string) (any, error)
 var adminRoutes = map[string]map[string]adminCall{
 	"endpoints":              {http.MethodGet: adminEndpoints},
 	"stats":                  {http.MethodGet: adminStats},
+	"doctor":                 {http.MethodGet: adminDoctor},
 	"deliveries":             {http.MethodGet: adminList},
 	"deliveries/{id}":        {http.MethodGet: adminShow, http.MethodDelete: adminDelete},
 	"deliveries/{id}/replay": {http.MethodPost: adminReplay},

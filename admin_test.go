@@ -138,8 +138,8 @@ func TestAdminPurge(t *testing.T) {
 	if code := c.adminCall("POST", "/webhooks/purge", `{"filter":{"state":"dead","event_id":"dead-01"}}`, &result); code != 200 || result.Done != 1 {
 		t.Fatalf("purge answered %d %+v", code, result)
 	}
-	out, err := runCommand(purgeCommand(), "--address="+c.adminAddress(), "--all-dead")
-	if err != nil || out != "2 dead letters, 2 deleted\n" {
+	out, err := runCommand(purgeCommand(), "--address="+c.adminAddress(), "--all-dead", "--yes")
+	if err != nil || out != "2 dead letters deleted\n" {
 		t.Errorf("purge --all-dead: %q, %v", out, err)
 	}
 	var list listView

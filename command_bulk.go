@@ -1,65 +1,86 @@
 package caddywebhooks
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
 // bulkCommand is what replay and purge have in common: they take delivery ids,
 // or every dead letter that flags select.
 type bulkCommand struct {
-	verb, done       string // "replay", "replayed"
-	allDead, dryRun  bool
-	endpoint, target string
-	one              func(id string) (method, path string)
-	given            func(flag string) bool // an empty value may be a mistake, so it is passed on
+	verb, done              string // "replay", "replayed"
+	allDead, dryRun, detach bool
+	yes, asks               bool // asks: what is done cannot be undone
+	rate                    string
+	selected                selection
+	one                     func(id string) (method, path string)
+	cmd                     *cobra.Command
 }
 
-// bulkTimeout bounds a bulk call, in which every delivery is a durable write.
-const bulkTimeout = time.Hour
+// fullSpeed is the rate of a job that is to be done as fast as the store can.
+const fullSpeed = "1000000/s"
 
 func replayCommand() *cobra.Command {
 	b := &bulkCommand{verb: "replay", done: "replayed", one: func(id string) (string, string) {
 		return http.MethodPost, "deliveries/" + url.PathEscape(id) + "/replay"
 	}}
-	return b.command("Delivers dead letters again, from the start of their retry policy")
+	return b.command("Delivers dead letters again, from the start of their retry policy",
+		"  caddy webhooks replay 000000000000g00tq8p2jvmkbs\n"+
+			"  caddy webhooks replay --all-dead --endpoint stripe --since 6h --dry-run\n"+
+			"  caddy webhooks replay --all-dead --endpoint stripe --rate 10/s")
 }
 
 func purgeCommand() *cobra.Command {
-	b := &bulkCommand{verb: "purge", done: "deleted", one: func(id string) (string, string) {
+	b := &bulkCommand{verb: "purge", done: "deleted", asks: true, one: func(id string) (string, string) {
 		return http.MethodDelete, "deliveries/" + url.PathEscape(id)
 	}}
-	return b.command("Deletes deliveries for good; their events stay known as duplicates")
+	cmd := b.command("Deletes deliveries for good; their events stay known as duplicates",
+		"  caddy webhooks purge 000000000000g00tq8p2jvmkbs\n"+
+			"  caddy webhooks purge --all-dead --until 30d\n"+
+			"  caddy webhooks purge --all-dead --endpoint old --yes")
+	cmd.Flags().BoolVarP(&b.yes, "yes", "y", false, "Do not ask; needed with --all-dead where there is no terminal")
+	return cmd
 }
 
-func (b *bulkCommand) command(short string) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     b.verb + " <delivery id>... | --all-dead [--endpoint <name>] [--destination <name>]",
-		Short:   short,
-		Example: "  caddy webhooks " + b.verb + " --all-dead --endpoint stripe --dry-run",
+func (b *bulkCommand) command(short, example string) *cobra.Command {
+	b.selected = make(selection)
+	b.cmd = &cobra.Command{
+		Use:   b.verb + " <delivery id>... | --all-dead [flags]",
+		Short: short,
+		Long: "\nWith --all-dead the running Caddy does the work, and this command shows how far it is.\n" +
+			"Ctrl-C ends the work; what is done by then stays done, and the same command goes on with the rest.",
+		Example:           example,
+		ValidArgsFunction: completeDeliveries("dead", 0),
 	}
-	cmd.Flags().BoolVar(&b.allDead, "all-dead", false, "Every dead letter that the other flags select")
-	cmd.Flags().StringVar(&b.endpoint, "endpoint", "", "Only of this endpoint")
-	cmd.Flags().StringVar(&b.target, "destination", "", "Only of this destination")
-	cmd.Flags().BoolVar(&b.dryRun, "dry-run", false, "Only count them")
-	b.given = cmd.Flags().Changed
-	return adminCommand(cmd, b.run)
+	flags := b.cmd.Flags()
+	flags.BoolVar(&b.allDead, "all-dead", false, "Every dead letter that the other flags select")
+	flags.BoolVar(&b.dryRun, "dry-run", false, "Only count them")
+	flags.BoolVar(&b.detach, "detach", false, "Do not wait for the end; see `caddy webhooks jobs`")
+	flags.StringVar(&b.rate, "rate", "", "How many at a time, such as 10/s or 100/m; default: as fast as the store can")
+	b.selected.flags(b.cmd)
+	completeFlag(b.cmd, "rate", cobra.NoFileCompletions)
+	return adminCommand(b.cmd, b.run)
 }
 
-func (b *bulkCommand) run(admin adminClient, ids []string) error {
+func (b *bulkCommand) run(ctx context.Context, admin adminClient, ids []string) error {
 	switch {
 	case b.allDead == (len(ids) > 0):
 		return errors.New("give delivery ids, or --all-dead")
-	case !b.allDead && (b.dryRun || b.given("endpoint") || b.given("destination")):
-		return errors.New("--endpoint, --destination and --dry-run go with --all-dead")
+	case !b.allDead && (b.dryRun || b.detach || b.yes || b.cmd.Flags().Changed("rate") || b.selected.given(b.cmd)):
+		return errors.New("--dry-run, --rate, --detach, --yes and the flags that select go with --all-dead")
 	case b.allDead:
-		return b.runAll(admin)
+		return b.runAll(ctx, admin)
 	}
 	for _, id := range ids {
 		method, path := b.one(id)
@@ -69,29 +90,116 @@ func (b *bulkCommand) run(admin adminClient, ids []string) error {
 			return fmt.Errorf("%s: %w", id, err)
 		}
 		if !done {
-			fmt.Fprintf(admin.out, "%s %s\n", id, b.done)
+			fmt.Fprintf(admin.out, "%s %s\n", clean(id), b.done)
 		}
 	}
 	return nil
 }
 
-func (b *bulkCommand) runAll(admin adminClient) error {
-	request := bulkRequest{Filter: map[string]string{"state": "dead"}, DryRun: b.dryRun}
-	if b.given("endpoint") {
-		request.Filter["endpoint"] = b.endpoint
+func (b *bulkCommand) runAll(ctx context.Context, admin adminClient) error {
+	request := bulkRequest{DryRun: b.dryRun, Rate: b.rate}
+	var err error
+	if request.Filter, err = b.selected.fields(b.cmd, time.Now()); err != nil {
+		return err
 	}
-	if b.given("destination") {
-		request.Filter["destination"] = b.target
+	request.Filter["state"] = "dead"
+	switch {
+	case b.dryRun:
+		var result bulkResult
+		if done, err := admin.call(http.MethodPost, b.verb, compact(request), &result); done || err != nil {
+			return err
+		}
+		fmt.Fprintf(admin.out, "%s would be %s\n", plural(result.Matched, "dead letter"), b.done)
+		return nil
+	case !b.cmd.Flags().Changed("rate"):
+		request.Rate = fullSpeed
+	default:
+		if _, err := limiter.ParseRate(b.rate); err != nil {
+			return fmt.Errorf("--rate: %w", err)
+		}
 	}
-	body, err := json.Marshal(request)
+	if b.asks && !b.yes {
+		if err := b.confirm(admin, request); err != nil {
+			return err
+		}
+	}
+	return b.start(ctx, admin, request)
+}
+
+// confirm asks the operator, who sees how many it is about.
+func (b *bulkCommand) confirm(admin adminClient, request bulkRequest) error {
+	if !isTerminal(admin.in) {
+		return errors.New("this deletes for good: give --yes, or --dry-run to see how many it is about")
+	}
+	request.DryRun, request.Rate = true, ""
+	answer, err := admin.ask(http.MethodPost, "/webhooks/"+b.verb, compact(request))
 	if err != nil {
 		return err
 	}
-	admin.timeout = bulkTimeout
-	var result bulkResult
-	if done, err := admin.call(http.MethodPost, b.verb, string(body), &result); done || err != nil {
+	var found bulkResult
+	if err := json.Unmarshal(answer, &found); err != nil {
 		return err
 	}
-	fmt.Fprintf(admin.out, "%d dead letters, %d %s\n", result.Matched, result.Done, b.done)
+	fmt.Fprintf(admin.notes, "Delete %s for good? [y/N] ", plural(found.Matched, "dead letter"))
+	line, _ := bufio.NewReader(admin.in).ReadString('\n')
+	if word := strings.ToLower(strings.TrimSpace(line)); word != "y" && word != "yes" {
+		return no("nothing was deleted")
+	}
 	return nil
+}
+
+// start has the running Caddy do the work, and sees it to its end.
+func (b *bulkCommand) start(ctx context.Context, admin adminClient, request bulkRequest) error {
+	ctx, stop := interruptible(ctx) // from now on: a job that was begun is cancelled in good order
+	defer stop()
+	answer, err := admin.ask(http.MethodPost, "/webhooks/"+b.verb, compact(request))
+	if err != nil {
+		return err
+	}
+	var j jobView
+	if err := json.Unmarshal(answer, &j); err != nil {
+		return err
+	}
+	if b.detach {
+		if admin.json {
+			return printJSON(admin.out, j)
+		}
+		fmt.Fprintf(admin.out, "job %s has begun; see caddy webhooks jobs %s\n", j.ID, j.ID)
+		return nil
+	}
+	if j, err = admin.follow(ctx, j, true); err != nil {
+		return err
+	}
+	if admin.json {
+		if err := printJSON(admin.out, j); err != nil {
+			return err
+		}
+	}
+	return b.sumUp(admin, j)
+}
+
+// sumUp tells the end of the work, and whether all of it was done.
+func (b *bulkCommand) sumUp(admin adminClient, j jobView) error {
+	switch j.State {
+	case jobCancelled:
+		return no(fmt.Sprintf("cancelled: %s of %d %s; the same command goes on with what is left",
+			plural(j.Done, "dead letter"), j.Matched, b.done))
+	case jobFailed:
+		return no(fmt.Sprintf("%s of %d %s, then: %s; the same command goes on with what is left",
+			plural(j.Done, "dead letter"), j.Matched, b.done, clean(j.Error)))
+	}
+	if admin.json {
+		return nil
+	}
+	fmt.Fprintf(admin.out, "%s %s\n", plural(j.Done, "dead letter"), b.done)
+	if passed := j.Seen - j.Done; passed > 0 {
+		fmt.Fprintf(admin.out, "%d more were replayed or deleted by others meanwhile\n", passed)
+	}
+	return nil
+}
+
+// compact is the body of a request. Its values are strings, maps and flags: it cannot fail.
+func compact(request bulkRequest) string {
+	body, _ := json.Marshal(request)
+	return string(body)
 }

@@ -10,15 +10,13 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -35,6 +33,10 @@ func (s *signer) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.eventType, "type", "test", "Type of the event")
 	cmd.Flags().StringArrayVarP(&s.headers, "header", "H", nil, "A further header, as 'Name: value'")
 	_ = cmd.MarkFlagRequired("secret")
+	cmd.ValidArgsFunction = completeProvider
+	for _, name := range []string{"secret", "event-id", "type", "header"} {
+		completeFlag(cmd, name, cobra.NoFileCompletions)
+	}
 }
 
 // webhooks returns a function that makes a signed webhook at each call.
@@ -89,10 +91,11 @@ func (s *signer) readBody() ([]byte, error) {
 func signCommand() *cobra.Command {
 	var s signer
 	cmd := &cobra.Command{
-		Use:     "sign <provider>",
-		Short:   "Prints the headers with which the provider would send a body",
-		Example: "  caddy webhooks sign github --secret s3cret --body push.json",
-		Args:    cobra.ExactArgs(1),
+		Use:   "sign <provider>",
+		Short: "Prints the headers with which the provider would send a body",
+		Example: "  caddy webhooks sign github --secret s3cret --body push.json\n" +
+			"  echo '{}' | caddy webhooks sign stripe --secret whsec_demo --body -",
+		Args: cobra.ExactArgs(1),
 	}
 	s.flags(cmd)
 	target := cmd.Flags().String("url", "https://localhost/", "The URL, for providers that sign it")
@@ -147,13 +150,23 @@ func sendCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send <provider> <url>",
 		Short: "Sends signed webhooks to an endpoint, as the provider would",
+		Long: `
+send makes webhooks, sends them, and says what they were answered and how long that
+took. Ctrl-C ends it; what was sent by then is summed up. Exit code 0: all were
+accepted; 1: not all.`,
 		Example: "  caddy webhooks send stripe http://localhost:8080/stripe --secret whsec_demo\n" +
-			"  caddy webhooks send github http://localhost:8080/github --secret s3cret --count 1000 --concurrency 32",
+			"  caddy webhooks send github http://localhost:8080/github --secret s3cret --type push --body push.json\n" +
+			"  caddy webhooks send github http://localhost:8080/github --secret s3cret --count 1000 --concurrency 32 --rate 200/s",
 		Args: cobra.ExactArgs(2),
 	}
 	s.flags(cmd)
 	count := cmd.Flags().IntP("count", "n", 1, "How many events")
 	concurrency := cmd.Flags().Int("concurrency", 1, "How many at a time")
+	rate := cmd.Flags().String("rate", "", "How many to begin per time at most, such as 10/s; default: no limit")
+	asJSON := cmd.Flags().Bool("json", false, "Print the summary as JSON")
+	for _, name := range []string{"count", "concurrency", "rate"} {
+		completeFlag(cmd, name, cobra.NoFileCompletions)
+	}
 	cmd.SilenceUsage = true
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *count < 1 || *concurrency < 1 {
@@ -168,127 +181,18 @@ func sendCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return newSendRun(next, *concurrency).run(cmd.OutOrStdout(), *count)
+		run := newSendRun(next, *count, *concurrency)
+		if cmd.Flags().Changed("rate") {
+			perSecond, err := limiter.ParseRate(*rate)
+			if err != nil {
+				return fmt.Errorf("--rate: %w", err)
+			}
+			run.pace = pace(perSecond)
+		}
+		run.bar = progress{out: newScreen(cmd.ErrOrStderr()), quiet: *count == 1 || *asJSON, what: "send", total: *count}
+		ctx, stop := interruptible(cmd.Context())
+		defer stop()
+		return run.run(ctx, newScreen(cmd.OutOrStdout()), *asJSON)
 	}
 	return cmd
-}
-
-// sendRun sends many webhooks and counts what they were answered.
-type sendRun struct {
-	next        func() (*verify.Request, error)
-	client      *http.Client
-	concurrency int
-
-	mu        sync.Mutex
-	answers   map[string]int // "202 accepted" to how many
-	durations []time.Duration
-	failed    int
-	last      error
-}
-
-const sendTimeout = 30 * time.Second
-
-func newSendRun(next func() (*verify.Request, error), concurrency int) *sendRun {
-	return &sendRun{
-		next:        next,
-		concurrency: concurrency,
-		answers:     make(map[string]int),
-		client: &http.Client{
-			Timeout:   sendTimeout,
-			Transport: &http.Transport{MaxIdleConnsPerHost: concurrency, Proxy: http.ProxyFromEnvironment},
-		},
-	}
-}
-
-func (s *sendRun) run(out io.Writer, count int) error {
-	var left atomic.Int64
-	left.Store(int64(count))
-	started := time.Now()
-	var group sync.WaitGroup
-	for range min(s.concurrency, count) {
-		group.Go(func() {
-			for left.Add(-1) >= 0 {
-				s.sendOne()
-			}
-		})
-	}
-	group.Wait()
-	s.print(out, count, time.Since(started))
-	if s.last != nil {
-		return fmt.Errorf("%d of %d were not answered: %w", s.failed, count, s.last)
-	}
-	for answer := range s.answers {
-		if !strings.HasPrefix(answer, "2") {
-			return errors.New("not every webhook was accepted" + hint(answer))
-		}
-	}
-	return nil
-}
-
-// hint says what is likely wrong.
-func hint(answer string) string {
-	switch {
-	case strings.HasSuffix(answer, "https_required"):
-		return ": use an https URL, or `require_https off` in the endpoint"
-	case strings.HasPrefix(answer, "401"):
-		return ": --secret is not the endpoint's, or the endpoint is another provider's; Caddy's log has the reason"
-	case strings.HasPrefix(answer, "404"):
-		return ": there is no webhooks endpoint at that URL"
-	}
-	return ""
-}
-
-func (s *sendRun) sendOne() {
-	answer, took, err := s.post()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil {
-		s.failed++
-		s.last = err
-		return
-	}
-	s.answers[answer]++
-	s.durations = append(s.durations, took)
-}
-
-func (s *sendRun) post() (answer string, took time.Duration, err error) {
-	signed, err := s.next()
-	if err != nil {
-		return "", 0, err
-	}
-	r, err := http.NewRequest(signed.Method, signed.URL(), bytes.NewReader(signed.Body))
-	if err != nil {
-		return "", 0, err
-	}
-	r.Header = signed.Header
-	started := time.Now()
-	response, err := s.client.Do(r)
-	if err != nil {
-		return "", 0, err
-	}
-	defer response.Body.Close()
-	_, err = io.Copy(io.Discard, response.Body)
-	return strings.TrimSpace(fmt.Sprint(response.StatusCode, " ", response.Header.Get("Webhook-Status"))), time.Since(started), err
-}
-
-// print sums up: answers with their counts, and how long they took.
-func (s *sendRun) print(out io.Writer, count int, took time.Duration) {
-	table := newTable(out)
-	words := make([]string, 0, len(s.answers))
-	for answer := range s.answers {
-		words = append(words, answer)
-	}
-	slices.Sort(words)
-	for _, answer := range words {
-		fmt.Fprintf(table, "%s\t%d\n", answer, s.answers[answer])
-	}
-	if s.failed > 0 {
-		fmt.Fprintf(table, "no answer\t%d\n", s.failed)
-	}
-	_ = table.Flush()
-	if n := len(s.durations); n > 0 {
-		slices.Sort(s.durations)
-		fmt.Fprintf(out, "%d in %s, median %s, 99%% within %s\n", count, took.Round(time.Millisecond),
-			s.durations[n/2].Round(10*time.Microsecond), s.durations[(n-1)*99/100].Round(10*time.Microsecond))
-	}
 }

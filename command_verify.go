@@ -38,7 +38,8 @@ The body must be the bytes that were sent. Exit code 0: right; 1: not.`,
 			"      --header 'X-Hub-Signature-256: sha256=…'\n" +
 			"  caddy webhooks verify stripe --secret whsec_… --body event.json \\\n" +
 			"      --header 'Stripe-Signature: t=…,v1=…' --at 2026-01-02T03:04:05Z",
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeProvider,
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&c.secrets, "secret", "s", nil, "The endpoint's secret; several may be given")
@@ -50,6 +51,9 @@ The body must be the bytes that were sent. Exit code 0: right; 1: not.`,
 	flags.StringVar(&c.at, "at", "", "Check as of this time (RFC 3339); default: now")
 	flags.DurationVar(&c.tolerance, "tolerance", verify.DefaultTolerance, "How old it may be")
 	asJSON := flags.Bool("json", false, "Print JSON")
+	for _, name := range []string{"secret", "public-key", "header", "url", "method", "at", "tolerance"} {
+		completeFlag(cmd, name, cobra.NoFileCompletions)
+	}
 	cmd.SilenceUsage = true
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		explanation, err := c.explain(args[0])
@@ -110,7 +114,7 @@ func (c *captured) request() (*verify.Request, error) {
 	return r, err
 }
 
-var errNotVerified = errors.New("the signature does not prove this webhook")
+var errNotVerified = no("the signature does not prove this webhook")
 
 func printExplanation(out io.Writer, e explain.Explanation, asJSON bool) error {
 	if asJSON {

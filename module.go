@@ -149,6 +149,7 @@ type Handler struct {
 	bodyTime time.Duration
 
 	handshakeMethods []string // by which handshakes come, but no webhooks
+	traffic  trafficView
 }
 
 // Dedupe says what identifies an event.
@@ -230,6 +231,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 		return err
 	}
 	h.app = app.(*App)
+	h.traffic = h.watchTraffic()
 	return h.app.register(ctx, h)
 }
 
@@ -253,6 +255,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			h.logPassed(in, err)
 			h.count(in, nil)
 			endTrace(nil)
+			h.traffic.saw(in, nil)
 			return err
 		}
 	} else if a == nil {
@@ -262,6 +265,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	h.logReceived(in, a)
 	h.count(in, a)
 	endTrace(a)
+	h.traffic.saw(in, a)
 	return a.write(w, in)
 }
 

@@ -1,0 +1,108 @@
+package caddywebhooks
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// The levels of a check.
+const (
+	levelOK    = "ok"
+	levelWarn  = "warn"  // it works, but somebody should look at it
+	levelError = "error" // webhooks are refused, or do not arrive
+)
+
+// levelOrder is worst first.
+var levelOrder = map[string]int{levelError: 0, levelWarn: 1, levelOK: 2}
+
+type doctorView struct {
+	Checks []checkView `json:"checks"`
+}
+
+// checkView is what one check found. It never contains a secret.
+type checkView struct {
+	Name    string `json:"name"`    // what was checked: traffic, secret, destination, …
+	Level   string `json:"level"`   // ok, warn or error
+	Subject string `json:"subject"` // which endpoint, endpoint/destination or store
+	Message string `json:"message"`
+	Fix     string `json:"fix,omitempty"`
+}
+
+// StoreWarner is an optional ability of a store: it knows what makes it less
+// safe than it should be, such as a server without persistence or whose clock is
+// off, and tells each in a sentence without any credential.
+type StoreWarner interface {
+	Warnings(ctx context.Context) ([]string, error)
+}
+
+// doctorTime bounds how long the doctor waits for the store.
+const doctorTime = 5 * time.Second
+
+// diagnosis collects what the doctor finds in the running config.
+type diagnosis struct {
+	app    *App
+	now    time.Time
+	checks []checkView
+}
+
+// adminDoctor looks at the running config, the store and what came in, and says
+// what is wrong or risky, worst first.
+func adminDoctor(app *App, r *http.Request, _ string) (any, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), doctorTime)
+	defer cancel()
+	d := &diagnosis{app: app, now: time.Now()}
+	stats, err := app.store.Stats(ctx)
+	d.checkStore(ctx, stats, err)
+	if err == nil {
+		d.checkQueues(stats)
+		for _, lane := range newStatsView(app, stats).Destinations {
+			d.checkLane(lane)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(app.endpoints)) {
+		d.checkEndpoint(app.endpoints[name])
+	}
+	slices.SortStableFunc(d.checks, func(a, b checkView) int { return cmp.Compare(levelOrder[a.Level], levelOrder[b.Level]) })
+	return doctorView{Checks: d.checks}, nil
+}
+
+func (d *diagnosis) add(level, name, subject, message, fix string) {
+	d.checks = append(d.checks, checkView{name, level, subject, message, fix})
+}
+
+// ago tells how long something is past.
+func (d *diagnosis) ago(t time.Time) string { return span(d.now.Sub(t)) + " ago" }
+
+// queueWarning is from which part of max_pending on the doctor warns.
+const queueWarning = 0.8
+
+// checkQueues compares the open deliveries of each endpoint with their bound.
+func (d *diagnosis) checkQueues(stats retrystore.Stats) {
+	open := make(map[string]int)
+	for _, lane := range stats.Lanes {
+		open[lane.Endpoint] += lane.Pending + lane.Leased
+	}
+	for _, name := range slices.Sorted(maps.Keys(open)) {
+		if _, ok := d.app.endpoints[name]; !ok {
+			continue // see checkLane
+		}
+		part := float64(open[name]) / float64(d.app.MaxPending)
+		level, message := levelWarn, fmt.Sprintf("%d deliveries are waiting, %.0f%% of max_pending (%d)", open[name], 100*part, d.app.MaxPending)
+		switch {
+		case part < queueWarning:
+			continue
+		case part >= 1:
+			level = levelError
+			message += ": new webhooks are answered 503"
+		}
+		d.add(level, "queue", name, message,
+			"Find out why its destinations are slower than what comes in (caddy webhooks stats --watch); raise max_pending if there is room.")
+	}
+}

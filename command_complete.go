@@ -1,0 +1,120 @@
+package caddywebhooks
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// completeTime bounds how long the shell waits for a running Caddy. Without one
+// there is nothing to suggest, and nothing is said: the operator is in mid-line.
+const completeTime = 500 * time.Millisecond
+
+const maxSuggested = 30
+
+func completeFlag(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic(err) // the flag is missing, or has one: a mistake in this package
+	}
+}
+
+// suggest asks the running Caddy. Commands without its flags have no admin API.
+func suggest(cmd *cobra.Command, path string, answer any) bool {
+	admin, err := newAdminClient(cmd)
+	if err != nil {
+		return false
+	}
+	admin.timeout = completeTime
+	text, err := admin.ask(http.MethodGet, "/webhooks/"+path, "")
+	return err == nil && json.Unmarshal(text, answer) == nil
+}
+
+// completeStates completes the last of a list of states.
+func completeStates(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	before := typed[:strings.LastIndexByte(typed, ',')+1]
+	var states []string
+	for _, state := range []string{"pending", "leased", "delivered", "dead"} {
+		if !slices.Contains(strings.Split(before, ","), state) {
+			states = append(states, before+state)
+		}
+	}
+	return states, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+func completeEndpoints(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var view endpointsView
+	suggest(cmd, "endpoints", &view)
+	var names []string
+	for _, e := range view.Endpoints {
+		names = append(names, cobra.CompletionWithDesc(e.Name, e.Provider))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeDestinations knows those of the given endpoint, else all.
+func completeDestinations(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var view endpointsView
+	suggest(cmd, "endpoints", &view)
+	endpoint := cmd.Flag("endpoint").Value.String()
+	var names []string
+	for _, e := range view.Endpoints {
+		if endpoint == "" || endpoint == e.Name {
+			names = append(names, e.Destinations...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeDeliveries completes ids, of the given state if any, up to so many arguments; 0: any number.
+func completeDeliveries(state string, most int) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if most > 0 && len(args) >= most {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		query := url.Values{"limit": {fmt.Sprint(maxSuggested)}}
+		if state != "" {
+			query.Set("state", state)
+		}
+		var list listView
+		suggest(cmd, "deliveries?"+query.Encode(), &list)
+		var ids []string
+		for _, d := range list.Deliveries {
+			if !slices.Contains(args, d.ID) {
+				ids = append(ids, cobra.CompletionWithDesc(d.ID, clean(d.State+" "+d.Endpoint+"/"+d.Destination+" "+d.EventType)))
+			}
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func completeJobs(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var ids []string
+	if len(args) == 0 {
+		var view jobsView
+		suggest(cmd, "jobs", &view)
+		for _, j := range view.Jobs {
+			ids = append(ids, cobra.CompletionWithDesc(j.ID, j.State+" "+j.Operation))
+		}
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeProvider completes the first argument; after it comes a URL, or nothing.
+func completeProvider(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if len(args) == 0 {
+		for _, p := range verify.Providers() {
+			names = append(names, cobra.CompletionWithDesc(p.Name, p.Title))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,90 @@
+package caddywebhooks
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func doctorCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Says what is wrong or risky in the running configuration, and what to do",
+		Long: `
+doctor asks the running Caddy about its endpoints (does anything come in, and is it let
+in?), destinations (are they up, is anything left over?), secrets, store and disk. It
+shows no secret. Exit code 0: no errors, though there may be warnings; 1: errors.`,
+		Example: "  caddy webhooks doctor\n  caddy webhooks doctor --json | jq '.checks[] | select(.level != \"ok\")'",
+		Args:    cobra.NoArgs,
+	}
+	return adminCommand(cmd, func(_ context.Context, admin adminClient, _ []string) error {
+		answer, err := admin.ask(http.MethodGet, "/webhooks/doctor", "")
+		if err != nil {
+			return err
+		}
+		var view doctorView
+		if err := json.Unmarshal(answer, &view); err != nil {
+			return err
+		}
+		if admin.json {
+			if _, err := admin.out.Write(answer); err != nil {
+				return err
+			}
+		} else {
+			printDoctor(admin.out, view.Checks)
+		}
+		if n := countLevel(view.Checks, levelError); n > 0 {
+			return no(plural(n, "error"))
+		}
+		return nil
+	})
+}
+
+func countLevel(checks []checkView, level string) (n int) {
+	for _, c := range checks {
+		if c.Level == level {
+			n++
+		}
+	}
+	return n
+}
+
+// printDoctor shows the checks in groups, worst first. What is well takes a line
+// each; the rest says what to do.
+func printDoctor(s screen, checks []checkView) {
+	for _, group := range []struct{ level, title string }{
+		{levelError, "error"}, {levelWarn, "warning"}, {levelOK, "check"},
+	} {
+		n := countLevel(checks, group.level)
+		if n == 0 {
+			continue
+		}
+		title := plural(n, group.title)
+		if group.level == levelOK {
+			title += " passed"
+		}
+		fmt.Fprintln(s, s.paint(bold, s.paint(stateStyle(group.level), title)))
+		for _, c := range checks {
+			if c.Level != group.level {
+				continue
+			}
+			subject := clean(c.Subject)
+			if c.Name != c.Subject {
+				subject += ", " + clean(c.Name)
+			}
+			text := wrap(subject+": "+c.Message, s.width, "    ")
+			if rest, ok := strings.CutPrefix(text, "    "+subject); ok { // else it did not fit a line
+				text = "  " + s.paint(stateStyle(c.Level), subject) + rest
+			}
+			fmt.Fprint(s, text)
+			if c.Fix != "" {
+				fmt.Fprint(s, wrap("→ "+c.Fix, s.width, "    "))
+			}
+		}
+		fmt.Fprintln(s)
+	}
+}

@@ -1,0 +1,238 @@
+package caddywebhooks
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/spf13/cobra"
+)
+
+// selection are the flags that select deliveries, by the API's name of the field.
+type selection map[string]*string
+
+// selectionFlags are the API's fields, what their flags say, and whether they are times.
+var selectionFlags = []struct {
+	field, usage string
+	isTime       bool
+}{
+	{field: "endpoint", usage: "Only of this endpoint"},
+	{field: "destination", usage: "Only for this destination"},
+	{field: "type", usage: "Only events of this type"},
+	{field: "event_id", usage: "Only this event, by the provider's id"},
+	{field: "since", usage: "Only received since: a time (RFC 3339), or how long ago, such as 2h or 3d", isTime: true},
+	{field: "until", usage: "Only received before: a time (RFC 3339), or how long ago", isTime: true},
+}
+
+// flags adds the flags to a command.
+func (s selection) flags(cmd *cobra.Command) {
+	for _, f := range selectionFlags {
+		s[f.field] = cmd.Flags().String(flagName(f.field), "", f.usage)
+	}
+	completeFlag(cmd, "endpoint", completeEndpoints)
+	completeFlag(cmd, "destination", completeDestinations)
+	for _, name := range []string{"type", "event-id", "since", "until"} {
+		completeFlag(cmd, name, cobra.NoFileCompletions)
+	}
+}
+
+func flagName(field string) string { return strings.ReplaceAll(field, "_", "-") }
+
+// fields returns what was given. An empty value is passed on, since it may be a
+// mistake, such as a variable of a script that is not set: the API refuses it.
+func (s selection) fields(cmd *cobra.Command, now time.Time) (map[string]string, error) {
+	fields := make(map[string]string)
+	for _, f := range selectionFlags {
+		if !cmd.Flags().Changed(flagName(f.field)) {
+			continue
+		}
+		value := *s[f.field]
+		if f.isTime && value != "" {
+			at, err := moment(value, now)
+			if err != nil {
+				return nil, fmt.Errorf("--%s %q: want a time such as 2026-01-02T03:04:05Z, or how long ago, such as 90m, 2h or 3d", f.field, value)
+			}
+			value = at.Format(time.RFC3339Nano)
+		}
+		fields[f.field] = value
+	}
+	return fields, nil
+}
+
+// given reports whether any of the flags was.
+func (s selection) given(cmd *cobra.Command) bool {
+	return slices.ContainsFunc(slices.Collect(maps.Keys(s)), func(field string) bool { return cmd.Flags().Changed(flagName(field)) })
+}
+
+// moment reads a time, or how long it is ago.
+func moment(text string, now time.Time) (time.Time, error) {
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	ago, err := caddy.ParseDuration(text)
+	return now.Add(-ago), err
+}
+
+func listCommand() *cobra.Command {
+	selected := make(selection)
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Lists deliveries, newest first",
+		Long: `
+list shows what is stored: deliveries that are pending, being tried, or dead letters.
+Those that were delivered leave the list once every destination of their event has it.`,
+		Example: "  caddy webhooks list --state dead\n" +
+			"  caddy webhooks list --endpoint stripe --since 2h --limit 10\n" +
+			"  caddy webhooks list --state dead --json | jq -r .deliveries[].id",
+		Args: cobra.NoArgs,
+	}
+	state := cmd.Flags().String("state", "", "pending, leased, delivered or dead; several with commas")
+	limit := cmd.Flags().Int("limit", 0, "How many at most, up to 1000 (default 50)")
+	cursor := cmd.Flags().String("cursor", "", "Where the previous page ended")
+	selected.flags(cmd)
+	completeFlag(cmd, "state", completeStates)
+	completeFlag(cmd, "limit", cobra.NoFileCompletions)
+	completeFlag(cmd, "cursor", cobra.NoFileCompletions)
+	return adminCommand(cmd, func(_ context.Context, admin adminClient, _ []string) error {
+		fields, err := selected.fields(cmd, time.Now())
+		if err != nil {
+			return err
+		}
+		query := make(url.Values)
+		for field, value := range fields {
+			query.Set(field, value)
+		}
+		for name, value := range map[string]string{"state": *state, "limit": fmt.Sprint(*limit), "cursor": *cursor} {
+			if cmd.Flags().Changed(name) {
+				query.Set(name, value)
+			}
+		}
+		var list listView
+		if done, err := admin.call(http.MethodGet, "deliveries?"+query.Encode(), "", &list); done || err != nil {
+			return err
+		}
+		printList(admin.out, list, time.Now())
+		return nil
+	})
+}
+
+func showCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "show <delivery id>",
+		Short:             "Shows one delivery: its attempts, headers (secrets masked) and body",
+		Example:           "  caddy webhooks show 000000000000g00tq8p2jvmkbs\n  caddy webhooks show 000000000000g00tq8p2jvmkbs --json | jq -r .body",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeDeliveries("", 1),
+	}
+	return adminCommand(cmd, func(_ context.Context, admin adminClient, args []string) error {
+		var detail detailView
+		if done, err := admin.call(http.MethodGet, "deliveries/"+url.PathEscape(args[0]), "", &detail); done || err != nil {
+			return err
+		}
+		printDetail(admin.out, detail)
+		return nil
+	})
+}
+
+// stateStyle is the colour of a state: green is done, yellow is on its way, red needs somebody.
+func stateStyle(state string) style {
+	switch state {
+	case "dead", "open", jobFailed, levelError:
+		return red
+	case "pending", "leased", "half_open", jobRunning, jobCancelled, levelWarn:
+		return yellow
+	case "delivered", "closed", jobDone, levelOK:
+		return green
+	}
+	return unstyled
+}
+
+func stateCell(state string) cell { return cell{state, stateStyle(state)} }
+
+func printList(s screen, list listView, now time.Time) {
+	if len(list.Deliveries) == 0 {
+		fmt.Fprintln(s, "No deliveries are stored that match.")
+	} else {
+		t := table{columns: []column{
+			{title: "ID"}, {title: "STATE"}, {title: "DESTINATION", least: 11}, {title: "TYPE", least: 5},
+			{title: "TRIES", right: true}, {title: "AGE", right: true}, {title: "LAST RESULT", least: 10},
+		}}
+		for _, d := range list.Deliveries {
+			t.add(d.ID, stateCell(d.State), d.Endpoint+"/"+d.Destination, d.EventType,
+				d.Attempts, span(now.Sub(d.ReceivedAt)), lastResult(d, now))
+		}
+		t.print(s)
+	}
+	if list.Next != "" {
+		fmt.Fprintf(s, "more: --cursor %s\n", list.Next)
+	}
+}
+
+// lastResult says in a few words why a delivery stands where it stands.
+func lastResult(d deliveryView, now time.Time) string {
+	var words []string
+	switch {
+	case d.LastError != "":
+		words = append(words, firstLine(d.LastError))
+	case d.LastStatus != 0:
+		words = append(words, fmt.Sprintf("status %d", d.LastStatus))
+	}
+	if d.Reason != "" && d.Reason != fmt.Sprintf("status_%d", d.LastStatus) {
+		words = append(words, d.Reason)
+	}
+	if d.NextAttemptAt != nil && d.NextAttemptAt.After(now) {
+		words = append(words, "again in "+span(d.NextAttemptAt.Sub(now)))
+	}
+	return strings.Join(words, ", ")
+}
+
+func printDetail(s screen, d detailView) {
+	top := table{columns: []column{{}, {}}}
+	row := func(name string, value cell) {
+		if value.text != "" {
+			top.add(cell{name, dim}, value)
+		}
+	}
+	row("id", cell{text: d.ID})
+	row("state", cell{strings.TrimSuffix(d.State+", "+d.Reason, ", "), stateStyle(d.State)})
+	row("endpoint", cell{text: d.Endpoint + " (" + d.Provider + ")"})
+	row("destination", cell{text: d.Destination})
+	row("event", cell{text: strings.TrimSpace(d.EventID + " " + d.EventType)})
+	row("received", cell{text: d.ReceivedAt.Format(time.RFC3339Nano)})
+	if d.NextAttemptAt != nil {
+		row("next attempt", cell{text: d.NextAttemptAt.Format(time.RFC3339Nano)})
+	}
+	row("correlation id", cell{text: d.CorrelationID})
+	top.print(s)
+
+	fmt.Fprintf(s, "\nattempts: %d\n", d.Attempts)
+	attempts := table{columns: []column{{}, {}, {right: true}, {right: true}, {}, {}}}
+	for _, a := range d.History {
+		status := cell{fmt.Sprint(a.Status), red}
+		switch {
+		case a.Status == 0:
+			status = cell{"none", red}
+		case a.Status < 300:
+			status.style = green
+		}
+		attempts.add("", a.At.Format(time.RFC3339Nano), a.Duration, status, a.Error, firstLine(a.Answer))
+	}
+	attempts.print(s)
+
+	fmt.Fprintf(s, "\n%s %s\nHost: %s\n", clean(d.Method), clean(d.URI), clean(d.Host))
+	for _, name := range slices.Sorted(maps.Keys(d.Headers)) {
+		for _, value := range d.Headers[name] {
+			fmt.Fprintf(s, "%s: %s\n", clean(name), clean(value))
+		}
+	}
+	for line := range strings.Lines(d.Body + d.BodyBase64) {
+		fmt.Fprintf(s, "\n%s", clean(strings.TrimRight(line, "\r\n")))
+	}
+	fmt.Fprintln(s)
+}

@@ -1,0 +1,67 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// progress shows how far work has come: a bar on a terminal, else a line now
+// and then. Nothing is shown where quiet. It serves one goroutine at a time.
+type progress struct {
+	out   screen
+	quiet bool
+	what  string // "replay"
+	total int    // 0: not known yet
+
+	begun, shown time.Time
+	first        int // how much was done when it began
+}
+
+const (
+	barCells  = 24
+	lineEvery = 5 * time.Second // where there is no terminal
+)
+
+// update shows that done of total are done by now.
+func (p *progress) update(done int, now time.Time) {
+	if p.begun.IsZero() {
+		p.begun, p.shown, p.first = now, now, done
+	}
+	switch {
+	case p.quiet:
+	case p.out.live:
+		p.out.measure()
+		fmt.Fprintf(p.out, "\r%s\x1b[K", cut(p.text(done, now, true), max(1, p.out.width-1)))
+	case now.Sub(p.shown) >= lineEvery:
+		p.shown = now
+		fmt.Fprintln(p.out, p.text(done, now, false))
+	}
+}
+
+// clear takes the bar away again: what comes next is the result.
+func (p *progress) clear() {
+	if p.out.live && !p.quiet && !p.begun.IsZero() {
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
+}
+
+func (p *progress) text(done int, now time.Time, bar bool) string {
+	if p.total <= 0 {
+		return p.what + ": counting"
+	}
+	text := p.what + " "
+	if bar {
+		full := min(barCells, barCells*done/p.total)
+		text += strings.Repeat("█", full) + strings.Repeat("░", barCells-full) + " "
+	}
+	text += fmt.Sprintf("%d of %d", done, p.total)
+	seconds := now.Sub(p.begun).Seconds()
+	if perSecond := float64(done-p.first) / seconds; seconds > 0 && perSecond > 0 {
+		text += fmt.Sprintf(", %.1f/s", perSecond)
+		if left := p.total - done; left > 0 {
+			text += ", " + span(time.Duration(float64(left)/perSecond*float64(time.Second))) + " left"
+		}
+	}
+	return text
+}

@@ -1,0 +1,116 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"strings"
+)
+
+// table lines up cells in columns that fit the screen.
+type table struct {
+	columns []column
+	rows    [][]cell
+}
+
+// column is one column of a table.
+type column struct {
+	title string
+	right bool // numbers end below each other
+	least int  // how narrow it may become on a small screen, in cells; 0: it is never cut
+}
+
+// cell is one entry. Its text may be anybody's: what could upset the terminal is replaced.
+type cell struct {
+	text  string
+	style style
+}
+
+// columnGap is how many spaces are between columns.
+const columnGap = 2
+
+// add appends a row; values are cells, or anything that fmt prints.
+func (t *table) add(values ...any) {
+	row := make([]cell, len(values))
+	for i, value := range values {
+		c, ok := value.(cell)
+		if !ok {
+			c.text = fmt.Sprint(value)
+		}
+		c.text = clean(c.text)
+		row[i] = c
+	}
+	t.rows = append(t.rows, row)
+}
+
+// print writes the table, with a head if its columns have titles.
+func (t *table) print(s screen) {
+	widths := t.fit(s.width)
+	var b strings.Builder
+	if t.titled() {
+		head := make([]cell, len(t.columns))
+		for i, c := range t.columns {
+			head[i] = cell{c.title, bold}
+		}
+		t.printRow(&b, s, head, widths)
+	}
+	for _, row := range t.rows {
+		t.printRow(&b, s, row, widths)
+	}
+	fmt.Fprint(s, b.String())
+}
+
+func (t *table) titled() bool {
+	for _, c := range t.columns {
+		if c.title != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// fit gives every column the width of its widest cell, and then takes cells from
+// the widest of those that may shrink, until the row fits or nothing gives way.
+func (t *table) fit(limit int) []int {
+	widths := make([]int, len(t.columns))
+	total := columnGap * (len(t.columns) - 1)
+	for i, c := range t.columns {
+		widths[i] = cellsOf(c.title)
+		for _, row := range t.rows {
+			widths[i] = max(widths[i], cellsOf(row[i].text))
+		}
+		total += widths[i]
+	}
+	for ; limit > 0 && total > limit; total-- {
+		widest := -1
+		for i, c := range t.columns {
+			if c.least > 0 && widths[i] > c.least && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			break
+		}
+		widths[widest]--
+	}
+	return widths
+}
+
+func (t *table) printRow(b *strings.Builder, s screen, row []cell, widths []int) {
+	pad := 0 // spaces due before the next text: none at the end of a line
+	for i, c := range row {
+		text := c.text
+		if t.columns[i].least > 0 {
+			text = cut(text, widths[i])
+		}
+		missing := max(0, widths[i]-cellsOf(text))
+		if t.columns[i].right {
+			pad, missing = pad+missing, 0
+		}
+		if text != "" {
+			b.WriteString(strings.Repeat(" ", pad))
+			b.WriteString(s.paint(c.style, text))
+			pad = 0
+		}
+		pad += missing + columnGap
+	}
+	b.WriteByte('\n')
+}

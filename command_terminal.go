@@ -1,0 +1,158 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/term"
+	"golang.org/x/text/width"
+)
+
+// screen is where a command writes to: a terminal, a file or a pipe.
+type screen struct {
+	io.Writer
+	live          bool // a terminal on which a line can be drawn again
+	colour        bool
+	width, height int // in cells; 0: no limit
+}
+
+// The size of a terminal that does not tell its own.
+const (
+	defaultWidth  = 80
+	defaultHeight = 24
+)
+
+// newScreen looks at what w is. Colours are for terminals only, and not for those
+// whose owner set NO_COLOR (no-color.org: to anything but the empty string).
+func newScreen(w io.Writer) screen {
+	s := screen{Writer: w}
+	if !isTerminal(w) {
+		return s
+	}
+	s.live = os.Getenv("TERM") != "dumb"
+	s.colour = s.live && os.Getenv("NO_COLOR") == ""
+	s.measure()
+	return s
+}
+
+// isTerminal reports whether v is a file that is a terminal.
+func isTerminal(v any) bool {
+	file, ok := v.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// measure takes in the terminal's size, which its owner may change at any time.
+func (s *screen) measure() {
+	file, ok := s.Writer.(*os.File)
+	if !ok {
+		return
+	}
+	width, height, err := term.GetSize(int(file.Fd()))
+	if err != nil || width < 1 || height < 1 {
+		width, height = defaultWidth, defaultHeight
+	}
+	s.width, s.height = width, height
+}
+
+// style is how text looks on a terminal with colours: the parameters of ECMA-48's
+// SGR sequence. The zero style is the terminal's own.
+type style string
+
+const (
+	unstyled style = ""
+	bold     style = "1"
+	dim      style = "2"
+	red      style = "31"
+	green    style = "32"
+	yellow   style = "33"
+)
+
+// paint returns the text in the style, if this screen shows colours.
+func (s screen) paint(how style, text string) string {
+	if !s.colour || how == unstyled || text == "" {
+		return text
+	}
+	return "\x1b[" + string(how) + "m" + text + "\x1b[0m"
+}
+
+// cellsOf is how many cells of a terminal the text takes: two for wide runes of
+// East Asia and emoji, none for what combines with the rune before it.
+func cellsOf(text string) int {
+	n := 0
+	for _, r := range text {
+		n += runeCells(r)
+	}
+	return n
+}
+
+func runeCells(r rune) int {
+	if r < 0x300 { // nothing wide or combining below
+		return 1
+	}
+	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+		return 0
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	}
+	return 1
+}
+
+// cut shortens the text to that many cells, the last of which is then an ellipsis.
+func cut(text string, cells int) string {
+	if cellsOf(text) <= cells {
+		return text
+	}
+	n := 0
+	for i, r := range text {
+		if n += runeCells(r); n > cells-1 {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+// clean replaces control characters, and those that turn the direction of
+// writing: what providers and applications sent must not reach into the
+// operator's terminal, nor look like what it is not.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}
+
+// span tells a duration in one number, as a person would: 12s, 3m, 2h, 4d.
+func span(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	}
+	return fmt.Sprintf("%dd", d/(24*time.Hour))
+}
+
+// plural counts things: 1 dead letter, 2 dead letters.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -1,0 +1,84 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// oldDelivery is how old the oldest waiting delivery of a destination may be
+// before the doctor mentions it.
+const oldDelivery = 10 * time.Minute
+
+// checkLane looks at one destination: is it up, does its queue move, is there
+// anything that nobody will deliver?
+func (d *diagnosis) checkLane(lane laneView) {
+	name := lane.Endpoint + "/" + lane.Destination
+	selects := "--endpoint " + lane.Endpoint + " --destination " + lane.Destination
+	if open := lane.Pending + lane.Leased + lane.Dead; !lane.Configured && open > 0 {
+		d.add(levelWarn, "orphans", name, fmt.Sprintf("%s stored for it, but the running config has no such destination", areStored(open)),
+			"Bring the destination back under this name and they are delivered, or delete them: caddy webhooks list "+selects+".")
+		return
+	}
+	before := len(d.checks)
+	d.checkAttempts(lane, name, selects)
+	if lane.OldestPending != nil && d.now.Sub(*lane.OldestPending) > oldDelivery {
+		d.add(levelWarn, "backlog", name, fmt.Sprintf("its oldest delivery has been waiting for %s; %d are waiting in all",
+			span(d.now.Sub(*lane.OldestPending)), lane.Pending+lane.Leased),
+			"See why it is not taken: caddy webhooks list "+selects+" --until 10m, then show one.")
+	}
+	if lane.Dead > 0 {
+		d.add(levelWarn, "dead letters", name, plural(lane.Dead, "dead letter")+" will not be tried again",
+			"See why: caddy webhooks list --state dead "+selects+". Then: caddy webhooks replay --all-dead "+selects+" --rate 10/s.")
+	}
+	if len(d.checks) == before {
+		d.add(levelOK, "destination", name, "nothing is overdue", "")
+	}
+}
+
+func areStored(n int) string {
+	if n == 1 {
+		return "1 delivery is"
+	}
+	return fmt.Sprintf("%d deliveries are", n)
+}
+
+// checkAttempts looks at what became of the attempts of late.
+func (d *diagnosis) checkAttempts(lane laneView, name, selects string) {
+	look := "See what the application answers: caddy webhooks list " + selects + ", then show one. Nothing is lost meanwhile; deliveries go on by themselves when it is back."
+	failures := d.app.dispatcher.Breakers()[retrystore.Lane{Endpoint: lane.Endpoint, Destination: lane.Destination}].Failures
+	delivered, failed := attemptCounts(lane)
+	switch {
+	case lane.Breaker == forward.BreakerOpen:
+		message := fmt.Sprintf("it is down: %s in a row failed, so its breaker is open", plural(failures, "attempt"))
+		if lane.BreakerUntil != nil {
+			message += "; it is tried again in " + span(lane.BreakerUntil.Sub(d.now))
+		}
+		d.add(levelError, "destination", name, message, look)
+	case delivered == 0 && failed > 0:
+		d.add(levelError, "destination", name, fmt.Sprintf("all %d attempts failed since Caddy was started", failed), look)
+	case lane.Breaker == forward.BreakerHalfOpen:
+		d.add(levelWarn, "destination", name, "it was down, and is being tried again", look)
+	case failures > 0:
+		d.add(levelWarn, "destination", name, "its last "+strings.TrimPrefix(plural(failures, "attempt"), "1 ")+" failed", look)
+	}
+}
+
+// attemptCounts are those of this process: how many succeeded, and how many not.
+func attemptCounts(lane laneView) (delivered, failed int) {
+	count := func(outcome string) int {
+		var m dto.Metric
+		c, err := deliveryAttempts.GetMetricWithLabelValues(lane.Endpoint, lane.Destination, outcome)
+		if err != nil || c.Write(&m) != nil {
+			return 0
+		}
+		return int(m.GetCounter().GetValue())
+	}
+	return count(forward.OutcomeName(retrystore.Delivered)),
+		count(forward.OutcomeName(retrystore.Pending)) + count(forward.OutcomeName(retrystore.Dead))
+}

@@ -1,0 +1,8 @@
+//go:build !linux && !darwin && !freebsd
+
+package caddywebhooks
+
+import "errors"
+
+// diskSpace cannot tell on this system.
+func diskSpace(string) (free, total uint64, err error) { return 0, 0, errors.ErrUnsupported }

@@ -1,0 +1,208 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+const (
+	// recently is the time within which an endpoint that only refuses is in trouble.
+	recently = time.Hour
+	// rotationTime is how long two secrets may be in use side by side, or one unused.
+	rotationTime = 24 * time.Hour
+	// wideTolerance is more than any provider's documentation asks for.
+	wideTolerance = 15 * time.Minute
+	// shortSecret is below what can be called unguessable, in bytes.
+	shortSecret = 16
+)
+
+// checkEndpoint looks at what came to an endpoint, and at its settings.
+func (d *diagnosis) checkEndpoint(h *Handler) {
+	t := h.traffic.snapshot()
+	d.checkTraffic(h, t)
+	d.checkSecrets(h)
+	d.checkRotation(h)
+	d.checkProxy(h, t)
+	if h.RequireHTTPS != nil && !*h.RequireHTTPS && d.isPublic(h) {
+		d.add(levelWarn, "https", h.Name, "require_https is off, and it listens for plain HTTP beyond this machine and its network: bodies and signatures can be read on the way",
+			"Remove `require_https off`; behind a proxy that ends TLS, name the proxy in the server's trusted_proxies.")
+	}
+	if tolerance := time.Duration(h.Tolerance); tolerance > wideTolerance && h.verifier.SignedTimestamp() {
+		d.add(levelWarn, "tolerance", h.Name, fmt.Sprintf("tolerance is %s: a webhook that somebody got hold of stays valid that long", tolerance),
+			"5m is what providers recommend; set this machine's clock by NTP instead of widening it.")
+	}
+	if h.Dedupe != nil && h.Dedupe.Off {
+		d.add(levelWarn, "dedupe", h.Name, "dedupe is off: what the provider sends twice is delivered twice, and a captured webhook can be sent again while its timestamp is valid",
+			"Remove `dedupe off`, or name what identifies an event: dedupe header X-Id, dedupe json /id.")
+	}
+}
+
+// checkTraffic looks at what came in, and whether it was let in.
+func (d *diagnosis) checkTraffic(h *Handler, t trafficSnapshot) {
+	level := levelError
+	if t.refusal == "missing_signature" {
+		level = levelWarn // anybody who knows the URL can cause it
+	}
+	refusal := t.refusal
+	if t.reason != "" {
+		refusal += " (" + t.reason + ")"
+	}
+	switch {
+	case t.lastAccepted.IsZero() && t.refused == 0:
+		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("no webhook has come in, in the %s that it has been there", span(d.now.Sub(t.since))),
+			fmt.Sprintf("Enter its URL at %s; try it with: caddy webhooks send %s <url> --secret <secret>.", h.provider.Title, h.Provider))
+	case t.lastAccepted.IsZero():
+		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted: %s refused, the last %s: %s", plural(t.refused, "webhook"), d.ago(t.lastRefused), refusal),
+			refusalFix(h, t.refusal))
+	case t.refused > 0 && d.now.Sub(t.lastAccepted) > recently && d.now.Sub(t.lastRefused) <= recently:
+		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted since %s; %s refused since then, the last %s: %s",
+			d.ago(t.lastAccepted), plural(t.refused, "webhook"), d.ago(t.lastRefused), refusal), refusalFix(h, t.refusal))
+	default:
+		message := "the last webhook was accepted " + d.ago(t.lastAccepted)
+		if t.refused > 0 {
+			message += fmt.Sprintf("; %d refused since then, the last %s: %s", t.refused, d.ago(t.lastRefused), refusal)
+		}
+		d.add(levelOK, "traffic", h.Name, message, "")
+	}
+}
+
+// refusalFix says what to do about webhooks that are refused with this word.
+func refusalFix(h *Handler, word string) string {
+	switch word {
+	case "invalid_signature":
+		return fmt.Sprintf("Compare the secret with the one at %s. A captured webhook tells more: caddy webhooks verify %s --secret <secret> --body <file> --header <header>.", h.provider.Title, h.Provider)
+	case "missing_signature":
+		return fmt.Sprintf("If these came from %s, have it sign: set the secret there. Else somebody is trying the URL, and nothing needs to be done.", h.provider.Title)
+	case "timestamp_expired", "invalid_timestamp":
+		return "See that this machine's clock is right and set by NTP, and that nothing in front of Caddy holds requests back."
+	case httpsRequired.word:
+		return "Give the provider the https URL. Behind a proxy that ends TLS, name the proxy in the server's trusted_proxies."
+	case ipBlocked.word, ipNotAllowed.word:
+		return "See the client_ip in Caddy's log. If it is a proxy of yours, name it in the server's trusted_proxies; if it is the provider's, add it to allow_ips."
+	case "rate_limit_exceeded":
+		return "Raise the endpoint's rate_limit, or the global one: the provider sends more than that."
+	case payloadTooLarge.word:
+		return "Raise max_body."
+	case unsupportedMediaType.word:
+		return "Set content_type to what the provider sends."
+	case "unavailable":
+		return "See the checks of the store and the queue."
+	}
+	return "Caddy's log has a line for each, with the reason."
+}
+
+// checkSecrets looks at the secrets' form. It tells their positions only.
+func (d *diagnosis) checkSecrets(h *Handler) {
+	secrets, err := expand("secret", h.Secrets)
+	if err != nil {
+		d.add(levelError, "secret", h.Name, err.Error()+": the running endpoint still has it, but the next reload or start will fail",
+			"Set the variable for Caddy's process, or make the file readable for its user.")
+		return
+	}
+	for i, secret := range secrets {
+		_, password, isPair := strings.Cut(secret, ":")
+		if !isPair {
+			password = secret
+		}
+		password = strings.TrimPrefix(password, h.provider.SecretPrefix)
+		var what string
+		switch {
+		case looksLikeTest(password):
+			what = "looks like one of an example"
+		case len(password) < shortSecret:
+			what = fmt.Sprintf("has less than %d bytes", shortSecret)
+		default:
+			continue
+		}
+		d.add(levelWarn, "secret", h.Name, fmt.Sprintf("secret %d %s: whoever guesses it can send what passes for the provider's", i+1, what),
+			"Use the one that the provider made; where you choose it yourself, take a long random one (openssl rand -hex 32).")
+	}
+}
+
+// checkRotation looks at endpoints with several secrets: a rotation ends with one.
+func (d *diagnosis) checkRotation(h *Handler) {
+	uses := h.traffic.uses()
+	if len(uses) < 2 {
+		return
+	}
+	var active, idle []string
+	for i, use := range uses {
+		switch {
+		case d.now.Sub(use.last) < rotationTime:
+			active = append(active, fmt.Sprint(i+1))
+		case d.now.Sub(use.since) >= rotationTime:
+			idle = append(idle, fmt.Sprint(i+1))
+		}
+	}
+	switch {
+	case len(active) > 1 && d.now.Sub(youngest(uses)) >= rotationTime:
+		d.add(levelWarn, "rotation", h.Name, fmt.Sprintf("secrets %s have all signed webhooks within a day: the old one is still in use", strings.Join(active, " and ")),
+			fmt.Sprintf("Finish the rotation at %s, so that it signs with the new one only.", h.provider.Title))
+	case len(active) == 1 && len(idle) > 0:
+		d.add(levelWarn, "rotation", h.Name, fmt.Sprintf("only secret %s is in use; secret %s has signed nothing for at least a day", active[0], strings.Join(idle, " and ")),
+			fmt.Sprintf("If the rotation is over, remove secret %s; if not, switch %s to the new one. The first is the one that late attempts are signed with.", strings.Join(idle, " and "), h.provider.Title))
+	}
+}
+
+// youngest is when the newest secret was configured.
+func youngest(uses []secretUse) (since time.Time) {
+	for _, use := range uses {
+		if use.since.After(since) {
+			since = use.since
+		}
+	}
+	return since
+}
+
+// checkProxy looks for rules about addresses that see only a proxy's.
+func (d *diagnosis) checkProxy(h *Handler, t trafficSnapshot) {
+	var rules []string
+	if h.access.limited {
+		rules = append(rules, "allow_ips")
+	}
+	if len(h.access.blocked) > 0 {
+		rules = append(rules, "block_ips")
+	}
+	if h.RateLimit != nil && !h.RateLimit.IP.IsZero() {
+		rules = append(rules, "rate_limit ip")
+	}
+	if len(rules) == 0 || t.proxied.IsZero() || d.now.Sub(t.proxied) > rotationTime {
+		return
+	}
+	d.add(levelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy that the server does not trust (the last %s), so %s sees all senders as one: the proxy",
+		d.ago(t.proxied), strings.Join(rules, " and ")),
+		"Name it in the global option servers: trusted_proxies static private_ranges (or its own addresses), and trusted_proxies_strict.")
+}
+
+// isPublic reports whether one of the endpoint's servers takes plain HTTP from
+// elsewhere than this machine or a private network.
+func (d *diagnosis) isPublic(h *Handler) bool {
+	for place := range d.app.servers {
+		if place.name == h.Name && place.server != nil && listensPublicly(place.server) {
+			return true
+		}
+	}
+	return false
+}
+
+func listensPublicly(s *caddyhttp.Server) bool {
+	if len(s.TLSConnPolicies) > 0 {
+		return false // no plain HTTP
+	}
+	for _, text := range s.Listen {
+		address, err := caddy.ParseNetworkAddress(text)
+		if err != nil || address.IsUnixNetwork() || address.IsFdNetwork() || address.Host == "localhost" {
+			continue
+		}
+		ip, err := netip.ParseAddr(address.Host)
+		if err != nil || !isLocal(ip) { // a name, nothing (which is all addresses), or a public one
+			return true
+		}
+	}
+	return false
+}

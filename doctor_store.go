@@ -1,0 +1,90 @@
+package caddywebhooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// What the disk of a file store should have left.
+const (
+	lowDisk   = 0.1      // of the whole
+	emptyDisk = 64 << 20 // bytes
+)
+
+// checkStore looks at what came of asking the store for its stats, and at what
+// the store and its disk tell besides.
+func (d *diagnosis) checkStore(ctx context.Context, stats retrystore.Stats, err error) {
+	if err != nil {
+		d.add(levelError, "store", "store", "it does not answer: "+err.Error()+"; webhooks are answered 503, so providers keep them and try again",
+			"See that the store's server or disk is there; Caddy's log has the errors. It is used again as soon as it answers.")
+		return
+	}
+	before := len(d.checks)
+	d.checkDisk()
+	d.checkWarnings(ctx)
+	if len(d.checks) > before {
+		return
+	}
+	message := "it answers"
+	if stats.Bytes > 0 {
+		message += ", and holds " + humanize.IBytes(uint64(stats.Bytes))
+	}
+	d.add(levelOK, "store", "store", message, "")
+}
+
+// checkWarnings asks a store that can tell what makes it less safe.
+func (d *diagnosis) checkWarnings(ctx context.Context) {
+	store := d.app.store
+	if timed, ok := store.(timedStore); ok {
+		store = timed.Store
+	}
+	warner, ok := store.(StoreWarner)
+	if !ok {
+		return
+	}
+	warnings, err := warner.Warnings(ctx)
+	if err != nil {
+		d.add(levelWarn, "store", "store", "its server could not be examined: "+err.Error(), "Caddy's log may say more.")
+	}
+	for _, warning := range warnings {
+		d.add(levelWarn, "store", "store", warning, "")
+	}
+}
+
+// checkDisk looks at the disk of a file store.
+func (d *diagnosis) checkDisk() {
+	file, ok := d.app.opener.(*FileStore)
+	if !ok {
+		return
+	}
+	free, total, err := diskSpace(filepath.Dir(file.Path))
+	if errors.Is(err, errors.ErrUnsupported) || err == nil && total == 0 {
+		return
+	}
+	if err != nil {
+		d.add(levelWarn, "disk", file.Path, "the disk's space cannot be read: "+err.Error(), "See that the directory is there and readable.")
+		return
+	}
+	d.judgeDisk(file.Path, free, total)
+}
+
+func (d *diagnosis) judgeDisk(path string, free, total uint64) {
+	level := levelOK
+	switch {
+	case free < emptyDisk:
+		level = levelError
+	case float64(free) < lowDisk*float64(total):
+		level = levelWarn
+	default:
+		return
+	}
+	d.add(level, "disk", path, fmt.Sprintf("its disk has %s left of %s; once it is full, webhooks are answered 503",
+		humanize.IBytes(free), humanize.IBytes(total)),
+		"Make room on the disk, or move the store to a larger one. The file itself does not shrink; dead letters that nobody needs make room in it: caddy webhooks purge --all-dead --until 30d.")
+}

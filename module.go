@@ -149,7 +149,7 @@ type Handler struct {
 	bodyTime time.Duration
 
 	handshakeMethods []string // by which handshakes come, but no webhooks
-	traffic  trafficView
+	traffic          trafficView
 }
 
 // Dedupe says what identifies an event.

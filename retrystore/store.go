@@ -145,7 +145,7 @@ type LaneStats struct {
 // Stats describes a store.
 type Stats struct {
 	Lanes []LaneStats // those that hold something, sorted by endpoint, then destination
-	Keys  int         // event keys remembered
+	Keys  int         // event keys remembered; -1 if that cannot be counted cheaply
 	Bytes int64       // size on disk or in the server's memory; 0 if unknown
 }
 

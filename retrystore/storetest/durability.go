@@ -97,6 +97,7 @@ func testCrashKeepsAccepted(x *suite) {
 		events[r.Deliveries[0].ID] = e
 	}
 	x.crash()
+	x.lapse()
 	ds := x.claim(lane, 100)
 	if len(ds) != len(events) {
 		x.Fatalf("%d deliveries after a crash, want %d", len(ds), len(events))
@@ -186,6 +187,7 @@ func testCrashMayRepeat(x *suite) {
 	x.retry(ds[1], 5)
 	x.kill(ds[2])
 	x.crash()
+	x.lapse()
 	for i, allowed := range [][]retrystore.State{
 		{retrystore.Pending, retrystore.Delivered}, {retrystore.Pending}, {retrystore.Pending, retrystore.Dead}, {retrystore.Pending},
 	} {

@@ -30,6 +30,7 @@ func testListFilters(x *suite) {
 	c := make1("git", "app", "push", "3")
 	d := make1("git", "ci", "push", "1")
 	x.retry(b, 5)
+	due := x.in(5)
 	x.kill(c)
 	x.check(x.store.Release(x.Context(), d))
 
@@ -65,7 +66,7 @@ func testListFilters(x *suite) {
 	want.Header, want.Body = nil, nil
 	x.wantEvent(got.Event, &want)
 	if got.State != retrystore.Pending || got.Attempts != 1 || got.LastStatus != 503 || got.LastError != "unavailable" ||
-		!x.near(got.NextAttemptAt, x.in(5)) || got.History != nil || got.Priority != 5 {
+		!x.near(got.NextAttemptAt, due) || got.History != nil || got.Priority != 5 {
 		x.Errorf("listed %+v", *got)
 	}
 	if got := x.all(retrystore.Filter{EventID: "3"}, 10)[0]; got.Reason != "max_attempts" {

@@ -37,6 +37,14 @@ type Harness struct {
 	// a few operations of the store, so that none lapses unintended. With an
 	// injected clock it is best an hour.
 	Unit time.Duration
+	// LeasesLast says that leases outlive Close and Crash, because other
+	// processes share the data: then tests wait for them to lapse.
+	LeasesLast bool
+	// PendingParts is in how many parts MaxPending is counted, by key; 0 means 1.
+	// Each part has the same share, rounded up.
+	PendingParts int
+	// NoKeyCount says that Stats.Keys is -1.
+	NoKeyCount bool
 }
 
 // Run runs the suite. newHarness is called once for every subtest.
@@ -76,6 +84,14 @@ func (x *suite) crash() {
 	}
 	x.Harness.Crash(x.T, x.store)
 	x.open()
+}
+
+// lapse waits for leases of ten units that a store left behind.
+func (x *suite) lapse() {
+	x.Helper()
+	if x.LeasesLast {
+		x.advance(11)
+	}
 }
 
 func (x *suite) check(err error) {

@@ -1,0 +1,323 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// acceptedToken is the token of a lease that Accept made. No other lease of the
+// delivery has it, and none has to be stored for it.
+const acceptedToken = 1
+
+// Answers of acceptScript.
+const (
+	acceptStored = iota
+	acceptDuplicate
+	acceptFull
+	acceptHeld
+)
+
+// acceptScript stores an event unless its key is known or there is no room.
+//
+//	KEYS  1 event, 2 lanes, then for each target: open index, and queue or leases;
+//	      then the open indexes of the endpoint's other lanes; then, if ARGV says
+//	      so, the siblings' hash, and last the event key
+//	ARGV  1 event id, 2 record, 3 milliseconds to remember the key, 0 without one,
+//	      4 bound on open deliveries, 0 for none, 5 number of targets, 6 number of
+//	      other lanes, then for each target: index byte, first score of its band,
+//	      milliseconds of its lease or 0, lane
+//	returns {0, now} stored, {1, value of the key} duplicate,
+//	      {2, open deliveries} full, {3, ms} held by a guard for so long
+//
+// What may be refused for want of memory comes first: SET. A second run with the
+// same event id, after an answer that was lost, finds what the first one wrote.
+var acceptScript = newScript("accept", `
+local targets, others = tonumber(ARGV[5]), tonumber(ARGV[6])
+local ttl, bound = tonumber(ARGV[3]), tonumber(ARGV[4])
+local mine = 'e' .. ARGV[1]
+local open, new = 0, {}
+for i = 1, targets do
+  local n = redis.call('ZCARD', KEYS[1 + 2 * i])
+  open = open + n
+  if n == 0 then new[#new + 1] = ARGV[6 + 4 * i] end
+end
+for i = 1, others do
+  open = open + redis.call('ZCARD', KEYS[2 + 2 * targets + i])
+end
+local full = bound > 0 and open + targets > bound
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local value
+if ttl > 0 then
+  local key = KEYS[#KEYS]
+  if full then
+    value = redis.call('GET', key)
+  elseif not redis.call('SET', key, mine, 'NX', 'PX', ttl) then
+    value = redis.call('GET', key)
+    local held = string.match(value, '^h%d+:(%d+)')
+    if held and tonumber(held) <= now then
+      redis.call('SET', key, mine, 'PX', ttl)
+      value = false
+    end
+  end
+elseif not full and not redis.call('SET', KEYS[1], ARGV[2], 'NX') then
+  value = mine
+end
+if value then
+  if value == mine then return {0, now} end
+  local held = string.match(value, '^h%d+:(%d+)')
+  if not held then return {1, value} end
+  if tonumber(held) > now then return {3, held - now} end
+end
+if full then return {2, open} end
+
+if ttl > 0 then redis.call('SET', KEYS[1], ARGV[2]) end
+if #new > 0 then redis.call('SADD', KEYS[2], unpack(new)) end
+if targets > 1 then
+  redis.call('HSET', KEYS[3 + 2 * targets + others], 'n', targets)
+end
+for i = 1, targets do
+  local member = ARGV[1] .. ARGV[3 + 4 * i]
+  redis.call('ZADD', KEYS[1 + 2 * i], 0, member)
+  redis.call('ZADD', KEYS[2 + 2 * i], ARGV[4 + 4 * i] + now + ARGV[5 + 4 * i], member)
+end
+return {0, now}
+`)
+
+// Accept stores an event; see retrystore.Acceptor.
+func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retrystore.Receipt, error) {
+	if err := checkSubmission(sub); err != nil {
+		return retrystore.Receipt{}, err
+	}
+	p, err := s.enter(ctx)
+	if err != nil {
+		return retrystore.Receipt{}, err
+	}
+	defer s.leave()
+	shard := shardOf(sub.Key, len(p.shards))
+	line := p.line(shard)
+	if err := line.refusal(); err != nil {
+		return retrystore.Receipt{}, err // before the work of encoding
+	}
+	a := s.newAcceptance(p, sub, shard)
+	c := a.call(p, sub)
+	if err := line.submit(ctx, c, s.options.Timeout); err != nil {
+		if c.unsure {
+			a.regret(c.line)
+		}
+		return retrystore.Receipt{}, err
+	}
+	receipt, err := s.receipt(p, a, sub, c)
+	if ctx.Err() != nil && err == nil && !receipt.Duplicate {
+		a.abandon(s.ctx, c.line)
+		return retrystore.Receipt{}, ctx.Err()
+	}
+	return receipt, err
+}
+
+func checkSubmission(sub *retrystore.Submission) error {
+	if n := len(sub.Targets); n == 0 || n > retrystore.MaxTargets {
+		return fmt.Errorf("event has %d destinations, want 1 to %d", n, retrystore.MaxTargets)
+	}
+	if !sub.Key.IsZero() && sub.KeyTTL <= 0 {
+		return fmt.Errorf("event key %s has no lifetime", sub.Key)
+	}
+	for _, t := range sub.Targets {
+		if t.Priority < 0 || t.Priority > retrystore.MaxPriority {
+			return fmt.Errorf("destination %s has priority %d, want 0 to %d", t.Destination, t.Priority, retrystore.MaxPriority)
+		}
+	}
+	return nil
+}
+
+// acceptance is an event that is about to be stored.
+type acceptance struct {
+	store   *Store
+	id      eventID
+	shard   shard
+	lanes   []*lane // by target
+	targets []retrystore.Target
+	at      time.Time
+}
+
+func (s *Store) newAcceptance(p *parts, sub *retrystore.Submission, shard int) *acceptance {
+	a := &acceptance{
+		store: s, shard: p.shards[shard], at: time.Now(), targets: sub.Targets,
+		id:    newEventID(sub.Event.ReceivedAt, uint16(s.number.Add(1)), shard),
+		lanes: make([]*lane, len(sub.Targets)),
+	}
+	for i, t := range sub.Targets {
+		a.lanes[i] = p.lanes.get(retrystore.Lane{Endpoint: sub.Event.Endpoint, Destination: t.Destination})
+	}
+	return a
+}
+
+// delivery is the id of the i-th target's delivery.
+func (a *acceptance) delivery(i int) deliveryID {
+	if len(a.targets) == 1 {
+		return a.id.delivery(sole)
+	}
+	return a.id.delivery(byte(i))
+}
+
+// call makes the run of acceptScript.
+func (a *acceptance) call(p *parts, sub *retrystore.Submission) *call {
+	number := a.id.shard()
+	keys := append(make([]string, 0, 6+2*len(a.lanes)), a.shard.event(a.id), a.shard.lanes())
+	for i, l := range a.lanes {
+		k := &l.keys[number]
+		if sub.Targets[i].Lease > 0 {
+			keys = append(keys, k.open, k.leased)
+		} else {
+			keys = append(keys, k.open, k.queue)
+		}
+	}
+	others := 0
+	if sub.MaxPending > 0 {
+		for _, l := range p.lanes.of(sub.Event.Endpoint) {
+			if !a.has(l) {
+				keys, others = append(keys, l.keys[number].open), others+1
+			}
+		}
+	}
+	if len(a.lanes) > 1 {
+		keys = append(keys, a.shard.siblings(a.id))
+	}
+	ttl := int64(0)
+	if !sub.Key.IsZero() {
+		ttl = milliseconds(sub.KeyTTL)
+		keys = append(keys, a.shard.seen(sub.Key))
+	}
+	h := head{accepted: a.at, key: sub.Key, endpoint: sub.Event.Endpoint, targets: make([]target, len(sub.Targets))}
+	for i, t := range sub.Targets {
+		h.targets[i] = target{t.Destination, t.Priority}
+	}
+	args := append(make([]any, 0, 6+4*len(a.lanes)), a.id[:],
+		appendRecord(make([]byte, 0, 512+len(sub.Event.Body)), &h, sub.Event),
+		ttl, share(sub.MaxPending, len(p.shards)), len(a.lanes), others)
+	for i, t := range sub.Targets {
+		args = append(args, []byte{a.delivery(i).index()}, int64(band(t.Priority, false))*bandWidth, milliseconds(t.Lease), a.lanes[i].text)
+	}
+	c := acceptScript.call(p.line(number), keys, args...)
+	c.durable = true
+	return c
+}
+
+// has says whether the event goes to the lane.
+func (a *acceptance) has(l *lane) bool {
+	for _, mine := range a.lanes {
+		if mine == l {
+			return true
+		}
+	}
+	return false
+}
+
+// share is the part of a bound that one shard keeps, so that no shard has to
+// know of the others.
+func share(bound, shards int) int {
+	return (bound + shards - 1) / shards
+}
+
+// receipt reads the script's answer.
+func (s *Store) receipt(p *parts, a *acceptance, sub *retrystore.Submission, c *call) (retrystore.Receipt, error) {
+	answer, _ := c.reply.([]any)
+	if len(answer) != 2 {
+		return retrystore.Receipt{}, unexpected(c)
+	}
+	switch integer(answer[0]) {
+	case acceptStored:
+		s.clock.see(integer(answer[1]), c.sent, c.answered)
+		return s.stored(a, sub, c), nil
+	case acceptDuplicate:
+		first, err := s.first(p, a.shard, text(answer[1]))
+		return retrystore.Receipt{Duplicate: true, First: first}, err
+	case acceptFull:
+		return retrystore.Receipt{}, fmt.Errorf("%w: endpoint %s has %d deliveries pending in one of %d shards",
+			retrystore.ErrFull, sub.Event.Endpoint, integer(answer[1]), len(p.shards))
+	case acceptHeld:
+		return retrystore.Receipt{}, fmt.Errorf("%w: event key %s is held for another %d ms by a caller who decides about it",
+			retrystore.ErrUnavailable, sub.Key, integer(answer[1]))
+	}
+	return retrystore.Receipt{}, unexpected(c)
+}
+
+// stored is the receipt of an event that is now in Redis, and wakes whoever may
+// deliver what is not leased.
+func (s *Store) stored(a *acceptance, sub *retrystore.Submission, c *call) retrystore.Receipt {
+	all := make([]retrystore.Delivery, len(sub.Targets))
+	receipt := retrystore.Receipt{Deliveries: make([]*retrystore.Delivery, len(all))}
+	for i, t := range sub.Targets {
+		d := &all[i]
+		receipt.Deliveries[i] = d
+		*d = retrystore.Delivery{
+			ID: a.delivery(i).String(), Lane: a.lanes[i].name, Event: sub.Event, Priority: t.Priority,
+			Budget: retrystore.Budget{Since: a.at}, NextAttemptAt: a.at,
+		}
+		if t.Lease > 0 {
+			d.State = retrystore.Leased
+			d.Lease = retrystore.Lease{Token: acceptedToken, Until: c.sent.Add(t.Lease)}
+		} else {
+			s.wake(a.lanes[i])
+		}
+	}
+	return receipt
+}
+
+// releases are calls that give back the leases the event was accepted with.
+func (a *acceptance) releases(l *line) (calls []*call) {
+	for i, t := range a.targets {
+		if t.Lease > 0 {
+			calls = append(calls, releaseCall(l, a.shard, a.lanes[i], a.delivery(i), acceptedToken))
+		}
+	}
+	return calls
+}
+
+// abandon makes an event that was stored for a caller who left pending and due.
+// It is done when abandon returns, unless Redis fails: then the leases lapse.
+func (a *acceptance) abandon(ctx context.Context, l *line) {
+	for i, c := range a.releases(l) {
+		if err := l.submit(ctx, c, a.store.options.Timeout); err != nil && c.unsure {
+			l.regret(c)
+		} else if err == nil {
+			a.store.wake(a.lanes[i])
+		}
+	}
+}
+
+// regret does the same once the server is back, for an event of which nobody
+// knows whether it was stored.
+func (a *acceptance) regret(l *line) {
+	for _, c := range a.releases(l) {
+		l.regret(c)
+	}
+}
+
+// unexpected is the answer to a reply that no script of ours gives.
+func unexpected(c *call) error {
+	return fmt.Errorf("%w: redis answered %s with %v", retrystore.ErrUnavailable, c.script.name, c.reply)
+}
+
+// integer reads an element of a reply.
+func integer(v any) int64 {
+	switch v := v.(type) {
+	case int64:
+		return v
+	case string:
+		n, _ := strconv.ParseInt(v, 10, 64)
+		return n
+	}
+	return 0
+}
+
+// text reads an element of a reply; it is empty for none.
+func text(v any) string {
+	t, _ := v.(string)
+	return t
+}

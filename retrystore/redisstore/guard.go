@@ -1,0 +1,165 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// The value of an event key says what it is: "e" and the id of the event that
+// was accepted, "c" for committed, "h<token>:<until>" while held.
+
+var errZeroKey = errors.New("the zero key cannot be held")
+
+// Answers of holdScript.
+const (
+	holdGranted = iota
+	holdTaken
+	holdSeen
+)
+
+// holdScript holds a key that nobody holds or has committed. It outlives the
+// lease by as much again: a holder who is late may still commit, unless somebody
+// else took the key meanwhile.
+//
+//	KEYS  1 event key
+//	ARGV  1 token, 2 milliseconds
+//	returns {0, now} granted, {1, now, until} taken, {2} committed or accepted
+var holdScript = newScript("hold", luaNow+`
+local value = redis.call('GET', KEYS[1])
+if value then
+  local token, til = string.match(value, '^h(%d+):(%d+)')
+  if not token then return {2} end
+  if token ~= ARGV[1] and tonumber(til) > now then return {1, now, tonumber(til)} end
+end
+redis.call('SET', KEYS[1], 'h' .. ARGV[1] .. ':' .. string.format('%.0f', now + ARGV[2]), 'PX', 2 * ARGV[2])
+return {0, now}
+`)
+
+// HoldKey holds a key; see retrystore.Guard.
+func (s *Store) HoldKey(ctx context.Context, key retrystore.Key, lease time.Duration) (retrystore.Hold, error) {
+	if key.IsZero() {
+		return retrystore.Hold{}, errZeroKey
+	}
+	if lease <= 0 {
+		return retrystore.Hold{}, fmt.Errorf("event key %s: a hold for %s is none", key, lease)
+	}
+	p, err := s.enter(ctx)
+	if err != nil {
+		return retrystore.Hold{}, err
+	}
+	defer s.leave()
+	token := rand.Uint64()
+	c := s.keyCall(holdScript, p, key, tokenText(token), milliseconds(lease))
+	if err := c.line.submit(ctx, c, s.options.Timeout); err != nil {
+		return retrystore.Hold{}, err
+	}
+	h := retrystore.Hold{Key: key}
+	answer, _ := c.reply.([]any)
+	switch {
+	case len(answer) == 2 && integer(answer[0]) == holdGranted:
+		h.State, h.Token, h.Until = retrystore.HoldGranted, token, c.sent.Add(lease)
+	case len(answer) == 3 && integer(answer[0]) == holdTaken:
+		s.clock.see(integer(answer[1]), c.sent, c.answered)
+		h.State, h.Until = retrystore.HoldTaken, s.clock.local(integer(answer[2]))
+	case len(answer) == 1 && integer(answer[0]) == holdSeen:
+		h.State = retrystore.HoldCommitted
+	default:
+		return retrystore.Hold{}, unexpected(c)
+	}
+	if err := ctx.Err(); err != nil && h.State == retrystore.HoldGranted { // the caller left
+		_ = s.fenced(s.ctx, s.keyCall(freeScript, p, key, tokenText(token)), doubt{keyText(key), token}, true)
+		return retrystore.Hold{}, err
+	}
+	return h, nil
+}
+
+// luaHeld returns 0 from the script unless the caller holds the key.
+const luaHeld = `
+local value = redis.call('GET', KEYS[1])
+if not value or string.match(value, '^h(%d+):') ~= ARGV[1] then return 0 end
+`
+
+// renewKeyScript extends a hold.
+//
+//	KEYS  1 event key
+//	ARGV  1 token, 2 milliseconds
+//	returns 1, or 0 if the key is not the caller's
+var renewKeyScript = newScript("hold", luaHeld+luaNow+`
+redis.call('SET', KEYS[1], 'h' .. ARGV[1] .. ':' .. string.format('%.0f', now + ARGV[2]), 'PX', 2 * ARGV[2])
+return 1
+`)
+
+// RenewKey extends a hold; see retrystore.Guard.
+func (s *Store) RenewKey(ctx context.Context, h *retrystore.Hold, lease time.Duration) error {
+	if lease <= 0 {
+		return fmt.Errorf("event key %s: a hold for %s is none", h.Key, lease)
+	}
+	p, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	c := s.keyCall(renewKeyScript, p, h.Key, tokenText(h.Token), milliseconds(lease))
+	if err := s.fenced(ctx, c, doubt{keyText(h.Key), h.Token}, false); err != nil {
+		return err
+	}
+	h.Until = c.sent.Add(lease)
+	return nil
+}
+
+// commitScript remembers a held key.
+//
+//	KEYS  1 event key
+//	ARGV  1 token, 2 milliseconds to remember it
+//	returns 1, or 0 if the key is not the caller's
+var commitScript = newScript("hold", luaHeld+`
+redis.call('SET', KEYS[1], 'c', 'PX', ARGV[2])
+return 1
+`)
+
+// CommitKey remembers a key; see retrystore.Guard.
+func (s *Store) CommitKey(ctx context.Context, h retrystore.Hold, ttl time.Duration) error {
+	if ttl <= 0 {
+		return fmt.Errorf("event key %s has no lifetime", h.Key)
+	}
+	p, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	c := s.keyCall(commitScript, p, h.Key, tokenText(h.Token), milliseconds(ttl))
+	c.durable = true
+	return s.fenced(ctx, c, doubt{keyText(h.Key), h.Token}, true)
+}
+
+// freeScript ends a hold.
+//
+//	KEYS  1 event key
+//	ARGV  1 token
+//	returns 1, or 0 if the key is not the caller's
+var freeScript = newScript("hold", luaHeld+`
+redis.call('DEL', KEYS[1])
+return 1
+`)
+
+// ReleaseKey frees a key; see retrystore.Guard.
+func (s *Store) ReleaseKey(ctx context.Context, h retrystore.Hold) error {
+	p, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.fenced(ctx, s.keyCall(freeScript, p, h.Key, tokenText(h.Token)), doubt{keyText(h.Key), h.Token}, true)
+}
+
+func keyText(key retrystore.Key) string { return "event key " + key.String() }
+
+func (s *Store) keyCall(script *script, p *parts, key retrystore.Key, args ...any) *call {
+	n := shardOf(key, len(p.shards))
+	return script.call(p.line(n), []string{p.shards[n].seen(key)}, args...)
+}

@@ -1,0 +1,377 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+const (
+	// queueSize is how many writes may wait in a line. Each is a request that
+	// some client waits for, with its body in memory; more are refused.
+	queueSize = 4096
+	// senders is how many pipelines of a line are under way at once, each on a
+	// connection of its own. What arrives while all are busy waits and shares
+	// the next one: the more there is to do, the more each round trip carries.
+	senders = 2
+	// maxBatch and maxBatchBytes bound a pipeline, so that the first of it does
+	// not wait for long for the others.
+	maxBatch      = 256
+	maxBatchBytes = 1 << 20
+)
+
+// call is one run of a script on its way to Redis.
+type call struct {
+	script  *script
+	line    *line
+	words   []any // EVALSHA, digest, number of keys, keys, arguments
+	size    int   // bytes of payload, about
+	durable bool  // wait for the replicas
+
+	deadline time.Time // no try begins after it
+	done     chan struct{}
+	state    atomic.Uint32
+
+	// Of no meaning before done is closed.
+	reply          any
+	err            error
+	unsure         bool // it may have run in spite of err
+	repeated       bool // it may have run more than once
+	sent, answered time.Time
+}
+
+// States of a call in a queue.
+const (
+	waiting uint32 = iota
+	taken          // by a sender
+	left           // by its caller
+)
+
+// script is a Lua script that Redis runs as one atomic step.
+type script struct{ name, source, digest string }
+
+func newScript(name, source string) *script {
+	return &script{name: name, source: source, digest: redis.NewScript(source).Hash()}
+}
+
+func (s *script) call(l *line, keys []string, args ...any) *call {
+	c := &call{script: s, line: l, words: make([]any, 0, 3+len(keys)+len(args)), done: make(chan struct{})}
+	c.words = append(c.words, "EVALSHA", s.digest, len(keys))
+	for _, k := range keys {
+		c.words = append(c.words, k)
+		c.size += len(k)
+	}
+	for _, a := range args {
+		if b, ok := a.([]byte); ok {
+			c.size += len(b)
+		}
+	}
+	c.words = append(c.words, args...)
+	return c
+}
+
+// line is the way to one server: to the only one, or to the master of one shard
+// of a Cluster. It is up or down; while it is down everything is refused at once
+// and one goroutine asks whether the server is back.
+type line struct {
+	s     *Store
+	shard shard // whose server it leads to; any shard of a single server
+	queue chan *call
+
+	down atomic.Pointer[error] // why; nil while up
+	mu   sync.Mutex            // serialises going down and coming up; guards undo
+	undo []*call               // leases whose Accept nobody knows the end of
+}
+
+// refusal is nil while the line is up.
+func (l *line) refusal() error {
+	if cause := l.down.Load(); cause != nil {
+		return *cause
+	}
+	return nil
+}
+
+// submit hands c to the senders and waits until it was answered, or will not be
+// sent any more because ctx ended or the time was over first. A call that was
+// sent is always waited for, so that its caller knows what came of it.
+func (l *line) submit(ctx context.Context, c *call, patience time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := l.refusal(); err != nil {
+		return err
+	}
+	c.deadline = time.Now().Add(patience)
+	select {
+	case l.queue <- c:
+	default:
+		return fmt.Errorf("%w: %d writes are waiting for Redis", retrystore.ErrUnavailable, cap(l.queue))
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+		return c.err
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	if c.state.CompareAndSwap(waiting, left) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: no answer within %s", retrystore.ErrUnavailable, patience)
+	}
+	<-c.done // no longer than a round trip may take
+	return c.err
+}
+
+// send is a sender: it takes what waits and sends it in one pipeline.
+func (l *line) send() {
+	var batch []*call
+	for {
+		var first *call
+		select {
+		case first = <-l.queue:
+		case <-l.s.stopped:
+			return
+		}
+		batch = batch[:0]
+		size := 0
+		for c := first; ; {
+			if c.state.CompareAndSwap(waiting, taken) {
+				batch = append(batch, c)
+				size += c.size
+			}
+			if len(batch) == maxBatch || size >= maxBatchBytes {
+				break
+			}
+			select {
+			case c = <-l.queue:
+				continue
+			default:
+			}
+			break
+		}
+		if err := l.refusal(); err != nil { // it went down while they waited
+			for _, c := range batch {
+				c.err = err
+				close(c.done)
+			}
+		} else {
+			l.s.run(l.s.ctx, batch)
+		}
+		clear(batch) // let go of the bodies
+	}
+}
+
+// run sends calls until each is answered or its time is over, and closes their
+// done. Calls of one server go in one pipeline. What it sends more than once is
+// made for that: Accept finds its own event, a lease its own token.
+func (s *Store) run(ctx context.Context, calls []*call) {
+	for try := 0; len(calls) > 0; try++ {
+		s.roundTrip(ctx, calls)
+		again, pause := calls[:0:0], false
+		for _, c := range calls {
+			v := judge(c.err)
+			switch {
+			case v == unscripted:
+				c.words[0], c.words[1] = "EVAL", c.script.source // which Redis remembers
+				again = append(again, c)
+			case (v == passing || v == moving) && time.Until(c.deadline) > pauseAfter(try):
+				again, pause = append(again, c), true
+			case v == broken && try == 0 && !timedOut(c.err) && c.line.refusal() == nil && ctx.Err() == nil:
+				// The server closes idle connections, or was restarted.
+				c.repeated = true
+				again = append(again, c)
+			default:
+				c.finish(v)
+			}
+		}
+		if calls = again; pause {
+			s.reload(ctx)
+			sleep(ctx, pauseAfter(try))
+		}
+	}
+}
+
+// pauseAfter is how long a state that ends by itself is given.
+func pauseAfter(try int) time.Duration {
+	return min(10*time.Millisecond<<min(try, 10), 200*time.Millisecond)
+}
+
+// finish ends a call whose outcome has been judged.
+func (c *call) finish(v verdict) {
+	c.unsure = v == broken || v == unconfirmed
+	c.err = explain(v, c.err, c.script.name)
+	if v == broken || v == passing || v == refusing {
+		c.line.fail(c.err)
+	}
+	close(c.done)
+}
+
+// roundTrip sends calls, those of one server in one pipeline, and fills in what
+// Redis said.
+func (s *Store) roundTrip(ctx context.Context, calls []*call) {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout+s.options.ReplicaTimeout)
+	defer cancel()
+	groups := make(map[*redis.Client][]*call, 1)
+	for _, c := range calls {
+		node, err := s.node(ctx, c.line)
+		if c.err = err; err == nil {
+			groups[node] = append(groups[node], c)
+		}
+	}
+	var wg sync.WaitGroup
+	for node, group := range groups {
+		if len(groups) == 1 {
+			s.pipeline(ctx, node, group)
+			break
+		}
+		wg.Go(func() { s.pipeline(ctx, node, group) })
+	}
+	wg.Wait()
+}
+
+// pipeline sends calls to one server. WAIT goes last, on the same connection:
+// there it waits for all that the server had written when it got the command
+// before, so also for what an answer such as "duplicate" relies on.
+func (s *Store) pipeline(ctx context.Context, node *redis.Client, calls []*call) {
+	pipe := node.Pipeline()
+	commands := make([]*redis.Cmd, len(calls))
+	durable := false
+	for i, c := range calls {
+		commands[i] = redis.NewCmd(ctx, c.words...)
+		_ = pipe.Process(ctx, commands[i]) // queues
+		durable = durable || c.durable
+	}
+	var replicas *redis.Cmd
+	if durable && s.options.MinReplicas > 0 {
+		replicas = pipe.Do(ctx, "WAIT", s.options.MinReplicas, s.options.ReplicaTimeout.Milliseconds())
+	}
+	sent := time.Now()
+	_, _ = pipe.Exec(ctx) // every command has its own error
+	answered := time.Now()
+	for i, c := range calls {
+		c.reply, c.err = commands[i].Result()
+		c.sent, c.answered = sent, answered
+		if c.err == nil && c.durable && replicas != nil {
+			if got, err := replicas.Int(); err != nil || got < s.options.MinReplicas {
+				c.err = errReplicas{got, s.options.MinReplicas, err}
+			}
+		}
+	}
+}
+
+// node is the server that a line leads to now.
+func (s *Store) node(ctx context.Context, l *line) (*redis.Client, error) {
+	if s.cluster != nil {
+		return s.cluster.MasterForKey(ctx, l.shard.tag)
+	}
+	return s.single, nil
+}
+
+// reload makes the client of a Cluster look again who serves what.
+func (s *Store) reload(ctx context.Context) {
+	if s.cluster != nil {
+		s.cluster.ReloadState(ctx)
+	}
+}
+
+// fail takes the line down, and sets somebody to watch for the server.
+func (l *line) fail(cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refusal() != nil || l.s.ctx.Err() != nil {
+		return
+	}
+	l.down.Store(&cause)
+	l.s.log.Error("redis does not take writes; webhooks are refused until it does", zap.String("shard", l.shard.tag), zap.Error(cause))
+	l.s.wg.Go(l.watch)
+}
+
+// rest waits until nobody is about to set a watch any more, once the store's
+// context has ended.
+func (l *line) rest() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.undo = nil
+}
+
+// Bounds of the pause between two looks at a server that is away.
+const (
+	watchMin = 100 * time.Millisecond
+	watchMax = time.Second
+)
+
+// watch tries the server until it takes writes again.
+func (l *line) watch() {
+	began := time.Now()
+	for wait := watchMin; sleep(l.s.ctx, wait); wait = min(2*wait, watchMax) {
+		l.s.reload(l.s.ctx)
+		if l.s.probe(l.s.ctx, l) == nil {
+			break
+		}
+	}
+	if l.s.ctx.Err() != nil {
+		return
+	}
+	l.mu.Lock()
+	l.down.Store(nil)
+	undo := l.undo
+	l.undo = nil
+	l.mu.Unlock()
+	l.s.log.Info("redis takes writes again", zap.String("shard", l.shard.tag), zap.Duration("after", time.Since(began)))
+	for _, c := range undo {
+		_ = l.submit(l.s.ctx, c, l.s.options.Timeout) // else the lease lapses
+	}
+	l.s.wakeAll()
+}
+
+// regret gives back a lease of which nobody knows whether it was stored: now, or
+// once the server is back. Where that does not work out the lease lapses.
+func (l *line) regret(release *call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.s.ctx.Err() != nil || len(l.undo) >= queueSize:
+	case l.refusal() != nil:
+		l.undo = append(l.undo, release)
+	default:
+		l.s.wg.Go(func() {
+			if l.submit(l.s.ctx, release, l.s.options.Timeout) == nil {
+				l.s.wakeAll()
+			}
+		})
+	}
+}
+
+// probe tries a write that changes nothing: a server that loads its files, has
+// no master, cannot save, or is a replica refuses it; one that is full does not.
+func (s *Store) probe(ctx context.Context, l *line) error {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	node, err := s.node(ctx, l)
+	if err != nil {
+		return err
+	}
+	return node.Del(ctx, l.shard.tag+":probe").Err()
+}
+
+// sleep waits and reports whether it waited to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,262 @@
+package caddywebhooks
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// providerWebhook is a webhook of a provider, from package verify's vectors.
+type providerWebhook struct {
+	Name         string
+	Method       string
+	URL          string
+	Headers      map[string]json.RawMessage
+	Body         string
+	BodyBase64   string `json:"body_base64"`
+	Secrets      []string
+	PublicKeys   []string `json:"public_keys"`
+	Settings     map[string][]string
+	Now          int64
+	BodyUnsigned bool `json:"body_unsigned"`
+}
+
+func webhooksOf(t *testing.T, provider string) []providerWebhook {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("verify", "testdata", "vectors", provider+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Vectors []providerWebhook }
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Vectors
+}
+
+func (x *providerWebhook) hasHeader(name string) bool {
+	for header := range x.Headers {
+		if strings.EqualFold(header, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// request is the webhook on its way to the site, through a proxy that says how
+// the provider called it.
+func (x *providerWebhook) request(t *testing.T, site, endpoint string) *http.Request {
+	t.Helper()
+	target, err := url.Parse(x.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := x.Body
+	if x.BodyBase64 != "" {
+		decoded, err := base64.StdEncoding.DecodeString(x.BodyBase64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body = string(decoded)
+	}
+	method := x.Method
+	if method == "" {
+		method = http.MethodPost
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, site+target.RequestURI(), strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.URL.Opaque = strings.TrimPrefix(x.URL, target.Scheme+"://"+target.Host) // not normalised
+	if !strings.HasPrefix(r.URL.Opaque, "/") {
+		r.URL.Opaque = target.RequestURI()
+	}
+	r.URL.RawQuery = "" // is in Opaque
+	r.Host = target.Host
+	for name, raw := range x.Headers {
+		var one string
+		var many []string
+		if json.Unmarshal(raw, &one) == nil {
+			many = []string{one}
+		} else if err := json.Unmarshal(raw, &many); err != nil {
+			t.Fatal(err)
+		}
+		r.Header[http.CanonicalHeaderKey(name)] = many
+	}
+	r.Header.Set("X-Forwarded-Proto", target.Scheme)
+	r.Header.Set("X-Test-Endpoint", endpoint)
+	return r
+}
+
+// forge spoils what proves the webhook: the signature or token, wherever it is.
+func (x *providerWebhook) forge(t *testing.T, p *verify.Provider) providerWebhook {
+	forged := *x
+	forged.Headers = maps.Clone(x.Headers)
+	spoilt := false
+	for _, s := range p.Schemes {
+		from := s.Signature // of several, all are spoilt
+		if from.IsZero() {
+			from = verify.Source{From: verify.FromHeader, Name: "Authorization"}
+		}
+		for name, raw := range x.Headers {
+			var value string
+			if from.From == verify.FromHeader && strings.EqualFold(name, from.Name) && json.Unmarshal(raw, &value) == nil {
+				forged.Headers[name], _ = json.Marshal(spoil(value))
+				spoilt = true
+			}
+		}
+		if value, ok := from.Extract(x.signed(t)); ok && from.From != verify.FromHeader {
+			for _, written := range []string{value, url.QueryEscape(value)} {
+				forged.Body = strings.ReplaceAll(forged.Body, written, spoil(written))
+				forged.URL = strings.ReplaceAll(forged.URL, written, spoil(written))
+			}
+			spoilt = true
+		}
+	}
+	if !spoilt {
+		forged.Body += " "
+	}
+	return forged
+}
+
+// spoil changes a letter or digit near the end of each item.
+func spoil(value string) string {
+	b := []byte(strings.TrimRight(value, "="))
+	for i := range b { // of several signatures in a list every one
+		if last := i+5 == len(b) || i+6 < len(b) && b[i+6] == ','; last {
+			b[i] = map[bool]byte{true: '1', false: '0'}[b[i] == '0']
+		}
+	}
+	return string(b) + value[len(b):]
+}
+
+// signed is what the provider signed, for looking things up in it.
+func (x *providerWebhook) signed(t *testing.T) *verify.Request {
+	r := x.request(t, "http://localhost", "")
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &verify.Request{Method: r.Method, Scheme: "https", Host: r.Host, URI: r.URL.RequestURI(), Header: r.Header, Body: body}
+}
+
+// TestEveryProvider takes a webhook of every provider through a whole Caddy:
+// accepted, a duplicate, forged, and stale where the time is signed.
+func TestEveryProvider(t *testing.T) {
+	var now atomic.Int64
+	verifyClock = func() time.Time { return time.Unix(now.Load(), 0) }
+	t.Cleanup(func() { verifyClock = nil })
+	app := startApplication(t)
+	c := startCaddy(t, "respond 404", "")
+	chosen := make(map[string]providerWebhook)
+	var routes []any
+	for _, p := range verify.Providers() {
+		x := webhooksOf(t, p.Name)[0]
+		if len(p.ContentTypes) > 0 && !x.hasHeader("Content-Type") { // as printed in documentation, without
+			x.Headers["Content-Type"], _ = json.Marshal(p.ContentTypes[0])
+		}
+		chosen[p.Name] = x
+		routes = append(routes, endpointRoute(p.Name, x, app))
+	}
+	c.loadRoutes(routes)
+
+	tried := 0
+	for _, p := range verify.Providers() {
+		tried++
+		t.Run(p.Name, func(t *testing.T) {
+			c.t = t
+			x := chosen[p.Name]
+			now.Store(x.Now)
+			v, err := p.NewVerifier(verify.Options{
+				Secrets: x.Secrets, PublicKeys: x.PublicKeys, Settings: x.Settings, Now: verifyClock,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer v.Close()
+			send := func(x providerWebhook, want string) reply {
+				t.Helper()
+				got := c.do(x.request(t, c.site, p.Name))
+				if status := got.header.Get("Webhook-Status"); status != want {
+					t.Errorf("%q was answered %d %s (%s), want %s", x.Name, got.code, status, got.body, want)
+				}
+				return got
+			}
+			if got := send(x, "accepted"); p.Accepted.Status != 0 && (got.code != p.Accepted.Status || got.body != p.Accepted.Body) {
+				t.Errorf("accepted with %d %q, want the provider's own %d %q", got.code, got.body, p.Accepted.Status, p.Accepted.Body)
+			} else if got.code < 200 || got.code > 299 {
+				t.Errorf("accepted with %d", got.code)
+			}
+			delivered := app.next(t)
+			if delivered.header.Get("Webhook-Provider") != p.Name {
+				t.Errorf("delivered as %s", delivered.header.Get("Webhook-Provider"))
+			}
+			if got := send(x, "duplicate"); got.code < 200 || got.code > 299 {
+				t.Errorf("a duplicate is answered %d", got.code)
+			}
+			if got := send(x.forge(t, p), string(verify.InvalidSignature)); got.code != http.StatusUnauthorized {
+				t.Errorf("a forged one is answered %d", got.code)
+			}
+			if v.SignedTimestamp() {
+				now.Store(x.Now + int64(time.Hour/time.Second))
+				if got := send(x, string(verify.TimestampExpired)); got.code != http.StatusBadRequest {
+					t.Errorf("a stale one is answered %d", got.code)
+				}
+			}
+		})
+	}
+	if tried < 120 {
+		t.Errorf("the table has %d providers, want at least 120", tried)
+	}
+}
+
+// endpointRoute is the route of an endpoint that is chosen by a header.
+func endpointRoute(name string, x providerWebhook, app *application) map[string]any {
+	handler := map[string]any{
+		"handler": "webhooks", "provider": name, "name": name, "dedupe_ttl": "24h",
+		"forward": []any{map[string]any{"name": "app", "upstreams": []string{app.address}}},
+	}
+	for setting, values := range map[string]any{"secrets": x.Secrets, "public_keys": x.PublicKeys, "options": x.Settings} {
+		handler[setting] = values
+	}
+	return map[string]any{
+		"match":  []any{map[string]any{"header": map[string][]string{"X-Test-Endpoint": {name}}}},
+		"handle": []any{handler},
+	}
+}
+
+// loadRoutes replaces the site's routes, and has it trust a proxy on this machine.
+func (c *running) loadRoutes(routes []any) {
+	c.t.Helper()
+	adapted, err := adapt("{\n" + c.options + "\n}\nhttp://:" + c.port + " {\nbind 127.0.0.1\nrespond 404\n}\n")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var config map[string]any
+	if err := json.Unmarshal(adapted, &config); err != nil {
+		c.t.Fatal(err)
+	}
+	server := config["apps"].(map[string]any)["http"].(map[string]any)["servers"].(map[string]any)["srv0"].(map[string]any)
+	server["routes"] = routes
+	server["trusted_proxies"] = map[string]any{"source": "static", "ranges": []string{"127.0.0.1/32"}}
+	text, err := json.Marshal(config)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := caddy.Load(text, true); err != nil {
+		c.t.Fatal(err)
+	}
+}

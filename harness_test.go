@@ -2,6 +2,7 @@ package caddywebhooks
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -39,10 +40,15 @@ type running struct {
 // options. The store is a file in the test's directory.
 func startCaddy(t *testing.T, directives, extra string) *running {
 	t.Helper()
-	store := filepath.Join(t.TempDir(), "deliveries.db")
-	var c *running
+	c := newRunning(t, filepath.Join(t.TempDir(), "deliveries.db"), extra)
+	startRunning(t, c, directives)
+	return c
+}
+
+// startRunning loads the first config, and unloads the last one when the test ends.
+func startRunning(t *testing.T, c *running, directives string) {
+	t.Helper()
 	for tries := 0; ; tries++ {
-		c = newRunning(t, store, extra)
 		err := c.load(directives)
 		if err == nil {
 			break
@@ -51,6 +57,7 @@ func startCaddy(t *testing.T, directives, extra string) *running {
 		if tries == 3 || !errors.Is(err, syscall.EADDRINUSE) && !strings.Contains(err.Error(), "address already in use") {
 			t.Fatal(err)
 		}
+		c.takePorts()
 	}
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
@@ -58,17 +65,11 @@ func startCaddy(t *testing.T, directives, extra string) *running {
 		}
 		draining.Wait()
 	})
-	return c
 }
 
 func newRunning(t *testing.T, store, extra string) *running {
 	t.Helper()
-	port, adminPort := freePort(t), freePort(t)
-	return &running{
-		t: t, port: port,
-		site:  "http://127.0.0.1:" + port,
-		admin: "http://127.0.0.1:" + adminPort,
-		options: fmt.Sprintf(`admin 127.0.0.1:%s
+	c := &running{t: t, options: fmt.Sprintf(`admin ADMIN_ADDRESS
 	persist_config off
 	log {
 		output file %s {
@@ -78,8 +79,19 @@ func newRunning(t *testing.T, store, extra string) *running {
 	webhooks {
 		store file %s
 	}
-	%s`, adminPort, testLog, store, extra),
-	}
+	%s`, testLog, store, extra)}
+	c.takePorts()
+	return c
+}
+
+// takePorts finds ports for the site and the admin API.
+func (c *running) takePorts() {
+	c.t.Helper()
+	c.port = freePort(c.t)
+	before := cmp.Or(strings.TrimPrefix(c.admin, "http://"), "ADMIN_ADDRESS")
+	address := "127.0.0.1:" + freePort(c.t)
+	c.site, c.admin = "http://127.0.0.1:"+c.port, "http://"+address
+	c.options = strings.Replace(c.options, before, address, 1)
 }
 
 // startCaddyLogging is startCaddy with a log file of its own.

@@ -1,0 +1,284 @@
+package caddywebhooks
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/redisclient"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore/redisstore"
+)
+
+func init() {
+	caddy.RegisterModule(new(RedisStore))
+}
+
+// RedisStore keeps events in Redis (6.2 or later) or Valkey, so that several
+// Caddy nodes share them: events, event keys and rate limits. A node that dies
+// leaves its work to the others. The nodes need the same endpoints.
+//
+// An acknowledged event is as safe as Redis keeps its writes: with
+// `appendfsync always`, or with min_replicas and replicas that are not lost
+// together. maxmemory-policy must be noeviction.
+type RedisStore struct {
+	// Where Redis is: redis://, rediss:// (TLS) or unix:// URLs, or host:port. One
+	// server; or some nodes of the Cluster; or the Sentinels. Global placeholders such as
+	// {env.REDIS_URL} are expanded, here and below. Required.
+	URLs []string `json:"urls,omitempty"`
+
+	// Whether Redis is a Cluster.
+	Cluster bool `json:"cluster,omitempty"`
+
+	// The name by which Sentinels know the master. Default: no Sentinels.
+	Sentinel string `json:"sentinel,omitempty"`
+
+	// Who to be, unless the URLs say. Default: nobody.
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
+
+	// Who to be for the Sentinels. Default: nobody.
+	SentinelUsername string `json:"sentinel_username,omitempty"`
+	SentinelPassword string `json:"sentinel_password,omitempty"`
+
+	// For rediss:// URLs: the file with the certificates of the authorities to
+	// trust (default: the system's), and the files to prove ourselves with (default: none).
+	TLSCA          string `json:"tls_ca,omitempty"`
+	TLSCertificate string `json:"tls_certificate,omitempty"`
+	TLSKey         string `json:"tls_key,omitempty"`
+
+	// What the names of all keys begin with. Those who share a Redis but not
+	// their events need different ones. Default: wh.
+	Prefix string `json:"prefix,omitempty"`
+
+	// Into how many parts events are cut. Each lies in one slot of a Cluster, so that is
+	// how many masters can share the load. It cannot be changed while
+	// events are stored. Default: 16 for a Cluster, else 1.
+	Shards int `json:"shards,omitempty"`
+
+	// How many replicas must have an event before it is acknowledged, and how long to
+	// wait for them; if they do not, the provider is answered 503. Default: 0, and 200ms.
+	MinReplicas    int            `json:"min_replicas,omitempty"`
+	ReplicaTimeout caddy.Duration `json:"replica_timeout,omitempty"`
+
+	client redisclient.Options // with placeholders expanded
+}
+
+// defaultReplicaTimeout is how long a write waits for replicas.
+const defaultReplicaTimeout = 200 * time.Millisecond
+
+// checkTime bounds how long opening waits for Redis. One that is away is no
+// reason not to start: until it is back providers are answered 503.
+const checkTime = 5 * time.Second
+
+// CaddyModule returns the Caddy module information.
+func (*RedisStore) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "webhooks.stores.redis",
+		New: func() caddy.Module { return new(RedisStore) },
+	}
+}
+
+// Provision expands the placeholders and checks the settings. It connects to nothing.
+func (s *RedisStore) Provision(caddy.Context) error {
+	switch {
+	case len(s.URLs) == 0:
+		return errors.New("store redis: the URL is missing, such as redis://localhost:6379")
+	case s.Shards < 0 || s.MinReplicas < 0 || s.ReplicaTimeout < 0:
+		return errors.New("store redis: shards, min_replicas and replica_timeout want positive numbers")
+	}
+	if s.Prefix == "" {
+		s.Prefix = redisstore.DefaultPrefix
+	}
+	if s.ReplicaTimeout == 0 {
+		s.ReplicaTimeout = caddy.Duration(defaultReplicaTimeout)
+	}
+	urls, err := expand("store redis", s.URLs)
+	if err != nil {
+		return err
+	}
+	s.client = redisclient.Options{Addresses: urls, Cluster: s.Cluster}
+	for _, setting := range []struct {
+		name, value string
+		into        *string
+	}{
+		{"sentinel", s.Sentinel, &s.client.SentinelMaster},
+		{"username", s.Username, &s.client.Username},
+		{"password", s.Password, &s.client.Password},
+		{"sentinel_username", s.SentinelUsername, &s.client.SentinelUsername},
+		{"sentinel_password", s.SentinelPassword, &s.client.SentinelPassword},
+		{"tls_ca", s.TLSCA, &s.client.CAFile},
+		{"tls_certificate", s.TLSCertificate, &s.client.CertificateFile},
+		{"tls_key", s.TLSKey, &s.client.KeyFile},
+		{"prefix", s.Prefix, &s.Prefix},
+	} {
+		if setting.value == "" {
+			continue
+		}
+		expanded, err := expand("store redis: "+setting.name, []string{setting.value})
+		if err != nil {
+			return err
+		}
+		*setting.into = expanded[0]
+	}
+	client, err := redisclient.New(s.client) // for its errors: it connects when it is used
+	if err != nil {
+		return fmt.Errorf("store redis: %w", err)
+	}
+	return client.Close()
+}
+
+// Key tells configs that may share one open store: those with equal settings.
+// Others open one of their own beside it, which Redis does not mind.
+func (s *RedisStore) Key() (string, error) {
+	settings, err := json.Marshal(struct {
+		Client         redisclient.Options
+		Prefix         string
+		Shards         int
+		MinReplicas    int
+		ReplicaTimeout caddy.Duration
+	}{s.client, s.Prefix, s.Shards, s.MinReplicas, s.ReplicaTimeout})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("redis:%x", sha256.Sum256(settings)), nil // the password is among them
+}
+
+// Open connects, and refuses a Redis that would lose events.
+func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
+	logger := o.Logger.Named("store.redis")
+	settings := s.client
+	settings.Logger, settings.ClientName = logger, "caddy-webhooks:"+o.Node
+	client, err := redisclient.New(settings)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = client.Close()
+		}
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
+	defer cancel()
+	if err := s.check(ctx, client, logger); err != nil {
+		return nil, err
+	}
+	store, err := redisstore.Open(ctx, client, redisstore.Options{
+		Prefix:         s.Prefix,
+		Shards:         s.Shards,
+		MinReplicas:    s.MinReplicas,
+		ReplicaTimeout: time.Duration(s.ReplicaTimeout),
+		Logger:         logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &openRedis{Store: store, client: client}, nil
+}
+
+// check logs the risks of how Redis is set up. An error is what must be changed.
+func (s *RedisStore) check(ctx context.Context, client redis.UniversalClient, logger *zap.Logger) error {
+	report, err := redisclient.Check(ctx, client, redisclient.Needs{})
+	for _, warning := range report.Warnings {
+		logger.Warn(warning)
+	}
+	if errors.Is(err, redisclient.ErrUnreachable) {
+		logger.Error("redis is not there; until it is, webhooks are answered 503", zap.Error(err))
+		return nil
+	}
+	return err
+}
+
+// openRedis is a store together with what shares its connection.
+type openRedis struct {
+	*redisstore.Store
+	client redis.UniversalClient
+}
+
+// Close closes the store, then the connection.
+func (s *openRedis) Close() error { return errors.Join(s.Store.Close(), s.client.Close()) }
+
+// UnmarshalCaddyfile sets up the store. Syntax:
+//
+//	redis <url>... {
+//	    cluster
+//	    sentinel        <master> [<username> <password>]
+//	    username        <name>
+//	    password        <password>
+//	    tls_ca          <file>
+//	    tls_certificate <certificate file> <key file>
+//	    prefix          <prefix>
+//	    shards          <number>
+//	    min_replicas    <number> [<timeout>]
+//	}
+func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the backend's name
+	if s.URLs = d.RemainingArgs(); len(s.URLs) == 0 {
+		return d.Err("store redis wants a URL, such as redis://localhost:6379")
+	}
+	return subdirectives{
+		"cluster":         func(d *caddyfile.Dispenser) error { s.Cluster = true; return noArgs(d) },
+		"sentinel":        s.unmarshalSentinel,
+		"username":        func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Username) },
+		"password":        func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Password) },
+		"tls_ca":          func(d *caddyfile.Dispenser) error { return oneArg(d, &s.TLSCA) },
+		"tls_certificate": s.unmarshalCertificate,
+		"prefix":          func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Prefix) },
+		"shards":          func(d *caddyfile.Dispenser) error { return number(d, &s.Shards, 1) },
+		"min_replicas":    s.unmarshalMinReplicas,
+	}.parse(d)
+}
+
+func (s *RedisStore) unmarshalSentinel(d *caddyfile.Dispenser) error {
+	switch args := d.RemainingArgs(); len(args) {
+	case 3:
+		s.SentinelUsername, s.SentinelPassword = args[1], args[2]
+		fallthrough
+	case 1:
+		s.Sentinel = args[0]
+		return nil
+	}
+	return d.Err("sentinel wants the name of the master, and may have the Sentinels' own user and password")
+}
+
+func (s *RedisStore) unmarshalCertificate(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) != 2 {
+		return d.Err("tls_certificate wants two files: the certificate and its key")
+	}
+	s.TLSCertificate, s.TLSKey = args[0], args[1]
+	return nil
+}
+
+// unmarshalMinReplicas reads `min_replicas <number> [<timeout>]`.
+func (s *RedisStore) unmarshalMinReplicas(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 2 {
+		timeout, err := caddy.ParseDuration(args[1])
+		if err != nil || timeout <= 0 {
+			return d.Errf("min_replicas %s %q: want a duration above zero, such as 200ms", args[0], args[1])
+		}
+		s.ReplicaTimeout = caddy.Duration(timeout)
+		args = args[:1]
+	}
+	if len(args) != 1 {
+		return d.Err("min_replicas wants a number, and may have a timeout, such as 1 200ms")
+	}
+	return numberFrom(d, "min_replicas", args[0], &s.MinReplicas, 1)
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*RedisStore)(nil)
+	_ caddyfile.Unmarshaler = (*RedisStore)(nil)
+	_ StoreOpener           = (*RedisStore)(nil)
+	_ retrystore.Store      = (*openRedis)(nil)
+)

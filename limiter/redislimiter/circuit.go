@@ -1,0 +1,93 @@
+package redislimiter
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// How Redis is tried while it is away: at once, then after pauses that double.
+const (
+	probeTimeout  = time.Second
+	shortestPause = 100 * time.Millisecond
+	longestPause  = time.Second
+)
+
+// circuit keeps those who ask for a place from waiting for a Redis that is away.
+type circuit struct {
+	limiter  *Limiter
+	lane     *lane
+	probeKey string
+
+	away atomic.Bool
+}
+
+// open is called by who found Redis away. The first one has it tried from now on.
+func (c *circuit) open(cause error) {
+	if !c.away.CompareAndSwap(false, true) {
+		return
+	}
+	c.limiter.outages.begin(cause)
+	c.limiter.spawn(c.probe) // who has closed the Limiter does not want to know
+}
+
+// probe tries Redis until it is back.
+func (c *circuit) probe() {
+	pause := shortestPause
+	for !c.try() {
+		timer := time.NewTimer(pause)
+		select {
+		case <-c.limiter.lifetime.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		pause = min(2*pause, longestPause)
+	}
+	c.away.Store(false)
+	c.limiter.outages.end()
+}
+
+// try takes a token of a key that nobody else uses: that Redis answers a PING does not
+// mean that it takes writes. It ends with the Limiter.
+func (c *circuit) try() bool {
+	ctx, cancel := context.WithTimeout(c.limiter.lifetime, max(probeTimeout, c.limiter.options.Timeout))
+	defer cancel()
+	probe := &call{ctx: ctx, script: takeScript, keys: []string{c.probeKey}, args: []any{1, 1, 1, 1, 0}}
+	c.lane.pipeline(ctx, []*call{probe}, true)
+	return probe.err == nil
+}
+
+// outages counts the circuits that are open, and logs when the first one opens
+// and when the last one closes.
+type outages struct {
+	logger *zap.Logger
+
+	mu    sync.Mutex
+	count int
+}
+
+func (o *outages) begin(cause error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.count++; o.count == 1 {
+		o.logger.Warn("redis does not check rate limits any more", zap.Error(cause))
+	}
+}
+
+func (o *outages) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.count--; o.count == 0 {
+		o.logger.Info("redis checks rate limits again")
+	}
+}
+
+func (o *outages) any() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.count > 0
+}

@@ -106,6 +106,12 @@ func (p *Process) Kill() {
 	<-p.exited
 }
 
+// Pause stops Caddy in its tracks, as a machine does that is out of memory or is moved.
+func (p *Process) Pause() error { return p.command.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused Caddy go on.
+func (p *Process) Resume() error { return p.command.Process.Signal(syscall.SIGCONT) }
+
 // Pid is the process id, for tools that look at it from outside.
 func (p *Process) Pid() int { return p.command.Process.Pid }
 

@@ -20,6 +20,9 @@ type application struct {
 	random  *rand.Rand
 	fail500 float64 // share of requests that it answers with 500
 	hangUp  float64 // share of requests on which it closes the connection
+	delay   time.Duration
+	hanging chan struct{} // closed when requests that wait for it may go on; nil: none do
+	waiting int           // requests that hang
 	taken   map[string][]taking
 	wrong   []string // what no application should ever see
 }
@@ -54,6 +57,62 @@ func (a *application) failAtRandom(fail500, hangUp float64) {
 	a.fail500, a.hangUp = fail500, hangUp
 }
 
+// slow has each answer take that long.
+func (a *application) slow(delay time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.delay = delay
+}
+
+// hang lets requests wait until stopHanging.
+func (a *application) hang() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hanging = make(chan struct{})
+}
+
+// stopHanging lets new requests through. Those that wait are given up on: who
+// sent them has been killed.
+func (a *application) stopHanging() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.hanging)
+	a.hanging = nil
+}
+
+func (a *application) waitUntilHanging(t *testing.T, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		a.mu.Lock()
+		waiting := a.waiting
+		a.mu.Unlock()
+		if waiting >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d requests hang, want %d", waiting, n)
+		}
+	}
+}
+
+// wait is a request's time before its answer.
+func (a *application) wait(r *http.Request) {
+	a.mu.Lock()
+	delay, hanging := a.delay, a.hanging
+	if hanging != nil {
+		a.waiting++
+	}
+	a.mu.Unlock()
+	if hanging != nil {
+		select {
+		case <-hanging:
+		case <-r.Context().Done():
+		}
+		panic(http.ErrAbortHandler) // who sent it has been killed
+	}
+	time.Sleep(delay) // what a slow application does
+}
+
 // ServeHTTP takes one webhook, or fails as told. The event must be as the
 // provider signed it.
 func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -61,6 +120,7 @@ func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the proxy was killed in the middle
 	}
+	a.wait(r)
 	a.mu.Lock()
 	dice := a.random.Float64()
 	fail500, hangUp := dice < a.fail500, dice >= a.fail500 && dice < a.fail500+a.hangUp

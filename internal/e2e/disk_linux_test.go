@@ -18,7 +18,7 @@ func TestDiskFull(t *testing.T) {
 	disk := smallDisk(t, "24m")
 	app := startApplication(t, 3)
 	app.failAtRandom(1, 0)
-	s := newSetup(t, app, filepath.Join(disk, "deliveries.db"))
+	s := newSetup(t, app, "file "+filepath.Join(disk, "deliveries.db"))
 	sender := newProvider(s.hook, "disk", 1, 0)
 	client := &http.Client{Timeout: 20 * time.Second}
 	const stored = 200

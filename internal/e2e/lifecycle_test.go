@@ -117,7 +117,7 @@ func (s *setup) reload(revision int) error {
 	if err != nil {
 		return err
 	}
-	config := s.caddyfile(hook.Port(), admin.Port(), filepath.Join(s.dir, "deliveries.db"), revision)
+	config := s.caddyfile(hook.Port(), admin.Port(), revision)
 	response, err := http.Post(s.admin+"/load", "text/caddyfile", bytes.NewReader([]byte(config)))
 	if err != nil {
 		return err

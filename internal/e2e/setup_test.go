@@ -19,21 +19,23 @@ type setup struct {
 	admin    string // URL of the admin API
 	hook     string // URL that takes webhooks
 	upstream string
+	store    string // as in the config
 }
 
 // newSetup writes the config of a proxy that retries quickly, and starts it.
-// store is the path of its file; empty puts it into the test's directory.
+// store is what follows `store` in it; empty stands for a file in the test's directory.
 func newSetup(t *testing.T, app *application, store string) *setup {
 	t.Helper()
 	port, adminPort := freePort(t), freePort(t)
 	s := &setup{
+		store:    store,
 		dir:      t.TempDir(),
 		admin:    "http://127.0.0.1:" + adminPort,
 		hook:     "http://127.0.0.1:" + port + "/github",
 		upstream: app.address,
 	}
 	if store == "" {
-		store = filepath.Join(s.dir, "deliveries.db")
+		s.store = "file " + filepath.Join(s.dir, "deliveries.db")
 	}
 	s.Process = &caddyproc.Process{
 		Binary:  caddyBinary,
@@ -41,7 +43,7 @@ func newSetup(t *testing.T, app *application, store string) *setup {
 		Address: "127.0.0.1:" + port,
 		Env:     []string{"XDG_DATA_HOME=" + s.dir, "XDG_CONFIG_HOME=" + s.dir},
 	}
-	config := s.caddyfile(port, adminPort, store, 0)
+	config := s.caddyfile(port, adminPort, 0)
 	if err := os.WriteFile(s.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +61,7 @@ func newSetup(t *testing.T, app *application, store string) *setup {
 
 // caddyfile differs in a header that nobody looks at from revision to revision,
 // so that Caddy takes each for a new config.
-func (s *setup) caddyfile(port, adminPort, store string, revision int) string {
+func (s *setup) caddyfile(port, adminPort string, revision int) string {
 	return fmt.Sprintf(`
 {
 	admin 127.0.0.1:%s
@@ -68,7 +70,7 @@ func (s *setup) caddyfile(port, adminPort, store string, revision int) string {
 		level WARN
 	}
 	webhooks {
-		store file %s
+		store %s
 	}
 }
 http://127.0.0.1:%s {
@@ -78,7 +80,7 @@ http://127.0.0.1:%s {
 		require_https off
 		forward %s {
 			name app
-			timeout 5s
+			timeout 2s
 			max_in_flight 64
 			breaker off
 			retry linear {
@@ -89,7 +91,7 @@ http://127.0.0.1:%s {
 		}
 	}
 }
-`, adminPort, store, port, revision, githubSecret, s.upstream)
+`, adminPort, s.store, port, revision, githubSecret, s.upstream)
 }
 
 func freePort(t *testing.T) string {

@@ -1,0 +1,221 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
+)
+
+// leaseTime is how long the proxies of these tests hold a delivery: the timeout
+// of an attempt and forward's margin.
+const leaseTime = 12 * time.Second
+
+// cluster is two proxies that share one Redis, each with a provider of its own.
+type cluster struct {
+	redis   *redistest.Server
+	nodes   [2]*setup
+	senders [2]*provider
+}
+
+func newCluster(t *testing.T, app *application, connections int, pace time.Duration) *cluster {
+	t.Helper()
+	c := &cluster{redis: redistest.Start(t, redistest.AOF...)}
+	for i := range c.nodes {
+		c.nodes[i] = newSetup(t, app, "redis "+c.redis.URL())
+		c.senders[i] = newProvider(c.nodes[i].hook, fmt.Sprint("node", i), connections, pace)
+	}
+	return c
+}
+
+// send has both providers send, and returns how to stop them.
+func (c *cluster) send(t *testing.T) (stop func()) {
+	stopped := make(chan struct{})
+	var group sync.WaitGroup
+	for _, sender := range c.senders {
+		group.Go(func() { sender.sendUntil(t, stopped) })
+	}
+	return func() { close(stopped); group.Wait() }
+}
+
+func (c *cluster) acknowledged() int {
+	return len(c.senders[0].answersCopy()) + len(c.senders[1].answersCopy())
+}
+
+// judge is that of both providers together.
+func (c *cluster) judge(t *testing.T, app *application) verdict {
+	t.Helper()
+	all := newProvider("", "", 0, 0)
+	for _, sender := range c.senders {
+		for id, word := range sender.answersCopy() {
+			all.acked[id] = word
+		}
+		all.unexpected = append(all.unexpected, sender.unexpected...)
+		for why, n := range sender.resent {
+			all.resent[why] += n
+		}
+	}
+	v := judge(t, all, app)
+	t.Logf("acknowledged %d %v, sent again %v; delivered %d, repeated %d, lost %d",
+		len(all.acked), all.answers(), all.resent, v.delivered, len(v.repeats), len(v.lost))
+	return v
+}
+
+// TestRedisFaults kills and pauses two proxies and their Redis, and fills it,
+// again and again under load: nothing acknowledged is lost, and nothing is
+// delivered twice but what was in flight at a fault.
+func TestRedisFaults(t *testing.T) {
+	const seed, wanted = 23, 20_000
+	app := startApplication(t, seed)
+	app.failAtRandom(0.10, 0.03)
+	c := newCluster(t, app, 32, 15*time.Millisecond)
+	stop := c.send(t)
+
+	random := rand.New(rand.NewPCG(seed, 3))
+	faults := []struct {
+		name  string
+		apply func(t *testing.T)
+	}{
+		{"kill -9 of Caddy 1", func(t *testing.T) { c.restartNode(t, 0) }},
+		{"kill -9 of Caddy 2", func(t *testing.T) { c.restartNode(t, 1) }},
+		{"kill -9 of Redis", func(*testing.T) { c.redis.Kill(); pause(random, 100, 600); c.redis.Restart() }},
+		{"pause of Redis", func(*testing.T) { c.redis.Pause(); pause(random, 500, 2500); c.redis.Resume() }},
+		{"pause of Caddy 1", func(t *testing.T) { c.pauseNode(t, 0, time.Second) }},
+		{"Redis full", func(t *testing.T) { c.fillRedis(t, random) }},
+	}
+	var outages []outage
+	counts := make(map[string]int)
+	endure := func(name string, apply func(t *testing.T)) {
+		o := outage{from: time.Now()}
+		apply(t)
+		o.to = time.Now()
+		outages = append(outages, o)
+		counts[name]++
+	}
+	for round := 0; len(outages) < 3*len(faults) || c.acknowledged() < wanted; round++ {
+		if round > 40*len(faults) {
+			t.Fatalf("%d faults, but only %d acknowledged", len(outages), c.acknowledged())
+		}
+		pause(random, 300, 900) // lets it work for a while
+		fault := faults[round%len(faults)]
+		endure(fault.name, fault.apply)
+	}
+	// Long enough for the other one to take over what it held: it must notice.
+	endure("pause of Caddy 2 beyond its leases", func(t *testing.T) { c.pauseNode(t, 1, leaseTime+2*time.Second) })
+	stop()
+	app.failAtRandom(0, 0)
+	c.nodes[0].waitUntilEmpty(t, time.Minute)
+
+	v := c.judge(t, app)
+	v.explainRepeats(t, outages)
+	t.Logf("faults: %v", counts)
+}
+
+// pause waits for a random number of milliseconds.
+func pause(random *rand.Rand, from, to int) {
+	time.Sleep(time.Duration(from+random.IntN(to-from)) * time.Millisecond)
+}
+
+func (c *cluster) restartNode(t *testing.T, i int) {
+	c.nodes[i].Kill()
+	if err := c.nodes[i].Start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *cluster) pauseNode(t *testing.T, i int, how time.Duration) {
+	if err := c.nodes[i].Pause(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(how)
+	if err := c.nodes[i].Resume(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fillRedis leaves it no memory for a while.
+func (c *cluster) fillRedis(t *testing.T, random *rand.Rand) {
+	client := c.redis.Client()
+	if err := client.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	pause(random, 300, 900)
+	if err := client.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRedisTakeover kills a proxy while all that it holds is in flight: the
+// other one delivers it within the time of a lease.
+func TestRedisTakeover(t *testing.T) {
+	app := startApplication(t, 29)
+	c := newCluster(t, app, 1, 0)
+	app.hang()
+	client := &http.Client{Timeout: 10 * time.Second}
+	const held = 40
+	for range held {
+		c.senders[0].sendOne(t.Context(), client)
+	}
+	app.waitUntilHanging(t, held)
+	c.nodes[0].Kill()
+	killed := time.Now()
+	app.stopHanging()
+	for app.takenCount() < held {
+		if time.Since(killed) > leaseTime+5*time.Second {
+			t.Fatalf("%d of %d were taken over within %s", app.takenCount(), held, time.Since(killed))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Logf("%d deliveries of a killed node were taken over within %s; a lease lasts %s", held, time.Since(killed).Round(time.Millisecond), leaseTime)
+	c.judge(t, app)
+}
+
+// TestRedisShares has one proxy take in all events while the other only helps:
+// what does not fit into the first one's slots goes to whoever has some.
+func TestRedisShares(t *testing.T) {
+	app := startApplication(t, 31)
+	app.slow(20 * time.Millisecond)
+	c := newCluster(t, app, 96, 0)
+	stopped := make(chan struct{})
+	time.AfterFunc(4*time.Second, func() { close(stopped) })
+	c.senders[0].sendUntil(t, stopped)
+	c.nodes[1].waitUntilEmpty(t, time.Minute)
+	c.judge(t, app)
+	shares := make(map[string]float64)
+	for _, node := range c.nodes {
+		shares[node.hook] = node.metric(t, "webhook_delivery_attempts_total")
+	}
+	total := shares[c.nodes[0].hook] + shares[c.nodes[1].hook]
+	if helped := shares[c.nodes[1].hook]; helped < total/10 {
+		t.Errorf("the second node made %.0f of %.0f attempts, want a tenth at least", helped, total)
+	}
+	t.Logf("attempts by node: %v", shares)
+}
+
+// metric is the sum of a counter's series.
+func (s *setup) metric(t *testing.T, name string) (sum float64) {
+	t.Helper()
+	response, err := http.Get(s.admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if !strings.HasPrefix(lines.Text(), name+"{") {
+			continue
+		}
+		value, err := strconv.ParseFloat(lines.Text()[strings.LastIndexByte(lines.Text(), ' ')+1:], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += value
+	}
+	return sum
+}

@@ -79,6 +79,7 @@ const (
 	partURLWithoutQuery
 	partPath
 	partPathQuery
+	partQuery
 	partFormSorted
 	partBodyDigest
 	partSecret
@@ -178,7 +179,7 @@ func (t template) signsTimestamp() bool {
 // signsURL reports whether a part of the URL is in the content.
 func (t template) signsURL() bool {
 	return t.uses(partURL, partURLWithPort, partURLWithoutPort, partURLWithoutQuery, partPath, partPathQuery) ||
-		slices.ContainsFunc(t.parts, func(p part) bool { return p.kind == partCanonical && p.canonical.url })
+		slices.ContainsFunc(t.parts, func(p part) bool { return p.kind == partCanonical && p.canonical.url != partLiteral })
 }
 
 // covers reports whether the value at s cannot change without changing the content.

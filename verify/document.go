@@ -32,10 +32,16 @@ func (d *document) json(pointer string) []string {
 	return jsonValues(d.root, pointer)
 }
 
+// value returns what is at pointer in a JSON body.
+func (d *document) value(pointer string) gjson.Result {
+	d.json("") // parses it
+	return at(d.root, pointer)
+}
+
 // form returns the values of a field of a form body, in order.
 func (d *document) form(name string) []string {
 	if !d.request.isForm() {
-		return nil
+		return d.request.multipartValues(name)
 	}
 	return fieldValues(d.request.Body, name)
 }
@@ -84,18 +90,23 @@ func deeperThan(text []byte, max int) bool {
 // one, or nothing. Of repeated member names the last one counts, as with
 // JSON.parse and encoding/json.
 func jsonValues(node gjson.Result, pointer string) []string {
-	for pointer != "" {
-		var token string
-		token, pointer = nextToken(pointer)
-		node = child(node, token)
-	}
-	switch node.Type {
+	switch node = at(node, pointer); node.Type {
 	case gjson.String:
 		return []string{strings.Clone(node.Str)} // not a part of the whole body's copy
 	case gjson.Number:
 		return []string{strings.Clone(node.Raw)}
 	}
 	return nil
+}
+
+// at returns what is at pointer below node.
+func at(node gjson.Result, pointer string) gjson.Result {
+	for pointer != "" {
+		var token string
+		token, pointer = nextToken(pointer)
+		node = child(node, token)
+	}
+	return node
 }
 
 // nextToken splits off the first reference token and undoes its escapes.

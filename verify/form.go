@@ -1,14 +1,19 @@
 package verify
 
 import (
-	"fmt"
-	"net/url"
+	"bytes"
+	"io"
+	"mime"
+	"mime/multipart"
 	"slices"
 	"strings"
 )
 
-// maxFormFields bounds what {form_sorted} sorts.
+// maxFormFields bounds what of a form is looked at.
 const maxFormFields = 1000
+
+// maxMultipartField bounds a field of a multipart form that is taken for a value.
+const maxMultipartField = 256 << 10
 
 // appendFormSorted appends the fields of a form body, sorted by name in byte
 // order, each name followed by its value with nothing between. A field that is
@@ -22,31 +27,47 @@ func appendFormSorted(buf []byte, r *Request) ([]byte, *Error) {
 	if !r.isForm() {
 		return buf, invalidSignature(DetailUnsignedBody, "the body is not a form")
 	}
-	type field struct{ name, value string }
-	var fields []field
-	for pair := range strings.SplitSeq(string(r.Body), "&") {
-		if pair == "" {
-			continue
-		}
-		if len(fields) == maxFormFields {
-			return buf, invalidSignature(DetailMalformedPart, fmt.Sprintf("the form has more than %d fields", maxFormFields))
-		}
-		key, value, _ := strings.Cut(pair, "=")
-		name, err1 := url.QueryUnescape(key)
-		value, err2 := url.QueryUnescape(value)
-		if err1 != nil || err2 != nil {
-			return buf, invalidSignature(DetailMalformedPart, "the form has a bad percent escape")
-		}
-		fields = append(fields, field{name, value})
+	fields, err := parseFields(string(r.Body))
+	if err != nil {
+		return buf, err
 	}
-	slices.SortFunc(fields, func(a, b field) int {
-		if c := strings.Compare(a.name, b.name); c != 0 {
-			return c
-		}
-		return strings.Compare(a.value, b.value)
-	})
+	sortFields(fields)
 	for _, f := range slices.Compact(fields) {
 		buf = append(append(buf, f.name...), f.value...)
 	}
 	return buf, nil
+}
+
+// multipartValues returns the values of a field of a multipart/form-data body,
+// no more than two. Files are not values. A body that does not parse to its end
+// has none: what comes after might be read differently by others.
+func (r *Request) multipartValues(name string) (values []string) {
+	types := r.Header["Content-Type"]
+	const prefix = "multipart/form-data"
+	if len(types) != 1 || len(types[0]) < len(prefix) || !strings.EqualFold(types[0][:len(prefix)], prefix) {
+		return nil
+	}
+	media, parameters, err := mime.ParseMediaType(types[0])
+	if err != nil || media != prefix || parameters["boundary"] == "" {
+		return nil
+	}
+	reader := multipart.NewReader(bytes.NewReader(r.Body), parameters["boundary"])
+	for range maxFormFields {
+		part, err := reader.NextRawPart()
+		if err == io.EOF {
+			return values
+		}
+		if err != nil {
+			return nil
+		}
+		if part.FormName() != name || part.FileName() != "" || len(values) == 2 {
+			continue
+		}
+		value, err := io.ReadAll(io.LimitReader(part, maxMultipartField+1))
+		if err != nil || len(value) > maxMultipartField {
+			return nil
+		}
+		values = append(values, string(value))
+	}
+	return nil
 }

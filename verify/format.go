@@ -37,6 +37,7 @@ type format struct {
 	separator string // empty: the one item is the whole value
 	joiner    string // the separator as written, with the space that may follow
 	ordered   bool   // the first item is the timestamp, by its place alone
+	unbounded bool   // the value is the whole body, which has a bound of its own
 	foldCase  bool   // the prefix is the name of an authentication scheme
 }
 
@@ -140,7 +141,7 @@ func (f *format) hasTimestamp() bool {
 // that do not decode, are passed over, but one signature must remain.
 func (f *format) parse(values []string, in *input) bool {
 	if f.separator == "" {
-		return len(values) == 1 && len(values[0]) <= maxSignatureLength && f.parseWhole(values[0], in)
+		return len(values) == 1 && (f.unbounded || len(values[0]) <= maxSignatureLength) && f.parseWhole(values[0], in)
 	}
 	if f.ordered && len(values) != 1 {
 		return false

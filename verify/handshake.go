@@ -78,6 +78,8 @@ type Handshake struct {
 	Secret Source
 
 	Answer Answer
+
+	confirm func(v *Verifier, r *Request) Answer // does what is asked, and answers
 }
 
 // forbidden answers a handshake whose token is not ours.
@@ -200,6 +202,9 @@ func (h *handshake) knows(d *document) bool {
 }
 
 func (v *Verifier) answer(h *handshake, d *document) (Answer, bool) {
+	if h.confirm != nil {
+		return h.confirm(v, d.request), true
+	}
 	answer, echo := h.Answer, ""
 	if !h.Echo.IsZero() {
 		var ok bool

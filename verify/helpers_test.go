@@ -30,8 +30,12 @@ func sameKey(a, b string) bool {
 			return true
 		}
 	}
-	if x, err := publicKeyFromPEM(a); err == nil {
-		y, err := publicKeyFromPEM(b) // the line of dashes may be spelled differently
+	read := publicKeyFromPEM // the line of dashes may be spelled differently
+	if strings.HasPrefix(a, "{") {
+		read = publicKeyFromText // a JWK may have other members
+	}
+	if x, err := read(a); err == nil {
+		y, err := read(b)
 		return err == nil && x.(interface{ Equal(crypto.PublicKey) bool }).Equal(y)
 	}
 	return false
@@ -80,6 +84,9 @@ func testSettings(p *Provider) settings {
 	set := settings{}
 	for _, s := range p.Settings {
 		set[s.Name] = []string{"value-of-" + s.Name}
+		if len(s.Values) > 0 {
+			set[s.Name] = s.Values[:1]
+		}
 	}
 	return set
 }
@@ -111,8 +118,11 @@ func signableRequest(v *Verifier, body string) *Request {
 			put(part.source, "value")
 		}
 	}
-	if s.contents[0].uses(partFormSorted) {
+	if types := v.provider.ContentTypes; len(types) > 0 && types[0] == mediaForm || s.contents[0].uses(partFormSorted) {
 		r.Header.Set("Content-Type", mediaForm)
+	}
+	for _, b := range s.binds {
+		put(b.source, s.settings[b.setting][0])
 	}
 	if s.Timestamp.From == FromJSON || s.Timestamp.From == FromForm {
 		put(s.Timestamp.Source, s.Timestamp.Format(testTime))

@@ -96,17 +96,17 @@ func certificateOf(domain string) func([]byte, time.Time) (keySet, error) {
 	}
 }
 
-// pemAt returns a parser of a PEM public key inside JSON.
-func pemAt(pointer string) func([]byte, time.Time) (keySet, error) {
-	return func(text []byte, _ time.Time) (keySet, error) {
+// pemAt returns a parser of a PEM public key inside JSON, which has that id.
+func pemAt(pointer, id string) func([]byte) (keySet, error) {
+	return func(text []byte) (keySet, error) {
 		values := jsonValues(parseJSON(text), pointer)
 		if len(values) != 1 {
 			return nil, errNoKeys
 		}
-		key, err := publicKeyFromPEM(values[0])
+		key, err := publicKeyFromPEM(unfoldPEM(values[0]))
 		if err != nil {
 			return nil, err
 		}
-		return keySet{"": key}, nil
+		return keySet{id: key}, nil
 	}
 }

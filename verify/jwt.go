@@ -17,24 +17,28 @@ import (
 // what it is good for. Which algorithm it is signed with says the scheme, never
 // the token: one whose header names another is refused.
 type jwt struct {
-	alg      string  // as the token's header names the scheme's algorithm
-	claims   []claim // that must be right
-	issued   string  // the claim that tells the age: "iat" or "nbf"; empty: none does
-	lifetime time.Duration
+	alg     string  // as the token's header names the scheme's algorithm
+	claims  []claim // that must be right
+	issued  string  // the claim that tells the age: "iat" or "nbf"; empty: none does
+	expires bool    // it must have exp
+	body    bool    // it is the body, which needs no digest then
+
+	lifetime time.Duration // of those that we make; 0: usualLifetime
 }
 
 // claimKind is what a claim must be.
 type claimKind int
 
 const (
-	claimIs         claimKind = iota // one of the values
-	claimSetting                     // one of the values of the setting
-	claimTrue                        // true
-	claimBodyHex                     // SHA-256 of the body, in hex
-	claimBodyBase64                  // in base64, of either alphabet, padded or not
-	claimURL                         // the URL
-	claimURLHex                      // SHA-256 of the URL, in hex
-	claimID                          // an id of the webhook, of any value
+	claimIs            claimKind = iota // one of the values
+	claimSetting                        // one of the values of the setting
+	claimTrue                           // true
+	claimBodyHex                        // SHA-256 of the body, in hex
+	claimBodyBase64                     // in base64, of either alphabet, padded or not
+	claimBodyBase64URL                  // the same; we make it in base64url
+	claimURL                            // the URL
+	claimURLHex                         // SHA-256 of the URL, in hex
+	claimID                             // an id of the webhook, of any value
 )
 
 type claim struct {
@@ -126,7 +130,7 @@ func (j *jwt) checkTimes(claims gjson.Result, now time.Time, tolerance time.Dura
 	times := map[string]time.Time{}
 	for _, name := range []string{"exp", "nbf", j.issued} {
 		value := child(claims, name)
-		if name == "" || !value.Exists() && name != j.issued {
+		if name == "" || !value.Exists() && name != j.issued && !(name == "exp" && j.expires) {
 			continue
 		}
 		at, ok := numericDate(value)
@@ -164,7 +168,7 @@ func numericDate(value gjson.Result) (time.Time, bool) {
 func (c claim) holds(claims gjson.Result, set settings, r *Request) bool {
 	value := child(claims, c.name)
 	if !value.Exists() {
-		return c.optional && (len(r.Body) == 0 || c.kind != claimBodyHex && c.kind != claimBodyBase64)
+		return c.optional && (len(r.Body) == 0 || c.detail() != DetailBodyDigestMismatch)
 	}
 	switch c.kind {
 	case claimIs:
@@ -175,7 +179,7 @@ func (c claim) holds(claims gjson.Result, set settings, r *Request) bool {
 		return value.Type == gjson.True
 	case claimBodyHex:
 		return equalHex(value.Str, r.Body)
-	case claimBodyBase64:
+	case claimBodyBase64, claimBodyBase64URL:
 		return equalBase64(value.Str, r.Body)
 	case claimURL:
 		return slices.Contains(r.urls(), value.Str)
@@ -189,7 +193,7 @@ func (c claim) holds(claims gjson.Result, set settings, r *Request) bool {
 // detail tells a webhook for somebody else from one that was changed.
 func (c claim) detail() string {
 	switch c.kind {
-	case claimBodyHex, claimBodyBase64:
+	case claimBodyHex, claimBodyBase64, claimBodyBase64URL:
 		return DetailBodyDigestMismatch
 	case claimIs, claimSetting, claimTrue, claimURL, claimURLHex:
 		return DetailOtherRecipient
@@ -230,7 +234,9 @@ func (j *jwt) signs(kinds ...claimKind) bool {
 	return slices.ContainsFunc(j.claims, func(c claim) bool { return slices.Contains(kinds, c.kind) })
 }
 
-func (j *jwt) signsBody() bool { return j.signs(claimBodyHex, claimBodyBase64) }
-func (j *jwt) signsURL() bool  { return j.signs(claimURL, claimURLHex) }
+func (j *jwt) signsBody() bool {
+	return j.body || j.signs(claimBodyHex, claimBodyBase64, claimBodyBase64URL)
+}
+func (j *jwt) signsURL() bool { return j.signs(claimURL, claimURLHex) }
 
 func seconds(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }

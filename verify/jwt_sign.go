@@ -67,7 +67,7 @@ func (j *jwt) sign(s *scheme, r *Request, at time.Time, newID func() string) err
 			claims.set(c.name, raw)
 		}
 	}
-	if fresh {
+	if fresh || j.issued == "" {
 		j.addTimes(&claims, at)
 	}
 	header := members{{"alg", quote(j.alg)}, {"typ", `"JWT"`}}
@@ -88,11 +88,12 @@ func (j *jwt) addTimes(claims *members, at time.Time) {
 	if lifetime == 0 {
 		lifetime = usualLifetime
 	}
-	if j.issued == "" {
-		return
+	if j.issued != "" {
+		claims.set(j.issued, seconds(at))
 	}
-	claims.set(j.issued, seconds(at))
-	claims.set("exp", seconds(at.Add(lifetime)))
+	if j.expires || j.issued != "" {
+		claims.set("exp", seconds(at.Add(lifetime)))
+	}
 }
 
 // renewed returns the claims with their times moved, so that issued is at.
@@ -119,6 +120,8 @@ func (c claim) make(set settings, r *Request, newID func() string, fresh bool) (
 		return quote(hex.EncodeToString(body[:])), !c.optional || len(r.Body) > 0
 	case claimBodyBase64:
 		return quote(base64.StdEncoding.EncodeToString(body[:])), true
+	case claimBodyBase64URL:
+		return quote(base64.URLEncoding.EncodeToString(body[:])), true
 	}
 	if !fresh {
 		return "", false

@@ -119,7 +119,7 @@ func (s *scheme) parsePublicKey(text string) (*publicKey, error) {
 	var k crypto.PublicKey
 	var err error
 	if strings.HasPrefix(text, pemStart) {
-		k, err = publicKeyFromPEM(text)
+		k, err = publicKeyFromPEM(unfoldPEM(text))
 	} else {
 		k, err = publicKeyFromText(strings.TrimPrefix(text, s.KeyPrefix))
 	}

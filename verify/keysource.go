@@ -19,6 +19,8 @@ const (
 	maxFetched     = 256 << 10        // bytes of one answer
 	maxFetches     = 4                // under way at once
 	maxSources     = 64               // addresses that are remembered
+	maxCredit      = 20               // fetches in a burst
+	creditPause    = 3 * time.Second  // until there may be one more
 	minKeyAge      = 5 * time.Minute  // a key is not fetched again before, whatever Cache-Control says
 	maxKeyAge      = 24 * time.Hour   // nor later
 	usualKeyAge    = time.Hour        // where Cache-Control says nothing
@@ -27,6 +29,8 @@ const (
 	failurePause   = 10 * time.Second // after a fetch that failed
 	errClosedFetch = "the endpoint is being closed"
 )
+
+var errTooManyFetches = errors.New("too many keys are being fetched")
 
 // errUnknownKey says that the source has keys, but not that one.
 var errUnknownKey = errors.New("the provider has no key of that id")
@@ -37,6 +41,8 @@ type fetch struct {
 	url    string
 	header http.Header // of the request
 	body   string      // if not empty, it is a POST
+	one    bool        // the address names one key, so "not found" says that there is none
+	token  *fetch      // gets an OAuth 2.0 access token for it; nil: none is needed
 	parse  func(text []byte, now time.Time) (keySet, error)
 }
 
@@ -51,6 +57,8 @@ type keySource struct {
 	slots  chan struct{}
 
 	mu      sync.Mutex
+	credit  int                  // fetches that may start at once
+	counted time.Time            // when credit was last added to
 	entries map[string]*keyEntry // by address and body
 	closed  bool
 }
@@ -70,7 +78,7 @@ func newKeySource(transport http.RoundTripper, now func() time.Time) *keySource 
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	k := &keySource{now: now, slots: make(chan struct{}, maxFetches), entries: make(map[string]*keyEntry)}
+	k := &keySource{now: now, slots: make(chan struct{}, maxFetches), credit: maxCredit, counted: now(), entries: make(map[string]*keyEntry)}
 	k.client = &http.Client{
 		Transport: transport,
 		Timeout:   fetchTime,
@@ -186,10 +194,14 @@ func (k *keySource) start(f *fetch, e *keyEntry) {
 		e.failure = errors.New(errClosedFetch)
 		return
 	}
+	if !k.takeCredit() {
+		e.failure = errTooManyFetches
+		return
+	}
 	select {
 	case k.slots <- struct{}{}:
 	default:
-		e.failure = errors.New("too many keys are being fetched")
+		e.failure = errTooManyFetches
 		return
 	}
 	flight := make(chan struct{})
@@ -208,8 +220,31 @@ func (k *keySource) start(f *fetch, e *keyEntry) {
 	})
 }
 
+// takeCredit slows down what senders can make us fetch by asking for ever other keys.
+func (k *keySource) takeCredit() bool {
+	now := k.now()
+	if elapsed := now.Sub(k.counted); elapsed >= creditPause || k.counted.IsZero() {
+		k.credit = min(maxCredit, k.credit+int(min(elapsed/creditPause, maxCredit)))
+		k.counted = now
+	}
+	if k.credit == 0 {
+		return false
+	}
+	k.credit--
+	return true
+}
+
 // fetch gets and reads keys, and says how long they are good.
 func (k *keySource) fetch(f *fetch) (keySet, time.Duration, error) {
+	if f.token != nil {
+		text, _, err := k.get(f.token)
+		if err != nil {
+			return nil, 0, err
+		}
+		f = &fetch{url: f.url, body: f.body, one: f.one, parse: f.parse, header: http.Header{
+			"Authorization": {"Bearer " + child(parseJSON(text), "access_token").Str},
+		}}
+	}
 	text, header, err := k.get(f)
 	if err != nil {
 		return nil, 0, err
@@ -219,6 +254,27 @@ func (k *keySource) fetch(f *fetch) (keySet, time.Duration, error) {
 		return nil, 0, fmt.Errorf("fetching %s: %w", f.url, err)
 	}
 	return keys, keyAge(header.Get("Cache-Control")), nil
+}
+
+// visit gets an address for what that does, and does not mind what comes back.
+func (k *keySource) visit(ctx context.Context, address string) error {
+	done := make(chan error, 1)
+	k.mu.Lock()
+	if k.closed {
+		k.mu.Unlock()
+		return errors.New(errClosedFetch)
+	}
+	k.group.Go(func() {
+		_, _, err := k.get(&fetch{url: address})
+		done <- err
+	})
+	k.mu.Unlock()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (k *keySource) get(f *fetch) ([]byte, http.Header, error) {
@@ -241,6 +297,9 @@ func (k *keySource) get(f *fetch) ([]byte, http.Header, error) {
 		return nil, nil, fmt.Errorf("fetching keys: %w", err)
 	}
 	defer response.Body.Close()
+	if missing := response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusBadRequest; missing && f.one {
+		return nil, nil, errUnknownKey
+	}
 	if response.StatusCode != http.StatusOK {
 		return nil, nil, fmt.Errorf("fetching %s: answered %d", f.url, response.StatusCode)
 	}

@@ -90,6 +90,8 @@ type Scheme struct {
 	special   special     // instead of a signature over the content
 	canonical []canonical // instead of Content and Alternatives
 	locate    keyLocation // public keys are fetched, unless they are configured
+	needs     []string    // settings without which they cannot be fetched
+	reads     []Source    // what locate looks at
 	binds     []binding   // what must be ours
 }
 
@@ -139,6 +141,9 @@ func (c *scheme) compileSignature() error {
 	if c.Signature.IsZero() {
 		return errors.New("signature is missing: say where it is, as in: signature header X-Signature")
 	}
+	if c.special != nil && c.Signature.From == fromBody {
+		return nil
+	}
 	if err := c.Signature.Validate(); err != nil {
 		return fmt.Errorf("signature: %w", err)
 	}
@@ -164,6 +169,7 @@ func (c *scheme) compileFormat() error {
 		return err
 	}
 	c.format.foldCase = c.algorithm.kind == kindCredential || c.Signature == header("Authorization") // RFC 9110, section 11.1
+	c.format.unbounded = c.Signature.From == fromBody
 	switch plain := c.format.encoding == encodedPlain; {
 	case c.special != nil:
 	case plain && c.Algorithm != algorithmToken:

@@ -31,7 +31,7 @@ func TestOfficialLibraries(t *testing.T) {
 			t.Errorf("the libraries know %s, the table does not", provider)
 			continue
 		}
-		v, err := p.NewVerifier(Options{Secrets: []string{trial.Sign}})
+		v, err := p.NewVerifier(Options{Secrets: []string{trial.Sign}, Settings: trial.Settings})
 		if err != nil {
 			t.Fatalf("%s: %v", provider, err)
 		}
@@ -75,6 +75,7 @@ type libraries struct {
 // trial is how a provider's library is tried; categories in lib.mjs documents it.
 type trial struct {
 	Sign, Check string
+	Settings    map[string][]string
 	Bodies      []string
 }
 

@@ -14,6 +14,8 @@ type Setting struct {
 	Required bool   // an endpoint without it is refused
 	Several  bool   // more than one value may be given; any of them will do
 	Secret   bool   // not to be shown
+
+	Values []string // what it may be; empty: anything
 }
 
 // settings are the values of an endpoint, by name.
@@ -38,6 +40,9 @@ func (p *Provider) checkSettings(given map[string][]string) (settings, error) {
 		for _, value := range values {
 			if err := checkText(value); err != nil {
 				return nil, fmt.Errorf("option %s %w", s.Name, err)
+			}
+			if len(s.Values) > 0 && !slices.Contains(s.Values, value) {
+				return nil, fmt.Errorf("option %s: want one of %s", s.Name, strings.Join(s.Values, ", "))
 			}
 		}
 	}

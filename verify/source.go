@@ -15,13 +15,16 @@ const (
 	FromQuery    = "query"     // Name: a parameter of the URL's query
 	FromForm     = "form"      // Name: a field of a form body
 	FromFormJSON = "form_json" // Name: a field of a form body, a space, and a pointer into its JSON
+
+	fromBody = "body" // the whole body; in rows of the table only
 )
 
 // Source names where a value of a webhook is. The zero Source is "nowhere".
 type Source struct {
 	// Where to look: "header"; "json" for a body that is JSON; "query" for the URL's
 	// query; "form" for a body whose Content-Type is
-	// application/x-www-form-urlencoded; "form_json" for JSON inside a field of such a body.
+	// application/x-www-form-urlencoded or multipart/form-data; "form_json" for JSON inside a
+	// field of such a body.
 	From string `json:"from,omitempty"`
 
 	// What to take: the name of the header, parameter or field. For "json" an
@@ -91,7 +94,7 @@ func (s Source) validatePointer(pointer string) error {
 
 // inBody reports whether s is a part of the body.
 func (s Source) inBody() bool {
-	return s.From == FromJSON || s.From == FromForm || s.From == FromFormJSON
+	return s.From == fromBody || s.From == FromJSON || s.From == FromForm || s.From == FromFormJSON
 }
 
 // Extract returns the value that s names. A value that is missing, empty, or
@@ -124,6 +127,8 @@ func (s Source) lookup(d *document) []string {
 		return d.form(s.Name)
 	case FromJSON:
 		return d.json(s.Name)
+	case fromBody:
+		return []string{string(d.request.Body)}
 	case FromFormJSON:
 		field, pointer, _ := strings.Cut(s.Name, " ")
 		values := d.form(field)

@@ -31,13 +31,13 @@ type canonical struct {
 	prepare func(r *Request) // sets what has to be there before r is signed; nil: nothing
 	reads   []Source         // what it looks at besides URL and body
 	time    bool             // the timestamp is part of it
-	url     bool             // the URL is part of it
+	url     partKind         // which part of the URL is part of it; partLiteral: none
 	body    bool             // the whole body is part of it
 }
 
 // keyLocation says where the key of a webhook is fetched: the address, and the
 // key's id there. It refuses addresses that are not the provider's.
-type keyLocation func(in *input) (*fetch, string, *Error)
+type keyLocation func(in *input, set settings) (*fetch, string, *Error)
 
 // fetchedKey is a public key that the provider publishes.
 type fetchedKey struct {
@@ -46,7 +46,7 @@ type fetchedKey struct {
 }
 
 func (k *fetchedKey) matches(content template, in *input) (bool, *Error) {
-	location, id, refused := k.scheme.locate(in)
+	location, id, refused := k.scheme.locate(in, k.scheme.settings)
 	if refused != nil {
 		return false, refused
 	}
@@ -91,6 +91,9 @@ type binding struct {
 // checkBindings is for webhooks whose signature was found right.
 func (s *scheme) checkBindings(d *document) *Error {
 	for _, b := range s.binds {
+		if len(s.settings[b.setting]) == 0 {
+			continue // it may be left out
+		}
 		value, _ := b.source.extract(d)
 		if !s.settings.has(b.setting, value) {
 			return invalidSignature(DetailOtherRecipient, fmt.Sprintf("%s is not option %s", b.source, b.setting))

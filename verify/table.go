@@ -9,8 +9,9 @@ import (
 
 // The media types that providers send.
 const (
-	mediaJSON = "application/json"
-	mediaForm = "application/x-www-form-urlencoded"
+	mediaJSON      = "application/json"
+	mediaMultipart = "multipart/form-data"
+	mediaForm      = "application/x-www-form-urlencoded"
 )
 
 // table is all that is known of the providers, sorted by name. A new one is a
@@ -19,21 +20,33 @@ var table = sorted(
 	category("Standards", standardProviders),
 	category("Payments", paymentProviders),
 	category("Payments", billingProviders),
+	category("Payments", specialPaymentProviders),
 	category("Banking, accounting and crypto", financeProviders),
 	category("Banking, accounting and crypto", cryptoProviders),
+	category("Banking, accounting and crypto", specialFinanceProviders),
 	category("Commerce", commerceProviders),
+	category("Commerce", specialCommerceProviders),
 	category("Code hosting and delivery", codeProviders),
 	category("Code hosting and delivery", deliveryProviders),
+	category("Code hosting and delivery", specialCodeProviders),
 	category("Cloud, monitoring and AI", cloudProviders),
 	category("Cloud, monitoring and AI", aiProviders),
+	category("Cloud, monitoring and AI", specialCloudProviders),
 	category("Project management", projectProviders),
+	category("Project management", specialProjectProviders),
 	category("Chat, social and video", chatProviders),
 	category("Chat, social and video", chatMediaProviders),
+	category("Chat, social and video", specialChatProviders),
 	category("Telephony and messaging", telephonyProviders),
+	category("Telephony and messaging", specialTelephonyProviders),
 	category("Email", emailProviders),
+	category("Email", specialEmailProviders),
 	category("CRM, support and marketing", crmProviders),
+	category("CRM, support and marketing", specialCRMProviders),
 	category("Forms, scheduling and documents", documentProviders),
+	category("Forms, scheduling and documents", specialDocumentProviders),
 	category("Content and media", contentProviders),
+	category("Content and media", specialContentProviders),
 	category("Identity", identityProviders),
 	category("Hiring and people", peopleProviders),
 )

@@ -27,7 +27,8 @@ type vector struct {
 	Secrets      []string                   `json:"secrets"`
 	PublicKeys   []string                   `json:"public_keys"`
 	Settings     map[string][]string        `json:"settings"`
-	Now          int64                      `json:"now"` // Unix seconds; the signed time, where there is one
+	Fetched      map[string]string          `json:"fetched"` // what is found at the addresses of keys
+	Now          int64                      `json:"now"`     // Unix seconds; the signed time, where there is one
 	EventID      string                     `json:"event_id"`
 	EventType    string                     `json:"event_type"`
 	SecretIndex  int                        `json:"secret_index"`
@@ -35,8 +36,10 @@ type vector struct {
 	Sign         bool                       `json:"sign"`          // Sign makes the same signature
 	Several      bool                       `json:"several"`       // there are items that do not matter
 	BodyUnsigned bool                       `json:"body_unsigned"` // the signature does not cover the body
+	URLUnsigned  bool                       `json:"url_unsigned"`  // nor the URL, although others of the scheme do
 
 	provider *Provider
+	keys     *keyServer
 }
 
 func (x *vector) now() time.Time { return time.Unix(x.Now, 0) }
@@ -47,11 +50,16 @@ func (x *vector) verifier(t testing.TB) *Verifier {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(v.Close)
 	return v
 }
 
 func (x *vector) options() Options {
-	return Options{Secrets: slices.Clone(x.Secrets), PublicKeys: slices.Clone(x.PublicKeys), Settings: x.Settings, Now: x.now}
+	o := Options{Secrets: slices.Clone(x.Secrets), PublicKeys: slices.Clone(x.PublicKeys), Settings: x.Settings, Now: x.now}
+	if x.keys != nil {
+		o.Transport = x.keys.transport
+	}
+	return o
 }
 
 func (x *vector) request(t testing.TB) *Request {
@@ -124,7 +132,12 @@ func eachVector(t *testing.T, test func(t *testing.T, x *vector)) {
 	for _, file := range files {
 		t.Run(file, func(t *testing.T) {
 			for _, x := range loadVectors(t, file) {
-				t.Run(x.Name, func(t *testing.T) { test(t, x) })
+				t.Run(x.Name, func(t *testing.T) {
+					if x.Fetched != nil {
+						x.keys = newKeyServer(t, x.Fetched)
+					}
+					test(t, x)
+				})
 			}
 		})
 	}
@@ -251,7 +264,9 @@ func TestVectorsAtTheEdgesOfTolerance(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if c.want != "" {
+				if c.want != "" && x.Fetched != nil {
+					refused(t, v, x.request(t), "the clock at "+c.now.String(), c.want, KeyUnavailable) // a certificate is not for ever
+				} else if c.want != "" {
 					refused(t, v, x.request(t), "the clock at "+c.now.String(), c.want)
 				} else if _, err := v.Verify(x.request(t)); err != nil {
 					t.Errorf("at %s: %v", c.now, err)

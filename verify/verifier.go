@@ -116,23 +116,33 @@ func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
 			return nil, err
 		}
 	}
-	v.armFetched(schemes, o)
+	if err := v.armFetched(schemes, o); err != nil {
+		return nil, err
+	}
 	v.schemes = slices.DeleteFunc(schemes, func(s *scheme) bool { return len(s.keys) == 0 })
 	return v, nil
 }
 
 // armFetched gives the schemes whose keys are published, and not configured, a
 // source of them.
-func (v *Verifier) armFetched(schemes []*scheme, o Options) {
+func (v *Verifier) armFetched(schemes []*scheme, o Options) error {
 	for _, s := range schemes {
-		if s.locate == nil || len(s.keys) > 0 {
+		if s.locate == nil {
 			continue
+		}
+		for _, name := range s.needs {
+			if len(s.keys) == 0 && len(s.settings[name]) == 0 {
+				return fmt.Errorf("option %s is missing: the provider's keys are fetched with it (or give them as public_key)", name)
+			}
 		}
 		if v.fetched == nil {
 			v.fetched = newKeySource(o.Transport, v.now)
 		}
-		s.keys = append(s.keys, armedKey{&fetchedKey{s, v.fetched}, 0})
+		if len(s.keys) == 0 {
+			s.keys = append(s.keys, armedKey{&fetchedKey{s, v.fetched}, 0})
+		}
 	}
+	return nil
 }
 
 // Close ends what is being fetched, and waits for it. A Verifier that is closed
@@ -166,7 +176,7 @@ func (v *Verifier) Parameters() []string { return slices.Clone(v.parameters) }
 // names lists the headers and query parameters that the schemes read, each once.
 func names(schemes []*scheme) (headers, parameters []string) {
 	for _, s := range schemes {
-		for _, source := range s.reads() {
+		for _, source := range s.looksAt() {
 			switch name := http.CanonicalHeaderKey(source.Name); {
 			case source.From == FromHeader && !slices.Contains(headers, name):
 				headers = append(headers, name)
@@ -178,9 +188,9 @@ func names(schemes []*scheme) (headers, parameters []string) {
 	return headers, parameters
 }
 
-// reads lists where the scheme looks to verify a webhook, besides URL and body.
-func (s *scheme) reads() []Source {
-	sources := []Source{s.Signature, s.Timestamp.Source, s.BodyDigest}
+// looksAt lists where the scheme looks to verify a webhook, besides URL and body.
+func (s *scheme) looksAt() []Source {
+	sources := append([]Source{s.Signature, s.Timestamp.Source, s.BodyDigest}, s.reads...)
 	if s.signsID {
 		sources = append(sources, s.ID)
 	}
@@ -253,7 +263,11 @@ func (v *Verifier) verify(s *scheme, in *input, signatures []string) (Result, *E
 		return Result{}, invalidSignature(DetailMalformedSignature, s.Signature.String())
 	}
 	if s.special != nil {
-		return s.special.verify(v, s, in)
+		result, err := s.special.verify(v, s, in)
+		if err == nil {
+			err = s.checkBindings(d)
+		}
+		return result, err
 	}
 	at, err := s.readTimestamp(in, d)
 	if err != nil {

@@ -75,7 +75,7 @@ export function write(provider, evidence, vectors) {
 //   make      async () => ({ <provider>: { evidence, vectors } })
 //   accepts   { <provider>: (hook) => … }, for the libraries that can verify (see sdks.mjs)
 //   trials    { <provider>: { sign, check, bodies } } for TestOfficialLibraries, where the usual
-//             does not do: the secret that our side signs with (default: a whsec_…), the one that
+//             does not do: the secret and `settings` that our side signs with (default: a whsec_…), the secret that
 //             the library checks with (default: the same), and which of the bodies "JSON",
 //             "form", "empty" and "large" the library can take (default: all)
 export async function categories() {

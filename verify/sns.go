@@ -1,0 +1,115 @@
+package verify
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Amazon SNS signs fields of its JSON, a line for the name and one for the value,
+// with a certificate that is published by SNS itself:
+// https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message-verify-message-signature.html
+var snsMessage = []canonical{{write: writeSNS}}
+
+var (
+	snsType        = jsonAt("/Type")
+	snsCertificate = jsonAt("/SigningCertURL")
+)
+
+const snsSubscription = "SubscriptionConfirmation"
+
+// snsFields are the signed fields of each type, in order. Subject may be missing.
+var snsFields = map[string][]string{
+	"Notification":            {"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"},
+	snsSubscription:           {"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"},
+	"UnsubscribeConfirmation": {"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"},
+}
+
+func writeSNS(buf []byte, in *input) ([]byte, *Error) {
+	kind, _ := snsType.extract(&in.document)
+	fields := snsFields[kind]
+	if fields == nil {
+		return buf, invalidSignature(DetailMalformedPart, snsType.String())
+	}
+	for _, name := range fields {
+		values := in.document.json("/" + name)
+		if len(values) == 0 && name == "Subject" {
+			continue
+		}
+		if len(values) == 0 {
+			return buf, invalidSignature(DetailMissingPart, "json /"+name)
+		}
+		// A line break in one of the short fields could pass for the next field.
+		if name != "Message" && strings.ContainsAny(values[0], "\r\n") {
+			return buf, invalidSignature(DetailMalformedPart, "json /"+name)
+		}
+		buf = append(append(append(append(buf, name...), '\n'), values[0]...), '\n')
+	}
+	return buf, nil
+}
+
+// snsHost and snsPath are where SNS publishes its certificates, in the regions of
+// the partitions aws and aws-cn.
+var (
+	snsHost = regexp.MustCompile(`\Asns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?\z`)
+	snsPath = regexp.MustCompile(`\A/SimpleNotificationService-[A-Za-z0-9]{1,64}\.pem\z`)
+)
+
+var parseSNSCertificate = certificateOf("amazonaws.com")
+
+func locateSNS(in *input, _ settings) (*fetch, string, *Error) {
+	text, _ := snsCertificate.extract(&in.document)
+	u, ok := plainHTTPS(text)
+	if !ok || !snsHost.MatchString(u.Host) || !snsPath.MatchString(u.Path) || u.RawQuery != "" {
+		return nil, "", invalidSignature(DetailForeignKeyAddress, snsCertificate.String())
+	}
+	return &fetch{url: text, one: true, parse: parseSNSCertificate}, "", nil
+}
+
+// plainHTTPS parses an https address without user, port, fragment or anything that
+// two readers could understand differently.
+func plainHTTPS(text string) (*url.URL, bool) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" || u.Opaque != "" {
+		return nil, false
+	}
+	if strings.ContainsAny(text, "\\#@ \t\r\n") || u.String() != text || u.RawPath != "" {
+		return nil, false
+	}
+	return u, true
+}
+
+// confirmSNS says yes to a subscription, as the verified request r asks: without
+// that no notification comes. It is done before r is answered, so that SNS asks
+// again if it fails.
+func confirmSNS(v *Verifier, r *Request) Answer {
+	address, _ := jsonAt("/SubscribeURL").Extract(r)
+	u, ok := plainHTTPS(address)
+	if !ok || !snsHost.MatchString(u.Host) || u.Path != "/" || u.Query().Get("Action") != "ConfirmSubscription" {
+		return Answer{Status: http.StatusForbidden, ContentType: "text/plain", Body: "SubscribeURL is not of SNS\n"}
+	}
+	if err := v.fetched.visit(r.context(), address); err != nil {
+		return Answer{Status: http.StatusServiceUnavailable, ContentType: "text/plain", Body: "the subscription could not be confirmed\n"}
+	}
+	return Answer{Status: http.StatusOK}
+}
+
+// paypalCertificate is where PayPal says that its certificate is.
+var paypalCertificate = header("Paypal-Cert-Url")
+
+var (
+	paypalHost = regexp.MustCompile(`\Aapi(-m)?(\.sandbox)?\.paypal\.com\z`)
+	paypalPath = regexp.MustCompile(`\A/v1/notifications/certs/[A-Za-z0-9_-]{1,128}\z`)
+)
+
+var parsePayPalCertificate = certificateOf("paypal.com")
+
+func locatePayPal(in *input, _ settings) (*fetch, string, *Error) {
+	text, _ := paypalCertificate.extract(&in.document)
+	u, ok := plainHTTPS(text)
+	if !ok || !paypalHost.MatchString(u.Host) || !paypalPath.MatchString(u.Path) || u.RawQuery != "" {
+		return nil, "", invalidSignature(DetailForeignKeyAddress, paypalCertificate.String())
+	}
+	return &fetch{url: text, one: true, parse: parsePayPalCertificate}, "", nil
+}

@@ -1,0 +1,146 @@
+package verify
+
+import (
+	"net/http"
+	"time"
+)
+
+var specialCodeProviders = []*Provider{
+	{
+		Name:     "netlify",
+		Title:    "Netlify",
+		Docs:     "https://docs.netlify.com/deploy/deploy-notifications/#payload-signature",
+		Setup:    "The JWS secret token of the notification: Project configuration, Notifications, Deploy notifications, HTTP POST request.",
+		Notes:    "No time is signed. The body is the state of a deploy, and has no id of the event.",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("X-Webhook-Signature"),
+			special: &jwt{alg: "HS256", claims: []claim{
+				{name: "iss", kind: claimIs, values: []string{"netlify"}},
+				{name: "sha256", kind: claimBodyHex},
+			}},
+		}},
+		EventType:    []Source{header("X-Netlify-Event")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "travis-ci",
+		Title:    "Travis CI",
+		Docs:     "https://docs.travis-ci.com/user/notifications/#verifying-webhook-requests",
+		Setup:    "Add the endpoint under notifications: webhooks: in .travis.yml. There is no secret; Travis CI's public key is fetched (from api.travis-ci.com; for another installation give its key as public_key).",
+		Notes:    "The key is the same for all of Travis CI's users: have the application look at the payload's repository. Of the form only the field payload is signed, with SHA-1 and without a time.",
+		Evidence: ByHand,
+		Schemes: []Scheme{{
+			Algorithm: "rsa-sha1",
+			Signature: header("Signature"),
+			Content:   "{form.payload}",
+			locate:    pemInJSON("https://api.travis-ci.com/config", "/config/notifications/webhook/public_key"),
+		}},
+		EventType:    []Source{{FromFormJSON, "payload /type"}},
+		ContentTypes: []string{mediaForm},
+		Methods:      post,
+	},
+}
+
+var specialCloudProviders = []*Provider{
+	// A notification's time is that of its publishing, and the same when it is sent
+	// again hours later: it is signed, but not checked. The id tells repeats.
+	{
+		Name:     "aws-sns",
+		Title:    "Amazon SNS",
+		Docs:     "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
+		Setup:    "The topic's ARN as option topic_arn; subscribe the endpoint to it with protocol HTTPS, without raw message delivery. The proxy confirms the subscription. There is no secret; the certificate is fetched from SNS.",
+		Deadline: 15 * time.Second,
+		Retries:  "by the delivery policy; by default 50 times over an hour",
+		Notes:    "The signed time is not checked: it stays the same in retries. Give the topic SignatureVersion 2, which is SHA-256. With raw message delivery there is no signature.",
+		Evidence: FromSDK,
+		Settings: []Setting{{Name: "topic_arn", Required: true, Several: true,
+			Doc: "The ARN of the topic; without it anybody's topic would do."}},
+		Schemes:      []Scheme{snsScheme(algorithmRSA), snsScheme("rsa-sha1")},
+		EventID:      []Source{jsonAt("/MessageId")},
+		EventType:    []Source{jsonAt("/Type")},
+		ContentTypes: []string{"text/plain", mediaJSON},
+		Methods:      post,
+		Handshakes:   []Handshake{{Signed: true, When: snsType, Equals: snsSubscription, Answer: Answer{Status: http.StatusOK}, confirm: confirmSNS}},
+	},
+	// Pub/Sub uses one token for many pushes, for up to an hour.
+	{
+		Name:     "google-pubsub",
+		Title:    "Google Cloud Pub/Sub (push)",
+		Docs:     "https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions",
+		Setup:    "A push subscription with authentication: its audience as option audience (by default the URL of the endpoint) and its service account as option service_account. There is no secret; Google's keys are fetched.",
+		Retries:  "until the message expires, with backoff",
+		Notes:    "The token says who sends to whom, for up to an hour; the body is not signed. Gmail and Google Play send their notifications this way, too.",
+		Evidence: ByHand,
+		Settings: []Setting{
+			{Name: "audience", Required: true, Several: true, Doc: "The audience of the push subscription; the URL of the endpoint, if you gave none there."},
+			{Name: "service_account", Required: true, Several: true, Doc: "The e-mail address of the service account of the push subscription."},
+		},
+		Schemes: []Scheme{{
+			Algorithm: algorithmRSA,
+			Signature: header("Authorization"),
+			Format:    "Bearer {token}",
+			special: &jwt{alg: "RS256", expires: true, claims: []claim{
+				{name: "iss", kind: claimIs, values: []string{"https://accounts.google.com", "accounts.google.com"}},
+				{name: "aud", kind: claimSetting, values: []string{"audience"}},
+				{name: "email", kind: claimSetting, values: []string{"service_account"}},
+				{name: "email_verified", kind: claimTrue},
+			}},
+			locate: jwksAt("https://www.googleapis.com/oauth2/v3/certs"),
+		}},
+		EventID:      []Source{jsonAt("/message/messageId")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "livekit",
+		Title:    "LiveKit",
+		Docs:     "https://docs.livekit.io/home/server/webhooks/",
+		Setup:    "The API secret, and its API key as option api_key (Cloud: Settings, API keys). Add the endpoint under Settings, Webhooks, or in the server's configuration.",
+		Evidence: FromSDK,
+		Settings: []Setting{{Name: "api_key", Required: true, Several: true, Doc: "The API key that webhooks are signed with."}},
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Authorization"),
+			special: &jwt{alg: "HS256", issued: "nbf", expires: true, claims: []claim{
+				{name: "iss", kind: claimSetting, values: []string{"api_key"}},
+				{name: "sha256", kind: claimBodyBase64},
+			}},
+		}},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/event")},
+		ContentTypes: []string{"application/webhook+json"},
+		Methods:      post,
+	},
+	{
+		Name:     "upstash-qstash",
+		Title:    "Upstash QStash",
+		Docs:     "https://upstash.com/docs/qstash/howto/signature",
+		Setup:    "The current and the next signing key, as two secrets (Console, QStash, Signing Keys). The URL must be the public one that QStash calls.",
+		Evidence: FromSDK,
+		Schemes: []Scheme{{
+			Algorithm: "hmac-sha256",
+			Signature: header("Upstash-Signature"),
+			special: &jwt{alg: "HS256", issued: "iat", expires: true, claims: []claim{
+				{name: "iss", kind: claimIs, values: []string{"Upstash"}},
+				{name: "sub", kind: claimURL},
+				{name: "body", kind: claimBodyBase64URL},
+			}},
+		}},
+		EventID: []Source{header("Upstash-Message-Id")},
+		Methods: []string{http.MethodPost, http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete},
+	},
+}
+
+func snsScheme(algorithm string) Scheme {
+	return Scheme{
+		Algorithm: algorithm,
+		Signature: jsonAt("/Signature"),
+		Format:    "{base64}",
+		canonical: snsMessage,
+		locate:    locateSNS,
+		binds:     []binding{{source: jsonAt("/TopicArn"), setting: "topic_arn"}},
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
@@ -27,6 +28,9 @@ var exampleRuns = map[string]func(*testing.T){
 	"slack":         runSlack,
 	"load-balancer": runLoadBalancer,
 	"php":           runPHP,
+	"redis":         runRedis,
+	"sentinel":      runSentinel,
+	"cluster":       runCluster,
 }
 
 // TestExamples adapts, provisions and runs every example.
@@ -257,6 +261,36 @@ func runPHP(t *testing.T) {
 		t.Fatal("the script was not called")
 	}
 	eventually(t, "its answer counts", func() bool { return e.openDeliveries() == 0 })
+}
+
+func runRedis(t *testing.T) {
+	server := redistest.Start(t, redistest.AOF...)
+	runOnRedis(t, "redis", "REDIS_URL="+server.URL())
+}
+
+func runSentinel(t *testing.T) {
+	s := redistest.StartSentinel(t, redistest.AOF...)
+	runOnRedis(t, "sentinel", "SENTINELS="+strings.Join(s.Addrs(), " "), "MASTER="+s.Master())
+}
+
+func runCluster(t *testing.T) {
+	c := redistest.StartCluster(t, 3, 3, redistest.AOF...)
+	runOnRedis(t, "cluster", "CLUSTER="+strings.Join(c.Addrs(), " "))
+}
+
+func runOnRedis(t *testing.T, name string, env string, more ...string) {
+	app := startApplication(t)
+	e := startExample(t, name, append(more, env, "APP="+app.address, "APP_PORT="+portOf(app))...)
+	s := signs("stripe", "whsec_demo")
+	for i := range 20 { // in several shards
+		body := fmt.Sprintf(`{"id":"evt_%d","type":"invoice.paid"}`, i)
+		checkAnswer(t, e.send(t, s, "/stripe", body, nil), 202, "accepted")
+		if got := app.next(t); got.body != body {
+			t.Errorf("arrived: %+v", got)
+		}
+		checkAnswer(t, e.send(t, s, "/stripe", body, nil), 200, "duplicate")
+	}
+	eventually(t, "nothing is left", func() bool { return e.openDeliveries() == 0 })
 }
 
 func portOf(app *application) string {

@@ -59,7 +59,11 @@ func parseJWK(jwk gjson.Result) (crypto.PublicKey, error) {
 		point := append([]byte{4}, make([]byte, 2*p256Size)...) // uncompressed, SEC 1, section 2.3.3
 		x.FillBytes(point[1 : 1+p256Size])
 		y.FillBytes(point[1+p256Size:])
-		return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+		key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+		if err != nil {
+			return nil, errNoKeys
+		}
+		return key, nil
 	}
 	return nil, errNoKeys
 }

@@ -8,6 +8,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -64,7 +66,7 @@ func newKeyServer(t testing.TB, answers map[string]string) *keyServer {
 	}
 	s.server = httptest.NewUnstartedServer(s)
 	s.server.TLS = &tls.Config{Certificates: []tls.Certificate{certificateFor(t, hosts...)}}
-	s.server.Config.ErrorLog = nil
+	s.server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that fail are what some tests want
 	s.server.StartTLS()
 	t.Cleanup(s.server.Close)
 	roots := x509.NewCertPool()

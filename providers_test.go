@@ -1,11 +1,14 @@
 package caddywebhooks
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
 	"maps"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -30,6 +33,7 @@ type providerWebhook struct {
 	Secrets      []string
 	PublicKeys   []string `json:"public_keys"`
 	Settings     map[string][]string
+	Fetched      map[string]string // what is found at the addresses of keys
 	Now          int64
 	BodyUnsigned bool `json:"body_unsigned"`
 }
@@ -161,6 +165,9 @@ func TestEveryProvider(t *testing.T) {
 	t.Cleanup(func() { verifyClock = nil })
 	app := startApplication(t)
 	c := startCaddy(t, "respond 404", "")
+	published := make(map[string]string)
+	keyTransport = serveKeys(t, published)
+	t.Cleanup(func() { keyTransport = nil })
 	chosen := make(map[string]providerWebhook)
 	var routes []any
 	for _, p := range verify.Providers() {
@@ -169,6 +176,7 @@ func TestEveryProvider(t *testing.T) {
 			x.Headers["Content-Type"], _ = json.Marshal(p.ContentTypes[0])
 		}
 		chosen[p.Name] = x
+		maps.Copy(published, x.Fetched)
 		routes = append(routes, endpointRoute(p.Name, x, app))
 	}
 	c.loadRoutes(routes)
@@ -181,7 +189,7 @@ func TestEveryProvider(t *testing.T) {
 			x := chosen[p.Name]
 			now.Store(x.Now)
 			v, err := p.NewVerifier(verify.Options{
-				Secrets: x.Secrets, PublicKeys: x.PublicKeys, Settings: x.Settings, Now: verifyClock,
+				Secrets: x.Secrets, PublicKeys: x.PublicKeys, Settings: x.Settings, Now: verifyClock, Transport: keyTransport,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -221,6 +229,26 @@ func TestEveryProvider(t *testing.T) {
 	if tried < 120 {
 		t.Errorf("the table has %d providers, want at least 120", tried)
 	}
+}
+
+// serveKeys returns a transport to a server that stands in for those on which
+// providers publish their keys. It has a certificate of its own.
+func serveKeys(t *testing.T, published map[string]string) http.RoundTripper {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, ok := published["https://"+r.Host+r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+		}
+		_, _ = io.WriteString(w, text)
+	}))
+	t.Cleanup(server.Close)
+	transport := server.Client().Transport.(*http.Transport).Clone()
+	transport.TLSClientConfig.ServerName = "example.com" // as the certificate says
+	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
+	}
+	return transport
 }
 
 // endpointRoute is the route of an endpoint that is chosen by a header.

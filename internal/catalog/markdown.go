@@ -1,0 +1,163 @@
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// Markdown writes docs/providers.md: a table to look over, then what each
+// provider needs.
+func Markdown(providers []*verify.Provider) string {
+	all := make([]Description, len(providers))
+	for i, p := range providers {
+		all[i] = Describe(p)
+	}
+	slices.SortStableFunc(all, func(a, b Description) int {
+		return cmp.Or(strings.Compare(a.Category, b.Category), strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)))
+	})
+	var b strings.Builder
+	fmt.Fprintf(&b, intro, len(all), countEvidence(providers))
+	writeTables(&b, all)
+	writeDetails(&b, all)
+	return b.String()
+}
+
+const intro = `# Providers
+
+<!-- Made from the table in package verify: go test ./internal/catalog -update -->
+
+%d providers, and any other with provider ` + "`custom`" + `. The same on the command line, with a configuration to start from:
+` + "`caddy webhooks providers`, `caddy webhooks providers <name>`" + `.
+
+- **time**: the time is signed, so that a captured webhook cannot be sent again later; *renewed* where late attempts get a
+  fresh signature that the application's own check accepts. Where it cannot be renewed (the time is inside the body, or the provider signs with
+  a private key), an application that checks the time itself refuses retries: let the proxy do the checking.
+- **event id**: what tells duplicates. Where there is none, a hash of the webhook does; see ` + "`dedupe`" + `.
+- **handshake**: requests by which the provider tries out the endpoint, and which the proxy answers.
+- **checked**: what vouches for the row. %s.
+
+`
+
+func countEvidence(providers []*verify.Provider) string {
+	counts := make(map[verify.Evidence]int)
+	for _, p := range providers {
+		counts[p.Evidence]++
+	}
+	return fmt.Sprintf("*sdk*: the provider's own library signed the test webhooks or accepts them (%d); *docs*: they are printed in its documentation (%d); "+
+		"*hand*: they were made from the words of its documentation or code, by another tool than ours (%d)",
+		counts[verify.FromSDK], counts[verify.FromDocs], counts[verify.ByHand])
+}
+
+func writeTables(b *strings.Builder, all []Description) {
+	category := ""
+	for _, d := range all {
+		if d.Category != category {
+			category = d.Category
+			fmt.Fprintf(b, "\n## %s\n\n| provider | `webhooks …` | signed with | time | event id | handshake | checked |\n|---|---|---|---|---|---|---|\n", category)
+		}
+		fmt.Fprintf(b, "| [%s](#%s) | `%s` | %s | %s | %s | %s | %s |\n", d.Title, d.Name, d.Name, cell(shortSignature(d)), timeCell(d),
+			cell(first(d.EventID)), yes(len(d.Handshakes) > 0), shortEvidence[d.Evidence])
+	}
+}
+
+// shortSignature names the algorithms, each once.
+func shortSignature(d Description) string {
+	var names []string
+	for _, text := range d.Signature {
+		name, _, _ := strings.Cut(text, " of ")
+		name, _, _ = strings.Cut(name, ", in ")
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func timeCell(d Description) string {
+	switch {
+	case d.Resigns:
+		return "signed, renewed"
+	case d.SignsTime:
+		return "signed"
+	}
+	return ""
+}
+
+var shortEvidence = map[string]string{
+	evidence[verify.FromSDK]: "sdk", evidence[verify.FromDocs]: "docs", evidence[verify.ByHand]: "hand",
+}
+
+func first(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return "`" + words[0] + "`"
+}
+
+func yes(is bool) string {
+	if is {
+		return "yes"
+	}
+	return ""
+}
+
+// cell makes text fit to stand between the bars of a table.
+func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+
+func writeDetails(b *strings.Builder, all []Description) {
+	b.WriteString("\n# Setting up\n")
+	slices.SortFunc(all, func(a, b Description) int { return strings.Compare(a.Name, b.Name) })
+	for _, d := range all {
+		fmt.Fprintf(b, "\n## %s\n\n%s ([documentation](%s)). %s\n\n", d.Name, d.Title, d.Docs, d.Setup)
+		for _, line := range d.lines() {
+			fmt.Fprintf(b, "- %s\n", line)
+		}
+		b.WriteString("\n")
+		for line := range strings.Lines(d.Caddyfile) {
+			b.WriteString("    " + line)
+		}
+	}
+}
+
+// lines are the facts of a provider, as a list.
+func (d Description) lines() []string {
+	var lines []string
+	add := func(name, text string) {
+		if text != "" {
+			lines = append(lines, name+": "+text)
+		}
+	}
+	code := func(words []string) string {
+		if len(words) == 0 {
+			return ""
+		}
+		return "`" + strings.Join(words, "`, else `") + "`"
+	}
+	add("signed", strings.Join(d.Signature, "; or "))
+	if d.FetchesKeys {
+		add("keys", "fetched from the provider and remembered; `public_key` sets them without")
+	}
+	for _, o := range d.Options {
+		text := o.Doc
+		if o.Required {
+			text += " Required."
+		}
+		add("`option "+o.Name+"`", text)
+	}
+	add("event id", code(d.EventID))
+	add("event type", code(d.EventType))
+	for _, h := range d.Handshakes {
+		add("handshake", h)
+	}
+	add("waits for an answer", d.Deadline)
+	add("tries again", d.Retries)
+	if d.PublishesIP {
+		add("addresses", "published: `allow_ips provider`")
+	}
+	add("note", d.Notes)
+	return lines
+}

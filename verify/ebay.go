@@ -46,9 +46,9 @@ func (ebaySignature) sign(s *scheme, r *Request, _ time.Time, _ func() string) e
 	return s.Signature.set(r, base64.StdEncoding.EncodeToString(envelope))
 }
 
-func (ebaySignature) signsTimestamp() bool { return false }
-func (ebaySignature) signsBody() bool      { return true }
-func (ebaySignature) signsURL() bool       { return false }
+func (ebaySignature) signsTimestamp() bool   { return false }
+func (ebaySignature) recognizes(*input) bool { return true }
+func (ebaySignature) signsURL() bool         { return false }
 
 // keyIDs is what ids of keys look like; they become parts of addresses and bodies.
 var keyIDs = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,64}\z`)

@@ -45,9 +45,9 @@ func (s *items) sign(c *scheme, r *Request, _ time.Time, _ func() string) error 
 	return c.Signature.set(r, "") // says that it is inside the body
 }
 
-func (s *items) signsTimestamp() bool { return false }
-func (s *items) signsBody() bool      { return false }
-func (s *items) signsURL() bool       { return false }
+func (s *items) signsTimestamp() bool   { return false }
+func (s *items) recognizes(*input) bool { return true }
+func (s *items) signsURL() bool         { return false }
 
 // adyenFields are signed in this order, with colons between:
 // https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures

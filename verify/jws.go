@@ -82,6 +82,6 @@ func (j *detachedJWS) sign(s *scheme, r *Request, at time.Time, _ func() string)
 	return s.Signature.set(r, protected+".."+base64.RawURLEncoding.EncodeToString(signature))
 }
 
-func (j *detachedJWS) signsTimestamp() bool { return j.ts != "" }
-func (j *detachedJWS) signsBody() bool      { return true }
-func (j *detachedJWS) signsURL() bool       { return false }
+func (j *detachedJWS) signsTimestamp() bool   { return j.ts != "" }
+func (j *detachedJWS) recognizes(*input) bool { return true }
+func (j *detachedJWS) signsURL() bool         { return false }

@@ -230,13 +230,13 @@ func (r *Request) urls() []string {
 
 func (j *jwt) signsTimestamp() bool { return j.issued != "" }
 
-func (j *jwt) signs(kinds ...claimKind) bool {
-	return slices.ContainsFunc(j.claims, func(c claim) bool { return slices.Contains(kinds, c.kind) })
+func (j *jwt) recognizes(in *input) bool {
+	_, ok := j.parseToken(in)
+	return ok
 }
 
-func (j *jwt) signsBody() bool {
-	return j.body || j.signs(claimBodyHex, claimBodyBase64, claimBodyBase64URL)
+func (j *jwt) signsURL() bool {
+	return slices.ContainsFunc(j.claims, func(c claim) bool { return c.kind == claimURL || c.kind == claimURLHex })
 }
-func (j *jwt) signsURL() bool { return j.signs(claimURL, claimURLHex) }
 
 func seconds(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }

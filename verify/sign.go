@@ -85,7 +85,13 @@ func (v *Verifier) signPresent(r *Request, at time.Time) bool {
 
 // present reports whether r has a signature where s looks for it, right or wrong.
 func (s *scheme) present(r *Request) bool {
-	return slices.ContainsFunc(s.Signature.lookup(&document{request: r}), notEmpty)
+	in := newInput(r)
+	defer in.release()
+	values := s.Signature.lookup(&in.document)
+	if s.special == nil || !slices.ContainsFunc(values, notEmpty) {
+		return slices.ContainsFunc(values, notEmpty)
+	}
+	return s.format.parse(values, in) && s.special.recognizes(in)
 }
 
 // wantsDigest reports whether the provider would send the body's digest with r:

@@ -19,8 +19,10 @@ type special interface {
 	sign(s *scheme, r *Request, at time.Time, newID func() string) error
 	// signsTimestamp reports whether verify checks how old a webhook is.
 	signsTimestamp() bool
-	// signsBody and signsURL report what a webhook cannot be changed in.
-	signsBody() bool
+	// recognizes reports whether the signature that was read into in is of this kind,
+	// right or wrong.
+	recognizes(in *input) bool
+	// signsURL reports whether a webhook is good for one URL only.
 	signsURL() bool
 }
 

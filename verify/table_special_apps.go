@@ -69,7 +69,7 @@ var specialTelephonyProviders = []*Provider{
 		Schemes: []Scheme{{
 			Algorithm: "hmac-sha256",
 			Signature: Source{From: fromBody},
-			special:   &jwt{alg: "HS256", body: true},
+			special:   &jwt{alg: "HS256"},
 		}},
 		Methods: post,
 	},

@@ -16,8 +16,18 @@ import (
 // is left to t.Cleanup.
 type New func(t testing.TB, now func() time.Time) limiter.Backend
 
-// Run is the test of a backend.
+// Run is the test of a backend: Cases, and 200 scripts of Random (50 with -short).
 func Run(t *testing.T, backend New) {
+	Cases(t, backend)
+	scripts := 200
+	if testing.Short() {
+		scripts = 50
+	}
+	t.Run("Random", func(t *testing.T) { Random(t, backend, scripts) })
+}
+
+// Cases are the tests that say what a backend is to do.
+func Cases(t *testing.T, backend New) {
 	for _, test := range []struct {
 		name string
 		run  func(*suite)
@@ -41,7 +51,6 @@ func Run(t *testing.T, backend New) {
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(newSuite(t, backend)) })
 	}
-	t.Run("Random", func(t *testing.T) { testRandom(t, backend) })
 }
 
 // clock is a clock that stands still unless told otherwise.

@@ -37,12 +37,9 @@ var (
 	keys      = []string{"", "a", "b"}
 )
 
-// testRandom plays scripts at random, of seeds that are always the same.
-func testRandom(t *testing.T, backend New) {
-	scripts := 200
-	if testing.Short() {
-		scripts = 50
-	}
+// Random plays so many scripts at random, of seeds that are always the same. A
+// script is some 2000 takes.
+func Random(t *testing.T, backend New, scripts int) {
 	for seed := range scripts {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 0))
 		script := make([]byte, 600)

@@ -25,7 +25,7 @@ type lane struct {
 	client  redis.UniversalClient
 
 	mu      sync.Mutex
-	waiting []*call
+	waiting []*call // no more than there are requests, each for the timeout at most
 	sending int
 }
 
@@ -156,11 +156,14 @@ func (n *lane) pipeline(ctx context.Context, batch []*call, load bool) {
 		commands[i] = once{redis.NewCmd(ctx, args...)}
 		_ = pipe.Process(ctx, commands[i]) // only queues
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		n.limiter.failures.Add(1)
-	}
+	_, _ = pipe.Exec(ctx) // every command has its own error
+	failed := false
 	for i, c := range batch {
 		c.answer, c.err = commands[i].Int64Slice()
+		failed = failed || c.err != nil && !isAnswer(c.err, "NOSCRIPT")
+	}
+	if failed {
+		n.limiter.failures.Add(1)
 	}
 }
 

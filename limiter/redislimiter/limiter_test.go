@@ -44,14 +44,14 @@ func open(t testing.TB, client redis.UniversalClient, o redislimiter.Options) *r
 	return l
 }
 
-// conform runs the suite. Each of its tests gets a prefix, that is an empty place, of its own.
-func conform(t *testing.T, client redis.UniversalClient) {
+// inPlaces makes backends that have the same Redis and no budget in common.
+func inPlaces(client redis.UniversalClient) limitertest.New {
 	var prefixes atomic.Int64
-	limitertest.Run(t, func(t testing.TB, now func() time.Time) limiter.Backend {
+	return func(t testing.TB, now func() time.Time) limiter.Backend {
 		return strict{t, open(t, client, redislimiter.Options{
 			Prefix: fmt.Sprintf("t%d", prefixes.Add(1)), Timeout: patient, OnError: redislimiter.Deny, Now: now,
 		})}
-	})
+	}
 }
 
 // strict fails the test of a limiter that did not ask Redis.
@@ -69,11 +69,23 @@ func (s strict) Take(ctx context.Context, asks ...limiter.Ask) (limiter.Decision
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
-	conform(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}))
+	limitertest.Run(t, inPlaces(connect(t, redisclient.Options{Addresses: []string{s.URL()}})))
 }
 
+// The arithmetic is the same on a Cluster: it takes fewer scripts to see what differs.
 func TestConformanceOnCluster(t *testing.T) {
+	t.Parallel()
 	c := redistest.StartCluster(t, 3, 0)
-	conform(t, connect(t, redisclient.Options{Addresses: c.Addrs(), Cluster: true}))
+	backend := inPlaces(connect(t, redisclient.Options{Addresses: c.Addrs(), Cluster: true}))
+	limitertest.Cases(t, backend)
+	limitertest.Random(t, backend, 20)
+}
+
+func FuzzLimiter(f *testing.F) {
+	s := redistest.Start(f)
+	backend := inPlaces(connect(f, redisclient.Options{Addresses: []string{s.URL()}}))
+	f.Add([]byte("a script of takes, returns, steps and changes"))
+	f.Fuzz(func(t *testing.T, script []byte) { limitertest.Play(t, backend, script) })
 }

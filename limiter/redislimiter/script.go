@@ -17,16 +17,17 @@ func newScript(body string) *script {
 // stateLua is limiter.State in Lua, function by function; its comments say why.
 // All numbers are whole and below 2^53, so that Lua's doubles are exact.
 //
-// A state is kept as a byte for the version of the format and doubles: whether it is a
-// sliding window (0 or 1), burst, count, micros, at, born, spent, and of each mark the slot and
-// its count. What cannot be read is as good as never used.
+// A state is kept as a byte for the version of the format and doubles: whether
+// it is a sliding window (0 or 1), burst, count, micros, at, born, spent, and of
+// each mark the slot and its count. What cannot be read is as good as never used.
 //
 // Replicas get what is written, so that a failover forgets nobody's spending.
 // The append-only file does not: with appendfsync always a flood of requests
-// would have it flushed for nothing that is worth keeping, and a server that starts again
-// begins with fresh budgets. A refusal takes nothing: it is not even
-// replicated, since the state as it was before says the same. What is deleted is deleted
-// on the replicas, too: of themselves they would keep it for ever.
+// would have it flushed for nothing that is worth keeping. (Where there are
+// replicas, what is left of two keys in the file is an empty transaction of 29
+// bytes: Redis wraps what it sends them.) A refusal takes nothing: it is not
+// even replicated, since the state as it was before says the same. What is
+// deleted is deleted on the replicas, too: of themselves they would keep it for ever.
 const stateLua = `
 local mod = math.fmod
 local head, mark = '<Bddddddd', '<dd'

@@ -10,13 +10,13 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
-// Take implements limiter.Backend. While Redis is away, Options.OnError decides; the only
-// errors are those of Check and of the context.
+// Take implements limiter.Backend. While Redis is away, Options.OnError decides;
+// the only errors are those of Check and of the context.
 //
 // On a Cluster, the ip tier is in another slot than the others. Who asks for it
-// together with them, as the way of a webhook never does, has one taken after the other, and given
-// back if the second is refused: between the two somebody else may be refused
-// that would have been allowed.
+// together with them, as a webhook on its way in never does, has one taken
+// after the other, and given back if a later one is refused: between the two
+// somebody else may be refused that would have been allowed.
 func (l *Limiter) Take(ctx context.Context, asks ...limiter.Ask) (limiter.Decision, error) {
 	if err := limiter.Check(asks); err != nil {
 		return limiter.Decision{}, err

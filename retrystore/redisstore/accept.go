@@ -33,12 +33,20 @@ const (
 //	returns {0, now} stored, {1, value of the key} duplicate,
 //	      {2, open deliveries} full, {3, ms} held by a guard for so long
 //
-// What may be refused for want of memory comes first: SET. A second run with the
+// The event is the first that is written, since that is what a full Redis
+// refuses, and the key the last: should the script ever break off in between,
+// nobody will be told that the event was stored before. A second run with the
 // same event id, after an answer that was lost, finds what the first one wrote.
-var acceptScript = newScript("accept", `
+var acceptScript = newScript("accept", luaNow+`
 local targets, others = tonumber(ARGV[5]), tonumber(ARGV[6])
 local ttl, bound = tonumber(ARGV[3]), tonumber(ARGV[4])
-local mine = 'e' .. ARGV[1]
+if ttl > 0 then
+  local value = redis.call('GET', KEYS[#KEYS])
+  if value == 'e' .. ARGV[1] then return {0, now} end
+  local til = value and string.match(value, '^h%d+:(%d+)')
+  if til and tonumber(til) > now then return {3, til - now} end
+  if value and not til then return {1, value} end
+end
 local open, new = 0, {}
 for i = 1, targets do
   local n = redis.call('ZCARD', KEYS[1 + 2 * i])
@@ -48,35 +56,9 @@ end
 for i = 1, others do
   open = open + redis.call('ZCARD', KEYS[2 + 2 * targets + i])
 end
-local full = bound > 0 and open + targets > bound
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if bound > 0 and open + targets > bound then return {2, open} end
 
-local value
-if ttl > 0 then
-  local key = KEYS[#KEYS]
-  if full then
-    value = redis.call('GET', key)
-  elseif not redis.call('SET', key, mine, 'NX', 'PX', ttl) then
-    value = redis.call('GET', key)
-    local held = string.match(value, '^h%d+:(%d+)')
-    if held and tonumber(held) <= now then
-      redis.call('SET', key, mine, 'PX', ttl)
-      value = false
-    end
-  end
-elseif not full and not redis.call('SET', KEYS[1], ARGV[2], 'NX') then
-  value = mine
-end
-if value then
-  if value == mine then return {0, now} end
-  local held = string.match(value, '^h%d+:(%d+)')
-  if not held then return {1, value} end
-  if tonumber(held) > now then return {3, held - now} end
-end
-if full then return {2, open} end
-
-if ttl > 0 then redis.call('SET', KEYS[1], ARGV[2]) end
+if not redis.call('SET', KEYS[1], ARGV[2], 'NX') then return {0, now} end
 if #new > 0 then redis.call('SADD', KEYS[2], unpack(new)) end
 if targets > 1 then
   redis.call('HSET', KEYS[3 + 2 * targets + others], 'n', targets)
@@ -86,6 +68,7 @@ for i = 1, targets do
   redis.call('ZADD', KEYS[1 + 2 * i], 0, member)
   redis.call('ZADD', KEYS[2 + 2 * i], ARGV[4 + 4 * i] + now + ARGV[5 + 4 * i], member)
 end
+if ttl > 0 then redis.call('SET', KEYS[#KEYS], 'e' .. ARGV[1], 'PX', ttl) end
 return {0, now}
 `)
 

@@ -83,8 +83,11 @@ func judge(err error) verdict {
 	if v, ok := verdicts[code]; ok {
 		return v
 	}
-	if strings.HasPrefix(text, "ERR max number of clients reached") {
+	switch {
+	case strings.HasPrefix(text, "ERR max number of clients reached"):
 		return passing
+	case strings.Contains(text, "The user executing the script can't"):
+		return forbidden
 	}
 	if strings.HasPrefix(rest, "Error running script") {
 		if found := inScript.FindStringSubmatch(text); found != nil {

@@ -64,15 +64,14 @@ func notFound(id string) error { return fmt.Errorf("delivery %q: %w", id, retrys
 
 // firstScript tells the least settled state of an event's deliveries.
 //
-//	KEYS  1 event, then for each delivery: open index, dead letters
+//	KEYS  for each delivery: open index, dead letters
 //	ARGV  for each delivery: member
 //	returns 'pending', 'dead' or 'delivered'
 var firstScript = newScript("inspect", `
-if redis.call('EXISTS', KEYS[1]) == 0 then return 'delivered' end
 local state = 'delivered'
 for i = 1, #ARGV do
-  if redis.call('ZSCORE', KEYS[2 * i], ARGV[i]) then return 'pending' end
-  if redis.call('ZSCORE', KEYS[1 + 2 * i], ARGV[i]) then state = 'dead' end
+  if redis.call('ZSCORE', KEYS[2 * i - 1], ARGV[i]) then return 'pending' end
+  if redis.call('ZSCORE', KEYS[2 * i], ARGV[i]) then state = 'dead' end
 end
 return state
 `)
@@ -92,7 +91,7 @@ func (s *Store) first(p *parts, shard shard, value string) (retrystore.State, er
 	case err != nil:
 		return 0, err
 	}
-	keys, args := []string{shard.event(id)}, []any(nil)
+	keys, args := []string(nil), []any(nil)
 	for i, t := range h.targets {
 		d := id.delivery(byte(i))
 		if len(h.targets) == 1 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
 
@@ -19,6 +20,7 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	logging.Disable() // go-redis reports every failed connection on stderr
 	// The server's clock cannot be moved: conformance tests spend their time
 	// asleep, so more of them than there are processors may run at once.
 	if err := flag.Set("test.parallel", "12"); err != nil {
@@ -80,6 +82,7 @@ func clusterClient(cluster *redistest.Cluster) *redis.ClusterClient {
 	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs(), ContextTimeoutEnabled: true, DialerRetries: 1})
 }
 
+// open opens a store whose server is up, however busy the machine.
 func open(t testing.TB, c redis.UniversalClient, o Options) *Store {
 	t.Helper()
 	if os.Getenv("REDISSTORE_LOG") != "" {
@@ -89,5 +92,11 @@ func open(t testing.TB, c redis.UniversalClient, o Options) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, 20*time.Second, func() error {
+		if s.parts.Load() == nil {
+			return *s.absence.Load()
+		}
+		return nil
+	})
 	return s
 }

@@ -105,6 +105,9 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("redis store: %w", err)
 	}
+	if most := s.readTimeout(); most > 0 && o.ReplicaTimeout >= most {
+		return nil, fmt.Errorf("redis store: replicas may take %s, but the client waits for an answer for %s only: raise the read timeout above", o.ReplicaTimeout, most)
+	}
 	s.options, s.log = o, o.Logger
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.stopped = s.ctx.Done()
@@ -147,6 +150,14 @@ func (o *Options) complete() error {
 		return fmt.Errorf("%d shards: want 1 to %d", o.Shards, maxShards)
 	}
 	return checkPrefix(o.Prefix)
+}
+
+// readTimeout is how long the client waits for an answer; not above 0 for ever.
+func (s *Store) readTimeout() time.Duration {
+	if s.cluster != nil {
+		return s.cluster.Options().ReadTimeout
+	}
+	return s.single.Options().ReadTimeout
 }
 
 // errConfig is an error that does not go away by itself.
@@ -246,10 +257,19 @@ const upkeepInterval = time.Minute
 // the lanes that other nodes use to us.
 func (s *Store) keep(connected bool) {
 	began := time.Now()
+	told := false
 	for wait := watchMin; !connected && sleep(s.ctx, wait); wait = min(2*wait, watchMax) {
 		s.reload(s.ctx)
-		if connected = s.connect(s.ctx) == nil; connected {
+		err := s.connect(s.ctx)
+		connected = err == nil
+		var wrong errConfig
+		switch {
+		case connected:
 			s.log.Info("redis is reached", zap.Duration("after", time.Since(began)))
+			s.wakeAll()
+		case errors.As(err, &wrong) && !told:
+			told = true
+			s.log.Error("redis is reached, but cannot be used; webhooks are refused until it can", zap.Error(err))
 		}
 	}
 	for sleep(s.ctx, upkeepInterval) {

@@ -1,0 +1,564 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// usable waits until the store takes events again.
+func usable(t testing.TB, s *Store) {
+	t.Helper()
+	i := 0
+	eventually(t, 20*time.Second, func() error {
+		i++
+		_, err := s.Accept(t.Context(), submission(fmt.Sprint("usable", i), time.Minute))
+		return err
+	})
+}
+
+// refusedAtOnce checks that an outage keeps nobody waiting.
+func refusedAtOnce(t testing.TB, s *Store) {
+	t.Helper()
+	began := time.Now()
+	const calls = 200
+	for i := range calls {
+		if _, err := s.Accept(t.Context(), submission(fmt.Sprint("refused", i), 0)); !errors.Is(err, retrystore.ErrUnavailable) {
+			t.Fatalf("during an outage: %v, want ErrUnavailable", err)
+		}
+	}
+	_, claim := s.Claim(t.Context(), retrystore.ClaimRequest{Lane: testLane, Max: 1, Lease: time.Minute})
+	_, stats := s.Stats(t.Context())
+	for what, err := range map[string]error{"Claim": claim, "Stats": stats} {
+		if !errors.Is(err, retrystore.ErrUnavailable) {
+			t.Errorf("%s during an outage: %v, want ErrUnavailable", what, err)
+		}
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("%d calls during an outage took %s", calls, took)
+	}
+}
+
+// down waits until the store has noticed that Redis is away.
+func down(t testing.TB, s *Store) {
+	t.Helper()
+	eventually(t, 10*time.Second, func() error {
+		_, err := s.Accept(t.Context(), submission("down", 0))
+		if l := s.parts.Load().lines[0]; l.refusal() == nil {
+			return fmt.Errorf("the line is up; Accept says %v", err)
+		}
+		return nil
+	})
+}
+
+// Redis dies under load, without a word, and comes back: with a file that is
+// synced after every command nothing acknowledged is lost.
+func TestKillUnderLoad(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.AOF...)
+	s := newStore(t, server, Options{})
+	l := startLoad(t, s, 32)
+	for range 3 {
+		l.advance(t, 300)
+		server.Kill()
+		down(t, s)
+		refusedAtOnce(t, s)
+		server.Restart()
+		usable(t, s)
+	}
+	l.advance(t, 300)
+	l.end(t, s)
+}
+
+// Deliveries in flight when Redis dies are settled when it is back.
+func TestSettleAfterOutage(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.AOF...)
+	s := newStore(t, server, Options{})
+	var ds []*retrystore.Delivery
+	for i := range 20 {
+		ds = append(ds, accept(t, s, fmt.Sprint(i), time.Minute))
+	}
+	server.Kill()
+	down(t, s)
+	for _, d := range ds {
+		if err := s.Settle(t.Context(), d, delivered); !errors.Is(err, retrystore.ErrUnavailable) {
+			t.Fatalf("settled during an outage: %v", err)
+		}
+	}
+	server.Restart()
+	usable(t, s)
+	for _, d := range ds {
+		if err := s.Settle(t.Context(), d, delivered); err != nil {
+			t.Errorf("settled after the outage: %v", err)
+		}
+	}
+}
+
+// An answer that was lost must not become a false alarm: the result is told
+// again, and it was we who had told it.
+func TestSettleWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	proxy := startProxy(t, server.Addr())
+	c := redis.NewClient(&redis.Options{Addr: proxy.addr(), MaxRetries: -1, ContextTimeoutEnabled: true, DialerRetries: 1})
+	t.Cleanup(func() { _ = c.Close() })
+	s := open(t, c, Options{Timeout: time.Second})
+	t.Cleanup(func() { _ = s.Close() })
+
+	ds := make(map[string]*retrystore.Delivery)
+	for _, how := range []string{"delivered", "retried", "released"} {
+		ds[how] = accept(t, s, how, time.Minute)
+	}
+	end := map[string]func(d *retrystore.Delivery) error{
+		"delivered": func(d *retrystore.Delivery) error { return s.Settle(t.Context(), d, delivered) },
+		"retried": func(d *retrystore.Delivery) error {
+			return s.Settle(t.Context(), d, retrystore.Settlement{State: retrystore.Pending, NextAttemptAt: time.Now().Add(time.Hour)})
+		},
+		"released": func(d *retrystore.Delivery) error { return s.Release(t.Context(), d) },
+	}
+	for how, d := range ds {
+		proxy.mute(true)
+		if err := end[how](d); !errors.Is(err, retrystore.ErrUnavailable) {
+			t.Fatalf("%s without an answer: %v", how, err)
+		}
+		proxy.mute(false)
+		usable(t, s)
+		if err := end[how](d); err != nil {
+			t.Errorf("%s again: %v", how, err)
+		}
+		if err := end[how](d); !errors.Is(err, retrystore.ErrLeaseLost) {
+			t.Errorf("%s a third time: %v, want ErrLeaseLost", how, err)
+		}
+	}
+	// An Accept without an answer is stored, and leased to nobody.
+	proxy.mute(true)
+	if _, err := s.Accept(t.Context(), submission("accepted", time.Hour)); !errors.Is(err, retrystore.ErrUnavailable) {
+		t.Fatalf("accepted without an answer: %v", err)
+	}
+	proxy.mute(false)
+	usable(t, s)
+	eventually(t, 5*time.Second, func() error {
+		for _, d := range claim(t, s, 100) {
+			if d.Event.EventID == "accepted" {
+				return nil
+			}
+		}
+		return errors.New("the lease of an Accept that was given up was not released")
+	})
+}
+
+// A server that was stopped answers nobody: calls fail after the timeout, later
+// ones at once, and all goes on when it does.
+func TestPause(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	s := newStore(t, server, Options{Timeout: 500 * time.Millisecond})
+	l := startLoad(t, s, 32)
+	l.advance(t, 200)
+	server.Pause()
+	began := time.Now()
+	down(t, s)
+	refusedAtOnce(t, s)
+	if rest := 2*time.Second - time.Since(began); rest > 0 {
+		time.Sleep(rest)
+	}
+	server.Resume()
+	usable(t, s)
+	l.advance(t, 200)
+	l.end(t, s)
+	if l.slowest > 2*time.Second {
+		t.Errorf("somebody waited %s", l.slowest)
+	}
+}
+
+// A full server refuses new events and takes results, which make room.
+func TestFullServer(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	s := newStore(t, server, Options{})
+	probe := server.Client()
+	info := usage(t, probe)
+	limit := int64(info["used_memory"]) + 3<<20
+	probe.ConfigSet(t.Context(), "maxmemory", fmt.Sprint(limit))
+	var ds []*retrystore.Delivery
+	for i := 0; ; i++ {
+		sub := submission(fmt.Sprint(i), time.Minute)
+		sub.Event.Body = make([]byte, 10_000)
+		r, err := s.Accept(t.Context(), sub)
+		if errors.Is(err, retrystore.ErrFull) {
+			break
+		}
+		if err != nil || i > 10_000 {
+			t.Fatalf("event %d: %v, want ErrFull at some time", i, err)
+		}
+		ds = append(ds, r.Deliveries[0])
+	}
+	for i := 0; ; i++ { // small as it is, it finds no room in the end either
+		_, err := s.HoldKey(t.Context(), testKey(fmt.Sprint("guard", i)), time.Minute)
+		if errors.Is(err, retrystore.ErrFull) {
+			break
+		}
+		if err != nil || i > 100_000 {
+			t.Fatalf("hold in a full server: %v", err)
+		}
+	}
+	// Whatever ends, moves or shows a delivery works, and so does a new node.
+	second := newStore(t, server, Options{})
+	for i, do := range []func(d *retrystore.Delivery) error{
+		func(d *retrystore.Delivery) error { return s.Release(t.Context(), d) },
+		func(d *retrystore.Delivery) error { return s.Renew(t.Context(), d, time.Hour) },
+		func(d *retrystore.Delivery) error {
+			return s.Settle(t.Context(), d, retrystore.Settlement{State: retrystore.Pending, NextAttemptAt: time.Now().Add(time.Hour)})
+		},
+		func(d *retrystore.Delivery) error {
+			if err := s.Settle(t.Context(), d, retrystore.Settlement{State: retrystore.Dead}); err != nil {
+				return err
+			}
+			if err := second.Replay(t.Context(), d.ID); err != nil {
+				return err
+			}
+			return second.Delete(t.Context(), d.ID)
+		},
+	} {
+		if err := do(ds[i]); err != nil {
+			t.Errorf("step %d in a full server: %v", i, err)
+		}
+	}
+	if got := claim(t, second, 10); len(got) != 1 {
+		t.Errorf("claimed %d in a full server, want the released one", len(got))
+	}
+	for _, d := range ds[10:] {
+		if err := s.Settle(t.Context(), d, delivered); err != nil {
+			t.Fatalf("settled in a full server: %v", err)
+		}
+	}
+	accept(t, s, "room again", 0)
+}
+
+// The cache of scripts and all the data vanish under load: the store goes on.
+func TestFlushUnderLoad(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	s := newStore(t, server, Options{})
+	probe := server.Client()
+	l := startLoad(t, s, 16)
+	for range 10 {
+		l.advance(t, 100)
+		if err := probe.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.end(t, s)
+	if l.refused > 0 {
+		t.Errorf("%d calls were refused because scripts had to be sent again", l.refused)
+	}
+
+	d := accept(t, s, "before", time.Minute)
+	if err := probe.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Settle(t.Context(), d, delivered); !errors.Is(err, retrystore.ErrLeaseLost) {
+		t.Errorf("settled what was flushed: %v", err)
+	}
+	accept(t, s, "before", 0)
+	if got := claim(t, s, 10); len(got) != 1 {
+		t.Errorf("claimed %d after a flush, want 1", len(got))
+	}
+	stats, err := s.Stats(t.Context())
+	if err != nil || len(stats.Lanes) != 1 || stats.Lanes[0].Leased != 1 {
+		t.Errorf("stats after a flush: %+v, %v", stats, err)
+	}
+}
+
+// Caddy starts while Redis is away, and takes webhooks once it is there.
+func TestOpenWithoutRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	server.Kill()
+	began := time.Now()
+	c := client(server)
+	t.Cleanup(func() { _ = c.Close() })
+	s, err := Open(t.Context(), c, Options{Timeout: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("Open took %s", took)
+	}
+	if _, err := s.Accept(t.Context(), submission("1", 0)); !errors.Is(err, retrystore.ErrUnavailable) {
+		t.Errorf("accepted by nobody: %v", err)
+	}
+	server.Restart()
+	usable(t, s)
+}
+
+// What Redis refuses for good is an error of Open that says so.
+func TestOpenRefused(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "--requirepass", "secret")
+	for name, o := range map[string]redis.Options{
+		"no password":    {},
+		"wrong password": {Password: "wrong"},
+	} {
+		o.Addr, o.MaxRetries = server.Addr(), -1
+		c := redis.NewClient(&o)
+		_, err := Open(t.Context(), c, Options{})
+		if err == nil || strings.Contains(err.Error(), "wrong\"") {
+			t.Errorf("%s: %v", name, err)
+		}
+		_ = c.Close()
+	}
+}
+
+// The permissions that are documented are enough, and what lacks is named.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	probe := server.Client()
+	user := func(name, permissions string) *Store {
+		rule := append([]any{"ACL", "SETUSER", name, "on", ">pw", "~wh:*", "~{wh:*", "&wh:*"}, words(permissions)...)
+		if err := probe.Do(t.Context(), rule...).Err(); err != nil {
+			t.Fatal(err)
+		}
+		c := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: name, Password: "pw", MaxRetries: -1, ContextTimeoutEnabled: true})
+		t.Cleanup(func() { _ = c.Close() })
+		s := open(t, c, Options{})
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	s := user("enough", Permissions)
+	everything(t, s)
+	if denied, err := probe.Do(t.Context(), "ACL", "LOG").Slice(); err != nil || len(denied) > 0 {
+		t.Errorf("denied: %v, error %v", denied, err)
+	}
+
+	s = user("less", strings.ReplaceAll(Permissions, "+zadd ", ""))
+	_, err := s.Accept(t.Context(), submission("less", 0))
+	if !errors.Is(err, retrystore.ErrUnavailable) || !strings.Contains(err.Error(), "ACL SETUSER") || !strings.Contains(err.Error(), "+zadd") {
+		t.Errorf("without a permission: %v", err)
+	}
+}
+
+func words(s string) (all []any) {
+	for w := range strings.FieldsSeq(s) {
+		all = append(all, w)
+	}
+	return all
+}
+
+// everything calls each method once, with success.
+func everything(t *testing.T, s *Store) {
+	t.Helper()
+	check := func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	sub := submission("siblings", time.Minute)
+	sub.Targets = append(sub.Targets, retrystore.Target{Destination: "audit"})
+	r, err := s.Accept(t.Context(), sub)
+	check("Accept", err)
+	_, err = s.Accept(t.Context(), sub)
+	check("Accept a duplicate", err)
+	check("Settle", s.Settle(t.Context(), r.Deliveries[0], delivered))
+	page, err := s.List(t.Context(), retrystore.Filter{}, "", 10)
+	check("List", err)
+	if len(page.Deliveries) != 2 {
+		t.Errorf("listed %d, want 2", len(page.Deliveries))
+	}
+	check("Delete", s.Delete(t.Context(), r.Deliveries[1].ID))
+	d := accept(t, s, "one", time.Minute)
+	check("Renew", s.Renew(t.Context(), d, time.Minute))
+	check("Settle", s.Settle(t.Context(), d, retrystore.Settlement{State: retrystore.Dead}))
+	check("Replay", s.Replay(t.Context(), d.ID))
+	d = claim(t, s, 1)[0]
+	check("Settle", s.Settle(t.Context(), d, retrystore.Settlement{State: retrystore.Pending}))
+	d = claim(t, s, 1)[0]
+	check("Release", s.Release(t.Context(), d))
+	_, err = s.Get(t.Context(), d.ID)
+	check("Get", err)
+	_, err = s.Stats(t.Context())
+	check("Stats", err)
+	h, err := s.HoldKey(t.Context(), testKey("guard"), time.Minute)
+	check("HoldKey", err)
+	check("RenewKey", s.RenewKey(t.Context(), &h, time.Minute))
+	check("CommitKey", s.CommitKey(t.Context(), h, time.Hour))
+	h, err = s.HoldKey(t.Context(), testKey("free"), time.Minute)
+	check("HoldKey", err)
+	check("ReleaseKey", s.ReleaseKey(t.Context(), h))
+}
+
+// Close waits for the calls under way and refuses others, also during an outage.
+func TestCloseUnderLoad(t *testing.T) {
+	t.Parallel()
+	for name, disturb := range map[string]func(*redistest.Server){
+		"up": func(*redistest.Server) {}, "killed": (*redistest.Server).Kill, "paused": (*redistest.Server).Pause,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			s := newStore(t, server, Options{Timeout: 300 * time.Millisecond})
+			var wg sync.WaitGroup
+			stop, ran := make(chan struct{}), make(chan struct{}, 1000)
+			for w := range 32 {
+				wg.Go(func() {
+					for i := 0; ; i++ {
+						select {
+						case <-stop:
+							return
+						case ran <- struct{}{}:
+						default:
+						}
+						_, err := s.Accept(t.Context(), submission(fmt.Sprint(w, "-", i), 0))
+						if errors.Is(err, retrystore.ErrClosed) {
+							return
+						}
+						if err != nil && !errors.Is(err, retrystore.ErrUnavailable) {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			for range 500 {
+				<-ran
+			}
+			disturb(server)
+			began := time.Now()
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("Close took %s", took)
+			}
+			close(stop)
+			wg.Wait()
+			if _, err := s.Accept(t.Context(), submission("late", 0)); !errors.Is(err, retrystore.ErrClosed) {
+				t.Errorf("accepted by a closed store: %v", err)
+			}
+			if name == "paused" {
+				server.Resume()
+			}
+		})
+	}
+}
+
+// A queue that is full refuses instead of growing.
+func TestQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	s := newStore(t, server, Options{Timeout: 5 * time.Second})
+	accept(t, s, "first", 0)
+	server.Pause()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	full := 0
+	for i := range queueSize + 2*senders*maxBatch + 100 {
+		wg.Go(func() {
+			_, err := s.Accept(t.Context(), submission(fmt.Sprint(i), 0))
+			if !errors.Is(err, retrystore.ErrUnavailable) {
+				t.Errorf("accepted by a paused server: %v", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil && strings.Contains(err.Error(), "writes are waiting") {
+				full++
+			}
+		})
+	}
+	wg.Wait()
+	if full == 0 {
+		t.Error("no call was refused because the queue was full")
+	}
+	server.Resume()
+	usable(t, s)
+}
+
+// proxy passes bytes on, and can keep the server's answers to itself.
+type proxy struct {
+	listener net.Listener
+	mu       sync.Mutex
+	muted    bool
+	conns    []net.Conn
+	wg       sync.WaitGroup
+}
+
+func startProxy(t *testing.T, to string) *proxy {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: listener}
+	p.wg.Go(func() {
+		for {
+			in, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			out, err := new(net.Dialer).DialContext(context.WithoutCancel(t.Context()), "tcp", to)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.conns = append(p.conns, in, out)
+			p.mu.Unlock()
+			p.wg.Go(func() { p.pass(in, out, func() bool { return false }) })
+			p.wg.Go(func() { p.pass(out, in, p.isMuted) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.mu.Lock()
+		for _, c := range p.conns {
+			_ = c.Close()
+		}
+		p.mu.Unlock()
+		p.wg.Wait()
+	})
+	return p
+}
+
+func (p *proxy) pass(from, to net.Conn, muted func() bool) {
+	defer from.Close()
+	defer to.Close()
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		if err != nil {
+			return
+		}
+		if muted() {
+			continue
+		}
+		if _, err := to.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (p *proxy) addr() string { return p.listener.Addr().String() }
+
+func (p *proxy) isMuted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.muted
+}
+
+func (p *proxy) mute(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.muted = on
+}

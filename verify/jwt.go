@@ -21,7 +21,6 @@ type jwt struct {
 	claims  []claim // that must be right
 	issued  string  // the claim that tells the age: "iat" or "nbf"; empty: none does
 	expires bool    // it must have exp
-	body    bool    // it is the body, which needs no digest then
 
 	lifetime time.Duration // of those that we make; 0: usualLifetime
 }

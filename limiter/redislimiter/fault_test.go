@@ -36,12 +36,12 @@ func ip(key string, l limiter.Limit) limiter.Ask {
 	return limiter.Ask{Tier: limiter.IP, Scope: "shop", Key: key, Limit: l}
 }
 
-// take takes, and says how long it took.
+// take takes, and says how long it took. A limiter that fails has the zero Decision.
 func take(t testing.TB, l *redislimiter.Limiter, asks ...limiter.Ask) (limiter.Decision, time.Duration) {
 	t.Helper()
 	begin := time.Now()
 	d, err := l.Take(t.Context(), asks...)
-	if err != nil {
+	if err != nil && !errors.Is(err, redislimiter.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	return d, time.Since(begin)
@@ -60,7 +60,7 @@ func eventually(t testing.TB, what string, f func() bool) {
 // TestOutage kills and pauses Redis under each policy: whoever finds it away
 // waits for the timeout at most, the others do not wait, and as soon as it is back it is asked again.
 func TestOutage(t *testing.T) {
-	for _, policy := range []redislimiter.Policy{redislimiter.Allow, redislimiter.Deny, redislimiter.Local} {
+	for _, policy := range []redislimiter.Policy{redislimiter.Allow, redislimiter.Deny, redislimiter.Local, redislimiter.Fail} {
 		for _, outage := range []string{"killed", "paused"} {
 			t.Run(policy.String()+"/"+outage, func(t *testing.T) { testOutage(t, policy, outage) })
 		}
@@ -134,12 +134,16 @@ func wantByPolicy(t *testing.T, policy redislimiter.Policy, decisions []limiter.
 	for _, d := range decisions {
 		if d.Allowed {
 			allowed++
+		} else if policy == redislimiter.Fail {
+			if d.Tiers != nil || d.Tier != "" {
+				t.Fatalf("%+v", d)
+			}
 		} else if d.Tier != limiter.Global || d.RetryAfter <= 0 || len(d.Tiers) != 1 || d.Tiers[0].Limit != slow("2").Normal() {
 			t.Fatalf("%+v", d)
 		}
 	}
 	// Locally the first one had taken one of the two.
-	if want := map[redislimiter.Policy]int{redislimiter.Allow: len(decisions), redislimiter.Deny: 0, redislimiter.Local: 1}[policy]; allowed != want {
+	if want := map[redislimiter.Policy]int{redislimiter.Allow: len(decisions), redislimiter.Deny: 0, redislimiter.Local: 1, redislimiter.Fail: 0}[policy]; allowed != want {
 		t.Errorf("%d are allowed, want %d", allowed, want)
 	}
 }
@@ -195,8 +199,8 @@ func TestReturnWhileAway(t *testing.T) {
 	if !ours.Allowed || !stood.Allowed {
 		t.Fatalf("%+v, %+v", ours, stood)
 	}
-	if err := l.Return(t.Context(), ours); err == nil {
-		t.Error("what redis gave was given back without it")
+	if err := l.Return(t.Context(), ours); !errors.Is(err, redislimiter.ErrUnavailable) {
+		t.Errorf("what redis gave was given back without it: error %v", err)
 	}
 	if err := l.Return(t.Context(), stood); err != nil {
 		t.Error(err)

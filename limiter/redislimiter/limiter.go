@@ -64,9 +64,11 @@ const (
 	Deny
 	// Local asks Options.Local: every node lets as much through as all of them may together.
 	Local
+	// Fail answers with ErrUnavailable: the caller decides.
+	Fail
 )
 
-// String returns allow, deny or local.
+// String returns allow, deny, local or fail.
 func (p Policy) String() string {
 	switch p {
 	case Allow:
@@ -75,6 +77,8 @@ func (p Policy) String() string {
 		return "deny"
 	case Local:
 		return "local"
+	case Fail:
+		return "fail"
 	}
 	return "Policy(" + strconv.Itoa(int(p)) + ")"
 }
@@ -139,7 +143,7 @@ func New(client redis.UniversalClient, o Options) (*Limiter, error) {
 	if err := checkPrefix(o.Prefix); err != nil {
 		return nil, err
 	}
-	if o.OnError < Allow || o.OnError > Local {
+	if o.OnError < Allow || o.OnError > Fail {
 		return nil, fmt.Errorf("redislimiter: unknown policy %s", o.OnError)
 	}
 	if o.OnError == Local && o.Local == nil {
@@ -241,5 +245,8 @@ func (l *Limiter) run(ctx context.Context, p place, s *script, keys []string, ar
 	return answer, err
 }
 
-// errAway says that Redis was not asked.
-var errAway = errors.New("redislimiter: redis is away, or the limiter is closed")
+// ErrUnavailable is in the errors of Fail and of Return: Redis could not tell.
+var ErrUnavailable = errors.New("redislimiter: redis does not answer")
+
+// errAway says that Redis was not even asked.
+var errAway = errors.New("it is away, or the limiter is closed")

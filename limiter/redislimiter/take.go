@@ -11,7 +11,7 @@ import (
 )
 
 // Take implements limiter.Backend. While Redis is away, Options.OnError decides;
-// the only errors are those of Check and of the context.
+// the only errors are those of Check, of the context, and of Fail.
 //
 // On a Cluster, the ip tier is in another slot than the others. Who asks for it
 // together with them, as a webhook on its way in never does, has one taken
@@ -152,12 +152,14 @@ func (l *Limiter) standIn(ctx context.Context, asks []limiter.Ask, cause error) 
 			d.Tiers[i].Receipt.StandIn = d.Allowed
 		}
 		return d, err
+	case Fail:
+		return limiter.Decision{}, fmt.Errorf("%w: %w", ErrUnavailable, cause)
 	}
 	return limiter.Decision{Allowed: true}, nil
 }
 
 // Return implements limiter.Backend. While Redis is away nothing is given back,
-// which is an error. On a Cluster, tiers in different slots are given back one after the other.
+// which is ErrUnavailable. On a Cluster, tiers in different slots are given back one after the other.
 func (l *Limiter) Return(ctx context.Context, d limiter.Decision) error {
 	if !d.Allowed {
 		return nil
@@ -178,7 +180,10 @@ func (l *Limiter) Return(ctx context.Context, d limiter.Decision) error {
 	groups := l.groups(ours)
 	for i := range groups {
 		if err := l.giveBack(ctx, &groups[i]); err != nil {
-			return err
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
 	return nil

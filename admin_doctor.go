@@ -103,6 +103,6 @@ func (d *diagnosis) checkQueues(stats retrystore.Stats) {
 			message += ": new webhooks are answered 503"
 		}
 		d.add(level, "queue", name, message,
-			"Find out why its destinations are slower than what comes in (caddy webhooks stats --watch); raise max_pending if there is room.")
+			"Find out why its destinations are slower than what comes in (`caddy webhooks stats --watch`); raise max_pending if there is room.")
 	}
 }

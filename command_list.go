@@ -160,8 +160,8 @@ func printList(s screen, list listView, now time.Time) {
 		fmt.Fprintln(s, "No deliveries are stored that match.")
 	} else {
 		t := table{columns: []column{
-			{title: "ID"}, {title: "STATE"}, {title: "DESTINATION", least: 11}, {title: "TYPE", least: 5},
-			{title: "TRIES", right: true}, {title: "AGE", right: true}, {title: "LAST RESULT", least: 10},
+			{title: "ID"}, {title: "STATE"}, {title: "DESTINATION", least: 10}, {title: "TYPE", least: 5},
+			{title: "TRIES", right: true}, {title: "AGE", right: true}, {title: "RESULT", least: 12},
 		}}
 		for _, d := range list.Deliveries {
 			t.add(d.ID, stateCell(d.State), d.Endpoint+"/"+d.Destination, d.EventType,

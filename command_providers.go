@@ -2,7 +2,6 @@ package caddywebhooks
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -108,28 +107,4 @@ func (v providerView) print(s screen) {
 	line("tries again", v.Retries)
 	line("documented at", v.Docs)
 	line("vouched for by", v.Evidence)
-}
-
-// wrap breaks text between words so that its lines, indented, fit; 0: into one line.
-func wrap(text string, cells int, indent string) string {
-	var b strings.Builder
-	used := 0
-	for _, word := range strings.Fields(clean(text)) {
-		n := cellsOf(word)
-		if used > 0 && cells > 0 && used+1+n > cells {
-			b.WriteByte('\n')
-			used = 0
-		}
-		if used == 0 {
-			b.WriteString(indent)
-			used = cellsOf(indent)
-		} else {
-			b.WriteByte(' ')
-			used++
-		}
-		b.WriteString(word)
-		used += n
-	}
-	b.WriteByte('\n')
-	return b.String()
 }

@@ -156,3 +156,39 @@ func plural(n int, thing string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
+
+// wrap breaks text between words so that its lines, indented, fit; 0: into one
+// line. What stands in backquotes, such as a command to copy, is never broken.
+func wrap(text string, cells int, indent string) string {
+	var b strings.Builder
+	used := 0
+	for _, word := range wordsOf(clean(text)) {
+		n := cellsOf(word)
+		if used > 0 && cells > 0 && used+1+n > cells {
+			b.WriteByte('\n')
+			used = 0
+		}
+		if used == 0 {
+			b.WriteString(indent)
+			used = cellsOf(indent)
+		} else {
+			b.WriteByte(' ')
+			used++
+		}
+		b.WriteString(word)
+		used += n
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// wordsOf splits text at spaces that are not within backquotes.
+func wordsOf(text string) []string {
+	quoted := false
+	return strings.FieldsFunc(text, func(r rune) bool {
+		if r == '`' {
+			quoted = !quoted
+		}
+		return r == ' ' && !quoted
+	})
+}

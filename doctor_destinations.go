@@ -22,7 +22,7 @@ func (d *diagnosis) checkLane(lane laneView) {
 	selects := "--endpoint " + lane.Endpoint + " --destination " + lane.Destination
 	if open := lane.Pending + lane.Leased + lane.Dead; !lane.Configured && open > 0 {
 		d.add(levelWarn, "orphans", name, fmt.Sprintf("%s stored for it, but the running config has no such destination", areStored(open)),
-			"Bring the destination back under this name and they are delivered, or delete them: caddy webhooks list "+selects+".")
+			"Bring the destination back under this name and they are delivered; or see them with `caddy webhooks list "+selects+"` and delete them with `caddy webhooks purge`.")
 		return
 	}
 	before := len(d.checks)
@@ -30,11 +30,11 @@ func (d *diagnosis) checkLane(lane laneView) {
 	if lane.OldestPending != nil && d.now.Sub(*lane.OldestPending) > oldDelivery {
 		d.add(levelWarn, "backlog", name, fmt.Sprintf("its oldest delivery has been waiting for %s; %d are waiting in all",
 			span(d.now.Sub(*lane.OldestPending)), lane.Pending+lane.Leased),
-			"See why it is not taken: caddy webhooks list "+selects+" --until 10m, then show one.")
+			"See why it is not taken: `caddy webhooks list "+selects+" --until 10m`, then show one.")
 	}
 	if lane.Dead > 0 {
 		d.add(levelWarn, "dead letters", name, plural(lane.Dead, "dead letter")+" will not be tried again",
-			"See why: caddy webhooks list --state dead "+selects+". Then: caddy webhooks replay --all-dead "+selects+" --rate 10/s.")
+			"See why: `caddy webhooks list --state dead "+selects+"`. Then: `caddy webhooks replay --all-dead "+selects+" --rate 10/s`.")
 	}
 	if len(d.checks) == before {
 		d.add(levelOK, "destination", name, "nothing is overdue", "")
@@ -50,7 +50,7 @@ func areStored(n int) string {
 
 // checkAttempts looks at what became of the attempts of late.
 func (d *diagnosis) checkAttempts(lane laneView, name, selects string) {
-	look := "See what the application answers: caddy webhooks list " + selects + ", then show one. Nothing is lost meanwhile; deliveries go on by themselves when it is back."
+	look := "See what the application answers: `caddy webhooks list " + selects + "`, then show one. Nothing is lost meanwhile; deliveries go on by themselves when it is back."
 	failures := d.app.dispatcher.Breakers()[retrystore.Lane{Endpoint: lane.Endpoint, Destination: lane.Destination}].Failures
 	delivered, failed := attemptCounts(lane)
 	switch {

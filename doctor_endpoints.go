@@ -38,7 +38,7 @@ func (d *diagnosis) checkEndpoint(h *Handler) {
 	}
 	if h.Dedupe != nil && h.Dedupe.Off {
 		d.add(levelWarn, "dedupe", h.Name, "dedupe is off: what the provider sends twice is delivered twice, and a captured webhook can be sent again while its timestamp is valid",
-			"Remove `dedupe off`, or name what identifies an event: dedupe header X-Id, dedupe json /id.")
+			"Remove `dedupe off`, or name what identifies an event: `dedupe header X-Id`, `dedupe json /id`.")
 	}
 }
 
@@ -55,7 +55,7 @@ func (d *diagnosis) checkTraffic(h *Handler, t trafficSnapshot) {
 	switch {
 	case t.lastAccepted.IsZero() && t.refused == 0:
 		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("no webhook has come in, in the %s that it has been there", span(d.now.Sub(t.since))),
-			fmt.Sprintf("Enter its URL at %s; try it with: caddy webhooks send %s <url> --secret <secret>.", h.provider.Title, h.Provider))
+			fmt.Sprintf("Enter its URL at %s; try it with `caddy webhooks send %s <url> --secret <secret>`.", h.provider.Title, h.Provider))
 	case t.lastAccepted.IsZero():
 		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted: %s refused, the last %s: %s", plural(t.refused, "webhook"), d.ago(t.lastRefused), refusal),
 			refusalFix(h, t.refusal))
@@ -75,7 +75,7 @@ func (d *diagnosis) checkTraffic(h *Handler, t trafficSnapshot) {
 func refusalFix(h *Handler, word string) string {
 	switch word {
 	case "invalid_signature":
-		return fmt.Sprintf("Compare the secret with the one at %s. A captured webhook tells more: caddy webhooks verify %s --secret <secret> --body <file> --header <header>.", h.provider.Title, h.Provider)
+		return fmt.Sprintf("Compare the secret with the one at %s. A captured webhook tells more: `caddy webhooks verify %s --secret <secret> --body <file> --header <header>`.", h.provider.Title, h.Provider)
 	case "missing_signature":
 		return fmt.Sprintf("If these came from %s, have it sign: set the secret there. Else somebody is trying the URL, and nothing needs to be done.", h.provider.Title)
 	case "timestamp_expired", "invalid_timestamp":
@@ -120,7 +120,7 @@ func (d *diagnosis) checkSecrets(h *Handler) {
 			continue
 		}
 		d.add(levelWarn, "secret", h.Name, fmt.Sprintf("secret %d %s: whoever guesses it can send what passes for the provider's", i+1, what),
-			"Use the one that the provider made; where you choose it yourself, take a long random one (openssl rand -hex 32).")
+			"Use the one that the provider made; where you choose it yourself, take a long random one (`openssl rand -hex 32`).")
 	}
 }
 
@@ -176,7 +176,7 @@ func (d *diagnosis) checkProxy(h *Handler, t trafficSnapshot) {
 	}
 	d.add(levelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy that the server does not trust (the last %s), so %s sees all senders as one: the proxy",
 		d.ago(t.proxied), strings.Join(rules, " and ")),
-		"Name it in the global option servers: trusted_proxies static private_ranges (or its own addresses), and trusted_proxies_strict.")
+		"Name it in the global option servers: `trusted_proxies static private_ranges` (or its own addresses), and `trusted_proxies_strict`.")
 }
 
 // isPublic reports whether one of the endpoint's servers takes plain HTTP from

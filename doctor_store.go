@@ -86,5 +86,5 @@ func (d *diagnosis) judgeDisk(path string, free, total uint64) {
 	}
 	d.add(level, "disk", path, fmt.Sprintf("its disk has %s left of %s; once it is full, webhooks are answered 503",
 		humanize.IBytes(free), humanize.IBytes(total)),
-		"Make room on the disk, or move the store to a larger one. The file itself does not shrink; dead letters that nobody needs make room in it: caddy webhooks purge --all-dead --until 30d.")
+		"Make room on the disk, or move the store to a larger one. The file itself does not shrink; dead letters that nobody needs make room in it: `caddy webhooks purge --all-dead --until 30d`.")
 }

@@ -3,7 +3,6 @@ package caddywebhooks
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,44 +96,6 @@ func TestCommandErrors(t *testing.T) {
 		if out, err := runCommand(test.cmd, test.args...); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s %v: error %v, output %q: want an error with %q", test.cmd.Name(), test.args, err, out, test.want)
 		}
-	}
-}
-
-func TestSign(t *testing.T) {
-	body := `{"a":1}`
-	file := filepath.Join(t.TempDir(), "body")
-	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := runCommand(signCommand(), "github", "--secret", githubSecret, "--body", file)
-	if err != nil || !strings.Contains(out, "X-Hub-Signature-256: "+githubSignature(body)+"\n") {
-		t.Errorf("sign: %q, %v", out, err)
-	}
-	if strings.Contains(out, "\r") {
-		t.Error("output has carriage returns")
-	}
-}
-
-func TestSend(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, ""), "")
-	out, err := runCommand(sendCommand(), "github", c.site+"/github", "--secret", githubSecret, "--count=20", "--concurrency=4")
-	if err != nil || !strings.Contains(out, "202 accepted     20  100.0%") {
-		t.Errorf("send: %q, %v", out, err)
-	}
-	for range 20 {
-		app.next(t)
-	}
-	out, err = runCommand(sendCommand(), "github", c.site+"/github", "--secret", "wrong")
-	if err == nil || !strings.Contains(out, "401 invalid_signature") {
-		t.Errorf("send with a wrong secret: %q, %v", out, err)
-	}
-	if _, err = runCommand(sendCommand(), "github", "http://127.0.0.1:1/", "--secret", "x"); err == nil || !strings.Contains(err.Error(), "refused") {
-		t.Errorf("send to nobody: %v", err)
-	}
-	var list listView
-	if c.adminCall(http.MethodGet, "/webhooks/deliveries?state=dead", "", &list); len(list.Deliveries) != 0 {
-		t.Errorf("dead letters: %+v", list)
 	}
 }
 

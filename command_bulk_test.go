@@ -1,0 +1,213 @@
+package caddywebhooks
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// runUntil runs a command whose operator has had enough when ctx ends.
+func runUntil(ctx context.Context, cmd *cobra.Command, args ...string) (stdout, stderr string, err error) {
+	var out, errs bytes.Buffer
+	cmd.SetOut(&out)
+	cmd.SetErr(&errs)
+	cmd.SetArgs(args)
+	err = cmd.ExecuteContext(ctx)
+	return out.String(), errs.String(), err
+}
+
+// TestBulkSelects takes of the dead letters only those that the flags name.
+func TestBulkSelects(t *testing.T) {
+	c, _ := deadSite(t, 3)
+	address := "--address=" + c.adminAddress()
+	for _, test := range []struct {
+		flags []string
+		want  int
+	}{
+		{nil, 3},
+		{[]string{"--event-id=dead-01"}, 1},
+		{[]string{"--type=push", "--endpoint=github", "--destination=app"}, 3},
+		{[]string{"--type=issues"}, 0},
+		{[]string{"--since=1h"}, 3},
+		{[]string{"--until=1h"}, 0},
+		{[]string{"--until=2d", "--since=2020-01-01T00:00:00Z"}, 0},
+	} {
+		out, err := runCommand(purgeCommand(), append([]string{address, "--all-dead", "--dry-run"}, test.flags...)...)
+		if want := plural(test.want, "dead letter") + " would be deleted\n"; err != nil || out != want {
+			t.Errorf("purge --dry-run %v: %q, %v, want %q", test.flags, out, err, want)
+		}
+		out, err = runCommand(listCommand(), append([]string{address}, test.flags...)...)
+		if rows := strings.Count(out, "dead  "); err != nil || rows != test.want {
+			t.Errorf("list %v shows %d, %v, want %d:\n%s", test.flags, rows, err, test.want, out)
+		}
+	}
+	for _, test := range []struct{ flag, want string }{
+		{"--since=yesterday", "how long ago"},
+		{"--endpoint=", "the value is empty"},
+		{"--until=", "until: "},
+		{"--rate=fast", "--rate"},
+		{"--rate=", "--rate"},
+	} {
+		out, err := runCommand(purgeCommand(), address, "--all-dead", "--yes", test.flag)
+		if err == nil || !strings.Contains(err.Error(), test.want) || exitCode(err) != exitWrong {
+			t.Errorf("purge %s: %q, %v: want an error with %q", test.flag, out, err, test.want)
+		}
+	}
+	if c.dead() != 3 {
+		t.Errorf("%d are left of 3", c.dead())
+	}
+	out, err := runCommand(purgeCommand(), address, "--all-dead", "--yes", "--event-id=dead-01", "--json")
+	var j jobView
+	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != jobDone || j.Done != 1 || c.dead() != 2 {
+		t.Errorf("purge of one: %s, %v, %d are left of 2", out, err, c.dead())
+	}
+}
+
+// TestBulkInterrupted cancels the work when the operator has had enough, whatever is reloaded meanwhile.
+func TestBulkInterrupted(t *testing.T) {
+	const all = 40
+	c, app := deadSite(t, all)
+	app.answerStatus(200)
+	ctx, enough := context.WithCancel(t.Context())
+	defer enough()
+	type end struct {
+		out, notes string
+		err        error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		out, notes, err := runUntil(ctx, replayCommand(), "--address="+c.adminAddress(), "--all-dead", "--rate=20/s")
+		ended <- end{out, notes, err}
+	}()
+	app.next(t)
+	if err := c.load(githubSite(app, "") + "\nheader X-Changed yes"); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		app.next(t)
+	}
+	enough()
+	got := <-ended
+	left := c.dead()
+	want := fmt.Sprintf("cancelled: %d dead letters of %d replayed; the same command goes on with what is left", all-left, all)
+	if left == 0 || left > all-6 || got.err == nil || got.err.Error() != want || exitCode(got.err) != exitNo || got.out != "" {
+		t.Errorf("%d are left; %+v, want %q", left, got, want)
+	}
+}
+
+// TestDetachedJob begins work, looks at it, follows it, and cancels it.
+func TestDetachedJob(t *testing.T) {
+	const all = 30
+	c, app := deadSite(t, all)
+	app.answerStatus(200)
+	address := "--address=" + c.adminAddress()
+	out, err := runCommand(replayCommand(), address, "--all-dead", "--rate=10/s", "--detach", "--json")
+	var j jobView
+	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != jobRunning {
+		t.Fatalf("replay --detach: %s, %v", out, err)
+	}
+	app.next(t)
+	ctx, enough := context.WithCancel(t.Context())
+	enough() // follows until the operator has had enough, and leaves the job alone
+	out, _, err = runUntil(ctx, jobsCommand(), address, j.ID, "--follow")
+	if err != nil || !strings.Contains(out, j.ID+"  replay  running") {
+		t.Errorf("jobs --follow: %q, %v", out, err)
+	}
+	out, err = runCommand(jobsCommand(), address)
+	if err != nil || !strings.HasPrefix(out, "ID ") || !strings.Contains(out, j.ID) || !strings.Contains(out, "10/s") || !strings.Contains(out, "state=dead") {
+		t.Errorf("jobs: %q, %v", out, err)
+	}
+	out, err = runCommand(jobsCommand(), address, j.ID, "--cancel")
+	left := c.dead()
+	if err != nil || !strings.Contains(out, "cancelled") || left == 0 || left == all {
+		t.Errorf("jobs --cancel: %q, %v, %d are left", out, err, left)
+	}
+	out, err = runCommand(replayCommand(), address, "--all-dead", "--detach")
+	if err != nil || !strings.Contains(out, "see caddy webhooks jobs ") {
+		t.Fatalf("replay --detach: %q, %v", out, err)
+	}
+	id := out[strings.LastIndexByte(out, ' ')+1 : len(out)-1]
+	out, err = runCommand(jobsCommand(), address, id, "--follow", "--json")
+	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != jobDone || j.Done != left {
+		t.Errorf("jobs --follow to the end: %q, %v", out, err)
+	}
+	for _, args := range [][]string{{"--cancel"}, {"--follow"}, {id, "--follow", "--cancel"}} {
+		if _, err := runCommand(jobsCommand(), append(args, address)...); err == nil || exitCode(err) != exitWrong {
+			t.Errorf("jobs %v: %v", args, err)
+		}
+	}
+}
+
+// TestJobGone says what became of a job whose Caddy was started again.
+func TestJobGone(t *testing.T) {
+	c, _ := deadSite(t, 0)
+	admin := adminClient{address: c.adminAddress(), timeout: adminTimeout, notes: screen{Writer: new(bytes.Buffer)}}
+	_, err := admin.follow(t.Context(), jobView{ID: "lost", State: jobRunning}, true)
+	if err == nil || !strings.Contains(err.Error(), "started again") || exitCode(err) != exitNo {
+		t.Errorf("a job that is gone: %v", err)
+	}
+}
+
+// TestSumUp tells every end of a job.
+func TestSumUp(t *testing.T) {
+	b := &bulkCommand{done: "replayed"}
+	for _, test := range []struct {
+		j         jobView
+		out, fail string
+	}{
+		{jobView{State: jobDone, Matched: 3, Seen: 3, Done: 3}, "3 dead letters replayed\n", ""},
+		{jobView{State: jobDone, Matched: 3, Seen: 3, Done: 1}, "1 dead letter replayed\n2 more were replayed or deleted by others meanwhile\n", ""},
+		{jobView{State: jobFailed, Matched: 3, Seen: 1, Done: 1, Error: "store is\nunavailable"}, "", "1 dead letter of 3 replayed, then: store is\ufffdunavailable; the same command goes on with what is left"},
+	} {
+		var out bytes.Buffer
+		err := b.sumUp(adminClient{out: screen{Writer: &out}}, test.j)
+		if out.String() != test.out || (err == nil) != (test.fail == "") || err != nil && err.Error() != test.fail {
+			t.Errorf("%+v: %q, %v", test.j, out.String(), err)
+		}
+	}
+}
+
+// TestWatchInFile prints a table a round, and ends with its operator.
+func TestWatchInFile(t *testing.T) {
+	c, _ := deadSite(t, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	out, notes, err := runUntil(ctx, statsCommand(), "--address="+c.adminAddress(), "--watch=100ms")
+	if err != nil || notes != "" || strings.Count(out, "DESTINATION") < 2 || strings.Contains(out, "\x1b") || !strings.Contains(out, "per second: 0.0 accepted") {
+		t.Errorf("stats --watch: %q, %q, %v", out, notes, err)
+	}
+	for _, args := range [][]string{{"--watch=1ms"}, {"--watch", "soon"}, {"5s"}, {"--watch", "5s", "6s"}} {
+		if _, err := runCommand(statsCommand(), append(args, "--address="+c.adminAddress())...); err == nil || exitCode(err) != exitWrong {
+			t.Errorf("stats %v: %v", args, err)
+		}
+	}
+	if _, err := runCommand(statsCommand(), "--watch", "--address=127.0.0.1:1"); err == nil {
+		t.Error("stats --watch of nobody ended well")
+	}
+}
+
+// TestRates are those between two readings, and none across a restart.
+func TestRates(t *testing.T) {
+	first := flow{at: noon, accepted: 10, delivered: 8, failed: 1}
+	second := flow{at: noon.Add(2 * time.Second), accepted: 30, delivered: 9, failed: 1}
+	if got := second.since(first); got != "per second: 10.0 accepted, 0.5 delivered, 0.0 attempts failed" {
+		t.Error(got)
+	}
+	for what, got := range map[string]string{
+		"the first": first.since(flow{}), "unread": flow{}.since(first), "restarted": flow{at: second.at, accepted: 1}.since(first), "at once": first.since(first),
+	} {
+		if got != "" {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+	tall := strings.Repeat("line\n", 30)
+	if got := redraw(tall, 10); strings.Count(got, "\n") != 9 || !strings.Contains(got, "… and 22 lines") {
+		t.Errorf("30 lines on 10: %q", got)
+	}
+}

@@ -1,0 +1,136 @@
+package caddywebhooks
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+func TestSend(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, githubSite(app, ""), "")
+	out, err := runCommand(sendCommand(), "github", c.site+"/github", "--secret", githubSecret, "--count=20", "--concurrency=4")
+	if err != nil || !strings.Contains(out, "202 accepted     20  100.0%") || !strings.Contains(out, "20 sent in ") {
+		t.Errorf("send: %q, %v", out, err)
+	}
+	for range 20 {
+		app.next(t)
+	}
+	out, err = runCommand(sendCommand(), "github", c.site+"/github", "--secret", "wrong")
+	if err == nil || !strings.Contains(out, "401 invalid_signature") || !strings.Contains(err.Error(), "--secret is not the endpoint's") {
+		t.Errorf("send with a wrong secret: %q, %v", out, err)
+	}
+	if _, err = runCommand(sendCommand(), "github", "http://127.0.0.1:1/", "--secret", "x"); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("send to nobody: %v", err)
+	}
+	if c.dead() != 0 {
+		t.Errorf("%d dead letters", c.dead())
+	}
+	if _, err = runCommand(sendCommand(), "github", c.site+"/github", "--secret=x", "--rate=fast"); err == nil || !strings.Contains(err.Error(), "--rate: ") {
+		t.Errorf("send --rate=fast: %v", err)
+	}
+}
+
+// TestSendJSON sums up a mixture of answers for programs.
+func TestSendJSON(t *testing.T) {
+	var n atomic.Int64
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
+	t.Cleanup(elsewhere.Close)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		switch n.Add(1) {
+		case 1:
+			panic(http.ErrAbortHandler)
+		case 2, 3:
+			w.Header().Set("Webhook-Status", "rate_limit_exceeded")
+			w.WriteHeader(http.StatusTooManyRequests)
+		case 4:
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}))
+	t.Cleanup(server.Close)
+	out, _, err := runUntil(t.Context(), sendCommand(), "github", server.URL, "--secret=x", "--count=10", "--json")
+	var sum sendSummary
+	if jsonErr := json.Unmarshal([]byte(out), &sum); jsonErr != nil {
+		t.Fatalf("%v: %s", jsonErr, out)
+	}
+	if err == nil || exitCode(err) != exitNo || sum.Sent != 10 || sum.Unanswered != 1 || sum.Accepted != 6 ||
+		sum.Answers["429 rate_limit_exceeded"] != 2 || sum.Answers["307"] != 1 || len(sum.Latency) != 5 || sum.PerSecond <= 0 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+}
+
+// TestSendRate begins no more than the rate allows: 10 more at 50/s, after what
+// may go at once, take 200 ms at least.
+func TestSendRate(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, githubSite(app, ""), "")
+	began := time.Now()
+	out, err := runCommand(sendCommand(), "github", c.site+"/github", "--secret", githubSecret, "--count=15", "--concurrency=15", "--rate=50/s")
+	if took := time.Since(began); err != nil || took < 200*time.Millisecond {
+		t.Errorf("it took %s: %s, %v", took, out, err)
+	}
+}
+
+func TestQuantiles(t *testing.T) {
+	hundred := make([]time.Duration, 100)
+	for i := range hundred {
+		hundred[i] = time.Duration(i + 1)
+	}
+	for part, want := range map[float64]time.Duration{.5: 50, .9: 90, .99: 99, .995: 100, 1: 100, 0: 1} {
+		if got := quantile(hundred, part); got != want {
+			t.Errorf("quantile %v of 1 to 100 is %d, want %d", part, got, want)
+		}
+	}
+	if got := quantile(hundred[:1], .5); got != 1 {
+		t.Errorf("the median of one is %d", got)
+	}
+}
+
+func TestSign(t *testing.T) {
+	body := `{"a":1}`
+	file := filepath.Join(t.TempDir(), "body")
+	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := runCommand(signCommand(), "github", "--secret", githubSecret, "--body", file)
+	if err != nil || !strings.Contains(out, "X-Hub-Signature-256: "+githubSignature(body)+"\n") {
+		t.Errorf("sign: %q, %v", out, err)
+	}
+	if strings.Contains(out, "\r") {
+		t.Error("output has carriage returns")
+	}
+}
+
+// TestProvidersCommand lists all, and shows each.
+func TestProvidersCommand(t *testing.T) {
+	out, err := runCommand(providersCommand())
+	if err != nil || strings.Count(out, "\n") != len(verify.Providers())+2 {
+		t.Errorf("providers: %v\n%s", err, out)
+	}
+	for _, p := range verify.Providers() {
+		out, err := runCommand(providersCommand(), p.Name)
+		if err != nil || !strings.HasPrefix(out, p.Title) || !strings.Contains(out, p.Docs) {
+			t.Errorf("providers %s: %v\n%s", p.Name, err, out)
+		}
+	}
+	out, err = runCommand(providersCommand(), "stripe", "--json")
+	var view providerView
+	if err != nil || json.Unmarshal([]byte(out), &view) != nil || view.Title != "Stripe" {
+		t.Errorf("providers stripe --json: %s, %v", out, err)
+	}
+	if _, err := runCommand(providersCommand(), "nobody"); err == nil || exitCode(err) != exitWrong {
+		t.Errorf("providers nobody: %v", err)
+	}
+}

@@ -61,7 +61,7 @@ func (d *diagnosis) checkAttempts(lane laneView, name, selects string) {
 		}
 		d.add(levelError, "destination", name, message, look)
 	case delivered == 0 && failed > 0:
-		d.add(levelError, "destination", name, fmt.Sprintf("all %d attempts failed since Caddy was started", failed), look)
+		d.add(levelError, "destination", name, fmt.Sprintf("no attempt has succeeded since Caddy was started; %d failed", failed), look)
 	case lane.Breaker == forward.BreakerHalfOpen:
 		d.add(levelWarn, "destination", name, "it was down, and is being tried again", look)
 	case failures > 0:

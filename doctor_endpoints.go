@@ -174,7 +174,7 @@ func (d *diagnosis) checkProxy(h *Handler, t trafficSnapshot) {
 	if len(rules) == 0 || t.proxied.IsZero() || d.now.Sub(t.proxied) > rotationTime {
 		return
 	}
-	d.add(levelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy that the server does not trust (the last %s), so %s sees all senders as one: the proxy",
+	d.add(levelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy that the server does not trust (the last %s), so to %s all senders look like one: the proxy",
 		d.ago(t.proxied), strings.Join(rules, " and ")),
 		"Name it in the global option servers: `trusted_proxies static private_ranges` (or its own addresses), and `trusted_proxies_strict`.")
 }

@@ -1,0 +1,368 @@
+package caddywebhooks
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// doctor asks the running Caddy for its checks.
+func (c *running) doctor() []checkView {
+	c.t.Helper()
+	var view doctorView
+	if code := c.adminCall(http.MethodGet, "/webhooks/doctor", "", &view); code != 200 {
+		c.t.Fatalf("the doctor answered %d", code)
+	}
+	for i := 1; i < len(view.Checks); i++ {
+		if levelOrder[view.Checks[i-1].Level] > levelOrder[view.Checks[i].Level] {
+			c.t.Errorf("check %d is worse than the one before", i)
+		}
+	}
+	return view.Checks
+}
+
+// found looks for a check, by what it is about and a part of its message.
+func found(checks []checkView, level, name, subject, message string) bool {
+	return slices.ContainsFunc(checks, func(c checkView) bool {
+		return c.Level == level && c.Name == name && c.Subject == subject && strings.Contains(c.Message, message) &&
+			(c.Level == levelOK || c.Fix != "")
+	})
+}
+
+// forgetTraffic makes a test independent of those before it: what came in, and
+// what became of it, is remembered for the life of the process.
+func forgetTraffic(t *testing.T) {
+	t.Helper()
+	traffics.mu.Lock()
+	defer traffics.mu.Unlock()
+	clear(traffics.byEndpoint)
+	deliveryAttempts.Reset()
+}
+
+// doctorSite is an endpoint of that name with further lines.
+func doctorSite(name, secret, lines, upstream, destination string) string {
+	return fmt.Sprintf(`webhooks /%[1]s github {
+		name %[1]s
+		secret "%[2]s"
+		require_https off
+		%[3]s
+		forward %[4]s {
+			name app
+			%[5]s
+		}
+	}
+	`, name, secret, lines, upstream, destination)
+}
+
+// send sends webhooks to /name, which may all be refused.
+func (c *running) send(name, secret string, more ...string) {
+	c.t.Helper()
+	if _, err := runCommand(sendCommand(), append([]string{"github", c.site + "/" + name, "--secret", secret}, more...)...); err != nil && exitCode(err) != exitNo {
+		c.t.Fatal(err)
+	}
+}
+
+// TestDoctorWell finds nothing about an endpoint that is as it should be, and the
+// command ends well.
+func TestDoctorWell(t *testing.T) {
+	forgetTraffic(t)
+	app := startApplication(t)
+	good := rand.Text()
+	c := startCaddy(t, doctorSite("well", good, "", app.address, ""), "")
+	c.send("well", good)
+	app.next(t)
+	var checks []checkView
+	eventually(t, "it is delivered, and counted", func() bool {
+		checks = c.doctor()
+		return found(checks, levelOK, "destination", "well/app", "nothing is overdue")
+	})
+	if !found(checks, levelOK, "traffic", "well", "the last webhook was accepted 0s ago") && !found(checks, levelOK, "traffic", "well", "s ago") {
+		t.Errorf("traffic: %+v", checks)
+	}
+	for _, check := range checks {
+		if check.Level != levelOK && check.Name != "disk" { // the disk of whoever tests may be full
+			t.Errorf("found %+v", check)
+		}
+	}
+	out, err := runCommand(doctorCommand(), "--address="+c.adminAddress())
+	if err != nil || !strings.Contains(out, "checks passed\n") || strings.Contains(out, good) {
+		t.Errorf("doctor: %v\n%s", err, out)
+	}
+}
+
+// TestDoctorSettings finds what is risky in settings.
+func TestDoctorSettings(t *testing.T) {
+	forgetTraffic(t)
+	app := startApplication(t)
+	secrets := map[string]string{"weak": "my-test-key-0123456789", "short": "kX8qPz2vN", "wide": rand.Text()}
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(rand.Text()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := rand.Text()
+	c := startCaddy(t, doctorSite("weak", secrets["weak"], "", app.address, "")+
+		doctorSite("short", good+`" "`+secrets["short"], "", app.address, "")+
+		doctorSite("repeats", good, "dedupe off", app.address, "")+
+		doctorSite("filed", "{file."+file+"}", "", app.address, "")+
+		fmt.Sprintf("webhooks /wide stripe {\nname wide\nsecret whsec_%s\ntolerance 1h\nforward %s\n}", secrets["wide"], app.address), "")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	checks := c.doctor()
+	for _, want := range []checkView{
+		{"secret", levelWarn, "weak", "secret 1 looks like one of an example", ""},
+		{"secret", levelWarn, "short", "secret 2 has less than 16 bytes", ""},
+		{"dedupe", levelWarn, "repeats", "dedupe is off", ""},
+		{"tolerance", levelWarn, "wide", "tolerance is 1h0m0s", ""},
+		{"secret", levelError, "filed", "the next reload or start will fail", ""},
+		{"traffic", levelWarn, "weak", "no webhook has come in", ""},
+	} {
+		if !found(checks, want.Level, want.Name, want.Subject, want.Message) {
+			t.Errorf("not found: %+v", want)
+		}
+	}
+	for _, check := range checks {
+		if check.Name == "https" || check.Name == "secret" && (check.Subject == "repeats" || check.Subject == "wide") || check.Name == "rotation" {
+			t.Errorf("found %+v", check)
+		}
+		for _, secret := range secrets {
+			if strings.Contains(fmt.Sprint(check), secret) {
+				t.Errorf("%+v shows a secret", check)
+			}
+		}
+	}
+}
+
+// TestDoctorTraffic finds who is refused, and why.
+func TestDoctorTraffic(t *testing.T) {
+	forgetTraffic(t)
+	app := startApplication(t)
+	good := rand.Text()
+	c := startCaddy(t, doctorSite("forged", good, "", app.address, "")+doctorSite("unsigned", good, "", app.address, "")+
+		doctorSite("proxied", good, "rate_limit ip 50 5/s\nblock_ips 192.0.2.0/24", app.address, "")+
+		doctorSite("rested", good, "", app.address, ""), "")
+	c.send("forged", "another", "--count=3")
+	unsigned := c.githubRequest("/unsigned", "unsigned", "{}")
+	unsigned.Header.Del("X-Hub-Signature-256")
+	checkAnswer(t, c.do(unsigned), 401, "missing_signature")
+	c.send("proxied", good, "--header=X-Forwarded-For: 203.0.113.7")
+	c.send("rested", good)
+	rested := traffics.of("rested", time.Now())
+	rested.mu.Lock()
+	rested.lastAccepted = time.Now().Add(-3 * time.Hour)
+	rested.mu.Unlock()
+	c.send("rested", "another", "--count=2")
+
+	checks := c.doctor()
+	for _, want := range []checkView{
+		{"traffic", levelError, "forged", "none was accepted: 3 webhooks refused, the last 0s ago: invalid_signature (no_matching_signature)", ""},
+		{"traffic", levelWarn, "unsigned", "1 webhook refused, the last 0s ago: missing_signature", ""},
+		{"traffic", levelOK, "proxied", "accepted", ""},
+		{"proxy", levelError, "proxied", "so to block_ips and rate_limit ip all senders look like one", ""},
+		{"traffic", levelError, "rested", "none was accepted since 3h ago; 2 webhooks refused since then", ""},
+	} {
+		want.Message = strings.Split(want.Message, "the last 0s")[0] // it may be 1s on a slow machine
+		if !found(checks, want.Level, want.Name, want.Subject, want.Message) {
+			t.Errorf("not found: %+v in %+v", want, checks)
+		}
+	}
+	out, err := runCommand(doctorCommand(), "--address="+c.adminAddress())
+	if err == nil || exitCode(err) != exitNo || err.Error() != "3 errors" || !strings.Contains(out, "3 errors\n") || !strings.Contains(out, "caddy webhooks verify github") {
+		t.Errorf("doctor: %v\n%s", err, out)
+	}
+
+	// A reload forgets nothing.
+	if err := c.load(doctorSite("forged", good, "max_body 2KiB", app.address, "")); err != nil {
+		t.Fatal(err)
+	}
+	if !found(c.doctor(), levelError, "traffic", "forged", "3 webhooks refused") {
+		t.Error("a reload forgets what was refused")
+	}
+}
+
+// TestDoctorDestinations finds those that are down, and what nobody delivers.
+func TestDoctorDestinations(t *testing.T) {
+	forgetTraffic(t)
+	down, wrong, gone := startApplication(t), startApplication(t), startApplication(t)
+	down.answerStatus(500)
+	wrong.answerStatus(404)
+	gone.answerStatus(410)
+	good := rand.Text()
+	later := "retry {\ninitial 1h\n}\n"
+	site := doctorSite("down", good, "", down.address, later+"breaker 2 1h 1") + doctorSite("wrong", good, "", wrong.address, later) +
+		doctorSite("gone", good, "", gone.address, "")
+	// Not by a reload: the old config's listener may take a webhook or two yet.
+	c := newRunning(t, filepath.Join(t.TempDir(), "deliveries.db")+"\nmax_pending 5", "")
+	if err := c.load(site); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Error(err)
+		}
+		draining.Wait()
+	})
+	c.send("down", good, "--count=4")
+	c.send("wrong", good)
+	c.send("gone", good)
+	for _, want := range []checkView{
+		{"destination", levelError, "down/app", "2 attempts in a row failed, so its breaker is open; it is tried again in 5", ""},
+		{"destination", levelError, "wrong/app", "no attempt has succeeded since Caddy was started; 1 failed", ""},
+		{"dead letters", levelWarn, "gone/app", "1 dead letter will not be tried again", ""},
+		{"queue", levelWarn, "down", "4 deliveries are waiting, 80% of max_pending (5)", ""},
+	} {
+		eventually(t, fmt.Sprintf("found %+v", want), func() bool { return found(c.doctor(), want.Level, want.Name, want.Subject, want.Message) })
+	}
+	c.send("down", good)
+	eventually(t, "the queue is full", func() bool {
+		return found(c.doctor(), levelError, "queue", "down", "100% of max_pending (5): new webhooks are answered 503")
+	})
+	if err := c.load(doctorSite("gone", good, "", gone.address, "")); err != nil {
+		t.Fatal(err)
+	}
+	checks := c.doctor()
+	if !found(checks, levelWarn, "orphans", "down/app", "5 deliveries are stored for it") || !found(checks, levelWarn, "orphans", "wrong/app", "1 delivery is stored for it") {
+		t.Errorf("orphans: %+v", checks)
+	}
+}
+
+// TestDoctorPublic finds plain HTTP that others may read.
+func TestDoctorPublic(t *testing.T) {
+	forgetTraffic(t)
+	app := startApplication(t)
+	c := startCaddy(t, doctorSite("private", rand.Text(), "", app.address, "")+
+		fmt.Sprintf("}\nhttp://:%s {\nbind 0.0.0.0\n", freePort(t))+doctorSite("public", rand.Text(), "", app.address, ""), "")
+	checks := c.doctor()
+	if !found(checks, levelWarn, "https", "public", "require_https is off") || found(checks, levelWarn, "https", "private", "") {
+		t.Errorf("%+v", checks)
+	}
+	for listen, want := range map[string]bool{
+		":80": true, "[::]:80": true, "203.0.113.7:80": true, "example.com:80": true,
+		"127.0.0.1:80": false, "[::1]:80": false, "10.1.2.3:80": false, "100.64.0.1:80": false, "localhost:80": false, "unix//run/x.sock": false,
+	} {
+		if got := listensPublicly(&caddyhttp.Server{Listen: []string{listen}}); got != want {
+			t.Errorf("%s is public: %v, want %v", listen, got, want)
+		}
+	}
+}
+
+// TestDoctorRotation tells a rotation that goes on from one that is over.
+func TestDoctorRotation(t *testing.T) {
+	day := 25 * time.Hour
+	for _, test := range []struct {
+		what        string
+		since, last [2]time.Duration // how long ago; last 0: never
+		want        string
+	}{
+		{"just begun", [2]time.Duration{time.Minute, 10 * day}, [2]time.Duration{0, time.Minute}, ""},
+		{"never switched", [2]time.Duration{day, 10 * day}, [2]time.Duration{0, time.Minute}, "only secret 2 is in use; secret 1 has signed nothing"},
+		{"over", [2]time.Duration{3 * day, 10 * day}, [2]time.Duration{time.Minute, 2 * day}, "only secret 1 is in use; secret 2 has signed nothing"},
+		{"switched today", [2]time.Duration{time.Hour, 10 * day}, [2]time.Duration{time.Minute, 10 * time.Minute}, ""},
+		{"both for days", [2]time.Duration{3 * day, 10 * day}, [2]time.Duration{time.Minute, time.Hour}, "secrets 1 and 2 have all signed webhooks within a day"},
+		{"nothing comes in", [2]time.Duration{3 * day, 10 * day}, [2]time.Duration{2 * day, 0}, ""},
+	} {
+		now := time.Now()
+		marks := []secretMark{markOf("new"), markOf("old")}
+		t1 := &traffic{secrets: make(map[secretMark]secretUse)}
+		for i, mark := range marks {
+			use := secretUse{since: now.Add(-test.since[i])}
+			if test.last[i] > 0 {
+				use.last = now.Add(-test.last[i])
+			}
+			t1.secrets[mark] = use
+		}
+		h := &Handler{Name: "rotated", Provider: "github", traffic: trafficView{traffic: t1, marks: marks}}
+		var err error
+		if h.provider, err = h.lookUpProvider(); err != nil {
+			t.Fatal(err)
+		}
+		d := &diagnosis{now: now}
+		d.checkRotation(h)
+		if (len(d.checks) > 0) != (test.want != "") || test.want != "" && !found(d.checks, levelWarn, "rotation", "rotated", test.want) {
+			t.Errorf("%s: %+v, want %q", test.what, d.checks, test.want)
+		}
+	}
+}
+
+// TestDoctorSecretUse follows secrets through webhooks and a reload that changes their order.
+func TestDoctorSecretUse(t *testing.T) {
+	forgetTraffic(t)
+	app := startApplication(t)
+	older, newer := rand.Text(), rand.Text()
+	c := startCaddy(t, doctorSite("used", older, "", app.address, ""), "")
+	c.send("used", older)
+	if err := c.load(doctorSite("used", newer+`" "`+older, "", app.address, "")); err != nil {
+		t.Fatal(err)
+	}
+	running, err := runningApp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	uses := running.endpoints["used"].traffic.uses()
+	if len(uses) != 2 || !uses[0].last.IsZero() || uses[1].last.IsZero() || !uses[0].since.After(uses[1].since) {
+		t.Errorf("after a reload: %+v", uses)
+	}
+	// The old config's listener may take a webhook or two yet.
+	eventually(t, "the new one is used", func() bool {
+		c.send("used", newer)
+		return !running.endpoints["used"].traffic.uses()[0].last.IsZero()
+	})
+}
+
+// warnedStore is a store that knows what is wrong with it.
+type warnedStore struct {
+	retrystore.Store
+	warnings []string
+	err      error
+}
+
+func (s warnedStore) Warnings(context.Context) ([]string, error) { return s.warnings, s.err }
+
+func TestDoctorStore(t *testing.T) {
+	d := &diagnosis{now: time.Now(), app: &App{store: timedStore{warnedStore{warnings: []string{"its clock is 3s ahead"}}}}}
+	d.checkStore(t.Context(), retrystore.Stats{}, nil)
+	if len(d.checks) != 1 || d.checks[0].Level != levelWarn || d.checks[0].Message != "its clock is 3s ahead" {
+		t.Errorf("a store that warns: %+v", d.checks)
+	}
+	d = &diagnosis{app: &App{store: timedStore{warnedStore{err: errors.New("no permission")}}}}
+	d.checkStore(t.Context(), retrystore.Stats{Bytes: 1 << 20}, nil)
+	if !found(d.checks, levelWarn, "store", "store", "could not be examined: no permission") {
+		t.Errorf("a store that cannot tell: %+v", d.checks)
+	}
+	d = &diagnosis{app: &App{store: timedStore{warnedStore{}}}}
+	d.checkStore(t.Context(), retrystore.Stats{Bytes: 1 << 20}, nil)
+	if !found(d.checks, levelOK, "store", "store", "it answers, and holds 1.0 MiB") {
+		t.Errorf("a store that is well: %+v", d.checks)
+	}
+	d = &diagnosis{}
+	d.checkStore(t.Context(), retrystore.Stats{}, retrystore.ErrUnavailable)
+	if len(d.checks) != 1 || !found(d.checks, levelError, "store", "store", "it does not answer: store is unavailable") {
+		t.Errorf("a store that is away: %+v", d.checks)
+	}
+	for _, test := range []struct {
+		free, total uint64
+		want        string
+	}{{500 << 30, 1000 << 30, ""}, {99 << 30, 1000 << 30, levelWarn}, {60 << 20, 1 << 30, levelError}, {60 << 20, 100 << 20, levelError}} {
+		d := &diagnosis{}
+		d.judgeDisk("/x", test.free, test.total)
+		if got := append(d.checks, checkView{})[0].Level; got != test.want {
+			t.Errorf("%d of %d free: %q, want %q", test.free, test.total, got, test.want)
+		}
+	}
+	if free, total, err := diskSpace(t.TempDir()); err != nil || total == 0 || free > total {
+		t.Errorf("this disk: %d of %d, %v", free, total, err)
+	}
+}

@@ -18,18 +18,23 @@ const modulePath = "github.com/caddywebhooks/caddy-webhooks"
 // mayImport says which of our packages each package may import: one way only.
 // Packages that are missing here may import anything of ours.
 var mayImport = map[string][]string{
-	"verify":               {},
-	"retrystore":           {},
-	"retrystore/filestore": {"retrystore"},
-	"retrystore/storetest": {"retrystore"},
-	"dedupe":               {"retrystore"},
-	"forward":              {"retrystore"},
-	"limiter":              {},
-	"limiter/limitertest":  {"limiter"},
-	"internal/sample":      {"verify"},
-	"internal/explain":     {"verify"},
-	"internal/caddyproc":   {},
-	"internal/e2e":         {"internal/caddyproc"},
+	"verify":                {},
+	"retrystore":            {},
+	"retrystore/filestore":  {"retrystore"},
+	"retrystore/redisstore": {"retrystore"},
+	"retrystore/storetest":  {"retrystore"},
+	"dedupe":                {"retrystore"},
+	"forward":               {"retrystore"},
+	"limiter":               {},
+	"limiter/limitertest":   {"limiter"},
+	"limiter/redislimiter":  {"limiter"},
+	"internal/redisclient":  {},
+	"internal/redistest":    {},
+	"internal/catalog":      {"verify"},
+	"internal/sample":       {"verify"},
+	"internal/explain":      {"verify"},
+	"internal/caddyproc":    {},
+	"internal/e2e":          {"internal/caddyproc"},
 }
 
 // TestImports keeps the layers: packages below the root import no Caddy, and

@@ -14,6 +14,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/redisclient"
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
+	"github.com/caddywebhooks/caddy-webhooks/limiter/redislimiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/redisstore"
 )
@@ -181,7 +183,11 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &openRedis{Store: store, client: client}, nil
+	limits, err := redislimiter.New(client, redislimiter.Options{Prefix: s.Prefix, OnError: redislimiter.Fail, Logger: logger})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return &openRedis{Store: store, client: client, limits: limits}, nil
 }
 
 // check logs the risks of how Redis is set up. An error is what must be changed.
@@ -201,10 +207,16 @@ func (s *RedisStore) check(ctx context.Context, client redis.UniversalClient, lo
 type openRedis struct {
 	*redisstore.Store
 	client redis.UniversalClient
+	limits *redislimiter.Limiter
 }
 
-// Close closes the store, then the connection.
-func (s *openRedis) Close() error { return errors.Join(s.Store.Close(), s.client.Close()) }
+// Limits counts the rate limits of all nodes.
+func (s *openRedis) Limits() limiter.Backend { return s.limits }
+
+// Close closes the store and the limits, then the connection.
+func (s *openRedis) Close() error {
+	return errors.Join(s.Store.Close(), s.limits.Close(), s.client.Close())
+}
 
 // UnmarshalCaddyfile sets up the store. Syntax:
 //

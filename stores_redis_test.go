@@ -117,3 +117,51 @@ func TestRedisSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestRedisLimits has two configs, as two nodes would, spend one budget; while
+// Redis is away the setting decides.
+func TestRedisLimits(t *testing.T) {
+	server := redistest.Start(t, redistest.AOF...)
+	app := startApplication(t)
+	site := func(name string) string {
+		return fmt.Sprintf(`webhooks github {
+			name shared
+			secret "%s"
+			require_https off
+			rate_limit provider 3 1/h
+			forward %s {
+				name app
+			}
+		}
+		header X-Node %s`, githubSecret, app.address, name)
+	}
+	c := onRedis(t, "redis "+server.URL(), site("one"))
+	for i := range 2 {
+		checkAnswer(t, c.do(c.githubRequest("/", fmt.Sprint("first", i), "{}")), 202, "accepted")
+	}
+	// Another prefix of the URL is another store, and so another client.
+	c.options = strings.Replace(c.options, server.URL(), server.URL()+"/0", 1)
+	if err := c.load(site("two")); err != nil {
+		t.Fatal(err)
+	}
+	checkAnswer(t, c.do(c.githubRequest("/", "second", "{}")), 202, "accepted")
+	wantLimited(t, c.do(c.githubRequest("/", "third", "{}")), "provider", `"provider";q=3`)
+
+	for policy, want := range map[string]int{"allow": 401, "local": 401, "deny": 503} {
+		c.options = strings.Replace(c.options, "webhooks {", "webhooks {\nrate_limit on_error "+policy, 1)
+		if err := c.load(strings.Replace(site(policy), "rate_limit provider", "rate_limit ip 3 1/h\nrate_limit provider", 1)); err != nil {
+			t.Fatal(err)
+		}
+		server.Kill()
+		forged := c.githubRequest("/", "forged", "{}")
+		forged.Header.Set("X-Hub-Signature-256", githubSignature("[]"))
+		if got := c.do(forged); got.code != want {
+			t.Errorf("on_error %s: answered %d %s, want %d", policy, got.code, got.body, want)
+		}
+		server.Restart()
+		eventually(t, "the limits are back", func() bool {
+			return c.do(c.githubRequest("/", "again", "{}")).code != 503
+		})
+		c.options = strings.Replace(c.options, "\nrate_limit on_error "+policy, "", 1)
+	}
+}

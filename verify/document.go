@@ -13,11 +13,14 @@ import (
 // it recurses. Deeper documents have no values for us.
 const maxJSONDepth = 1000
 
-// document is a request whose body is parsed at most once, and only on demand.
+// document is a request whose body is parsed at most once, and only on demand; but
+// a form, which is read anew for each field.
 type document struct {
 	request *Request
 	parsed  bool
 	root    gjson.Result // of a JSON body; does not exist for any other
+	split   bool
+	fields  map[string][]string // of a multipart body
 }
 
 // json returns the value at pointer in a JSON body. A form is never taken for
@@ -41,7 +44,10 @@ func (d *document) value(pointer string) gjson.Result {
 // form returns the values of a field of a form body, in order.
 func (d *document) form(name string) []string {
 	if !d.request.isForm() {
-		return d.request.multipartValues(name)
+		if !d.split {
+			d.split, d.fields = true, d.request.multipartFields()
+		}
+		return d.fields[name]
 	}
 	return fieldValues(d.request.Body, name)
 }

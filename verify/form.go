@@ -38,36 +38,42 @@ func appendFormSorted(buf []byte, r *Request) ([]byte, *Error) {
 	return buf, nil
 }
 
-// multipartValues returns the values of a field of a multipart/form-data body,
-// no more than two. Files are not values. A body that does not parse to its end
-// has none: what comes after might be read differently by others.
-func (r *Request) multipartValues(name string) (values []string) {
+// multipartFields returns the fields of a multipart/form-data body, no more than
+// two values of each; nil for any other. Files are not values; a value that is very
+// large counts as empty. A body that does not parse to its end has no fields: what we
+// cannot read might be read differently by others.
+func (r *Request) multipartFields() map[string][]string {
 	types := r.Header["Content-Type"]
-	const prefix = "multipart/form-data"
-	if len(types) != 1 || len(types[0]) < len(prefix) || !strings.EqualFold(types[0][:len(prefix)], prefix) {
+	const form = "multipart/form-data"
+	if len(types) != 1 || len(types[0]) < len(form) || !strings.EqualFold(types[0][:len(form)], form) {
 		return nil
 	}
 	media, parameters, err := mime.ParseMediaType(types[0])
-	if err != nil || media != prefix || parameters["boundary"] == "" {
+	if err != nil || media != form || parameters["boundary"] == "" {
 		return nil
 	}
+	fields := make(map[string][]string)
 	reader := multipart.NewReader(bytes.NewReader(r.Body), parameters["boundary"])
 	for range maxFormFields {
 		part, err := reader.NextRawPart()
 		if err == io.EOF {
-			return values
+			return fields
 		}
 		if err != nil {
 			return nil
 		}
-		if part.FormName() != name || part.FileName() != "" || len(values) == 2 {
+		name := part.FormName()
+		if name == "" || part.FileName() != "" || len(fields[name]) == 2 {
 			continue
 		}
 		value, err := io.ReadAll(io.LimitReader(part, maxMultipartField+1))
-		if err != nil || len(value) > maxMultipartField {
+		if err != nil {
 			return nil
 		}
-		values = append(values, string(value))
+		if len(value) > maxMultipartField {
+			value = nil // there, but nothing to be taken for an id or a signature
+		}
+		fields[name] = append(fields[name], string(value))
 	}
 	return nil
 }

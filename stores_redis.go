@@ -183,7 +183,7 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	limits, err := redislimiter.New(client, redislimiter.Options{Prefix: s.Prefix, OnError: redislimiter.Fail, Logger: logger})
+	limits, err := redislimiter.New(client, redislimiter.Options{Prefix: s.Prefix, Logger: logger})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

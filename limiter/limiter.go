@@ -136,7 +136,6 @@ type Receipt struct {
 	At      int64 // when it was taken, in microseconds of the backend's clock
 	Slot    int64 // SlidingWindow: the slot it was counted in
 	Shared  bool  // taken from a budget that keys beyond the backend's bound share
-	StandIn bool  // taken from the budget that stands in while the backend's server is away
 }
 
 // Refuse returns the Decision for tiers of which at least one has nothing

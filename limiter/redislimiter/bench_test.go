@@ -36,7 +36,7 @@ func BenchmarkTake(b *testing.B) {
 
 func benchmarkTake(b *testing.B, callers int, asks []limiter.Ask) {
 	s := redistest.Start(b)
-	l := open(b, connect(b, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{OnError: redislimiter.Deny, Timeout: patient})
+	l := open(b, connect(b, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{Timeout: patient})
 	admin := s.Client()
 	take(b, l, asks...)
 	before := counters(b, admin)
@@ -93,7 +93,7 @@ func BenchmarkMemory(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				s := redistest.Start(b)
-				l := open(b, connect(b, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{OnError: redislimiter.Deny, Timeout: patient})
+				l := open(b, connect(b, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{Timeout: patient})
 				admin := s.Client()
 				take(b, l, ip("first", c.limit))
 				before := counters(b, admin)

@@ -3,7 +3,6 @@ package redislimiter_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,22 +56,20 @@ func eventually(t testing.TB, what string, f func() bool) {
 	}
 }
 
-// TestOutage kills and pauses Redis under each policy: whoever finds it away
-// waits for the timeout at most, the others do not wait, and as soon as it is back it is asked again.
+// TestOutage kills and pauses Redis: whoever finds it away waits for the timeout
+// at most, the others do not wait, and as soon as it is back it is asked again.
 func TestOutage(t *testing.T) {
-	for _, policy := range []redislimiter.Policy{redislimiter.Allow, redislimiter.Deny, redislimiter.Local, redislimiter.Fail} {
-		for _, outage := range []string{"killed", "paused"} {
-			t.Run(policy.String()+"/"+outage, func(t *testing.T) { testOutage(t, policy, outage) })
-		}
+	for _, outage := range []string{"killed", "paused"} {
+		t.Run(outage, func(t *testing.T) { testOutage(t, outage) })
 	}
 }
 
-func testOutage(t *testing.T, policy redislimiter.Policy, outage string) {
+func testOutage(t *testing.T, outage string) {
 	const timeout = 200 * time.Millisecond
 	s := redistest.Start(t)
 	core, logs := observer.New(zap.InfoLevel)
 	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}),
-		redislimiter.Options{OnError: policy, Timeout: timeout, Logger: zap.New(core)})
+		redislimiter.Options{Timeout: timeout, Logger: zap.New(core)})
 	ask := global(slow("2"))
 	eventually(t, "redis is asked", func() bool {
 		before := l.Unavailable() // a busy machine may take its time to connect
@@ -95,20 +92,20 @@ func testOutage(t *testing.T, policy redislimiter.Policy, outage string) {
 		t.Error("redis is not known to be away")
 	}
 	var all time.Duration
-	var decisions []limiter.Decision
 	for range 1000 {
 		d, took := take(t, l, ask)
 		all += took
-		decisions = append(decisions, d)
+		if d.Allowed || d.Tiers != nil || d.Tier != "" {
+			t.Fatalf("%+v while redis is away", d)
+		}
 	}
 	if all > 10*timeout { // if they waited, a thousand times the timeout
 		t.Errorf("the others took %s", all)
 	}
-	wantByPolicy(t, policy, decisions)
 	if got := l.Unavailable() - before; got != 1001 {
 		t.Errorf("%d takes are counted, want 1001", got)
 	}
-	if entries := logs.TakeAll(); len(entries) != 1 || entries[0].Level != zap.WarnLevel || entries[0].ContextMap()["instead"] != policy.String() {
+	if entries := logs.TakeAll(); len(entries) != 1 || entries[0].Level != zap.WarnLevel {
 		t.Errorf("logged %v", entries)
 	}
 
@@ -128,26 +125,6 @@ func testOutage(t *testing.T, policy redislimiter.Policy, outage string) {
 	}
 }
 
-func wantByPolicy(t *testing.T, policy redislimiter.Policy, decisions []limiter.Decision) {
-	t.Helper()
-	allowed := 0
-	for _, d := range decisions {
-		if d.Allowed {
-			allowed++
-		} else if policy == redislimiter.Fail {
-			if d.Tiers != nil || d.Tier != "" {
-				t.Fatalf("%+v", d)
-			}
-		} else if d.Tier != limiter.Global || d.RetryAfter <= 0 || len(d.Tiers) != 1 || d.Tiers[0].Limit != slow("2").Normal() {
-			t.Fatalf("%+v", d)
-		}
-	}
-	// Locally the first one had taken one of the two.
-	if want := map[redislimiter.Policy]int{redislimiter.Allow: len(decisions), redislimiter.Deny: 0, redislimiter.Local: 1, redislimiter.Fail: 0}[policy]; allowed != want {
-		t.Errorf("%d are allowed, want %d", allowed, want)
-	}
-}
-
 // Those who wait when Redis stops answering wait for the timeout at most, all
 // together, and not one after the other.
 func TestManyWaitTogether(t *testing.T) {
@@ -162,8 +139,8 @@ func TestManyWaitTogether(t *testing.T) {
 	for range 500 {
 		wg.Go(func() {
 			begin := time.Now()
-			if d, err := l.Take(t.Context(), ask); err != nil || !d.Allowed {
-				t.Errorf("%+v, error %v", d, err)
+			if _, err := l.Take(t.Context(), ask); !errors.Is(err, redislimiter.ErrUnavailable) {
+				t.Errorf("error %v", err)
 			}
 			for took := int64(time.Since(begin)); ; {
 				if old := slowest.Load(); took <= old || slowest.CompareAndSwap(old, took) {
@@ -185,39 +162,18 @@ func TestManyWaitTogether(t *testing.T) {
 	}
 }
 
-// Local budgets are given back to where they came from.
+// What Redis gave cannot be given back without it, and says so.
 func TestReturnWhileAway(t *testing.T) {
 	s := redistest.Start(t)
-	local := limiter.NewLocal(limiter.LocalOptions{})
-	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}),
-		redislimiter.Options{OnError: redislimiter.Local, Local: local})
-	one := global(slow("1"))
-	ours, _ := take(t, l, one)
+	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{Timeout: patient})
+	ours, _ := take(t, l, global(slow("1")))
+	if !ours.Allowed {
+		t.Fatalf("%+v", ours)
+	}
 	s.Kill()
 	take(t, l, ip("finds it away", slow("1")))
-	stood, _ := take(t, l, one)
-	if !ours.Allowed || !stood.Allowed {
-		t.Fatalf("%+v, %+v", ours, stood)
-	}
 	if err := l.Return(t.Context(), ours); !errors.Is(err, redislimiter.ErrUnavailable) {
-		t.Errorf("what redis gave was given back without it: error %v", err)
-	}
-	if err := l.Return(t.Context(), stood); err != nil {
-		t.Error(err)
-	}
-	if d, _ := take(t, l, one); !d.Allowed {
-		t.Error("nothing was given back")
-	}
-	s.Restart()
-	eventually(t, "redis is asked again", func() bool { return !l.Away() })
-	if d, _ := take(t, l, one); !d.Allowed { // Redis has forgotten
-		t.Fatalf("%+v", d)
-	}
-	if err := l.Return(t.Context(), stood); err != nil { // not to Redis
-		t.Error(err)
-	}
-	if d, _ := take(t, l, one); d.Allowed {
-		t.Error("what the local budget gave was given back to redis")
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -225,7 +181,7 @@ func TestReturnWhileAway(t *testing.T) {
 func TestScriptFlush(t *testing.T) {
 	s := redistest.Start(t)
 	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}),
-		redislimiter.Options{OnError: redislimiter.Deny, Timeout: patient})
+		redislimiter.Options{Timeout: patient})
 	admin := s.Client()
 	done := make(chan struct{})
 	var granted atomic.Int64
@@ -270,7 +226,7 @@ func TestScriptFlush(t *testing.T) {
 // Keys that somebody has removed are as never used.
 func TestFlushAll(t *testing.T) {
 	s := redistest.Start(t)
-	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{OnError: redislimiter.Deny, Timeout: patient})
+	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{Timeout: patient})
 	for range 3 {
 		old, _ := take(t, l, global(slow("1")))
 		if d, _ := take(t, l, global(slow("1"))); !old.Allowed || d.Allowed {
@@ -292,7 +248,7 @@ func TestFlushAll(t *testing.T) {
 // is left to the policy, the rest goes on.
 func TestForeignKeys(t *testing.T) {
 	s := redistest.Start(t)
-	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{OnError: redislimiter.Deny, Timeout: patient})
+	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{Timeout: patient})
 	take(t, l, global(slow("1")))
 	admin := s.Client()
 	keys, err := admin.Keys(t.Context(), "*").Result()
@@ -322,13 +278,13 @@ func TestForeignKeys(t *testing.T) {
 // A full Redis takes no writes; what is refused is told as before.
 func TestFullRedis(t *testing.T) {
 	s := redistest.Start(t)
-	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{OnError: redislimiter.Allow, Timeout: patient})
+	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{Timeout: patient})
 	take(t, l, global(slow("2")))
 	admin := s.Client()
 	if err := admin.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if d, _ := take(t, l, global(slow("2"))); !d.Allowed || l.Unavailable() != 1 || !l.Away() {
+	if d, _ := take(t, l, global(slow("2"))); d.Allowed || l.Unavailable() != 1 || !l.Away() {
 		t.Errorf("%+v, away %v", d, l.Away())
 	}
 	if err := admin.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
@@ -362,7 +318,7 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
-// A closed limiter answers by its policy.
+// A closed limiter is as if Redis were away.
 func TestClose(t *testing.T) {
 	s := redistest.Start(t)
 	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{})
@@ -373,8 +329,8 @@ func TestClose(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if d, _ := take(t, l, global(slow("1"))); !d.Allowed {
-			t.Errorf("%+v", d)
+		if _, err := l.Take(t.Context(), global(slow("1"))); !errors.Is(err, redislimiter.ErrUnavailable) {
+			t.Errorf("error %v", err)
 		}
 	}
 	// One that was never up ends its probes.
@@ -387,12 +343,9 @@ func TestClose(t *testing.T) {
 }
 
 func TestBadOptions(t *testing.T) {
-	for _, o := range []redislimiter.Options{{Prefix: "a}b"}, {Prefix: "{"}, {OnError: 7}, {OnError: -1}} {
+	for _, o := range []redislimiter.Options{{Prefix: "a}b"}, {Prefix: "{"}} {
 		if _, err := redislimiter.New(nil, o); err == nil {
 			t.Errorf("%+v: no error", o)
 		}
-	}
-	if got := fmt.Sprint(redislimiter.Policy(7)); got != "Policy(7)" {
-		t.Error(got)
 	}
 }

@@ -41,7 +41,6 @@ package redislimiter
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -53,43 +52,11 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
-// Policy says what becomes of a request while Redis is away.
-type Policy int
-
-// The policies.
-const (
-	// Allow lets everything through: limits keep excess out, not everything.
-	Allow Policy = iota
-	// Deny refuses everything, for a second: what is behind must not see more than its limit.
-	Deny
-	// Local asks Options.Local: every node lets as much through as all of them may together.
-	Local
-	// Fail answers with ErrUnavailable: the caller decides.
-	Fail
-)
-
-// String returns allow, deny, local or fail.
-func (p Policy) String() string {
-	switch p {
-	case Allow:
-		return "allow"
-	case Deny:
-		return "deny"
-	case Local:
-		return "local"
-	case Fail:
-		return "fail"
-	}
-	return "Policy(" + strconv.Itoa(int(p)) + ")"
-}
-
 const (
 	// DefaultPrefix is what keys begin with, inside the brace.
 	DefaultPrefix = "wh"
 	// DefaultTimeout is how long a Take waits for Redis.
 	DefaultTimeout = 100 * time.Millisecond
-	// denied is how long a client is told to wait that Deny refuses.
-	denied = time.Second
 )
 
 // Options are the options of New. A zero field means its default.
@@ -97,10 +64,6 @@ type Options struct {
 	// Prefix is what all keys begin with, inside a brace; it has none itself.
 	// Who has the same one shares the budgets. Default: DefaultPrefix.
 	Prefix string
-	// OnError says what becomes of requests while Redis is away. Default: Allow.
-	OnError Policy
-	// Local is asked while Redis is away and OnError is Local. Default: one of its own.
-	Local *limiter.Local
 	// Timeout is how long a Take waits for Redis, the connection included. Default: DefaultTimeout.
 	Timeout time.Duration
 	// Logger is told when Redis goes away and when it is back. Default: nobody.
@@ -143,12 +106,6 @@ func New(client redis.UniversalClient, o Options) (*Limiter, error) {
 	if err := checkPrefix(o.Prefix); err != nil {
 		return nil, err
 	}
-	if o.OnError < Allow || o.OnError > Fail {
-		return nil, fmt.Errorf("redislimiter: unknown policy %s", o.OnError)
-	}
-	if o.OnError == Local && o.Local == nil {
-		o.Local = limiter.NewLocal(limiter.LocalOptions{})
-	}
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
 	}
@@ -157,7 +114,7 @@ func New(client redis.UniversalClient, o Options) (*Limiter, error) {
 	}
 	l := &Limiter{options: o}
 	l.lifetime, l.end = context.WithCancel(context.Background())
-	l.outages.logger = o.Logger.With(zap.Stringer("instead", o.OnError))
+	l.outages.logger = o.Logger
 	for i := range l.tags {
 		l.tags[i] = tag(o.Prefix, place(i))
 	}
@@ -193,8 +150,7 @@ func (l *Limiter) spawn(f func()) bool {
 	return true
 }
 
-// Unavailable returns how many Takes were answered by Options.OnError, because
-// Redis was away or could not tell.
+// Unavailable returns how many Takes failed because Redis was away or could not tell.
 func (l *Limiter) Unavailable() int64 { return l.unavailable.Load() }
 
 // Failures returns how many round trips to Redis have failed, those included
@@ -245,7 +201,7 @@ func (l *Limiter) run(ctx context.Context, p place, s *script, keys []string, ar
 	return answer, err
 }
 
-// ErrUnavailable is in the errors of Fail and of Return: Redis could not tell.
+// ErrUnavailable is in the errors of Take and Return: Redis could not tell.
 var ErrUnavailable = errors.New("redislimiter: redis does not answer")
 
 // errAway says that Redis was not even asked.

@@ -49,7 +49,7 @@ func inPlaces(client redis.UniversalClient) limitertest.New {
 	var prefixes atomic.Int64
 	return func(t testing.TB, now func() time.Time) limiter.Backend {
 		return strict{t, open(t, client, redislimiter.Options{
-			Prefix: fmt.Sprintf("t%d", prefixes.Add(1)), Timeout: patient, OnError: redislimiter.Deny, Now: now,
+			Prefix: fmt.Sprintf("t%d", prefixes.Add(1)), Timeout: patient, Now: now,
 		})}
 	}
 }

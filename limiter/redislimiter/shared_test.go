@@ -30,7 +30,7 @@ func TestNodesShareOneBudget(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 2 { // nodes
 			l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}),
-				redislimiter.Options{Prefix: algorithm, OnError: redislimiter.Deny, Timeout: patient})
+				redislimiter.Options{Prefix: algorithm, Timeout: patient})
 			for range 8 {
 				wg.Go(func() {
 					for range 100 {
@@ -59,7 +59,7 @@ func TestNodesShareOneBudget(t *testing.T) {
 func TestKeysExpire(t *testing.T) {
 	s := redistest.Start(t)
 	admin := s.Client()
-	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{OnError: redislimiter.Deny, Timeout: patient})
+	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{Timeout: patient})
 	for _, c := range []struct {
 		limit limiter.Limit
 		takes int
@@ -102,7 +102,7 @@ func TestKeysExpire(t *testing.T) {
 // A limit of the server's clock: what was spent comes back in time.
 func TestServerClock(t *testing.T) {
 	s := redistest.Start(t)
-	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{OnError: redislimiter.Deny, Timeout: patient})
+	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{Timeout: patient})
 	for _, algorithm := range []string{"token_bucket", "sliding_window"} {
 		ask := ip(algorithm, limit("5", "20/s", algorithm))
 		begin, granted := time.Now(), 0
@@ -123,7 +123,7 @@ func TestServerClock(t *testing.T) {
 // However long, binary or alike: no two keys meet, and none is kept at length.
 func TestHostileKeys(t *testing.T) {
 	s := redistest.Start(t)
-	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{OnError: redislimiter.Deny, Timeout: patient})
+	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{Timeout: patient})
 	long := strings.Repeat("x", 1<<20)
 	var asks []limiter.Ask
 	for _, names := range [][2]string{
@@ -171,7 +171,7 @@ func TestNeedsAreEnough(t *testing.T) {
 	if _, err := redisclient.Check(t.Context(), client, redisclient.Needs{Commands: commands, Keys: keys}); err != nil {
 		t.Error(err)
 	}
-	l := open(t, client, redislimiter.Options{OnError: redislimiter.Deny, Timeout: patient})
+	l := open(t, client, redislimiter.Options{Timeout: patient})
 	d, _ := take(t, l, ip("a", slow("1")), global(slow("1")))
 	if err := l.Return(t.Context(), d); err != nil || !d.Allowed {
 		t.Errorf("%+v, error %v", d, err)
@@ -185,7 +185,7 @@ func TestNeedsAreEnough(t *testing.T) {
 func TestFailoverRemembersSpending(t *testing.T) {
 	s := redistest.StartSentinel(t, redistest.AOF...)
 	l := open(t, connect(t, redisclient.Options{Addresses: s.Addrs(), SentinelMaster: s.Master()}),
-		redislimiter.Options{OnError: redislimiter.Deny, Timeout: patient})
+		redislimiter.Options{Timeout: patient})
 	old := s.Current()
 	admin := old.Client()
 	for range 100 {
@@ -218,7 +218,7 @@ func TestFailoverRemembersSpending(t *testing.T) {
 func TestReplicasForget(t *testing.T) {
 	s := redistest.StartSentinel(t)
 	l := open(t, connect(t, redisclient.Options{Addresses: s.Addrs(), SentinelMaster: s.Master()}),
-		redislimiter.Options{OnError: redislimiter.Deny, Timeout: patient})
+		redislimiter.Options{Timeout: patient})
 	refuse := global(slow("1"))
 	take(t, l, refuse)
 	for i := range 200 {
@@ -247,7 +247,7 @@ func TestReplicasForget(t *testing.T) {
 // A part of a Cluster that is away leaves the others alone, and slots may move under load.
 func TestCluster(t *testing.T) {
 	c := redistest.StartCluster(t, 3, 0, "--cluster-require-full-coverage", "no")
-	l := open(t, connect(t, redisclient.Options{Addresses: c.Addrs(), Cluster: true}), redislimiter.Options{OnError: redislimiter.Deny, Timeout: time.Second})
+	l := open(t, connect(t, redisclient.Options{Addresses: c.Addrs(), Cluster: true}), redislimiter.Options{Timeout: time.Second})
 	admin := c.Nodes[0].Client()
 	n, err := admin.ClusterKeySlot(t.Context(), "{wh:l}").Result()
 	if err != nil {
@@ -261,18 +261,19 @@ func TestCluster(t *testing.T) {
 	}
 
 	ctx, stop := context.WithCancel(t.Context())
-	var granted, refused atomic.Int64
+	var granted, untold atomic.Int64
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				d, err := l.Take(t.Context(), global(slow("1000000")), limiter.Ask{Tier: limiter.Provider, Limit: slow("1000000")})
-				if err != nil {
-					t.Error(err)
-				} else if d.Allowed {
+				switch {
+				case errors.Is(err, redislimiter.ErrUnavailable):
+					untold.Add(1)
+				case err != nil || !d.Allowed:
+					t.Errorf("%+v, error %v", d, err)
+				default:
 					granted.Add(1)
-				} else {
-					refused.Add(1)
 				}
 			}
 		})
@@ -284,8 +285,8 @@ func TestCluster(t *testing.T) {
 	stop()
 	wg.Wait()
 	// While a slot moves, its two keys may be at different nodes: some cannot be told (TRYAGAIN).
-	if granted.Load() == 0 || refused.Load() != l.Unavailable() || l.Away() {
-		t.Errorf("%d granted, %d refused, %d unavailable, away %v", granted.Load(), refused.Load(), l.Unavailable(), l.Away())
+	if granted.Load() == 0 || untold.Load() != l.Unavailable() || l.Away() {
+		t.Errorf("%d granted, %d untold, %d counted, away %v", granted.Load(), untold.Load(), l.Unavailable(), l.Away())
 	}
 	d, _ := take(t, l, global(slow("1000000")))
 	if left := 1000000 - granted.Load() - 1; d.Tiers[0].Remaining != left {

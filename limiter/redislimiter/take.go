@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
-// Take implements limiter.Backend. While Redis is away, Options.OnError decides;
-// the only errors are those of Check, of the context, and of Fail.
+// Take implements limiter.Backend. Its errors are those of Check and of the
+// context, and ErrUnavailable while Redis is away.
 //
 // On a Cluster, the ip tier is in another slot than the others. Who asks for it
 // together with them, as a webhook on its way in never does, has one taken
@@ -34,7 +32,8 @@ func (l *Limiter) Take(ctx context.Context, asks ...limiter.Ask) (limiter.Decisi
 	case ctx.Err() != nil:
 		return limiter.Decision{}, ctx.Err()
 	case err != nil:
-		return l.standIn(ctx, asks, err)
+		l.unavailable.Add(1)
+		return limiter.Decision{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case !allowed:
 		return limiter.Refuse(tiers), nil
 	}
@@ -132,32 +131,6 @@ func appendLimit(args []any, limit *limiter.Limit) []any {
 	return append(args, limit.Burst, count, micros, sliding)
 }
 
-// standIn answers for Redis.
-func (l *Limiter) standIn(ctx context.Context, asks []limiter.Ask, cause error) (limiter.Decision, error) {
-	l.unavailable.Add(1)
-	if entry := l.options.Logger.Check(zap.DebugLevel, "rate limits are not checked by redis"); entry != nil {
-		entry.Write(zap.Error(cause), zap.Stringer("instead", l.options.OnError))
-	}
-	switch l.options.OnError {
-	case Deny:
-		tiers := make([]limiter.Status, len(asks))
-		for i, ask := range asks {
-			ask.Limit = ask.Limit.Normal()
-			tiers[i] = limiter.Status{Ask: ask, Next: denied, Reset: denied}
-		}
-		return limiter.Refuse(tiers), nil
-	case Local:
-		d, err := l.options.Local.Take(ctx, asks...)
-		for i := range d.Tiers {
-			d.Tiers[i].Receipt.StandIn = d.Allowed
-		}
-		return d, err
-	case Fail:
-		return limiter.Decision{}, fmt.Errorf("%w: %w", ErrUnavailable, cause)
-	}
-	return limiter.Decision{Allowed: true}, nil
-}
-
 // Return implements limiter.Backend. While Redis is away nothing is given back,
 // which is ErrUnavailable. On a Cluster, tiers in different slots are given back one after the other.
 func (l *Limiter) Return(ctx context.Context, d limiter.Decision) error {
@@ -166,13 +139,7 @@ func (l *Limiter) Return(ctx context.Context, d limiter.Decision) error {
 	}
 	ours := make([]limiter.Status, 0, len(d.Tiers))
 	for _, s := range d.Tiers {
-		switch {
-		case s.Receipt.StandIn && l.options.Local != nil:
-			s.Receipt.StandIn = false
-			if err := l.options.Local.Return(ctx, limiter.Decision{Allowed: true, Tiers: []limiter.Status{s}}); err != nil {
-				return err
-			}
-		case !s.Receipt.StandIn && limiter.Check([]limiter.Ask{s.Ask}) == nil: // else not a Decision of ours
+		if limiter.Check([]limiter.Ask{s.Ask}) == nil { // else not a Decision of ours
 			s.Limit = s.Limit.Normal()
 			ours = append(ours, s)
 		}

@@ -3,6 +3,7 @@ package redislimiter_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"

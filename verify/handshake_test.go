@@ -160,6 +160,16 @@ func TestSettingsAreChecked(t *testing.T) {
 	if got := p.HandshakeMethods(); len(got) != 2 || got[0] != "GET" || got[1] != "HEAD" {
 		t.Errorf("HandshakeMethods = %v", got)
 	}
+	for domain, ok := range map[string]bool{"example.kinde.com": true, "kinde": false, "https://example.kinde.com": false, "a.b/c": false, "a.b:1": false, "a@b.c": false, "A.b": false} {
+		kinde, _ := Lookup("kinde")
+		v, err := kinde.NewVerifier(Options{Settings: map[string][]string{"domain": {domain}}})
+		if (err == nil) != ok {
+			t.Errorf("domain %s: %v", domain, err)
+		}
+		if err == nil {
+			v.Close()
+		}
+	}
 	format := Scheme{Algorithm: "hmac-sha256", Signature: header("X"), Format: "application {setting.endpoint}:{base64}"}
 	s := &Provider{Name: "s", Schemes: []Scheme{format}, Settings: p.Settings[1:], Methods: post}
 	for value, ok := range map[string]bool{"key-1": true, "a,b": false, "{hex}": false, "a b": false} {

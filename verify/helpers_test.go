@@ -84,6 +84,9 @@ func testSettings(p *Provider) settings {
 	set := settings{}
 	for _, s := range p.Settings {
 		set[s.Name] = []string{"value-of-" + s.Name}
+		if s.Name == "domain" {
+			set[s.Name] = []string{"example.kinde.com"}
+		}
 		if len(s.Values) > 0 {
 			set[s.Name] = s.Values[:1]
 		}

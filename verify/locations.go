@@ -15,6 +15,11 @@ func pemInJSON(url, pointer string) keyLocation {
 	return func(*input, settings) (*fetch, string, *Error) { return location, "", nil }
 }
 
+// locateKinde is the key set of the operator's own domain.
+func locateKinde(in *input, set settings) (*fetch, string, *Error) {
+	return &fetch{url: "https://" + set.one("domain", "") + "/.well-known/jwks.json", parse: parseJWKS}, in.keyID, nil
+}
+
 // fireblocksHosts publish the keys of each environment: "Validating webhooks (JWKS)" at
 // https://developers.fireblocks.com/reference/validating-webhooks
 var fireblocksHosts = map[string]string{"us": "keys", "eu": "eu-keys", "eu2": "eu2-keys", "sandbox": "sandbox-keys"}

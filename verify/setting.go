@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -15,7 +16,8 @@ type Setting struct {
 	Several  bool   // more than one value may be given; any of them will do
 	Secret   bool   // not to be shown
 
-	Values []string // what it may be; empty: anything
+	Values  []string // what it may be; empty: anything
+	Pattern string   // a regular expression that the whole value matches; empty: anything
 }
 
 // settings are the values of an endpoint, by name.
@@ -40,6 +42,9 @@ func (p *Provider) checkSettings(given map[string][]string) (settings, error) {
 		for _, value := range values {
 			if err := checkText(value); err != nil {
 				return nil, fmt.Errorf("option %s %w", s.Name, err)
+			}
+			if s.Pattern != "" && !regexp.MustCompile(`\A(?:`+s.Pattern+`)\z`).MatchString(value) {
+				return nil, fmt.Errorf("option %s has another form: %s", s.Name, s.Doc)
 			}
 			if len(s.Values) > 0 && !slices.Contains(s.Values, value) {
 				return nil, fmt.Errorf("option %s: want one of %s", s.Name, strings.Join(s.Values, ", "))

@@ -256,7 +256,7 @@ func TestKeysThatCannotBeFetched(t *testing.T) {
 func TestWholeURLsAreFetched(t *testing.T) {
 	hosts := map[string]bool{
 		"api.ebay.com": true, "api.paypal.com": true, "api.travis-ci.com": true, "keys.fireblocks.io": true,
-		"production.plaid.com": true, "sns.us-west-2.amazonaws.com": true, "www.googleapis.com": true,
+		"production.plaid.com": true, "example.kinde.com": true, "sns.us-west-2.amazonaws.com": true, "www.googleapis.com": true,
 	}
 	eachVector(t, func(t *testing.T, x *vector) {
 		for address := range x.Fetched {

@@ -48,6 +48,7 @@ var table = sorted(
 	category("Content and media", contentProviders),
 	category("Content and media", specialContentProviders),
 	category("Identity", identityProviders),
+	category("Identity", specialIdentityProviders),
 	category("Hiring and people", peopleProviders),
 )
 

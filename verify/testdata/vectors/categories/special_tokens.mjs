@@ -2,6 +2,7 @@
 import crypto from "node:crypto";
 import { createRequire } from "node:module";
 import { compactVerify, importJWK, jwtVerify } from "jose";
+import { decodeWebhook as kindeDecodes } from "@kinde/webhooks";
 import { WebhookReceiver } from "livekit-server-sdk";
 import { Receiver } from "@upstash/qstash";
 import { ecKey, otherKey, rsaKey } from "../keys.mjs";
@@ -223,10 +224,44 @@ async function makeFireblocks() {
   ] };
 }
 
+async function makeFusionAuth() {
+  const secret = "a secret of the Key Master", kid = "EQnJRW7Nq0PEKk2ysbN6aMRVw90";
+  const make = (name, body, identity, { alg = "HS256", key = secret, keys = { secrets: [secret] } } = {}) => {
+    const valid = joseAccepts(alg, alg === "RS256" ? crypto.createPublicKey(key) : encoder(key), {}, (hook) => hook.headers["x-fusionauth-signature-jwt"],
+      (claims, hook) => refuseUnless(claims.request_body_sha256 === sha256(hook.body, "base64"), "request_body_sha256"));
+    return taken(valid, { name, source: "node:crypto, from the words of Signing webhooks (FusionAuth), accepted by " + lib("jose", "jwtVerify"), ...base,
+      headers: { ...json, "x-fusionauth-signature-jwt": token(alg, key, { request_body_sha256: sha256(body, "base64") }, { kid }) }, ...bodyFields(body), ...keys, ...identity }, otherBody);
+  };
+  const created = '{"event":{"createInstant":1505762615056,"id":"e502168a-b469-45d9-a079-fd45f83e0406","type":"user.create","user":{"username":"größe 🎉"}}}';
+  const identity = { event_id: "e502168a-b469-45d9-a079-fd45f83e0406", event_type: "user.create" };
+  return { evidence: "hand", vectors: rotated([
+    await make("user created", created, identity), await make("minimal", "{}", {}), await make("HS384", created, identity, { alg: "HS384" }), await make("HS512", created, identity, { alg: "HS512" }),
+    await make("RS256", created, identity, { alg: "RS256", key: rsaKey, keys: { public_keys: [publicOf(otherKey), publicOf(rsaKey)], secret_index: 1 } }),
+  ]) };
+}
+
+async function makeKinde() {
+  const domain = "example.kinde.com", kid = "cc:1a", url = `https://${domain}/.well-known/jwks.json`;
+  const set = JSON.stringify({ keys: [jwkOf(rsaKey, { kid, use: "sig", alg: "RS256" })] });
+  const valid = async (hook) => {
+    const before = globalThis.fetch;
+    globalThis.fetch = async () => new Response(set, { status: 200, headers: json });
+    try { refuseUnless(await kindeDecodes(hook.body.toString(), `https://${domain}`), "decodeWebhook returned null"); } finally { globalThis.fetch = before; }
+  };
+  const make = (name, claims, more = {}) => taken(valid, { name, source: "node:crypto, accepted by " + lib("@kinde/webhooks", "decodeWebhook"), ...base, headers: { "content-type": "application/jwt" },
+    body: token("RS256", rsaKey, claims, { kid }), settings: { domain: [domain] }, fetched: { [url]: set }, ...more }, (hook) => ({ body: Buffer.concat([hook.body, Buffer.from("A")]) }));
+  return { evidence: "sdk", vectors: [
+    await make("user created", { data: { user: { email: "a@example.com", id: "kp_1" } }, event_id: "event_0192", event_timestamp: "2026-01-02T03:04:05+00:00", source: "admin", timestamp: "2026-01-02T03:04:05+00:00", type: "user.created" }),
+    await make("unicode", { type: "x", data: "größe 🎉" }), await make("minimal", {}),
+    await make("with the key at hand", { type: "x" }, { fetched: undefined, public_keys: [publicOf(rsaKey)] }),
+  ] };
+}
+
 export async function make() {
   return {
     "livekit": await makeLiveKit(), "upstash-qstash": await makeQStash(), "messagebird-jwt": await makeMessagebird(), "netlify": await makeNetlify(),
     "monday": await makeMonday(), "vonage": await makeVonage(), "gong": await makeGong(), "dialpad": makeDialpad(),
     "google-pubsub": await makePubSub(), "plaid": await makePlaid(), "fireblocks-v2": await makeFireblocks(),
+    "fusionauth": await makeFusionAuth(), "kinde": await makeKinde(),
   };
 }

@@ -1,0 +1,43 @@
+package verify
+
+var specialIdentityProviders = []*Provider{
+	{
+		Name:     "fusionauth",
+		Title:    "FusionAuth",
+		Docs:     "https://fusionauth.io/docs/extend/events-and-webhooks/signing",
+		Setup:    "The key that signs the webhook (Settings, Key Master; choose it under Settings, Webhooks, the webhook, Security): an HMAC key's secret as secret, or an RSA key's public key as public_key.",
+		Notes:    "No time is signed.",
+		Evidence: ByHand,
+		Schemes: []Scheme{
+			fusionAuthScheme("hmac-sha256"), fusionAuthScheme("hmac-sha384"), fusionAuthScheme("hmac-sha512"), fusionAuthScheme(algorithmRSA),
+		},
+		EventID:      []Source{jsonAt("/event/id")},
+		EventType:    []Source{jsonAt("/event/type")},
+		ContentTypes: []string{mediaJSON},
+		Methods:      post,
+	},
+	{
+		Name:     "kinde",
+		Title:    "Kinde",
+		Docs:     "https://docs.kinde.com/integrate/webhooks/about-webhooks/",
+		Setup:    "Your Kinde domain as option domain (Settings, Domains). There is no secret; the keys are fetched from that domain.",
+		Notes:    "The whole body is a JWT, which the application decodes: its id and type are not read, repeats are told by their content. No time is checked.",
+		Evidence: FromSDK,
+		Settings: []Setting{{Name: "domain", Required: true, Pattern: `[a-z0-9-]+(\.[a-z0-9-]+)+`, Doc: "The domain, such as example.kinde.com, without https."}},
+		Schemes: []Scheme{{
+			Algorithm: algorithmRSA,
+			Signature: Source{From: fromBody},
+			special:   &jwt{alg: "RS256"},
+			locate:    locateKinde,
+		}},
+		Methods: post,
+	},
+}
+
+func fusionAuthScheme(algorithm string) Scheme {
+	return Scheme{
+		Algorithm: algorithm,
+		Signature: header("X-Fusionauth-Signature-Jwt"),
+		special:   &jwt{alg: jwtNames[algorithm], claims: []claim{{name: "request_body_sha256", kind: claimBodyBase64}}},
+	}
+}

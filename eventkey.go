@@ -10,18 +10,25 @@ func (h *Handler) eventKey(in *inbound) retrystore.Key {
 	if values, ok := h.identifyingValues(in); ok {
 		return h.keyer.Values(values...)
 	}
+	if h.Dedupe == nil && h.provider.Repeats {
+		return retrystore.Key{}
+	}
 	return h.keyer.Content(in.verified.Timestamp, in.signed.URI, in.signed.Body)
 }
 
-// identifyingValues are those of the configured sources, else the provider's
-// event id. A missing one makes them all useless: an empty value would make
+// identifyingValues are those of the configured sources, else of the provider's,
+// else its event id. A missing one makes them all useless: an empty value would make
 // unrelated events look alike.
 func (h *Handler) identifyingValues(in *inbound) ([]string, bool) {
-	if h.Dedupe == nil || len(h.Dedupe.Sources) == 0 {
+	sources := h.provider.Identity
+	if h.Dedupe != nil && len(h.Dedupe.Sources) > 0 {
+		sources = h.Dedupe.Sources
+	}
+	if len(sources) == 0 {
 		return []string{in.eventID}, in.eventID != ""
 	}
-	values := make([]string, len(h.Dedupe.Sources))
-	for i, source := range h.Dedupe.Sources {
+	values := make([]string, len(sources))
+	for i, source := range sources {
 		value, ok := source.Extract(&in.signed)
 		if !ok {
 			return nil, false

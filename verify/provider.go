@@ -52,6 +52,14 @@ type Provider struct {
 	EventID   []Source
 	EventType []Source
 
+	// Identity is what tells one event from another, all of it together, where
+	// the event's id alone does not. Empty: the id does.
+	Identity []Source
+
+	// Repeats says that different events may be the same to the byte, and have no id:
+	// webhooks that say no more than that something has changed. They are all taken.
+	Repeats bool
+
 	ContentTypes []string // media types that the provider sends, lower-case; empty: any
 	Methods      []string // of its webhooks; never empty. Handshakes may come by others, see HandshakeMethods
 

@@ -93,7 +93,8 @@ var documentProviders = []*Provider{
 		Title:        "Dropbox",
 		Docs:         "https://www.dropbox.com/developers/reference/webhooks",
 		Setup:        "App Console, the app, Settings: the App secret signs; enter the endpoint under Webhook URIs. The proxy answers the verification.",
-		Notes:        "A webhook names the accounts in which something has changed, not what: the next one may have the same body, so set dedupe off.",
+		Notes:        "A webhook names the accounts in which something has changed, not what: the next one may have the same body. So none is taken for a duplicate, not even one that Dropbox sends again.",
+		Repeats:      true,
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Dropbox-Signature")}},
 		ContentTypes: []string{mediaJSON},
@@ -116,17 +117,18 @@ var documentProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 	},
-	// Message numbers count within a channel, which is why one endpoint is for one channel.
+	// Message numbers count within a channel.
 	// A notification has no body; the Content-Type may be absent.
 	{
 		Name:      "google-channel",
 		Title:     "Google Calendar and Drive (push channels)",
 		Docs:      "https://developers.google.com/workspace/drive/api/guides/push",
 		Setup:     "Make up a random token and give it to the watch request as token, with the endpoint as address.",
-		Notes:     "The secret itself is sent; nothing is signed. Where several channels share an endpoint, or one is replaced, set: dedupe header X-Goog-Channel-ID header X-Goog-Message-Number.",
+		Notes:     "The secret itself is sent; nothing is signed.",
 		Evidence:  ByHand,
 		Schemes:   []Scheme{{Algorithm: algorithmToken, Signature: header("X-Goog-Channel-Token")}},
 		EventID:   []Source{header("X-Goog-Message-Number")},
+		Identity:  []Source{header("X-Goog-Channel-Id"), header("X-Goog-Message-Number")},
 		EventType: []Source{header("X-Goog-Resource-State")},
 		Methods:   post,
 	},

@@ -24,6 +24,8 @@ type Description struct {
 	FetchesKeys bool     `json:"fetches_keys"` // whether its public keys are fetched
 	EventID     []string `json:"event_id,omitempty"`
 	EventType   []string `json:"event_type,omitempty"`
+	Identity    []string `json:"identity,omitempty"` // what tells events apart, all together, where the id alone does not
+	Repeats     bool     `json:"repeats,omitempty"`  // different events may be the same to the byte: nothing is a duplicate
 	Methods     []string `json:"methods"`
 	MediaTypes  []string `json:"content_types,omitempty"`
 	Handshakes  []string `json:"handshakes,omitempty"`
@@ -52,6 +54,8 @@ func Describe(p *verify.Provider) Description {
 		Evidence:  evidence[p.Evidence],
 		EventID:   sources(p.EventID),
 		EventType: sources(p.EventType),
+		Identity:  sources(p.Identity),
+		Repeats:   p.Repeats,
 	}
 	if p.Deadline > 0 {
 		d.Deadline = seconds(p.Deadline)

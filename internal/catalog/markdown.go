@@ -149,6 +149,10 @@ func (d Description) lines() []string {
 		add("`option "+o.Name+"`", text)
 	}
 	add("event id", code(d.EventID))
+	add("told apart by", strings.ReplaceAll(code(d.Identity), "else", "and"))
+	if d.Repeats {
+		add("duplicates", "not told: different events may be the same to the byte; `dedupe` sets what tells them apart")
+	}
 	add("event type", code(d.EventType))
 	for _, h := range d.Handshakes {
 		add("handshake", h)

@@ -133,9 +133,9 @@ type Status struct {
 
 // Receipt identifies a token taken, for Return.
 type Receipt struct {
-	At      int64 // when it was taken, in microseconds of the backend's clock
-	Slot    int64 // SlidingWindow: the slot it was counted in
-	Shared  bool  // taken from a budget that keys beyond the backend's bound share
+	At     int64 // when it was taken, in microseconds of the backend's clock
+	Slot   int64 // SlidingWindow: the slot it was counted in
+	Shared bool  // taken from a budget that keys beyond the backend's bound share
 }
 
 // Refuse returns the Decision for tiers of which at least one has nothing

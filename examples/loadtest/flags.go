@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// settings are what the command line says.
+type settings struct {
+	size
+	base       workload
+	rate       float64
+	maxEvents  int
+	caddy      string
+	workDir    string
+	out        string
+	profileDir string
+	publish    bool
+	names      []string // of the systems to measure; empty: all that can be
+}
+
+// parseFlags reads the command line. flag.ErrHelp means that all is said.
+func parseFlags(args []string, messages io.Writer) (settings, error) {
+	s := settings{size: standard, base: base}
+	f := flag.NewFlagSet("loadtest", flag.ContinueOnError)
+	f.SetOutput(messages)
+	var isQuick, isFull bool
+	var systems string
+	f.BoolVar(&isQuick, "quick", false, "a round of a second each: whether it works, not how fast")
+	f.BoolVar(&isFull, "full", false, "also over growing work: connections, body size, endpoints, pending events, destinations; takes most of an hour")
+	rounds := f.Int("rounds", 0, "how often everything is measured (default 5)")
+	d := f.Duration("duration", 0, "how long webhooks are sent in each trial (default 3s)")
+	f.Float64Var(&s.rate, "rate", 0, "webhooks per second of the fixed-rate trials (default: half of what the slowest system delivers in a closed loop)")
+	f.IntVar(&s.maxEvents, "max-events", 1_000_000, "webhooks that a trial sends at most")
+	f.IntVar(&s.base.Connections, "connections", s.base.Connections, "keep-alive connections of the client")
+	f.IntVar(&s.base.BodyBytes, "body", s.base.BodyBytes, fmt.Sprintf("bytes of a body, at least %d", minBody))
+	f.StringVar(&s.base.LogLevel, "log-level", s.base.LogLevel, "of Caddy; below WARN, each webhook is two lines")
+	f.StringVar(&s.base.RedisSync, "appendfsync", s.base.RedisSync, "when Redis syncs its append-only file: always, everysec or no")
+	f.StringVar(&systems, "systems", "", "what to measure, separated by semicolons: "+strings.Join(names(allSystems), "; ")+"\n(default: all, those with Redis if there is a redis-server)")
+	f.StringVar(&s.caddy, "caddy", "bin/caddy", "a Caddy that was built with this module")
+	f.StringVar(&s.workDir, "dir", "bin", "where the stores are, while they are needed: on a disk, not in memory")
+	f.StringVar(&s.out, "out", "bin/bench", "where the results go")
+	f.StringVar(&s.profileDir, "profile", "", "also take CPU and allocation profiles of Caddy, in trials of their own, into this directory")
+	f.BoolVar(&s.publish, "publish", false, "put the results into docs/performance.md; refused if the machine had other work")
+	if err := f.Parse(args); err != nil {
+		return s, err
+	}
+	switch {
+	case f.NArg() > 0:
+		return s, fmt.Errorf("unknown argument %q", f.Arg(0))
+	case isQuick && isFull:
+		return s, errors.New("-quick and -full are two things")
+	case isQuick:
+		s.size = quick
+	case isFull:
+		s.size = full
+	}
+	if *rounds != 0 {
+		s.rounds = *rounds
+	}
+	if *d != 0 {
+		s.duration = *d
+	}
+	for name := range strings.SplitSeq(systems, ";") {
+		if name = strings.TrimSpace(name); name != "" {
+			s.names = append(s.names, name)
+		}
+	}
+	return s, s.check()
+}
+
+func (s *settings) check() error {
+	switch {
+	case s.rounds < 1 || s.duration <= 0 || s.maxEvents < 1 || s.rate < 0:
+		return errors.New("-rounds, -duration, -max-events and -rate want positive numbers")
+	case s.base.Connections < 1:
+		return errors.New("-connections wants a positive number")
+	case s.base.BodyBytes < minBody || s.base.BodyBytes > 1<<20:
+		return fmt.Errorf("-body wants %d to %d bytes", minBody, 1<<20)
+	case !slices.Contains([]string{"always", "everysec", "no"}, s.base.RedisSync):
+		return fmt.Errorf("-appendfsync %s: want always, everysec or no", s.base.RedisSync)
+	}
+	for _, name := range s.names {
+		if !slices.Contains(names(allSystems), name) {
+			return fmt.Errorf("-systems: there is no %q", name)
+		}
+	}
+	return nil
+}
+
+func names(systems []system) []string {
+	var all []string
+	for _, s := range systems {
+		all = append(all, s.Name)
+	}
+	return all
+}

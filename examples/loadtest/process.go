@@ -1,0 +1,108 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// ownGroup starts a process in a group of its own, so that Ctrl-C reaches only
+// this program, which ends the others in order.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// ticksPerSecond is the unit of times in /proc: USER_HZ, 100 on every Linux.
+const ticksPerSecond = 100
+
+// usage is what a process has used since it started. Where there is no /proc,
+// everything is unknown.
+type usage struct {
+	cpu     number // seconds
+	written number // bytes that it made the file system write
+}
+
+func (u usage) since(before usage) usage {
+	return usage{u.cpu - before.cpu, u.written - before.written}
+}
+
+// usageOf reads the usage of a process.
+func usageOf(pid int) usage {
+	u := usage{unknown, unknown}
+	if stat, err := os.ReadFile(procFile(pid, "stat")); err == nil {
+		// The name of the program, in parentheses, may have spaces.
+		_, after, _ := strings.Cut(string(stat), ") ")
+		if fields := strings.Fields(after); len(fields) > 12 {
+			u.cpu = (parse(fields[11]) + parse(fields[12])) / ticksPerSecond
+		}
+	}
+	u.written = field(procFile(pid, "io"), "write_bytes:")
+	return u
+}
+
+// memory of a process, in bytes.
+type memory struct {
+	RSS  number `json:"rss"`
+	Anon number `json:"anonymous"` // of RSS: not pages of files, which the system can take back
+	Peak number `json:"peak"`      // RSS at its highest since the start
+}
+
+func memoryOf(pid int) memory {
+	const kB = 1024
+	status := procFile(pid, "status")
+	return memory{field(status, "VmRSS:") * kB, field(status, "RssAnon:") * kB, field(status, "VmHWM:") * kB}
+}
+
+// machineCPU is for how many seconds all CPUs together were busy for processes.
+// Interrupts are left out: whose they are, nobody can tell.
+func machineCPU() number {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return unknown
+	}
+	line, _, _ := strings.Cut(string(stat), "\n")
+	fields := strings.Fields(line) // cpu user nice system idle iowait irq softirq steal …
+	if len(fields) < 9 {
+		return unknown
+	}
+	return (parse(fields[1]) + parse(fields[2]) + parse(fields[3]) + parse(fields[8])) / ticksPerSecond
+}
+
+func procFile(pid int, name string) string {
+	return filepath.Join("/proc", strconv.Itoa(pid), name)
+}
+
+// field is the number behind the name in a file with a field a line.
+func field(path, name string) number {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return unknown
+	}
+	for line := range strings.Lines(string(content)) {
+		if after, ok := strings.CutPrefix(line, name); ok {
+			return parse(strings.Fields(after)[0])
+		}
+	}
+	return unknown
+}
+
+func parse(text string) number {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return unknown
+	}
+	return number(n)
+}
+
+// waitFor calls f every few milliseconds until it says that it is done, or the
+// time is over, when done is false. It is for what other processes do.
+func waitFor(limit time.Duration, f func() (done bool, err error)) (done bool, err error) {
+	deadline := time.Now().Add(limit)
+	for {
+		if done, err = f(); done || err != nil || time.Now().After(deadline) {
+			return done, err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

@@ -42,6 +42,9 @@ func (b *bench) run(ctx context.Context) error {
 		return err
 	}
 	for _, s := range sweeps(b.base) {
+		if len(b.sweepNames) > 0 && !slices.Contains(b.sweepNames, s.name) {
+			continue
+		}
 		if err := b.sweep(ctx, s); err != nil {
 			return err
 		}
@@ -120,7 +123,7 @@ func (b *bench) sweep(ctx context.Context, sw sweep) error {
 			points = append(points, point{s, w})
 		}
 	}
-	for round := range sweepRounds {
+	for round := range min(sweepRounds, b.rounds) {
 		for _, p := range rotated(points, round) {
 			s := step{System: p.system, Workload: p.workload, Mode: closedLoop, Duration: b.duration, Round: round, sweep: sw.name}
 			if err := b.step(ctx, s); err != nil {

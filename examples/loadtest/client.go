@@ -16,6 +16,9 @@ import (
 // sending is over.
 const answerLimit = 30 * time.Second
 
+// longestPause is how long the end of a run may go unnoticed.
+const longestPause = 10 * time.Millisecond
+
 // exchange is one request and its answer. Times are Unix times in ns.
 type exchange struct {
 	number   uint32
@@ -89,16 +92,23 @@ func (c *client) paced(ctx context.Context, templates []*template, rate float64,
 	start := time.Now()
 	events := min(int(rate*d.Seconds()), int(most))
 	due := make(chan int64, events)
-	go func() {
+	pacing, cancel := context.WithCancel(ctx)
+	var pacer sync.WaitGroup
+	pacer.Go(func() {
 		defer close(due)
 		for i := range events {
 			at := start.Add(time.Duration(float64(i) / rate * float64(time.Second)))
-			for wait := time.Until(at); wait > 0 && ctx.Err() == nil; wait = time.Until(at) {
-				pause(wait)
+			for wait := time.Until(at); wait > 0; wait = time.Until(at) {
+				pause(min(wait, longestPause))
+				if pacing.Err() != nil {
+					return
+				}
 			}
 			due <- at.UnixNano()
 		}
-	}()
+	})
+	defer pacer.Wait()
+	defer cancel()
 	return c.each(ctx, start.Add(d), func(one *connection) error {
 		for at := range due {
 			number := c.next.Add(1) - 1

@@ -21,6 +21,7 @@ type settings struct {
 	profileDir string
 	publish    bool
 	names      []string // of the systems to measure; empty: all that can be
+	sweepNames []string // empty: all, if there are sweeps
 }
 
 // parseFlags reads the command line. flag.ErrHelp means that all is said.
@@ -29,9 +30,10 @@ func parseFlags(args []string, messages io.Writer) (settings, error) {
 	f := flag.NewFlagSet("loadtest", flag.ContinueOnError)
 	f.SetOutput(messages)
 	var isQuick, isFull bool
-	var systems string
+	var systems, some string
 	f.BoolVar(&isQuick, "quick", false, "a round of a second each: whether it works, not how fast")
 	f.BoolVar(&isFull, "full", false, "also over growing work: connections, body size, endpoints, pending events, destinations; takes most of an hour")
+	f.StringVar(&some, "sweep", "", "only these of -full's sweeps, separated by commas: "+strings.Join(sweepNames(), ", "))
 	rounds := f.Int("rounds", 0, "how often everything is measured (default 5)")
 	d := f.Duration("duration", 0, "how long webhooks are sent in each trial (default 3s)")
 	f.Float64Var(&s.rate, "rate", 0, "webhooks per second of the fixed-rate trials (default: half of what the slowest system delivers in a closed loop)")
@@ -59,18 +61,27 @@ func parseFlags(args []string, messages io.Writer) (settings, error) {
 	case isFull:
 		s.size = full
 	}
+	s.sweepNames = split(some, ",")
+	s.sweeps = s.sweeps || some != ""
 	if *rounds != 0 {
 		s.rounds = *rounds
 	}
 	if *d != 0 {
 		s.duration = *d
 	}
-	for name := range strings.SplitSeq(systems, ";") {
-		if name = strings.TrimSpace(name); name != "" {
-			s.names = append(s.names, name)
+	s.names = split(systems, ";")
+	return s, s.check()
+}
+
+// split drops empty words.
+func split(text, separator string) []string {
+	var words []string
+	for word := range strings.SplitSeq(text, separator) {
+		if word = strings.TrimSpace(word); word != "" {
+			words = append(words, word)
 		}
 	}
-	return s, s.check()
+	return words
 }
 
 func (s *settings) check() error {
@@ -89,7 +100,20 @@ func (s *settings) check() error {
 			return fmt.Errorf("-systems: there is no %q", name)
 		}
 	}
+	for _, name := range s.sweepNames {
+		if !slices.Contains(sweepNames(), name) {
+			return fmt.Errorf("-sweep: there is no %q", name)
+		}
+	}
 	return nil
+}
+
+func sweepNames() []string {
+	var all []string
+	for _, sw := range sweeps(base) {
+		all = append(all, sw.name)
+	}
+	return all
 }
 
 func names(systems []system) []string {

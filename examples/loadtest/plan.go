@@ -20,7 +20,7 @@ var (
 	full     = size{rounds: 5, duration: 3 * time.Second, warmUp: time.Second, pending: []int{100_000}, sweeps: true}
 )
 
-// sweepRounds is how often each point of a sweep is measured.
+// sweepRounds is how often each point of a sweep is measured, if rounds are not fewer.
 const sweepRounds = 3
 
 // base is the workload of the goals: 64 connections, bodies of 1 KiB.

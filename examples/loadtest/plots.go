@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // plots are the charts of a run by file name.
@@ -17,7 +16,7 @@ func (r *results) plots() map[string]*chart {
 		if len(lines) == 0 {
 			continue
 		}
-		c := &chart{title: "Events a second", xTitle: strings.ToLower(sw.title), format: rateText}
+		c := &chart{title: "Events a second", xTitle: sw.title, format: rateText}
 		for _, w := range sw.points {
 			c.places = append(c.places, sw.at(w))
 		}

@@ -75,6 +75,8 @@ func reap(in io.Reader) error {
 			groups[pid] = true
 		case verb == "gone":
 			delete(groups, pid)
+		default:
+			return fmt.Errorf("unknown order %q", orders.Text())
 		}
 	}
 	for pid := range groups {

@@ -61,7 +61,7 @@ func startRedis(ctx context.Context, binary, dir, appendfsync string) (*redisSer
 		return nil, err
 	}
 	go func() { _ = s.command.Wait(); close(s.exited) }()
-	s.client = redis.NewClient(&redis.Options{Addr: s.address, DialTimeout: time.Second, DialerRetries: 1, MaxRetries: -1})
+	s.client = redis.NewClient(&redis.Options{Addr: s.address})
 	ready, err := waitFor(30*time.Second, func() (bool, error) {
 		select {
 		case <-s.exited:
@@ -69,8 +69,12 @@ func startRedis(ctx context.Context, binary, dir, appendfsync string) (*redisSer
 		case <-ctx.Done():
 			return false, ctx.Err()
 		default:
-			return s.client.Ping(ctx).Err() == nil, nil
 		}
+		connection, err := net.Dial("tcp", s.address)
+		if err != nil {
+			return false, nil // not yet
+		}
+		return true, connection.Close()
 	})
 	if !ready {
 		s.stop()

@@ -145,11 +145,11 @@ func (r *results) systemTitle(name string) string {
 func (r *results) pendingTable() table {
 	t := table{
 		title: "With events pending",
-		head:  []string{"", "pending", "RSS of Caddy", "without pages of files", "accepted to delivered/s of another endpoint, meanwhile"},
+		head:  []string{"", "pending", "RSS of Caddy", "without pages of files", "RSS of Redis", "accepted to delivered/s of another endpoint, meanwhile"},
 	}
 	for _, one := range r.Trials {
 		if one.Sweep == "" && one.Filled != nil {
-			t.add(one.System, countText(one.Workload.Pending), sizeText(one.Filled.RSS), sizeText(one.Filled.Anon), rateText(one.SustainedRate))
+			t.add(one.System, countText(one.Workload.Pending), sizeText(one.Filled.RSS), sizeText(one.Filled.Anon), sizeText(one.InRedis.RSS), rateText(one.SustainedRate))
 		}
 	}
 	return t
@@ -181,7 +181,7 @@ func (r *results) goalTable() table {
 func (r *results) sweepTable(sw sweep) table {
 	t := table{
 		title: sw.title,
-		head:  []string{strings.ToLower(sw.title)},
+		head:  []string{sw.title},
 		notes: []string{"Events a second: accepted where nothing is delivered (respond, held), else accepted to delivered."},
 	}
 	lines := r.sweepLines(sw)

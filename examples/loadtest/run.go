@@ -64,6 +64,10 @@ func (r *run) watch(ctx context.Context, t *trial) error {
 	}
 	t.addReadings(before, after)
 	t.Memory = memoryOf(r.rig.caddy.Pid())
+	t.InRedis = memory{unknown, unknown, unknown}
+	if r.rig.redis != nil {
+		t.InRedis = memoryOf(r.rig.redis.pid())
+	}
 	deliveries, err := r.rig.app.deliveries()
 	if err != nil {
 		return err

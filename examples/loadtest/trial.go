@@ -41,6 +41,7 @@ type trial struct {
 	Syncs      number      `json:"syncs_per_event"`
 	Commands   calls       `json:"redis_commands_per_event,omitempty"`
 	Memory     memory      `json:"memory"`        // of Caddy at the end
+	InRedis    memory      `json:"memory_redis"`  // of Redis at the end
 	Filled     *memory     `json:"memory_filled"` // of Caddy when Workload.Pending events had been stored, and nothing else done
 }
 

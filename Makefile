@@ -2,14 +2,16 @@
 # make run    the same Caddy, kept running, with the demo application beside it
 # make test   all tests, with the race detector
 # make build  bin/caddy: Caddy with this module
+# make bench  how fast it is, beside plain Caddy; BENCHFLAGS=-help says more
 # make lint   gofmt, go vet, staticcheck
 
 MODULE := github.com/caddywebhooks/caddy-webhooks
 CADDY_VERSION = $(shell go list -m -f '{{.Version}}' github.com/caddyserver/caddy/v2)
 SOURCES := $(shell git ls-files '*.go' go.mod go.sum)
 TESTFLAGS ?=
+BENCHFLAGS ?=
 
-.PHONY: demo run test build lint deps vectors
+.PHONY: demo run test build bench lint deps vectors
 
 demo: bin/caddy bin/demo
 	bin/demo
@@ -24,6 +26,12 @@ bin/caddy: $(SOURCES)
 
 bin/demo: $(SOURCES)
 	go build -o $@ ./examples/quickstart/demo
+
+bench: bin/caddy bin/loadtest
+	bin/loadtest $(BENCHFLAGS)
+
+bin/loadtest: $(SOURCES)
+	go build -o $@ ./examples/loadtest
 
 test: deps
 	CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) ./...

@@ -71,7 +71,10 @@ func loadtest(ctx context.Context, s settings, out io.Writer) (err error) {
 	r.Trials, r.Rounds, r.Rate = b.trials, b.rounds, b.rate
 	r.Conditions.OthersCPU = r.othersCPU()
 	r.judgeGoals()
-	err = errors.Join(err, b.wrong(), r.print(out), r.save(b.out), r.draw(b.out))
+	if err = errors.Join(err, b.wrong()); err != nil {
+		r.Wrong = err.Error()
+	}
+	err = errors.Join(err, r.print(out), r.save(b.out), r.draw(b.out))
 	if err == nil && b.publish {
 		err = r.publish()
 	}

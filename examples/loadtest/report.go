@@ -38,6 +38,9 @@ func (r *results) conditionLines() []string {
 	for _, what := range r.Missing {
 		lines = append(lines, "not measured: "+what)
 	}
+	if r.Wrong != "" {
+		lines = append(lines, "THIS RUN FAILED: "+r.Wrong)
+	}
 	return lines
 }
 

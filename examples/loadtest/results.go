@@ -14,6 +14,7 @@ type results struct {
 	Rate       float64    `json:"fixed_rate"` // webhooks per second
 	Systems    []string   `json:"systems"`
 	Missing    []string   `json:"missing,omitempty"` // what was not measured, and why
+	Wrong      string     `json:"wrong,omitempty"`   // why the run failed: then nothing of this counts
 	Trials     []trial    `json:"trials"`
 	Goals      []goal     `json:"goals"`
 }

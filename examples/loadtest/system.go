@@ -108,7 +108,7 @@ func caddyfile(s system, w workload, at site) string {
 	case "redis":
 		fmt.Fprintf(&b, "\twebhooks {\n\t\tstore redis redis://%s\n\t\tmax_pending %d\n\t}\n", at.redis, maxPending)
 	}
-	fmt.Fprintf(&b, "}\n\nhttp://%s {\n", at.address)
+	fmt.Fprintf(&b, "}\n\nhttp://%s {\n\tbind 127.0.0.1\n", at.address)
 	switch {
 	case s.store != "":
 		for i := range w.Endpoints {

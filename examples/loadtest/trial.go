@@ -85,6 +85,8 @@ const (
 	drainLimit = 5 * time.Minute
 )
 
+var errInterrupted = errors.New("interrupted")
+
 // try measures one step.
 func (b *bench) try(ctx context.Context, s step) (_ *trial, err error) {
 	dir, err := os.MkdirTemp(b.dir, "trial-")
@@ -98,6 +100,9 @@ func (b *bench) try(ctx context.Context, s step) (_ *trial, err error) {
 	}
 	defer r.dismantle()
 	t, err := b.measure(ctx, s, r)
+	if ctx.Err() != nil {
+		return nil, errInterrupted
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; %w", err, r.caddy.LastWords())
 	}

@@ -59,8 +59,17 @@ func (r *results) answerChart() *chart {
 	return c
 }
 
-// draw writes the charts into the directory.
+// draw writes the charts into the directory, in the place of an earlier run's.
 func (r *results) draw(dir string) error {
+	earlier, err := filepath.Glob(filepath.Join(dir, "sweep-*.svg"))
+	if err != nil {
+		return err
+	}
+	for _, path := range earlier {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
 	for name, c := range r.plots() {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(c.svg()), 0o644); err != nil {
 			return err

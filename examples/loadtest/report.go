@@ -25,7 +25,7 @@ func (r *results) conditionLines() []string {
 	lines := []string{
 		fmt.Sprintf("%s, revision %s, Caddy %s, %s", c.At.Format("2006-01-02 15:04 MST"), c.Revision, firstWord(c.Caddy), c.Go),
 		fmt.Sprintf("%d × %s, %s of memory, %s; stores on %s", c.CPUs, c.CPU, sizeText(c.Memory), c.System, c.Disk),
-		fmt.Sprintf("%d connections, bodies of %s, log level %s, %d rounds; client, application and stores on the same machine",
+		fmt.Sprintf("%d connections, bodies of %s, log level %s, rounds: %d; client, application and stores on the same machine",
 			r.Base.Connections, sizeText(number(r.Base.BodyBytes)), r.Base.LogLevel, r.Rounds),
 	}
 	if c.Redis != "" {

@@ -33,7 +33,7 @@ const (
 
 // colours that people who see few of them can tell apart (Okabe and Ito).
 var colours = map[string]string{
-	respond.Name: "#000000", proxy.Name: "#999999",
+	respond.Name: "#666666", proxy.Name: "#bbbbbb",
 	fileHeld.Name: "#56b4e9", file.Name: "#0072b2",
 	redisHeld.Name: "#e69f00", inRedis.Name: "#d55e00",
 }
@@ -112,7 +112,7 @@ func (c *chart) drawBars(b *strings.Builder, axis axis, i int, s series, fill st
 		}
 		x, y := c.x(place)+c.shift(i, width), axis.y(float64(p.Median))
 		fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`+"\n", x-width/2, y, width*.95, top+plotHeight-y, fill)
-		whisker(b, axis, x, p, "#444")
+		whisker(b, axis, x, p, "#000")
 	}
 }
 

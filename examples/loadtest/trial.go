@@ -80,7 +80,7 @@ const (
 	// are missing count as lost.
 	standstill = 15 * time.Second
 	// fillLimit bounds how long storing Workload.Pending events may take.
-	fillLimit = 5 * time.Minute
+	fillLimit = 10 * time.Minute
 	// drainLimit bounds how long delivering all that was accepted may take.
 	drainLimit = 5 * time.Minute
 )

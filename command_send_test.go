@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/catalog"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -126,7 +127,7 @@ func TestProvidersCommand(t *testing.T) {
 		}
 	}
 	out, err = runCommand(providersCommand(), "stripe", "--json")
-	var view providerView
+	var view catalog.Description
 	if err != nil || json.Unmarshal([]byte(out), &view) != nil || view.Title != "Stripe" {
 		t.Errorf("providers stripe --json: %s, %v", out, err)
 	}

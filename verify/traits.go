@@ -8,7 +8,6 @@ type Traits struct {
 	KeyPair        bool // it has a scheme with a public key that the operator configures
 	FetchedKeys    bool // it publishes its public keys, and they are fetched
 	SignsTimestamp bool // a time is signed, so that old webhooks are refused
-	Resigns        bool // with the shared secret a new time can be signed by changing headers only
 	Ways           []Way
 }
 
@@ -21,11 +20,7 @@ type Way struct {
 
 // Traits looks at the schemes.
 func (p *Provider) Traits() Traits {
-	// What is in the settings changes nothing of what is asked here.
-	set := make(settings)
-	for _, s := range p.Settings {
-		set[s.Name] = []string{s.Name}
-	}
+	set := p.anySettings()
 	var t Traits
 	for i := range p.Schemes {
 		s, err := p.Schemes[i].compile(set)
@@ -39,7 +34,6 @@ func (p *Provider) Traits() Traits {
 		t.KeyPair = t.KeyPair || pair && !fetched
 		t.SharedSecret = t.SharedSecret || !pair
 		t.SignsTimestamp = t.SignsTimestamp || signsTimestamp
-		t.Resigns = t.Resigns || signsTimestamp && !pair && !s.Signature.inBody() && s.resignable()
 		if w := s.way(); !slices.Contains(t.Ways, w) {
 			t.Ways = append(t.Ways, w)
 		}

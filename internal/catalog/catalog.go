@@ -20,7 +20,7 @@ type Description struct {
 	Docs        string   `json:"docs"`
 	Signature   []string `json:"signature"` // how it signs; several ways in the order in which they are tried
 	SignsTime   bool     `json:"signs_time"`
-	Resigns     bool     `json:"resigns"`      // whether late attempts get a fresh signature
+	Renewal     string   `json:"renewal"`      // whether late deliveries get a fresh signature, or why not
 	FetchesKeys bool     `json:"fetches_keys"` // whether its public keys are fetched
 	EventID     []string `json:"event_id,omitempty"`
 	EventType   []string `json:"event_type,omitempty"`
@@ -64,7 +64,7 @@ func Describe(p *verify.Provider) Description {
 	for _, way := range traits.Ways {
 		d.Signature = append(d.Signature, signature(way))
 	}
-	d.SignsTime, d.Resigns, d.FetchesKeys = traits.SignsTimestamp, traits.Resigns, traits.FetchedKeys
+	d.SignsTime, d.Renewal, d.FetchesKeys = traits.SignsTimestamp, string(p.Renewal()), traits.FetchedKeys
 	for i := range p.Handshakes {
 		if h := handshake(p, &p.Handshakes[i]); !slices.Contains(d.Handshakes, h) {
 			d.Handshakes = append(d.Handshakes, h)

@@ -37,7 +37,7 @@ func TestDescriptions(t *testing.T) {
 		switch {
 		case len(d.Signature) == 0:
 			t.Errorf("%s: nothing is said of its signature", p.Name)
-		case d.Resigns && !d.SignsTime:
+		case d.Renewal == string(verify.RenewalDone) && !d.SignsTime:
 			t.Errorf("%s: renews a time that is not signed", p.Name)
 		case d.Evidence == "" || d.Category == "":
 			t.Errorf("%s: %+v", p.Name, d)
@@ -47,7 +47,7 @@ func TestDescriptions(t *testing.T) {
 	}
 	stripe, _ := verify.Lookup("stripe")
 	d := Describe(stripe)
-	if d.Signature[0] != "HMAC-SHA-256 of {timestamp}.{body}, in header Stripe-Signature" || !d.Resigns || d.FetchesKeys ||
+	if d.Signature[0] != "HMAC-SHA-256 of {timestamp}.{body}, in header Stripe-Signature" || d.Renewal != string(verify.RenewalDone) || d.FetchesKeys ||
 		d.Caddyfile != "webhooks /stripe stripe {\n\tsecret {env.STRIPE_SECRET}\n\tforward localhost:3000\n}\n" {
 		t.Errorf("stripe: %+v", d)
 	}

@@ -79,7 +79,7 @@ func shortSignature(d Description) string {
 
 func timeCell(d Description) string {
 	switch {
-	case d.Resigns:
+	case d.Renewal == string(verify.RenewalDone):
 		return "signed, renewed"
 	case d.SignsTime:
 		return "signed"
@@ -113,8 +113,8 @@ func writeDetails(b *strings.Builder, all []Description) {
 	slices.SortFunc(all, func(a, b Description) int { return strings.Compare(a.Name, b.Name) })
 	for _, d := range all {
 		fmt.Fprintf(b, "\n## %s\n\n%s ([documentation](%s)). %s\n\n", d.Name, d.Title, d.Docs, d.Setup)
-		for _, line := range d.lines() {
-			fmt.Fprintf(b, "- %s\n", line)
+		for _, fact := range d.Facts() {
+			fmt.Fprintf(b, "- %s: %s\n", fact.Name, fact.Text)
 		}
 		b.WriteString("\n")
 		for line := range strings.Lines(d.Caddyfile) {
@@ -123,12 +123,15 @@ func writeDetails(b *strings.Builder, all []Description) {
 	}
 }
 
-// lines are the facts of a provider, as a list.
-func (d Description) lines() []string {
-	var lines []string
+// Fact is one of the things to know about a provider, in Markdown.
+type Fact struct{ Name, Text string }
+
+// Facts are what is to be said of a provider besides how it is set up.
+func (d Description) Facts() []Fact {
+	var facts []Fact
 	add := func(name, text string) {
 		if text != "" {
-			lines = append(lines, name+": "+text)
+			facts = append(facts, Fact{name, text})
 		}
 	}
 	code := func(words []string) string {
@@ -138,6 +141,9 @@ func (d Description) lines() []string {
 		return "`" + strings.Join(words, "`, else `") + "`"
 	}
 	add("signed", strings.Join(d.Signature, "; or "))
+	if d.SignsTime {
+		add("late deliveries", d.Renewal)
+	}
 	if d.FetchesKeys {
 		add("keys", "fetched from the provider and remembered; `public_key` sets them without")
 	}
@@ -163,5 +169,5 @@ func (d Description) lines() []string {
 		add("addresses", "published: `allow_ips provider`")
 	}
 	add("note", d.Notes)
-	return lines
+	return facts
 }

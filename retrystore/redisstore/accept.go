@@ -221,7 +221,7 @@ func (s *Store) receipt(p *parts, a *acceptance, sub *retrystore.Submission, c *
 		first, err := s.first(p, a.shard, text(answer[1]))
 		return retrystore.Receipt{Duplicate: true, First: first}, err
 	case acceptFull:
-		return retrystore.Receipt{}, fmt.Errorf("%w: endpoint %s has %d deliveries pending in one of %d shards",
+		return retrystore.Receipt{}, fmt.Errorf("%w: endpoint %s has %d deliveries pending in the event's shard, one of %d",
 			retrystore.ErrFull, sub.Event.Endpoint, integer(answer[1]), len(p.shards))
 	case acceptHeld:
 		return retrystore.Receipt{}, fmt.Errorf("%w: event key %s is held for another %d ms by a caller who decides about it",

@@ -24,7 +24,9 @@ const claimRounds = 3
 //	returns {now, whether more are due (0 or 1), when the earliest other one
 //	      will be (0: none), member, score, …}
 //
-// Both sets are walked from band to band; empty ones are jumped over.
+// Both sets are walked from band to band; empty ones are jumped over. First
+// attempts are never put off, so those in the queue are due whatever the clock
+// says: it may have been put back, or be that of another server since a failover.
 var peekScript = newScript("claim", luaNow+`
 local band = `+luaBand+`
 local out, more, next = {now, 0, 0}, 0, 0
@@ -34,29 +36,30 @@ local function future(key, from, to)
   local at = row[2] % band
   if next == 0 or at < next then next = at end
 end
-local function walk(key)
+local function walk(key, always)
   local left = {[0] = tonumber(ARGV[1]), [1] = tonumber(ARGV[2])}
   local from = 0
   while true do
     local top = redis.call('ZRANGEBYSCORE', key, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     if #top == 0 then return end
     local base = math.floor(top[2] / band) * band
-    if top[2] - base > now then
+    local kind = base / band % 2
+    local last = kind == 0 and always and band - 1 or now
+    if top[2] - base > last then
       if next == 0 or top[2] - base < next then next = top[2] - base end
     else
-      local kind = base / band % 2
-      local rows = redis.call('ZRANGEBYSCORE', key, base, base + now, 'WITHSCORES', 'LIMIT', 0, left[kind] + 1)
+      local rows = redis.call('ZRANGEBYSCORE', key, base, base + last, 'WITHSCORES', 'LIMIT', 0, left[kind] + 1)
       local n = math.min(#rows / 2, left[kind])
       if n < #rows / 2 then more = 1 end
       for i = 1, 2 * n do out[#out + 1] = rows[i] end
       left[kind] = left[kind] - n
-      future(key, base + now + 1, base + band - 1)
+      if last == now then future(key, base + now + 1, base + band - 1) end
     end
     from = base + band
   end
 end
-walk(KEYS[1])
-walk(KEYS[2])
+walk(KEYS[1], true)
+walk(KEYS[2], false)
 out[2], out[3] = more, next
 return out
 `)
@@ -188,7 +191,8 @@ for i = 1, #ARGV - 2 do
   local queued, held = redis.call('ZSCORE', KEYS[1], member), redis.call('ZSCORE', KEYS[2], member)
   local score, known = queued or held, redis.call('HMGET', progress, 't', 'a', 'ba', 'bs')
   local mine = held and known[1] == ARGV[1]
-  if score and not mine and score % band > now then score = false end
+  local first = queued and queued % (2 * band) < band
+  if score and not mine and not first and score % band > now then score = false end
   local record = score and redis.call('GET', event)
   if not score then
     out[i] = 0
@@ -200,14 +204,14 @@ for i = 1, #ARGV - 2 do
     out[i] = 1
   else
     local latest = known[2] and redis.call('HGET', progress, 'h' .. (known[2] - 1) % history)
-    local first = math.floor(score / band) * band
+    local base = math.floor(score / band) * band
     if not mine then
       redis.call('ZREM', KEYS[1], member)
       redis.call('ZREM', KEYS[2], member)
-      redis.call('ZADD', KEYS[2], first + now + ARGV[2], member)
+      redis.call('ZADD', KEYS[2], base + now + ARGV[2], member)
       redis.call('HSET', progress, 't', ARGV[1])
     end
-    out[i] = {first, record, known[2], known[3], known[4], latest}
+    out[i] = {base, record, known[2], known[3], known[4], latest}
   end
 end
 return out

@@ -101,7 +101,7 @@ func judge(err error) verdict {
 
 // Permissions are what the store's Redis user needs besides access to the keys
 // and channels that begin with the prefix, in the words of ACL SETUSER.
-const Permissions = "+eval +evalsha +time +ping +info +wait +publish +subscribe " +
+const Permissions = "+eval +evalsha +time +ping +info +command +wait +publish +subscribe " +
 	"+get +set +del +getrange +zadd +zrem +zcard +zcount +zscore +zrangebyscore +zrangebylex +zrevrangebylex " +
 	"+hset +hsetnx +hget +hmget +hgetall +hincrby +hdel +sadd +smembers +cluster|slots"
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -284,94 +283,39 @@ func (s *Store) reload(ctx context.Context) {
 	}
 }
 
-// fail takes the line down, and sets somebody to watch for the server.
-func (l *line) fail(cause error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.refusal() != nil || l.s.ctx.Err() != nil {
-		return
-	}
-	l.down.Store(&cause)
-	l.s.log.Error("redis does not take writes; webhooks are refused until it does", zap.String("shard", l.shard.tag), zap.Error(cause))
-	l.s.wg.Go(l.watch)
-}
-
-// rest waits until nobody is about to set a watch any more, once the store's
-// context has ended.
-func (l *line) rest() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.undo = nil
-}
-
-// Bounds of the pause between two looks at a server that is away.
-const (
-	watchMin = 100 * time.Millisecond
-	watchMax = time.Second
-)
-
-// watch tries the server until it takes writes again.
-func (l *line) watch() {
-	began := time.Now()
-	for wait := watchMin; sleep(l.s.ctx, wait); wait = min(2*wait, watchMax) {
-		l.s.reload(l.s.ctx)
-		if l.s.probe(l.s.ctx, l) == nil {
-			break
+// direct sends calls at once, beside the lines' queues, in one pipeline for each
+// server: what reads much must not delay what somebody waits for.
+func (s *Store) direct(calls []*call) {
+	deadline := time.Now().Add(s.options.Timeout)
+	ready := calls[:0:0]
+	for _, c := range calls {
+		c.deadline = deadline
+		if c.err = c.line.refusal(); c.err == nil {
+			ready = append(ready, c)
 		}
 	}
-	if l.s.ctx.Err() != nil {
-		return
-	}
-	l.mu.Lock()
-	l.down.Store(nil)
-	undo := l.undo
-	l.undo = nil
-	l.mu.Unlock()
-	l.s.log.Info("redis takes writes again", zap.String("shard", l.shard.tag), zap.Duration("after", time.Since(began)))
-	for _, c := range undo {
-		_ = l.submit(l.s.ctx, c, l.s.options.Timeout) // else the lease lapses
-	}
-	l.s.wakeAll()
+	s.run(s.ctx, ready)
 }
 
-// regret gives back a lease of which nobody knows whether it was stored: now, or
-// once the server is back. Where that does not work out the lease lapses.
-func (l *line) regret(release *call) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.s.ctx.Err() != nil || len(l.undo) >= queueSize:
-	case l.refusal() != nil:
-		l.undo = append(l.undo, release)
-	default:
-		l.s.wg.Go(func() {
-			if l.submit(l.s.ctx, release, l.s.options.Timeout) == nil {
-				l.s.wakeAll()
-			}
-		})
+// ask runs a script in every shard and returns the calls that were answered. It
+// fails only if none was.
+func (s *Store) ask(p *parts, of func(shard int) *call) ([]*call, error) {
+	var calls []*call
+	for n := range p.shards {
+		calls = append(calls, of(n))
 	}
-}
-
-// probe tries a write that changes nothing: a server that loads its files, has
-// no master, cannot save, or is a replica refuses it; one that is full does not.
-func (s *Store) probe(ctx context.Context, l *line) error {
-	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
-	defer cancel()
-	node, err := s.node(ctx, l)
-	if err != nil {
-		return err
+	s.direct(calls)
+	answered := calls[:0:0]
+	var failed error
+	for _, c := range calls {
+		if c.err != nil {
+			failed = c.err
+			continue
+		}
+		answered = append(answered, c)
 	}
-	return node.Del(ctx, l.shard.tag+":probe").Err()
-}
-
-// sleep waits and reports whether it waited to the end.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	if len(answered) > 0 {
+		failed = nil
 	}
+	return answered, failed
 }

@@ -1,10 +1,8 @@
 package redisstore
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -103,59 +101,6 @@ func TestSettleAfterOutage(t *testing.T) {
 			t.Errorf("settled after the outage: %v", err)
 		}
 	}
-}
-
-// An answer that was lost must not become a false alarm: the result is told
-// again, and it was we who had told it.
-func TestSettleWithoutAnswer(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	proxy := startProxy(t, server.Addr())
-	c := redis.NewClient(&redis.Options{Addr: proxy.addr(), MaxRetries: -1, ContextTimeoutEnabled: true, DialerRetries: 1})
-	t.Cleanup(func() { _ = c.Close() })
-	s := open(t, c, Options{Timeout: time.Second})
-	t.Cleanup(func() { _ = s.Close() })
-
-	ds := make(map[string]*retrystore.Delivery)
-	for _, how := range []string{"delivered", "retried", "released"} {
-		ds[how] = accept(t, s, how, time.Minute)
-	}
-	end := map[string]func(d *retrystore.Delivery) error{
-		"delivered": func(d *retrystore.Delivery) error { return s.Settle(t.Context(), d, delivered) },
-		"retried": func(d *retrystore.Delivery) error {
-			return s.Settle(t.Context(), d, retrystore.Settlement{State: retrystore.Pending, NextAttemptAt: time.Now().Add(time.Hour)})
-		},
-		"released": func(d *retrystore.Delivery) error { return s.Release(t.Context(), d) },
-	}
-	for how, d := range ds {
-		proxy.mute(true)
-		if err := end[how](d); !errors.Is(err, retrystore.ErrUnavailable) {
-			t.Fatalf("%s without an answer: %v", how, err)
-		}
-		proxy.mute(false)
-		usable(t, s)
-		if err := end[how](d); err != nil {
-			t.Errorf("%s again: %v", how, err)
-		}
-		if err := end[how](d); !errors.Is(err, retrystore.ErrLeaseLost) {
-			t.Errorf("%s a third time: %v, want ErrLeaseLost", how, err)
-		}
-	}
-	// An Accept without an answer is stored, and leased to nobody.
-	proxy.mute(true)
-	if _, err := s.Accept(t.Context(), submission("accepted", time.Hour)); !errors.Is(err, retrystore.ErrUnavailable) {
-		t.Fatalf("accepted without an answer: %v", err)
-	}
-	proxy.mute(false)
-	usable(t, s)
-	eventually(t, 5*time.Second, func() error {
-		for _, d := range claim(t, s, 100) {
-			if d.Event.EventID == "accepted" {
-				return nil
-			}
-		}
-		return errors.New("the lease of an Accept that was given up was not released")
-	})
 }
 
 // A server that was stopped answers nobody: calls fail after the timeout, later
@@ -322,85 +267,6 @@ func TestOpenRefused(t *testing.T) {
 	}
 }
 
-// The permissions that are documented are enough, and what lacks is named.
-func TestPermissions(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	probe := server.Client()
-	user := func(name, permissions string) *Store {
-		rule := append([]any{"ACL", "SETUSER", name, "on", ">pw", "~wh:*", "~{wh:*", "&wh:*"}, words(permissions)...)
-		if err := probe.Do(t.Context(), rule...).Err(); err != nil {
-			t.Fatal(err)
-		}
-		c := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: name, Password: "pw", MaxRetries: -1, ContextTimeoutEnabled: true})
-		t.Cleanup(func() { _ = c.Close() })
-		s := open(t, c, Options{})
-		t.Cleanup(func() { _ = s.Close() })
-		return s
-	}
-	s := user("enough", Permissions)
-	everything(t, s)
-	if denied, err := probe.Do(t.Context(), "ACL", "LOG").Slice(); err != nil || len(denied) > 0 {
-		t.Errorf("denied: %v, error %v", denied, err)
-	}
-
-	s = user("less", strings.ReplaceAll(Permissions, "+zadd ", ""))
-	_, err := s.Accept(t.Context(), submission("less", 0))
-	if !errors.Is(err, retrystore.ErrUnavailable) || !strings.Contains(err.Error(), "ACL SETUSER") || !strings.Contains(err.Error(), "+zadd") {
-		t.Errorf("without a permission: %v", err)
-	}
-}
-
-func words(s string) (all []any) {
-	for w := range strings.FieldsSeq(s) {
-		all = append(all, w)
-	}
-	return all
-}
-
-// everything calls each method once, with success.
-func everything(t *testing.T, s *Store) {
-	t.Helper()
-	check := func(what string, err error) {
-		t.Helper()
-		if err != nil {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-	sub := submission("siblings", time.Minute)
-	sub.Targets = append(sub.Targets, retrystore.Target{Destination: "audit"})
-	r, err := s.Accept(t.Context(), sub)
-	check("Accept", err)
-	_, err = s.Accept(t.Context(), sub)
-	check("Accept a duplicate", err)
-	check("Settle", s.Settle(t.Context(), r.Deliveries[0], delivered))
-	page, err := s.List(t.Context(), retrystore.Filter{}, "", 10)
-	check("List", err)
-	if len(page.Deliveries) != 2 {
-		t.Errorf("listed %d, want 2", len(page.Deliveries))
-	}
-	check("Delete", s.Delete(t.Context(), r.Deliveries[1].ID))
-	d := accept(t, s, "one", time.Minute)
-	check("Renew", s.Renew(t.Context(), d, time.Minute))
-	check("Settle", s.Settle(t.Context(), d, retrystore.Settlement{State: retrystore.Dead}))
-	check("Replay", s.Replay(t.Context(), d.ID))
-	d = claim(t, s, 1)[0]
-	check("Settle", s.Settle(t.Context(), d, retrystore.Settlement{State: retrystore.Pending}))
-	d = claim(t, s, 1)[0]
-	check("Release", s.Release(t.Context(), d))
-	_, err = s.Get(t.Context(), d.ID)
-	check("Get", err)
-	_, err = s.Stats(t.Context())
-	check("Stats", err)
-	h, err := s.HoldKey(t.Context(), testKey("guard"), time.Minute)
-	check("HoldKey", err)
-	check("RenewKey", s.RenewKey(t.Context(), &h, time.Minute))
-	check("CommitKey", s.CommitKey(t.Context(), h, time.Hour))
-	h, err = s.HoldKey(t.Context(), testKey("free"), time.Minute)
-	check("HoldKey", err)
-	check("ReleaseKey", s.ReleaseKey(t.Context(), h))
-}
-
 // Close waits for the calls under way and refuses others, also during an outage.
 func TestCloseUnderLoad(t *testing.T) {
 	t.Parallel()
@@ -484,81 +350,4 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 	server.Resume()
 	usable(t, s)
-}
-
-// proxy passes bytes on, and can keep the server's answers to itself.
-type proxy struct {
-	listener net.Listener
-	mu       sync.Mutex
-	muted    bool
-	conns    []net.Conn
-	wg       sync.WaitGroup
-}
-
-func startProxy(t *testing.T, to string) *proxy {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{listener: listener}
-	p.wg.Go(func() {
-		for {
-			in, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			out, err := new(net.Dialer).DialContext(context.WithoutCancel(t.Context()), "tcp", to)
-			if err != nil {
-				_ = in.Close()
-				continue
-			}
-			p.mu.Lock()
-			p.conns = append(p.conns, in, out)
-			p.mu.Unlock()
-			p.wg.Go(func() { p.pass(in, out, func() bool { return false }) })
-			p.wg.Go(func() { p.pass(out, in, p.isMuted) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		p.mu.Lock()
-		for _, c := range p.conns {
-			_ = c.Close()
-		}
-		p.mu.Unlock()
-		p.wg.Wait()
-	})
-	return p
-}
-
-func (p *proxy) pass(from, to net.Conn, muted func() bool) {
-	defer from.Close()
-	defer to.Close()
-	b := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(b)
-		if err != nil {
-			return
-		}
-		if muted() {
-			continue
-		}
-		if _, err := to.Write(b[:n]); err != nil {
-			return
-		}
-	}
-}
-
-func (p *proxy) addr() string { return p.listener.Addr().String() }
-
-func (p *proxy) isMuted() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.muted
-}
-
-func (p *proxy) mute(on bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.muted = on
 }

@@ -105,54 +105,121 @@ func TestClaimsOfManyStores(t *testing.T) {
 	}
 }
 
-// What becomes due on one node wakes the other, and nobody twice.
+// What becomes due on one node wakes the other soon, and nobody twice.
 func TestStoresWakeEachOther(t *testing.T) {
-	t.Parallel()
 	server := redistest.Start(t)
 	a, b := newStore(t, server, Options{}), newStore(t, server, Options{})
-	woken, here := make(chan retrystore.Lane, 1000), make(chan retrystore.Lane, 1000)
-	b.Notify(func(l retrystore.Lane) { woken <- l })
+	there, here := make(chan retrystore.Lane, 1000), make(chan retrystore.Lane, 1000)
+	b.Notify(func(l retrystore.Lane) { there <- l })
 	a.Notify(func(l retrystore.Lane) { here <- l })
-	within := func(what string) {
+	// soon wants the other node woken each time, and at least once within 200 ms:
+	// a busy machine may take its time now and then.
+	soon := func(what string, becomesDue func(id string)) {
 		t.Helper()
-		began := time.Now()
-		select {
-		case l := <-woken:
-			if l != testLane {
-				t.Errorf("%s woke %s", what, l)
+		var fastest time.Duration
+		for try := range 5 {
+			began := time.Now()
+			becomesDue(fmt.Sprint(what, try))
+			select {
+			case l := <-there:
+				if l != testLane {
+					t.Errorf("%s woke %s", what, l)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%s did not wake the other node", what)
 			}
-			t.Logf("%s woke the other node after %s", what, time.Since(began).Round(time.Microsecond))
-		case <-time.After(200 * time.Millisecond):
-			t.Errorf("%s did not wake the other node within 200 ms", what)
+			if took := time.Since(began); try == 0 || took < fastest {
+				fastest = took
+			}
+		}
+		t.Logf("%s woke the other node after %s", what, fastest.Round(time.Microsecond))
+		if fastest > 200*time.Millisecond {
+			t.Errorf("%s woke the other node after %s at best, want 200 ms", what, fastest)
 		}
 	}
-	accept(t, a, "1", 0)
-	within("Accept")
-	d := claim(t, a, 1)[0]
-	if err := a.Release(t.Context(), d); err != nil {
-		t.Fatal(err)
-	}
-	within("Release")
-	d = claim(t, a, 1)[0]
-	if err := a.Settle(t.Context(), d, retrystore.Settlement{State: retrystore.Dead, Reason: "test"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Replay(t.Context(), d.ID); err != nil {
-		t.Fatal(err)
-	}
-	within("Replay")
+	soon("Accept", func(id string) { accept(t, a, id, 0) })
+	soon("Release", func(id string) {
+		if err := a.Release(t.Context(), accept(t, a, id, time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	soon("Replay", func(id string) {
+		d := accept(t, a, id, time.Minute)
+		if err := a.Settle(t.Context(), d, retrystore.Settlement{State: retrystore.Dead, Reason: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Replay(t.Context(), d.ID); err != nil {
+			t.Fatal(err)
+		}
+	})
 
 	// A burst is announced together.
-	for i := range 100 {
+	const burst = 100
+	began := time.Now()
+	for i := range burst {
 		accept(t, a, fmt.Sprint("burst", i), 0)
 	}
-	within("a burst")
 	time.Sleep(3 * publishInterval)
-	if n := len(woken); n > 10 {
-		t.Errorf("100 events woke the other node %d times more", n)
+	if n, most := len(there), int(time.Since(began)/publishInterval)+1; n == 0 || n > most {
+		t.Errorf("%d events woke the other node %d times, want 1 to %d", burst, n, most)
 	}
-	if n := len(here); n != 103 {
-		t.Errorf("a node was woken %d times by its own 103 changes", n)
+	if n := len(here); n != 15+burst {
+		t.Errorf("a node was woken %d times by its own %d changes", n, 15+burst)
+	}
+}
+
+// By the real clock: leases lapse, retries become due, holds and keys end.
+func TestRealTime(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, redistest.Start(t), Options{})
+	const short = 100 * time.Millisecond
+	began := time.Now()
+	taken := func(what string) {
+		t.Helper()
+		var got []*retrystore.Delivery
+		eventually(t, 20*time.Second, func() error {
+			if got = claim(t, s, 1); len(got) == 0 {
+				return fmt.Errorf("%s is not there", what)
+			}
+			return nil
+		})
+		if waited := time.Since(began); waited < short {
+			t.Errorf("%s came after %s, want %s", what, waited, short)
+		}
+		began = time.Now()
+		if err := s.Settle(t.Context(), got[0], retrystore.Settlement{State: retrystore.Pending, NextAttemptAt: began.Add(short)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accept(t, s, "1", short)
+	taken("the lapsed lease")
+	taken("the retry")
+
+	began = time.Now()
+	if _, err := s.HoldKey(t.Context(), testKey("hold"), short); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, func() error {
+		h, err := s.HoldKey(t.Context(), testKey("hold"), short)
+		if err == nil && h.State != retrystore.HoldGranted {
+			err = fmt.Errorf("state %d", h.State)
+		}
+		return err
+	})
+	sub := submission("key", 0)
+	sub.KeyTTL = short
+	if _, err := s.Accept(t.Context(), sub); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, func() error {
+		r, err := s.Accept(t.Context(), submission("key", 0))
+		if err == nil && r.Duplicate {
+			err = errors.New("the key is remembered")
+		}
+		return err
+	})
+	if waited := time.Since(began); waited < 2*short {
+		t.Errorf("a hold and a key of %s each ended after %s", short, waited)
 	}
 }
 

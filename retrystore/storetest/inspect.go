@@ -178,7 +178,7 @@ func testStats(x *suite) {
 	x.kill(ds[0])
 	x.retry(ds[1], 1)
 	x.delivered(ds[2])
-	if got := x.stats(lane); got.Pending != 3 || got.Leased != 0 || got.Dead != 1 || got.Retrying != 1 || !x.near(got.OldestPending, x.Now()) {
+	if got := x.stats(lane); got.Pending != 3 || got.Leased != 0 || got.Dead != 1 || got.Retrying != 1 || !x.near(got.OldestPending, ds[1].Event.ReceivedAt) {
 		x.Errorf("one dead, one to retry, one delivered: %+v", got)
 	}
 	if got := x.stats(retrystore.Lane{Endpoint: "shop", Destination: "audit"}); got.Leased != 1 || got.Pending != 0 {

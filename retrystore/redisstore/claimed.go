@@ -1,8 +1,6 @@
 package redisstore
 
 import (
-	"time"
-
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -88,41 +86,4 @@ func (s *Store) giveBack(p *parts, l *lane, leased []*retrystore.Delivery) {
 	if len(batch) > 0 {
 		s.wake(l)
 	}
-}
-
-// direct sends calls at once, beside the lines' queues, in one pipeline for each
-// server: what reads much must not delay what somebody waits for.
-func (s *Store) direct(calls []*call) {
-	deadline := time.Now().Add(s.options.Timeout)
-	ready := calls[:0:0]
-	for _, c := range calls {
-		c.deadline = deadline
-		if c.err = c.line.refusal(); c.err == nil {
-			ready = append(ready, c)
-		}
-	}
-	s.run(s.ctx, ready)
-}
-
-// ask runs a script in every shard and returns the calls that were answered. It
-// fails only if none was.
-func (s *Store) ask(p *parts, make func(shard int) *call) ([]*call, error) {
-	calls := []*call(nil)
-	for n := range p.shards {
-		calls = append(calls, make(n))
-	}
-	s.direct(calls)
-	answered := calls[:0:0]
-	var failed error
-	for _, c := range calls {
-		if c.err != nil {
-			failed = c.err
-			continue
-		}
-		answered = append(answered, c)
-	}
-	if len(answered) > 0 {
-		failed = nil
-	}
-	return answered, failed
 }

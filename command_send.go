@@ -23,7 +23,7 @@ import (
 // signer makes signed webhooks of one provider from a command's flags.
 type signer struct {
 	provider, secret, body, eventID, eventType string
-	headers                                    []string
+	headers, options                           []string
 }
 
 func (s *signer) flags(cmd *cobra.Command) {
@@ -32,9 +32,10 @@ func (s *signer) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.eventID, "event-id", "", "Id of the event; default: a new one")
 	cmd.Flags().StringVar(&s.eventType, "type", "test", "Type of the event")
 	cmd.Flags().StringArrayVarP(&s.headers, "header", "H", nil, "A further header, as 'Name: value'")
+	cmd.Flags().StringArrayVar(&s.options, "option", nil, "An option of the provider, as 'name=value'")
 	_ = cmd.MarkFlagRequired("secret")
 	cmd.ValidArgsFunction = completeProvider
-	for _, name := range []string{"secret", "event-id", "type", "header"} {
+	for _, name := range []string{"secret", "event-id", "type", "header", "option"} {
 		completeFlag(cmd, name, cobra.NoFileCompletions)
 	}
 }
@@ -48,7 +49,11 @@ func (s *signer) webhooks(target *url.URL) (func() (*verify.Request, error), err
 	if !ok {
 		return nil, unknownProvider(s.provider)
 	}
-	verifier, err := provider.NewVerifier(verify.Options{Secrets: []string{s.secret}})
+	settings, err := parseOptions(s.options)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := provider.NewVerifier(verify.Options{Secrets: []string{s.secret}, Settings: settings})
 	if err != nil {
 		return nil, err
 	}
@@ -69,13 +74,32 @@ func (s *signer) webhooks(target *url.URL) (func() (*verify.Request, error), err
 		if id == "" {
 			id = "evt_" + rand.Text()
 		}
-		r := sample.New(provider, target, id, s.eventType)
+		now := time.Now()
+		r := sample.New(provider, target, sample.Webhook{EventID: id, EventType: s.eventType, At: now, Secret: s.secret})
 		if body != nil {
 			r.Body = body
 		}
 		maps.Copy(r.Header, further)
-		return r, verifier.Sign(r, time.Now())
+		if !verifier.CanSign() {
+			if _, err := verifier.Verify(r); err == nil {
+				return r, nil // the secret itself is in the body
+			}
+		}
+		return r, verifier.Sign(r, now)
 	}, nil
+}
+
+// parseOptions reads flags of the form name=value.
+func parseOptions(flags []string) (map[string][]string, error) {
+	options := make(map[string][]string)
+	for _, flag := range flags {
+		name, value, ok := strings.Cut(flag, "=")
+		if !ok {
+			return nil, fmt.Errorf("option %q: want 'name=value'", flag)
+		}
+		options[name] = append(options[name], value)
+	}
+	return options, nil
 }
 
 func (s *signer) readBody() ([]byte, error) {

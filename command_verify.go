@@ -18,9 +18,9 @@ import (
 
 // captured is a webhook that somebody saved, from a command's flags.
 type captured struct {
-	secrets, publicKeys, headers []string
-	body, url, method, at        string
-	tolerance                    time.Duration
+	secrets, publicKeys, headers, options []string
+	body, url, method, at                 string
+	tolerance                             time.Duration
 }
 
 func verifyCommand() *cobra.Command {
@@ -45,6 +45,7 @@ The body must be the bytes that were sent. Exit code 0: right; 1: not.`,
 	flags.StringArrayVarP(&c.secrets, "secret", "s", nil, "The endpoint's secret; several may be given")
 	flags.StringArrayVar(&c.publicKeys, "public-key", nil, "The provider's public key, where it signs with a private one")
 	flags.StringArrayVarP(&c.headers, "header", "H", nil, "A header that came with it, as 'Name: value'")
+	flags.StringArrayVar(&c.options, "option", nil, "An option of the provider, as 'name=value'")
 	flags.StringVarP(&c.body, "body", "b", "", "File with the body, - for standard input; default: no body")
 	flags.StringVar(&c.url, "url", "https://localhost/", "The URL that the provider called, for providers that sign it")
 	flags.StringVar(&c.method, "method", http.MethodPost, "The method that it came with")
@@ -78,7 +79,11 @@ func (c *captured) explain(provider string) (explain.Explanation, error) {
 	if err != nil {
 		return none, err
 	}
-	options := verify.Options{Secrets: c.secrets, PublicKeys: c.publicKeys, Tolerance: c.tolerance}
+	settings, err := parseOptions(c.options)
+	if err != nil {
+		return none, err
+	}
+	options := verify.Options{Secrets: c.secrets, PublicKeys: c.publicKeys, Settings: settings, Tolerance: c.tolerance}
 	if c.at != "" {
 		at, err := time.Parse(time.RFC3339, c.at)
 		if err != nil {

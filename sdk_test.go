@@ -151,7 +151,7 @@ func (c *running) sendOld(t *testing.T, provider, resign string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed := sample.New(row, target, "evt_"+resign, "test")
+	signed := sample.New(row, target, sample.Webhook{EventID: "evt_" + resign, EventType: "test"})
 	if err := verifier.Sign(signed, time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}

@@ -3,12 +3,15 @@
 package sample
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -18,13 +21,23 @@ const (
 	typeForm = "application/x-www-form-urlencoded"
 )
 
-// New returns a webhook of the provider for the given URL, carrying the id and
-// type where the provider has them. Sign it with a verify.Verifier.
-func New(p *verify.Provider, target *url.URL, id, eventType string) *verify.Request {
+// Webhook is what a sample is to say.
+type Webhook struct {
+	EventID, EventType string
+	At                 time.Time // when it is sent, for providers that put the time into the body
+	Secret             string    // for providers that put the secret itself into the body
+}
+
+// New returns a webhook of the provider for the given URL, with w where the
+// provider has it, and all that has to be there before it is signed. Sign it with a verify.Verifier.
+func New(p *verify.Provider, target *url.URL, w Webhook) *verify.Request {
 	s := &sample{header: make(http.Header), document: make(map[string]any), form: make(url.Values)}
 	s.isForm = len(p.ContentTypes) > 0 && !slices.Contains(p.ContentTypes, typeJSON) && slices.Contains(p.ContentTypes, typeForm)
-	s.put(p.EventID, id)
-	s.put(p.EventType, eventType)
+	s.put(p.EventID, w.EventID)
+	s.put(p.EventType, w.EventType)
+	for i := range p.Schemes {
+		s.prepare(&p.Schemes[i], w)
+	}
 	r := &verify.Request{
 		Method: http.MethodPost,
 		Scheme: target.Scheme,
@@ -40,6 +53,26 @@ func New(p *verify.Provider, target *url.URL, id, eventType string) *verify.Requ
 		r.Body, _ = json.Marshal(s.document) // strings and maps only: cannot fail
 	}
 	return r
+}
+
+// signedHeader finds the headers that a scheme's content has.
+var signedHeader = regexp.MustCompile(`\{header\.([^}]+)\}`)
+
+// prepare puts in what the scheme signs, or sends, from the body, and what it
+// signs of headers that nobody else sets, such as a nonce.
+func (s *sample) prepare(scheme *verify.Scheme, w Webhook) {
+	inBody := []string{verify.FromJSON, verify.FromForm}
+	if source := scheme.Timestamp.Source; slices.Contains(inBody, source.From) {
+		s.put([]verify.Source{source}, scheme.Timestamp.Format(w.At))
+	}
+	if scheme.Algorithm == "token" && slices.Contains(inBody, scheme.Signature.From) {
+		s.put([]verify.Source{scheme.Signature}, w.Secret)
+	}
+	for _, match := range signedHeader.FindAllStringSubmatch(scheme.Content, -1) {
+		if name := textproto.CanonicalMIMEHeaderKey(match[1]); s.header[name] == nil {
+			s.header[name] = []string{rand.Text()}
+		}
+	}
 }
 
 // sample collects the parts of a webhook.

@@ -74,7 +74,7 @@ func newWebhookAt(provider, address string, at time.Time) (*webhook, error) {
 		return nil, err
 	}
 	target := &url.URL{Scheme: "http", Host: address, Path: "/" + provider}
-	r := sample.New(row, target, "demo_"+rand.Text(), "demo")
+	r := sample.New(row, target, sample.Webhook{EventID: "demo_" + rand.Text(), EventType: "demo"})
 	if err := verifier.Sign(r, at); err != nil {
 		return nil, err
 	}

@@ -192,7 +192,9 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 
 // check logs the risks of how Redis is set up. An error is what must be changed.
 func (s *RedisStore) check(ctx context.Context, client redis.UniversalClient, logger *zap.Logger) error {
-	report, err := redisclient.Check(ctx, client, redisclient.Needs{})
+	needs := redisclient.Needs{}
+	needs.Commands, needs.Keys, needs.Channels = redisstore.Needs(s.Prefix)
+	report, err := redisclient.Check(ctx, client, needs)
 	for _, warning := range report.Warnings {
 		logger.Warn(warning)
 	}
@@ -208,6 +210,12 @@ type openRedis struct {
 	*redisstore.Store
 	client redis.UniversalClient
 	limits *redislimiter.Limiter
+}
+
+// Warnings are for the doctor: what is risky about the server now.
+func (s *openRedis) Warnings(ctx context.Context) ([]string, error) {
+	report, err := redisclient.Check(ctx, s.client, redisclient.Needs{})
+	return report.Warnings, err
 }
 
 // Limits counts the rate limits of all nodes.
@@ -293,4 +301,6 @@ var (
 	_ caddyfile.Unmarshaler = (*RedisStore)(nil)
 	_ StoreOpener           = (*RedisStore)(nil)
 	_ retrystore.Store      = (*openRedis)(nil)
+	_ LimitsSharer          = (*openRedis)(nil)
+	_ StoreWarner           = (*openRedis)(nil)
 )

@@ -96,9 +96,15 @@ func TestRedisAway(t *testing.T) {
 func TestRedisSettings(t *testing.T) {
 	evicting := redistest.Start(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
 	locked := redistest.Start(t, "--requirepass", "right-password")
+	limited := redistest.Start(t, redistest.AOF...)
+	if err := limited.Client().Do(t.Context(), "ACL", "SETUSER", "webhooks", "on", ">pass-word", "~wh:*", "~{wh:*", "&wh:*", "+@all", "-zadd", "-publish").Err(); err != nil {
+		t.Fatal(err)
+	}
 	for _, x := range []struct{ store, want string }{
 		{"redis " + evicting.URL(), "noeviction"},
 		{"redis redis://:wrong-password@" + locked.Addr(), "WRONGPASS"},
+		{"redis redis://webhooks:pass-word@" + limited.Addr(), "zadd"},
+		{"redis redis://webhooks:pass-word@" + limited.Addr(), "+publish"},
 		{"redis http://localhost:6379", "must be redis, rediss"},
 		{"redis {env.NO_SUCH_URL}", "{env.NO_SUCH_URL}"},
 		{"redis", "URL"},
@@ -112,7 +118,7 @@ func TestRedisSettings(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("store %s: error %v, want one with %q", x.store, err, x.want)
 		}
-		if err != nil && strings.Contains(err.Error(), "wrong-password") {
+		if err != nil && (strings.Contains(err.Error(), "wrong-password") || strings.Contains(err.Error(), "pass-word")) {
 			t.Errorf("the error shows the password: %v", err)
 		}
 	}
@@ -164,4 +170,18 @@ func TestRedisLimits(t *testing.T) {
 		})
 		c.options = strings.Replace(c.options, "\nrate_limit on_error "+policy, "", 1)
 	}
+}
+
+// TestRedisDoctor says that a Redis that saves nothing may lose events.
+func TestRedisDoctor(t *testing.T) {
+	server := redistest.Start(t) // without persistence
+	c := onRedis(t, "redis "+server.URL(), "webhooks github {\nsecret \""+githubSecret+"\"\nrequire_https off\nforward localhost:1\n}")
+	var view doctorView
+	c.adminCall("GET", "/webhooks/doctor", "", &view)
+	for _, check := range view.Checks {
+		if strings.Contains(check.Message, "append") {
+			return
+		}
+	}
+	t.Errorf("nothing is said of its persistence: %+v", view)
 }

@@ -59,7 +59,8 @@
 //
 // A band is a priority, most urgent first, and within it first attempts before
 // retries: band times 2^42 plus milliseconds is the score of queue and leases.
-// Claims jump from one band that is not empty to the next.
+// Claims jump from one band that is not empty to the next. First attempts are
+// never put off, so they are due whatever a server's clock says.
 //
 // Each shard counts its own part of MaxPending, a share of equal size rounded up,
 // and of the lanes that the node knows: those it used, heard of, or read from

@@ -208,6 +208,13 @@ func TestShardsAreFixed(t *testing.T) {
 	if ds := claim(t, second, 10); len(ds) != 1 {
 		t.Errorf("claimed %d, want 1", len(ds))
 	}
+	if err := c.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	second.upkeep()
+	if n, err := c.HGet(t.Context(), "wh:meta", "shards").Int(); err != nil || n != 3 {
+		t.Errorf("%d shards after the server was emptied, want still 3, error %v", n, err)
+	}
 	c.HSet(t.Context(), "wh:meta", "layout", "2")
 	if _, err = Open(t.Context(), c, Options{}); err == nil || !strings.Contains(err.Error(), "layout 2") {
 		t.Errorf("a newer layout: %v", err)

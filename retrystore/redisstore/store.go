@@ -202,10 +202,13 @@ const layout = "1"
 func (s *Store) checkMeta(ctx context.Context) (int, error) {
 	key := s.options.Prefix + ":meta"
 	shards := s.options.Shards
-	if shards == 0 {
-		if shards = 1; s.cluster != nil {
-			shards = DefaultClusterShards
-		}
+	switch p := s.parts.Load(); {
+	case p != nil: // as it was, should somebody have emptied the server
+		shards = len(p.shards)
+	case shards == 0 && s.cluster != nil:
+		shards = DefaultClusterShards
+	case shards == 0:
+		shards = 1
 	}
 	// Read first: a server that is full must open, to be emptied.
 	found, err := s.client.HMGet(ctx, key, "layout", "shards").Result()
@@ -231,8 +234,8 @@ func (s *Store) checkMeta(ctx context.Context) (int, error) {
 		return 0, errConfig{fmt.Errorf("its data has layout %v, this program reads %s: use a newer version, or another prefix", found[0], layout)}
 	case fixed < 1 || fixed > maxShards:
 		return 0, errConfig{fmt.Errorf("%s says %v shards: want 1 to %d", key, found[1], maxShards)}
-	case s.options.Shards != 0 && s.options.Shards != fixed:
-		return 0, errConfig{fmt.Errorf("its data was divided into %d shards, %d are set: set %d, or leave it out, or use another prefix", fixed, s.options.Shards, fixed)}
+	case shards != fixed && (s.options.Shards != 0 || s.parts.Load() != nil):
+		return 0, errConfig{fmt.Errorf("its data was divided into %d shards, here it is %d: set %d, or leave it out, or use another prefix", fixed, shards, fixed)}
 	}
 	return fixed, nil
 }
@@ -273,9 +276,19 @@ func (s *Store) keep(connected bool) {
 		}
 	}
 	for sleep(s.ctx, upkeepInterval) {
-		if _, err := s.checkMeta(s.ctx); err == nil {
-			_ = s.learnLanes(s.ctx, s.parts.Load())
-		}
+		s.upkeep()
+	}
+}
+
+// upkeep is what keep does every minute. Redis being away is not its business.
+func (s *Store) upkeep() {
+	_, err := s.checkMeta(s.ctx)
+	var wrong errConfig
+	switch {
+	case err == nil:
+		_ = s.learnLanes(s.ctx, s.parts.Load())
+	case errors.As(err, &wrong):
+		s.log.Error("redis is used with other settings too: what the others store is not found here, and the reverse", zap.Error(err))
 	}
 }
 

@@ -99,12 +99,6 @@ func judge(err error) verdict {
 	return failed
 }
 
-// Permissions are what the store's Redis user needs besides access to the keys
-// and channels that begin with the prefix, in the words of ACL SETUSER.
-const Permissions = "+eval +evalsha +time +ping +info +command +wait +publish +subscribe " +
-	"+get +set +del +getrange +zadd +zrem +zcard +zcount +zscore +zrangebyscore +zrangebylex +zrevrangebylex " +
-	"+hset +hsetnx +hget +hmget +hgetall +hincrby +hdel +sadd +smembers +cluster|slots"
-
 // explain puts an error of Redis in the words of package retrystore.
 func explain(v verdict, err error, what string) error {
 	switch v {
@@ -114,7 +108,7 @@ func explain(v verdict, err error, what string) error {
 		return fmt.Errorf("%w: Redis is at its maxmemory: %w", retrystore.ErrFull, err)
 	case forbidden:
 		return fmt.Errorf("%w: redis user may not do all that the store needs (%s): allow it with ACL SETUSER <user> ~<prefix>* ~{<prefix>:* &<prefix>:* %s: %w",
-			retrystore.ErrUnavailable, what, Permissions, err)
+			retrystore.ErrUnavailable, what, Permissions(), err)
 	case refusing:
 		return fmt.Errorf("%w: Redis takes no writes: %w", retrystore.ErrUnavailable, err)
 	}

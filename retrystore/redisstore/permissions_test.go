@@ -3,6 +3,9 @@ package redisstore
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -48,16 +51,16 @@ func TestPermissions(t *testing.T) {
 		return s
 	}
 	for _, protocol := range []int{2, 3} {
-		everything(t, user("enough", Permissions, protocol))
+		everything(t, user("enough", Permissions(), protocol))
 		noneDenied(t, server)
 	}
-	s := user("less", strings.ReplaceAll(Permissions, "+zadd ", ""), 3)
+	s := user("less", strings.ReplaceAll(Permissions(), "+zadd ", ""), 3)
 	_, err := s.Accept(t.Context(), submission("less", 0))
 	if !errors.Is(err, retrystore.ErrUnavailable) || !strings.Contains(err.Error(), "ACL SETUSER") || !strings.Contains(err.Error(), "+zadd") {
 		t.Errorf("without a permission: %v", err)
 	}
 	// A script that was refused half-way has claimed nothing.
-	setUser(t, server, "less", Permissions)
+	setUser(t, server, "less", Permissions())
 	eventually(t, 5*time.Second, func() error {
 		r, err := s.Accept(t.Context(), submission("less", 0))
 		if err == nil && r.Duplicate {
@@ -71,7 +74,7 @@ func TestPermissionsOfCluster(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t, 3, 0)
 	for _, node := range cluster.Nodes {
-		setUser(t, node, "enough", Permissions)
+		setUser(t, node, "enough", Permissions())
 	}
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs(), Username: "enough", Password: "pw", ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = c.Close() })
@@ -80,6 +83,37 @@ func TestPermissionsOfCluster(t *testing.T) {
 	everything(t, s)
 	for _, node := range cluster.Nodes {
 		noneDenied(t, node)
+	}
+}
+
+// What the scripts call is what the user is said to need.
+func TestNeedsAreThoseOfTheScripts(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := make(map[string]bool)
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range regexp.MustCompile(`redis\.call\('([A-Z]+)'`).FindAllSubmatch(source, -1) {
+			called[string(found[1])] = true
+		}
+	}
+	for _, example := range scripted {
+		command, _, _ := strings.Cut(example, " ")
+		if !called[command] {
+			t.Errorf("%s is said to be needed, and no script calls it", command)
+		}
+		delete(called, command)
+	}
+	for command := range called {
+		t.Errorf("scripts call %s, which is not said to be needed", command)
 	}
 }
 

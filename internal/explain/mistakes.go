@@ -233,21 +233,17 @@ func (c *check) otherSchemes() bool {
 
 // shapeOfSecrets tells a secret that looks like another provider's.
 func (c *check) shapeOfSecrets() string {
-	if c.provider.SecretPrefix == "" {
+	own := c.provider.SecretPrefix
+	begins := func(prefix string) func(string) bool {
+		return func(secret string) bool { return strings.HasPrefix(secret, prefix) }
+	}
+	if own == "" || len(c.options.Secrets) == 0 || slices.ContainsFunc(c.options.Secrets, begins(own)) {
 		return ""
 	}
-	for _, secret := range c.options.Secrets {
-		if strings.HasPrefix(secret, c.provider.SecretPrefix) {
-			return ""
+	for _, p := range verify.Providers() {
+		if p.SecretPrefix != "" && slices.ContainsFunc(c.options.Secrets, begins(p.SecretPrefix)) {
+			return "the secret looks like one of " + p.Title + "; those of " + c.provider.Title + " begin with " + own
 		}
 	}
-	for _, secret := range c.options.Secrets {
-		for _, p := range verify.Providers() {
-			if p.SecretPrefix != "" && strings.HasPrefix(secret, p.SecretPrefix) {
-				return "the secret looks like one of " + p.Title + "; those of " + c.provider.Title + " begin with " + c.provider.SecretPrefix
-			}
-		}
-		return "secrets of " + c.provider.Title + " begin with " + c.provider.SecretPrefix + "; this one does not"
-	}
-	return ""
+	return "secrets of " + c.provider.Title + " begin with " + own + "; this one does not"
 }

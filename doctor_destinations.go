@@ -50,7 +50,7 @@ func areStored(n int) string {
 
 // checkAttempts looks at what became of the attempts of late.
 func (d *diagnosis) checkAttempts(lane laneView, name, selects string) {
-	look := "See what the application answers: `caddy webhooks list " + selects + "`, then show one. Nothing is lost meanwhile; deliveries go on by themselves when it is back."
+	look := "See what the application answers: `caddy webhooks list " + selects + "`, then show one. What waits goes on by itself when it is back; dead letters need a replay."
 	failures := d.app.dispatcher.Breakers()[retrystore.Lane{Endpoint: lane.Endpoint, Destination: lane.Destination}].Failures
 	delivered, failed := attemptCounts(lane)
 	switch {

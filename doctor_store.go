@@ -50,7 +50,7 @@ func (d *diagnosis) checkWarnings(ctx context.Context) {
 	}
 	warnings, err := warner.Warnings(ctx)
 	if err != nil {
-		d.add(levelWarn, "store", "store", "its server could not be examined: "+err.Error(), "Caddy's log may say more.")
+		d.add(levelWarn, "store", "store", "its server is not as it should be, or could not be asked: "+err.Error(), "Caddy's log may say more.")
 	}
 	for _, warning := range warnings {
 		d.add(levelWarn, "store", "store", warning, "")

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -206,15 +205,7 @@ func TestDoctorDestinations(t *testing.T) {
 		doctorSite("gone", good, "", gone.address, "")
 	// Not by a reload: the old config's listener may take a webhook or two yet.
 	c := newRunning(t, filepath.Join(t.TempDir(), "deliveries.db")+"\nmax_pending 5", "")
-	if err := c.load(site); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := caddy.Stop(); err != nil {
-			t.Error(err)
-		}
-		draining.Wait()
-	})
+	startRunning(t, c, site)
 	c.send("down", good, "--count=4")
 	c.send("wrong", good)
 	c.send("gone", good)
@@ -339,7 +330,7 @@ func TestDoctorStore(t *testing.T) {
 	}
 	d = &diagnosis{app: &App{store: timedStore{warnedStore{err: errors.New("no permission")}}}}
 	d.checkStore(t.Context(), retrystore.Stats{Bytes: 1 << 20}, nil)
-	if !found(d.checks, levelWarn, "store", "store", "could not be examined: no permission") {
+	if !found(d.checks, levelWarn, "store", "store", "or could not be asked: no permission") {
 		t.Errorf("a store that cannot tell: %+v", d.checks)
 	}
 	d = &diagnosis{app: &App{store: timedStore{warnedStore{}}}}

@@ -1,0 +1,39 @@
+package caddywebhooks
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
+)
+
+// TestDoctorRedis warns of a Redis that forgets what it has when it crashes, of one
+// whose settings somebody changed meanwhile, and of one that is away.
+func TestDoctorRedis(t *testing.T) {
+	forgetTraffic(t)
+	server := redistest.Start(t)
+	c := onRedis(t, "redis "+server.URL(), doctorSite("redis", rand.Text(), "", "127.0.0.1:1", ""))
+	if checks := c.doctor(); !storeSays(checks, levelWarn, "append-only file") {
+		t.Errorf("without AOF: %+v", checks)
+	}
+	if err := server.Client().ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if checks := c.doctor(); !storeSays(checks, levelWarn, "noeviction") {
+		t.Errorf("with eviction: %+v", checks)
+	}
+	server.Kill()
+	eventually(t, "the doctor says that the store is away", func() bool { return storeSays(c.doctor(), levelError, "it does not answer") })
+}
+
+// storeSays looks for a finding about the store.
+func storeSays(checks []checkView, level, text string) bool {
+	for _, check := range checks {
+		if check.Name == "store" && check.Level == level && strings.Contains(fmt.Sprint(check), text) {
+			return true
+		}
+	}
+	return false
+}

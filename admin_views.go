@@ -72,7 +72,7 @@ type laneView struct {
 
 type statsView struct {
 	Destinations []laneView `json:"destinations"`
-	EventKeys    int        `json:"event_keys"`
+	EventKeys    int        `json:"event_keys"` // -1: the store cannot tell
 	StoreBytes   int64      `json:"store_bytes"`
 }
 

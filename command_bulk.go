@@ -66,7 +66,7 @@ func (b *bulkCommand) command(short, example string) *cobra.Command {
 	flags := b.cmd.Flags()
 	flags.BoolVar(&b.allDead, "all-dead", false, "Every dead letter that the other flags select")
 	flags.BoolVar(&b.dryRun, "dry-run", false, "Only count them")
-	flags.BoolVar(&b.detach, "detach", false, "Do not wait for the end; see `caddy webhooks jobs`")
+	flags.BoolVar(&b.detach, "detach", false, "Do not wait for the end; caddy webhooks jobs shows it")
 	flags.StringVar(&b.rate, "rate", "", "How many at a time, such as 10/s or 100/m; default: as fast as the store can")
 	b.selected.flags(b.cmd)
 	completeFlag(b.cmd, "rate", cobra.NoFileCompletions)

@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -29,6 +30,8 @@ func providersCommand() *cobra.Command {
 			}
 		}
 		switch {
+		case len(all) == 0 && args[0] == custom:
+			return errors.New("provider custom signs as its `verify` block says: docs/configuration.md")
 		case len(all) == 0:
 			return unknownProvider(args[0])
 		case *asJSON && len(args) == 1:
@@ -51,7 +54,7 @@ func printProviders(s screen, all []catalog.Description) {
 		t.add(cell{d.Name, bold}, d.Title, d.Category)
 	}
 	t.print(s)
-	fmt.Fprintf(s, "%s, and custom for any other scheme; caddy webhooks providers <name> says more\n", plural(len(all), "provider"))
+	fmt.Fprintf(s, "%s, and custom for any other scheme. caddy webhooks providers <name> says more\n", plural(len(all), "provider"))
 }
 
 // printProvider shows one provider; long texts are wrapped, not cut.

@@ -163,7 +163,7 @@ func (s *sendRun) summary(took time.Duration) sendSummary {
 		Wanted: s.count, Sent: len(s.durations) + s.failed, Unanswered: s.failed, Answers: s.answers, Seconds: took.Seconds(),
 	}
 	for answer, n := range s.answers {
-		if strings.HasPrefix(answer, "2") {
+		if taken(answer) {
 			sum.Accepted += n
 		}
 	}
@@ -199,7 +199,7 @@ func (sum sendSummary) print(s screen) {
 		return cmp.Or(sum.Answers[b]-sum.Answers[a], strings.Compare(a, b))
 	}) {
 		how := red
-		if strings.HasPrefix(answer, "2") {
+		if taken(answer) {
 			how = green
 		}
 		row(answer, sum.Answers[answer], how)
@@ -238,7 +238,7 @@ func (s *sendRun) verdict(sum sendSummary) error {
 // hintOrder puts the refused answers first, and of them those with a hint.
 func hintOrder(answer string) int {
 	switch {
-	case strings.HasPrefix(answer, "2"):
+	case taken(answer):
 		return 2
 	case hint(answer) == "":
 		return 1
@@ -246,9 +246,19 @@ func hintOrder(answer string) int {
 	return 0
 }
 
+// taken reports whether an endpoint of ours took the webhook. Another handler's
+// success has no Webhook-Status.
+func taken(answer string) bool {
+	return strings.HasPrefix(answer, "2") && strings.Contains(answer, " ")
+}
+
 // hint says what is likely wrong.
 func hint(answer string) string {
 	switch {
+	case strings.HasPrefix(answer, "2"):
+		return ": no webhooks endpoint answered at that URL, something else did; is the path right?"
+	case strings.HasPrefix(answer, "3"):
+		return ": the URL redirects; send to where it leads, https most likely"
 	case strings.HasSuffix(answer, "https_required"):
 		return ": use an https URL, or `require_https off` in the endpoint"
 	case strings.HasPrefix(answer, "401"):

@@ -57,7 +57,10 @@ func TestSendJSON(t *testing.T) {
 			w.WriteHeader(http.StatusTooManyRequests)
 		case 4:
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		case 5: // somebody else's success
+			w.WriteHeader(http.StatusNoContent)
 		default:
+			w.Header().Set("Webhook-Status", "accepted")
 			w.WriteHeader(http.StatusNoContent)
 		}
 	}))
@@ -67,7 +70,7 @@ func TestSendJSON(t *testing.T) {
 	if jsonErr := json.Unmarshal([]byte(out), &sum); jsonErr != nil {
 		t.Fatalf("%v: %s", jsonErr, out)
 	}
-	if err == nil || exitCode(err) != exitNo || sum.Sent != 10 || sum.Unanswered != 1 || sum.Accepted != 6 ||
+	if err == nil || exitCode(err) != exitNo || sum.Sent != 10 || sum.Unanswered != 1 || sum.Accepted != 5 || sum.Answers["204"] != 1 ||
 		sum.Answers["429 rate_limit_exceeded"] != 2 || sum.Answers["307"] != 1 || len(sum.Latency) != 5 || sum.PerSecond <= 0 {
 		t.Errorf("%+v, %v", sum, err)
 	}

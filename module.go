@@ -219,6 +219,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	}
 	h.bodyTime = bodyTime(h.MaxBody)
 	h.handshakeMethods = h.provider.HandshakeMethods()
+	h.warnOfHandshakes()
 	h.keyer = dedupe.NewKeyer(h.Name)
 	h.headers = deliveryHeadersFor(h.verifier, len(h.Forward) == 0)
 	for _, f := range h.Forward {

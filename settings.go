@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/dedupe"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
@@ -48,12 +49,52 @@ func (h *Handler) lookUpProvider() (*verify.Provider, error) {
 	return provider, nil
 }
 
+// unknownProvider names the providers that may be meant.
 func unknownProvider(name string) error {
-	var names []string
+	var near []string
+	wanted := strings.ToLower(name)
 	for _, p := range verify.Providers() {
-		names = append(names, p.Name)
+		if strings.Contains(p.Name, wanted) || strings.Contains(wanted, p.Name) || distance(p.Name, wanted) <= 2 {
+			near = append(near, p.Name)
+		}
 	}
-	return fmt.Errorf("unknown provider %q: want one of %s, or custom with a `verify` block", name, strings.Join(names, ", "))
+	hint := "`caddy webhooks providers` lists them"
+	if len(near) > 0 && wanted != "" {
+		hint = "did you mean " + strings.Join(near[:min(len(near), 5)], ", ") + "? " + hint
+	}
+	return fmt.Errorf("unknown provider %q: %s; any other is custom with a `verify` block", name, hint)
+}
+
+// distance is how many letters have to be added, removed or changed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// warnOfHandshakes names the options without which handshakes are refused.
+func (h *Handler) warnOfHandshakes() {
+	for _, shake := range h.provider.Handshakes {
+		if shake.TokenSetting != "" && len(h.Options[shake.TokenSetting]) == 0 {
+			h.logger.Warn("the provider's handshake will be refused: an option is missing",
+				zap.String("endpoint", h.Name), zap.String("setting", "option "+shake.TokenSetting+" <value>"))
+			return
+		}
+	}
 }
 
 // newVerifier expands the secrets and builds the endpoint's verifier. An unset

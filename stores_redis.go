@@ -187,7 +187,7 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return &openRedis{Store: store, client: client, limits: limits}, nil
+	return &openRedis{Store: store, settings: s, client: client, limits: limits}, nil
 }
 
 // check logs the risks of how Redis is set up. An error is what must be changed.
@@ -195,8 +195,11 @@ func (s *RedisStore) check(ctx context.Context, client redis.UniversalClient, lo
 	needs := redisclient.Needs{}
 	needs.Commands, needs.Keys, needs.Channels = redisstore.Needs(s.Prefix)
 	report, err := redisclient.Check(ctx, client, needs)
-	for _, warning := range report.Warnings {
+	for _, warning := range s.risks(report) {
 		logger.Warn(warning)
+	}
+	for _, note := range report.Notes {
+		logger.Info(note)
 	}
 	if errors.Is(err, redisclient.ErrUnreachable) {
 		logger.Error("redis is not there; until it is, webhooks are answered 503", zap.Error(err))
@@ -205,17 +208,27 @@ func (s *RedisStore) check(ctx context.Context, client redis.UniversalClient, lo
 	return err
 }
 
+// risks are what is said of the server, and what our settings make of it.
+func (s *RedisStore) risks(report redisclient.Report) []string {
+	warnings := report.Warnings
+	if report.Masters > 0 && report.Replicas < s.MinReplicas {
+		warnings = append(warnings, fmt.Sprintf("min_replicas is %d, but a master has %d replicas: every webhook is answered 503", s.MinReplicas, report.Replicas))
+	}
+	return warnings
+}
+
 // openRedis is a store together with what shares its connection.
 type openRedis struct {
 	*redisstore.Store
-	client redis.UniversalClient
-	limits *redislimiter.Limiter
+	settings *RedisStore
+	client   redis.UniversalClient
+	limits   *redislimiter.Limiter
 }
 
 // Warnings are for the doctor: what is risky about the server now.
 func (s *openRedis) Warnings(ctx context.Context) ([]string, error) {
 	report, err := redisclient.Check(ctx, s.client, redisclient.Needs{})
-	return report.Warnings, err
+	return s.settings.risks(report), err
 }
 
 // Limits counts the rate limits of all nodes.

@@ -34,7 +34,7 @@ func (p *Provider) checkSettings(given map[string][]string) (settings, error) {
 	for _, s := range p.Settings {
 		values := given[s.Name]
 		if len(values) == 0 && s.Required {
-			return nil, fmt.Errorf("option %s is missing: %s", s.Name, s.Doc)
+			return nil, fmt.Errorf("option %s is missing: %s", s.Name, strings.TrimSuffix(s.Doc, "."))
 		}
 		if len(values) > 1 && !s.Several {
 			return nil, fmt.Errorf("option %s has %d values: it takes one", s.Name, len(values))
@@ -44,7 +44,7 @@ func (p *Provider) checkSettings(given map[string][]string) (settings, error) {
 				return nil, fmt.Errorf("option %s %w", s.Name, err)
 			}
 			if s.Pattern != "" && !regexp.MustCompile(`\A(?:`+s.Pattern+`)\z`).MatchString(value) {
-				return nil, fmt.Errorf("option %s has another form: %s", s.Name, s.Doc)
+				return nil, fmt.Errorf("option %s has another form: %s", s.Name, strings.TrimSuffix(s.Doc, "."))
 			}
 			if len(s.Values) > 0 && !slices.Contains(s.Values, value) {
 				return nil, fmt.Errorf("option %s: want one of %s", s.Name, strings.Join(s.Values, ", "))

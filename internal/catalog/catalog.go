@@ -171,9 +171,12 @@ func snippet(p *verify.Provider) string {
 		fmt.Fprintf(&b, "\tpublic_key {env.%s_PUBLIC_KEY}\n", name)
 	}
 	for _, s := range p.Settings {
-		if s.Required {
-			fmt.Fprintf(&b, "\toption %s {env.%s_%s}\n", s.Name, name, strings.ToUpper(s.Name))
+		line := fmt.Sprintf("option %s {env.%s_%s}", s.Name, name, strings.ToUpper(s.Name))
+		needed := s.Required || slices.ContainsFunc(p.Handshakes, func(h verify.Handshake) bool { return h.TokenSetting == s.Name })
+		if !needed {
+			line = "# " + line
 		}
+		fmt.Fprintf(&b, "\t%s\n", line)
 	}
 	b.WriteString("\tforward localhost:3000\n}\n")
 	return b.String()

@@ -116,10 +116,7 @@ func writeDetails(b *strings.Builder, all []Description) {
 		for _, fact := range d.Facts() {
 			fmt.Fprintf(b, "- %s: %s\n", fact.Name, fact.Text)
 		}
-		b.WriteString("\n")
-		for line := range strings.Lines(d.Caddyfile) {
-			b.WriteString("    " + line)
-		}
+		fmt.Fprintf(b, "\n```caddyfile\n%s```\n", d.Caddyfile)
 	}
 }
 

@@ -74,7 +74,10 @@ func saveOffered(directory, endpoint, secret string) (path string, err error) {
 			return "", err
 		}
 		_, err = file.WriteString(secret)
-		return path, errors.Join(err, file.Sync(), file.Close())
+		if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+			_ = os.Remove(path) // half a secret takes no place
+		}
+		return path, err
 	}
 	return "", errTooManyOffered
 }

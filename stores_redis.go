@@ -77,6 +77,9 @@ type RedisStore struct {
 // defaultReplicaTimeout is how long a write waits for replicas.
 const defaultReplicaTimeout = 200 * time.Millisecond
 
+// readTime bounds how long Redis may take to answer.
+const readTime = 3 * time.Second
+
 // checkTime bounds how long opening waits for Redis. One that is away is no
 // reason not to start: until it is back providers are answered 503.
 const checkTime = 5 * time.Second
@@ -159,6 +162,7 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 	logger := o.Logger.Named("store.redis")
 	settings := s.client
 	settings.Logger, settings.ClientName = logger, "caddy-webhooks:"+o.Node
+	settings.ReadTimeout = readTime + time.Duration(s.ReplicaTimeout) // WAIT answers after that
 	client, err := redisclient.New(settings)
 	if err != nil {
 		return nil, err
@@ -168,12 +172,10 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 			_ = client.Close()
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
-	defer cancel()
-	if err := s.check(ctx, client, logger); err != nil {
+	if err := s.check(client, logger); err != nil {
 		return nil, err
 	}
-	store, err := redisstore.Open(ctx, client, redisstore.Options{
+	store, err := redisstore.Open(context.Background(), client, redisstore.Options{
 		Prefix:         s.Prefix,
 		Shards:         s.Shards,
 		MinReplicas:    s.MinReplicas,
@@ -191,7 +193,9 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 }
 
 // check logs the risks of how Redis is set up. An error is what must be changed.
-func (s *RedisStore) check(ctx context.Context, client redis.UniversalClient, logger *zap.Logger) error {
+func (s *RedisStore) check(client redis.UniversalClient, logger *zap.Logger) error {
+	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
+	defer cancel()
 	needs := redisclient.Needs{}
 	needs.Commands, needs.Keys, needs.Channels = redisstore.Needs(s.Prefix)
 	report, err := redisclient.Check(ctx, client, needs)

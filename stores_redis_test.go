@@ -64,6 +64,10 @@ func TestRedisStore(t *testing.T) {
 func TestRedisAway(t *testing.T) {
 	server := redistest.Start(t, redistest.AOF...)
 	app := startApplication(t)
+	server.Pause() // takes connections and says nothing
+	paused := onRedis(t, "redis "+server.URL(), githubSite(app, ""))
+	checkAnswer(t, paused.do(paused.githubRequest("/github", "paused", "{}")), 503, "unavailable")
+	server.Resume()
 	server.Kill()
 	c := onRedis(t, "redis "+server.URL(), githubSite(app, ""))
 	got := c.do(c.githubRequest("/github", "early", "{}"))

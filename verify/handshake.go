@@ -234,7 +234,7 @@ func (v *Verifier) prove(h *handshake, r *Request) ([]byte, bool) {
 	in := newInput(r)
 	defer in.release()
 	var content messageBuffer
-	if err := h.sign.writeTo(&content, in); err != nil || h.pattern != nil && !h.pattern.Match(content) {
+	if err := h.sign.writeTo(&content, in); err != nil || h.pattern != nil && (!h.pattern.Match(content) || json.Valid(content)) {
 		return nil, false
 	}
 	if h.Digest {

@@ -142,7 +142,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		set  map[string][]string
 		want string
 	}{
-		{nil, "option token is missing: the token."},
+		{nil, "option token is missing: the token"},
 		{map[string][]string{"token": {"t"}, "Token": {"t"}}, "option Token: provider test has no such option: want token or endpoint"},
 		{map[string][]string{"token": {"t", " "}}, "option token is empty"},
 		{map[string][]string{"token": {"t\n"}}, "option token begins or ends with white space"},

@@ -52,7 +52,7 @@ func writeSNS(buf []byte, in *input) ([]byte, *Error) {
 // snsHost and snsPath are where SNS publishes its certificates, in the regions of
 // the partitions aws and aws-cn.
 var (
-	snsHost = regexp.MustCompile(`\Asns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?\z`)
+	snsHost = regexp.MustCompile(`\Asns\.[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}\.amazonaws\.com(\.cn)?\z`) // not s3-us-west-2, which may be a bucket
 	snsPath = regexp.MustCompile(`\A/SimpleNotificationService-[A-Za-z0-9]{1,64}\.pem\z`)
 )
 

@@ -54,7 +54,8 @@ var chatMediaProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 		Handshakes: []Handshake{{Method: http.MethodGet, When: query("challengeCode"), Echo: query("challengeCode"), Sign: "{query.challengeCode}",
-			Answer: Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: `{"challengeCode":{json},"challengeResponse":"{hex}"}`}}},
+			Pattern: `[A-Za-z0-9-]{1,128}`, // no =, or it would be a webhook's content
+			Answer:  Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: `{"challengeCode":{json},"challengeResponse":"{hex}"}`}}},
 	},
 	{
 		Name:     "tiktok",

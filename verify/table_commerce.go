@@ -120,6 +120,8 @@ var commerceProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 	},
+	// The delivery's id is made of the webhook's and the second: deliveries of one
+	// webhook in one second have the same.
 	// When a webhook is saved, WooCommerce tries the URL with a form that is not signed.
 	{
 		Name:         "woocommerce",
@@ -130,6 +132,7 @@ var commerceProviders = []*Provider{
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-WC-Webhook-Signature"), Format: "{base64}"}},
 		EventID:      []Source{header("X-WC-Webhook-Delivery-ID")},
+		Identity:     []Source{header("X-WC-Webhook-Delivery-ID"), {From: fromBody}},
 		EventType:    []Source{header("X-WC-Webhook-Topic")},
 		ContentTypes: []string{mediaJSON, mediaForm},
 		Methods:      post,

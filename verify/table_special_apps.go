@@ -47,6 +47,7 @@ var specialChatProviders = []*Provider{
 			special:   &items{list: "/value", signature: "/clientState", content: noContent},
 		}},
 		EventID:      []Source{jsonAt("/value/0/id")},
+		Identity:     []Source{{From: fromBody}}, // a batch, of which the id is the first one's
 		EventType:    []Source{jsonAt("/value/0/changeType"), jsonAt("/value/0/lifecycleEvent")},
 		ContentTypes: []string{mediaJSON, "text/plain"},
 		Methods:      post,
@@ -194,7 +195,7 @@ var specialEmailProviders = []*Provider{
 				Timestamp: Timestamp{Source: form("timestamp")},
 			},
 		},
-		EventID:      []Source{jsonAt("/event-data/id"), form("Message-Id")},
+		EventID:      []Source{jsonAt("/event-data/id")},
 		EventType:    []Source{jsonAt("/event-data/event"), form("event")},
 		ContentTypes: []string{mediaJSON, mediaForm, mediaMultipart},
 		Methods:      post,
@@ -230,6 +231,7 @@ var specialCRMProviders = []*Provider{
 			canonical: hubspotV3,
 		}},
 		EventID:      []Source{jsonAt("/0/eventId")},
+		Identity:     []Source{{From: fromBody}}, // a batch, of which the id is the first one's
 		EventType:    []Source{jsonAt("/0/subscriptionType")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      []string{http.MethodPost, http.MethodGet},

@@ -21,14 +21,15 @@ var specialIdentityProviders = []*Provider{
 		Title:    "Kinde",
 		Docs:     "https://docs.kinde.com/integrate/webhooks/about-webhooks/",
 		Setup:    "Your Kinde domain as option domain (Settings, Domains). There is no secret; the keys are fetched from that domain.",
-		Notes:    "The whole body is a JWT, which the application decodes: its id and type are not read, repeats are told by their content. No time is checked.",
+		Notes:    "The whole body is a JWT, which the application decodes: its type is not read. No time is checked.",
 		Evidence: FromSDK,
 		Settings: []Setting{{Name: "domain", Required: true, Pattern: `[a-z0-9-]+(\.[a-z0-9-]+)+`, Doc: "The domain, such as example.kinde.com, without https."}},
 		Schemes: []Scheme{{
 			Algorithm: algorithmRSA,
 			Signature: Source{From: fromBody},
-			special:   &jwt{alg: "RS256"},
-			locate:    locateKinde,
+			// The keys sign users' tokens, too: only a webhook's has an event.
+			special: &jwt{alg: "RS256", claims: []claim{{name: "event_id", kind: claimID}}},
+			locate:  locateKinde,
 		}},
 		Methods: post,
 	},

@@ -89,7 +89,10 @@ if not value or string.match(value, '^h(%d+):') ~= ARGV[1] then return 0 end
 //	KEYS  1 event key
 //	ARGV  1 token, 2 milliseconds
 //	returns 1, or 0 if the key is not the caller's
+//
+// DEL first: a full server takes it, and then takes the rest.
 var renewKeyScript = newScript("hold", luaHeld+luaNow+`
+redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], 'h' .. ARGV[1] .. ':' .. string.format('%.0f', now + ARGV[2]), 'PX', 2 * ARGV[2])
 return 1
 `)
@@ -117,7 +120,10 @@ func (s *Store) RenewKey(ctx context.Context, h *retrystore.Hold, lease time.Dur
 //	KEYS  1 event key
 //	ARGV  1 token, 2 milliseconds to remember it
 //	returns 1, or 0 if the key is not the caller's
+//
+// DEL first, as above: what was worked on must be remembered.
 var commitScript = newScript("hold", luaHeld+`
+redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], 'c', 'PX', ARGV[2])
 return 1
 `)

@@ -268,8 +268,8 @@ function makeMailgun() {
   return { evidence: "hand", vectors: rotated([
     make("opened", { event: "opened", timestamp: 1529006854.329574, id: "DACSsAdVSeGpLid7TN03WA" }, { event_id: "DACSsAdVSeGpLid7TN03WA", event_type: "opened" }),
     make("unicode", { event: "failed", id: "1", reason: "größe 🎉" }, { event_id: "1", event_type: "failed" }),
-    { ...make("inbound route", {}, {}), headers: form, body: encode(inbound), event_id: "<1@example.com>" },
-    { ...make("inbound route with attachments", {}, {}), headers: { "content-type": `multipart/form-data; boundary=${boundary}` }, body: multipart(inbound), event_id: "<1@example.com>" },
+    { ...make("inbound route", {}, {}), headers: form, body: encode(inbound) },
+    { ...make("inbound route with attachments", {}, {}), headers: { "content-type": `multipart/form-data; boundary=${boundary}` }, body: multipart(inbound) },
   ]) };
 }
 

@@ -252,8 +252,8 @@ async function makeKinde() {
     body: token("RS256", rsaKey, claims, { kid }), settings: { domain: [domain] }, fetched: { [url]: set }, ...more }, (hook) => ({ body: Buffer.concat([hook.body, Buffer.from("A")]) }));
   return { evidence: "sdk", vectors: [
     await make("user created", { data: { user: { email: "a@example.com", id: "kp_1" } }, event_id: "event_0192", event_timestamp: "2026-01-02T03:04:05+00:00", source: "admin", timestamp: "2026-01-02T03:04:05+00:00", type: "user.created" }),
-    await make("unicode", { type: "x", data: "größe 🎉" }), await make("minimal", {}),
-    await make("with the key at hand", { type: "x" }, { fetched: undefined, public_keys: [publicOf(rsaKey)] }),
+    await make("unicode", { event_id: "event_ü", type: "x", data: "größe 🎉" }), await make("minimal", { event_id: "e" }),
+    await make("with the key at hand", { event_id: "event_2", type: "x" }, { fetched: undefined, public_keys: [publicOf(rsaKey)] }),
   ] };
 }
 

@@ -75,6 +75,8 @@ func judge(err error) verdict {
 	switch {
 	case errors.As(err, &few):
 		return unconfirmed
+	case errors.Is(err, redis.ErrPoolTimeout):
+		return passing // all our connections are busy: nothing was sent
 	case !errors.As(err, &reply):
 		return broken
 	}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,27 +9,30 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
 // TestDiskFull fills the file system under the store: providers are told to come
 // back, deliveries go on, and with room again so does everything, without a restart.
 func TestDiskFull(t *testing.T) {
 	disk := smallDisk(t, "24m")
-	app := startApplication(t, 3)
-	app.failAtRandom(1, 0)
+	books := oracle.NewBooks()
+	app := startApplication(t, books, 3)
+	app.Behave(oracle.Manner{Kind: oracle.Status, Status: 500})
 	s := newSetup(t, app, "file "+filepath.Join(disk, "deliveries.db"))
-	sender := newProvider(s.hook, "disk", 1, 0)
-	client := &http.Client{Timeout: 20 * time.Second}
+	sender := &oracle.Provider{Books: books, URLs: []string{s.hook}, Run: "disk"}
+	defer sender.Close()
 	const stored = 200
 	for range stored {
-		sender.sendOne(t.Context(), client)
+		sender.SendOne(t.Context())
 	}
 
 	filler := filepath.Join(disk, "filler")
 	fill(t, filler)
 	refused := 0
 	for n := range 50_000 { // the store's file may have free pages left: they are used up first
-		code, word := postOnce(t, sender, client, fmt.Sprintf("full-%d", n))
+		code, word := sender.Post(t.Context(), fmt.Sprintf("full-%d", n))
 		if code == http.StatusServiceUnavailable && word == "unavailable" {
 			if refused++; refused == 3 {
 				break
@@ -43,13 +45,10 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal("the disk is full, yet every event was accepted")
 	}
 
-	app.failAtRandom(0, 0)
+	app.Behave()
 	s.waitUntilEmpty(t, time.Minute)
-	taken, _ := app.snapshot()
-	for id := range sender.answersCopy() {
-		if len(taken[id]) == 0 {
-			t.Errorf("event %s was not delivered while the disk was full", id)
-		}
+	for _, id := range oracle.FindLost(books.Records(), destination, nil) {
+		t.Errorf("event %s was not delivered while the disk was full", id)
 	}
 
 	if err := os.Remove(filler); err != nil {
@@ -57,7 +56,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	deadline := time.Now().Add(30 * time.Second)
 	for n := 0; ; n++ {
-		if code, _ := postOnce(t, sender, client, fmt.Sprintf("room-%d", n)); code == http.StatusAccepted {
+		if code, _ := sender.Post(t.Context(), fmt.Sprintf("room-%d", n)); code == http.StatusAccepted {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -66,24 +65,8 @@ func TestDiskFull(t *testing.T) {
 		time.Sleep(100 * time.Millisecond) // a provider's own backoff
 	}
 	s.waitUntilEmpty(t, time.Minute)
-	judge(t, sender, app)
-	t.Logf("stored before %d, refused while full %d, delivered %d", stored, refused, app.takenCount())
-}
-
-func postOnce(t *testing.T, p *provider, client *http.Client, id string) (int, string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	code, word, err := p.post(ctx, client, id, fmt.Appendf(nil, `{"id":%q,"padding":%q}`, id, padding))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if code == http.StatusAccepted {
-		p.mu.Lock()
-		p.acked[id] = word
-		p.mu.Unlock()
-	}
-	return code, word
+	judge(t, books, nil)
+	t.Logf("stored before %d, refused while full %d", stored, refused)
 }
 
 // smallDisk mounts a file system of that size, which needs root.

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
 const (
@@ -19,37 +21,30 @@ const (
 // fails at random.
 func TestKill(t *testing.T) {
 	const seed = 7
-	app := startApplication(t, seed)
-	app.failAtRandom(0.15, 0.05)
+	books := oracle.NewBooks()
+	app := startApplication(t, books, seed)
+	app.Behave(failing(0.15, 0.05)...)
 	s := newSetup(t, app, "")
-	sender := newProvider(s.hook, "kill", 48, 15*time.Millisecond)
-
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() { defer close(done); sender.sendUntil(t, stop) }()
+	stop := send(t, &oracle.Provider{Books: books, URLs: []string{s.hook}, Run: "kill", Connections: 48, Pace: 15 * time.Millisecond})
 
 	random := rand.New(rand.NewPCG(seed, 2))
-	var kills []outage
-	for len(kills) < wantKills || len(sender.answersCopy()) < wantEvents {
+	var kills []oracle.Fault
+	for len(kills) < wantKills || books.Acknowledged() < wantEvents {
 		if len(kills) > 20*wantKills {
-			t.Fatalf("%d kills, but only %v answers", len(kills), sender.answers())
+			t.Fatalf("%d kills, but only %v answers", len(kills), books.Answers())
 		}
 		time.Sleep(time.Duration(300+random.IntN(700)) * time.Millisecond) // lets it work for a while
 		s.Kill()
-		kill := outage{from: time.Now()}
+		kill := oracle.Fault{Name: "kill", From: time.Now(), Before: settleWindow}
 		if err := s.Start(); err != nil {
 			t.Fatal(err)
 		}
-		kill.to = time.Now()
+		kill.To = time.Now()
 		kills = append(kills, kill)
 	}
-	close(stop)
-	<-done
-	app.failAtRandom(0, 0)
+	stop()
+	app.Behave()
 	s.waitUntilEmpty(t, time.Minute)
-
-	verdict := judge(t, sender, app)
-	furthest := verdict.explainRepeats(t, kills)
-	t.Logf("kills %d; acknowledged %d %v, sent again %v; delivered %d, repeated %d (earliest success forgotten %s before a kill), lost %d",
-		len(kills), len(sender.acked), sender.answers(), sender.resent,
-		verdict.delivered, len(verdict.repeats), furthest.Round(time.Millisecond), len(verdict.lost))
+	judge(t, books, kills)
+	t.Logf("kills: %d", len(kills))
 }

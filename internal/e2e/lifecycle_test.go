@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
 // TestReload gives the proxy a new config every 200 ms under load.
@@ -50,34 +52,25 @@ func TestStop(t *testing.T) {
 // acknowledged event to arrive exactly once.
 func losesAndRepeatsNothing(t *testing.T, run string, disturb func(s *setup) error) {
 	t.Helper()
-	app := startApplication(t, 11)
-	app.failAtRandom(0.10, 0)
+	books := oracle.NewBooks()
+	app := startApplication(t, books, 11)
+	app.Behave(failing(0.10, 0)...)
 	s := newSetup(t, app, "")
-	sender := newProvider(s.hook, run, 32, 10*time.Millisecond)
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() { defer close(done); sender.sendUntil(t, stop) }()
+	stop := send(t, &oracle.Provider{Books: books, URLs: []string{s.hook}, Run: run, Connections: 32, Pace: 10 * time.Millisecond})
 	if err := disturb(s); err != nil {
 		t.Fatal(err)
 	}
-	close(stop)
-	<-done
-	app.failAtRandom(0, 0)
+	stop()
+	app.Behave()
 	s.waitUntilEmpty(t, time.Minute)
-
-	verdict := judge(t, sender, app)
-	if len(verdict.repeats) > 0 {
-		t.Errorf("%d events were repeated: %v", len(verdict.repeats), verdict.repeats)
-	}
-	t.Logf("acknowledged %d %v, sent again %v; delivered %d, repeated %d, lost %d",
-		len(sender.acked), sender.answers(), sender.resent,
-		verdict.delivered, len(verdict.repeats), len(verdict.lost))
+	judge(t, books, nil)
 }
 
 // TestSecondProcess starts a second Caddy on the file of the first: it says why
 // it does not start, while `caddy validate` works and the first goes on.
 func TestSecondProcess(t *testing.T) {
-	app := startApplication(t, 17)
-	s := newSetup(t, app, "")
+	books := oracle.NewBooks()
+	s := newSetup(t, startApplication(t, books, 17), "")
 	validate := exec.Command(caddyBinary, "validate", "--config", s.Config, "--adapter", "caddyfile")
 	validate.Env = append(os.Environ(), s.Env...)
 	if out, err := validate.CombinedOutput(); err != nil {
@@ -101,10 +94,11 @@ func TestSecondProcess(t *testing.T) {
 		t.Errorf("a second process ended with %v and said:\n%s", err, out)
 	}
 
-	sender := newProvider(s.hook, "second", 1, 0)
-	sender.sendOne(t.Context(), http.DefaultClient)
+	sender := &oracle.Provider{Books: books, URLs: []string{s.hook}, Run: "second"}
+	defer sender.Close()
+	sender.SendOne(t.Context())
 	s.waitUntilEmpty(t, time.Minute)
-	judge(t, sender, app)
+	judge(t, books, nil)
 }
 
 // reload loads the config of that revision through the admin API.

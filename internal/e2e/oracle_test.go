@@ -3,80 +3,71 @@ package e2e
 import (
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
-// verdict is what the oracle found.
-type verdict struct {
-	delivered int
-	lost      []string            // acknowledged, never taken by the application
-	repeats   map[string][]taking // taken more than once
-}
+// destination is the one destination of the proxies of these tests.
+const destination = "app"
 
-// judge compares what the provider was told with what the application took, and
-// fails the test for anything lost or wrong. Repeats are the caller's to judge.
-func judge(t *testing.T, p *provider, a *application) verdict {
+func startApplication(t *testing.T, books *oracle.Books, seed uint64) *oracle.Application {
 	t.Helper()
-	taken, wrong := a.snapshot()
-	v := verdict{delivered: len(taken), repeats: make(map[string][]taking)}
-	for id := range p.answersCopy() {
-		if len(taken[id]) == 0 {
-			v.lost = append(v.lost, id)
-		}
+	app, err := oracle.StartApplication(books, destination, seed)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for id, times := range taken {
-		if len(times) > 1 {
-			v.repeats[id] = times
-		}
-	}
-	if len(v.lost) > 0 {
-		t.Errorf("%d acknowledged events were lost, such as %s (answered %q)", len(v.lost), v.lost[0], p.acked[v.lost[0]])
-	}
-	if len(wrong) > 0 {
-		t.Errorf("%d events arrived changed: %s", len(wrong), wrong[0])
-	}
-	if len(p.unexpected) > 0 {
-		t.Errorf("%d unexpected answers: %s", len(p.unexpected), p.unexpected[0])
-	}
-	return v
+	t.Cleanup(app.Down)
+	return app
 }
 
-// explainRepeats checks that a kill shortly after it made the proxy forget each
-// earlier success. It returns the longest time between the two.
-func (v verdict) explainRepeats(t *testing.T, kills []outage) (furthest time.Duration) {
+// failing is an application that answers such a share with 500 and hangs up on another.
+func failing(fail500, hangUp float64) []oracle.Manner {
+	return []oracle.Manner{
+		{Kind: oracle.Status, Status: 500, Share: fail500},
+		{Kind: oracle.HangUp, Share: hangUp},
+	}
+}
+
+// send has providers send until stop is called, which returns when all was answered.
+func send(t *testing.T, providers ...*oracle.Provider) (stop func()) {
+	stopped, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, p := range providers[1:] {
+			defer goSend(t, p, stopped)()
+		}
+		providers[0].Send(t.Context(), stopped)
+	}()
+	return func() { close(stopped); <-done }
+}
+
+func goSend(t *testing.T, p *oracle.Provider, stopped <-chan struct{}) (wait func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); p.Send(t.Context(), stopped) }()
+	return func() { <-done }
+}
+
+// judge fails the test for anything lost or wrong, and for repeats that no fault
+// explains. It logs the counts.
+func judge(t *testing.T, books *oracle.Books, faults []oracle.Fault) oracle.Repeats {
 	t.Helper()
-	for id, times := range v.repeats {
-		for _, forgotten := range times[:len(times)-1] {
-			gap, ok := timeToNextKill(forgotten.at, kills)
-			if !ok || gap > settleWindow {
-				t.Errorf("event %s was taken at %s and again, and no kill within %s explains it: %+v", id, forgotten.at, settleWindow, times)
-				continue
-			}
-			furthest = max(furthest, gap)
-		}
+	records := books.Records()
+	lost := oracle.FindLost(records, destination, nil)
+	if len(lost) > 0 {
+		t.Errorf("%d acknowledged events were lost, such as %s", len(lost), lost[0])
 	}
-	return furthest
-}
-
-// outage is one kill of the proxy, until it was up again. A request that was on
-// its way may be taken by the application while the proxy is already dead.
-type outage struct{ from, to time.Time }
-
-func timeToNextKill(at time.Time, kills []outage) (time.Duration, bool) {
-	for _, kill := range kills {
-		if at.Before(kill.to) {
-			return max(0, kill.from.Sub(at)), true
-		}
+	if problems := books.Problems(); len(problems) > 0 {
+		t.Errorf("%d problems: %s", len(problems), problems[0])
 	}
-	return 0, false
-}
-
-// answersCopy copies the acknowledged events.
-func (p *provider) answersCopy() map[string]string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	copied := make(map[string]string, len(p.acked))
-	for id, word := range p.acked {
-		copied[id] = word
+	repeats := oracle.FindRepeats(records, destination, faults)
+	for _, unexplained := range repeats.Unexplained {
+		t.Error(unexplained)
 	}
-	return copied
+	for _, bad := range oracle.BadAttempts(records, destination, faults) {
+		t.Error(bad)
+	}
+	t.Logf("acknowledged %d %v, sent again %v; delivered %d, repeated %d (earliest success forgotten %s before a fault), lost %d",
+		books.Acknowledged(), books.Answers(), books.Resent(), books.Taken(destination),
+		repeats.Count(), repeats.Furthest.Round(time.Millisecond), len(lost))
+	return repeats
 }

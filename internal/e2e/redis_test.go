@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
@@ -20,52 +20,22 @@ const leaseTime = 12 * time.Second
 
 // cluster is two proxies that share one Redis, each with a provider of its own.
 type cluster struct {
+	books   *oracle.Books
 	redis   *redistest.Server
 	nodes   [2]*setup
-	senders [2]*provider
+	senders [2]*oracle.Provider
 }
 
-func newCluster(t *testing.T, app *application, connections int, pace time.Duration) *cluster {
+func newCluster(t *testing.T, books *oracle.Books, app *oracle.Application, connections int, pace time.Duration) *cluster {
 	t.Helper()
-	c := &cluster{redis: redistest.Start(t, redistest.AOF...)}
+	c := &cluster{books: books, redis: redistest.Start(t, redistest.AOF...)}
 	for i := range c.nodes {
 		c.nodes[i] = newSetup(t, app, "redis "+c.redis.URL())
-		c.senders[i] = newProvider(c.nodes[i].hook, fmt.Sprint("node", i), connections, pace)
+		c.senders[i] = &oracle.Provider{Books: books, URLs: []string{c.nodes[i].hook}, Run: fmt.Sprint("node", i),
+			Connections: connections, Pace: pace}
+		t.Cleanup(c.senders[i].Close)
 	}
 	return c
-}
-
-// send has both providers send, and returns how to stop them.
-func (c *cluster) send(t *testing.T) (stop func()) {
-	stopped := make(chan struct{})
-	var group sync.WaitGroup
-	for _, sender := range c.senders {
-		group.Go(func() { sender.sendUntil(t, stopped) })
-	}
-	return func() { close(stopped); group.Wait() }
-}
-
-func (c *cluster) acknowledged() int {
-	return len(c.senders[0].answersCopy()) + len(c.senders[1].answersCopy())
-}
-
-// judge is that of both providers together.
-func (c *cluster) judge(t *testing.T, app *application) verdict {
-	t.Helper()
-	all := newProvider("", "", 0, 0)
-	for _, sender := range c.senders {
-		for id, word := range sender.answersCopy() {
-			all.acked[id] = word
-		}
-		all.unexpected = append(all.unexpected, sender.unexpected...)
-		for why, n := range sender.resent {
-			all.resent[why] += n
-		}
-	}
-	v := judge(t, all, app)
-	t.Logf("acknowledged %d %v, sent again %v; delivered %d, repeated %d, lost %d",
-		len(all.acked), all.answers(), all.resent, v.delivered, len(v.repeats), len(v.lost))
-	return v
 }
 
 // TestRedisFaults kills and pauses two proxies and their Redis, and fills it,
@@ -73,10 +43,11 @@ func (c *cluster) judge(t *testing.T, app *application) verdict {
 // delivered twice but what was in flight at a fault.
 func TestRedisFaults(t *testing.T) {
 	const seed, wanted = 23, 20_000
-	app := startApplication(t, seed)
-	app.failAtRandom(0.10, 0.03)
-	c := newCluster(t, app, 32, 15*time.Millisecond)
-	stop := c.send(t)
+	books := oracle.NewBooks()
+	app := startApplication(t, books, seed)
+	app.Behave(failing(0.10, 0.03)...)
+	c := newCluster(t, books, app, 32, 15*time.Millisecond)
+	stop := send(t, c.senders[:]...)
 
 	random := rand.New(rand.NewPCG(seed, 3))
 	faults := []struct {
@@ -90,18 +61,18 @@ func TestRedisFaults(t *testing.T) {
 		{"pause of Caddy 1", func(t *testing.T) { c.pauseNode(t, 0, time.Second) }},
 		{"Redis full", func(t *testing.T) { c.fillRedis(t, random) }},
 	}
-	var outages []outage
+	var outages []oracle.Fault
 	counts := make(map[string]int)
 	endure := func(name string, apply func(t *testing.T)) {
-		o := outage{from: time.Now()}
+		o := oracle.Fault{Name: name, From: time.Now(), Before: settleWindow}
 		apply(t)
-		o.to = time.Now()
+		o.To = time.Now()
 		outages = append(outages, o)
 		counts[name]++
 	}
-	for round := 0; len(outages) < 3*len(faults) || c.acknowledged() < wanted; round++ {
+	for round := 0; len(outages) < 3*len(faults) || books.Acknowledged() < wanted; round++ {
 		if round > 40*len(faults) {
-			t.Fatalf("%d faults, but only %d acknowledged", len(outages), c.acknowledged())
+			t.Fatalf("%d faults, but only %d acknowledged", len(outages), books.Acknowledged())
 		}
 		pause(random, 300, 900) // lets it work for a while
 		fault := faults[round%len(faults)]
@@ -110,11 +81,9 @@ func TestRedisFaults(t *testing.T) {
 	// Long enough for the other one to take over what it held: it must notice.
 	endure("pause of Caddy 2 beyond its leases", func(t *testing.T) { c.pauseNode(t, 1, leaseTime+2*time.Second) })
 	stop()
-	app.failAtRandom(0, 0)
+	app.Behave()
 	c.nodes[0].waitUntilEmpty(t, time.Minute)
-
-	v := c.judge(t, app)
-	v.explainRepeats(t, outages)
+	judge(t, books, outages)
 	t.Logf("faults: %v", counts)
 }
 
@@ -155,39 +124,47 @@ func (c *cluster) fillRedis(t *testing.T, random *rand.Rand) {
 // TestRedisTakeover kills a proxy while all that it holds is in flight: the
 // other one delivers it within the time of a lease.
 func TestRedisTakeover(t *testing.T) {
-	app := startApplication(t, 29)
-	c := newCluster(t, app, 1, 0)
-	app.hang()
-	client := &http.Client{Timeout: 10 * time.Second}
+	books := oracle.NewBooks()
+	app := startApplication(t, books, 29)
+	c := newCluster(t, books, app, 1, 0)
+	app.Behave(oracle.Manner{Kind: oracle.Hang})
 	const held = 40
 	for range held {
-		c.senders[0].sendOne(t.Context(), client)
+		c.senders[0].SendOne(t.Context())
 	}
-	app.waitUntilHanging(t, held)
+	waitUntil(t, time.Minute, "all hang", func() bool { return app.Waiting() == held })
 	c.nodes[0].Kill()
-	killed := time.Now()
-	app.stopHanging()
-	for app.takenCount() < held {
-		if time.Since(killed) > leaseTime+5*time.Second {
-			t.Fatalf("%d of %d were taken over within %s", app.takenCount(), held, time.Since(killed))
+	kill := oracle.Fault{Name: "kill", From: time.Now()}
+	kill.To = kill.From
+	app.Behave()
+	app.StopHanging()
+	waitUntil(t, leaseTime+5*time.Second, "all were taken over", func() bool { return books.Taken(destination) == held })
+	t.Logf("%d deliveries of a killed node were taken over within %s; a lease lasts %s", held, time.Since(kill.From).Round(time.Millisecond), leaseTime)
+	judge(t, books, []oracle.Fault{kill})
+}
+
+// waitUntil waits for what another process does: nothing here can signal it.
+func waitUntil(t *testing.T, limit time.Duration, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %s", what, limit)
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
-	t.Logf("%d deliveries of a killed node were taken over within %s; a lease lasts %s", held, time.Since(killed).Round(time.Millisecond), leaseTime)
-	c.judge(t, app)
 }
 
 // TestRedisShares has one proxy take in all events while the other only helps:
 // what does not fit into the first one's slots goes to whoever has some.
 func TestRedisShares(t *testing.T) {
-	app := startApplication(t, 31)
-	app.slow(20 * time.Millisecond)
-	c := newCluster(t, app, 96, 0)
-	stopped := make(chan struct{})
-	time.AfterFunc(4*time.Second, func() { close(stopped) })
-	c.senders[0].sendUntil(t, stopped)
+	books := oracle.NewBooks()
+	app := startApplication(t, books, 31)
+	app.Behave(oracle.Manner{Delay: 20 * time.Millisecond})
+	c := newCluster(t, books, app, 96, 0)
+	stop := send(t, c.senders[0])
+	time.Sleep(4 * time.Second) // of load
+	stop()
 	c.nodes[1].waitUntilEmpty(t, time.Minute)
-	c.judge(t, app)
+	judge(t, books, nil)
 	shares := make(map[string]float64)
 	for _, node := range c.nodes {
 		shares[node.hook] = node.metric(t, "webhook_delivery_attempts_total")

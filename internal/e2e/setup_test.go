@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/caddyproc"
+	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
 // setup is a proxy process in front of an application.
@@ -24,7 +25,7 @@ type setup struct {
 
 // newSetup writes the config of a proxy that retries quickly, and starts it.
 // store is what follows `store` in it; empty stands for a file in the test's directory.
-func newSetup(t *testing.T, app *application, store string) *setup {
+func newSetup(t *testing.T, app *oracle.Application, store string) *setup {
 	t.Helper()
 	port, adminPort := freePort(t), freePort(t)
 	s := &setup{
@@ -32,7 +33,7 @@ func newSetup(t *testing.T, app *application, store string) *setup {
 		dir:      t.TempDir(),
 		admin:    "http://127.0.0.1:" + adminPort,
 		hook:     "http://127.0.0.1:" + port + "/github",
-		upstream: app.address,
+		upstream: app.Address,
 	}
 	if store == "" {
 		s.store = "file " + filepath.Join(s.dir, "deliveries.db")
@@ -91,7 +92,7 @@ http://127.0.0.1:%s {
 		}
 	}
 }
-`, adminPort, s.store, port, revision, githubSecret, s.upstream)
+`, adminPort, s.store, port, revision, oracle.Secret, s.upstream)
 }
 
 func freePort(t *testing.T) string {

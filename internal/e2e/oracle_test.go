@@ -66,6 +66,9 @@ func judge(t *testing.T, books *oracle.Books, faults []oracle.Fault) oracle.Repe
 	for _, bad := range oracle.BadAttempts(records, destination, faults) {
 		t.Error(bad)
 	}
+	for _, changed := range oracle.ChangedIDs(records, destination, nil) {
+		t.Error(changed)
+	}
 	t.Logf("acknowledged %d %v, sent again %v; delivered %d, repeated %d (earliest success forgotten %s before a fault), lost %d",
 		books.Acknowledged(), books.Answers(), books.Resent(), books.Taken(destination),
 		repeats.Count(), repeats.Furthest.Round(time.Millisecond), len(lost))

@@ -129,24 +129,48 @@ func BadAttempts(records []Record, destination string, faults []Fault) (bad []st
 	return bad
 }
 
-// Latest returns the longest time from an acknowledgement to the first success
-// at a destination, among the events that no fault concerned meanwhile or
-// within the given time before: what others do must not delay it.
-func Latest(records []Record, destination string, faults []Fault, before time.Duration) (longest time.Duration, of string) {
+// ChangedIDs reports events that came to a destination as one delivery and then as
+// another. Only a fault that made the store forget what it had not acknowledged
+// explains that, and only for an event that was not acknowledged when it came first.
+func ChangedIDs(records []Record, destination string, faults []Fault) (changed []string) {
 	for i := range records {
 		r := &records[i]
-		if r.Acked.IsZero() {
-			continue
-		}
-		for _, a := range r.Arrivals[destination] {
-			if !a.Took {
+		for j := 1; j < len(r.Arrivals[destination]); j++ {
+			a, b := &r.Arrivals[destination][j-1], &r.Arrivals[destination][j]
+			acknowledged := !r.Acked.IsZero() && r.Acked.Before(a.At)
+			if a.DeliveryID == b.DeliveryID || !acknowledged && Between(faults, a.At, b.At, destination) != "" {
 				continue
 			}
-			if late := a.At.Sub(r.Acked); late > longest && Between(faults, r.Acked.Add(-before), a.At, destination) == "" {
-				longest, of = late, r.Event.ID
-			}
-			break
+			changed = append(changed, fmt.Sprintf("%s got event %s as delivery %s, and before as %s",
+				destination, r.Event.ID, b.DeliveryID, a.DeliveryID))
 		}
 	}
-	return longest, of
+	return changed
+}
+
+// Latest returns the longest time from an acknowledgement to the first success
+// at a destination, among the events that no fault concerned meanwhile, and how
+// many these are: what others do must not delay them.
+func Latest(records []Record, destination string, faults []Fault) (longest time.Duration, among int, of string) {
+	for i := range records {
+		r := &records[i]
+		first := firstTaken(r.Arrivals[destination])
+		if r.Acked.IsZero() || first.IsZero() || Between(faults, r.Acked, first, destination) != "" {
+			continue
+		}
+		among++
+		if late := first.Sub(r.Acked); late > longest {
+			longest, of = late, r.Event.ID
+		}
+	}
+	return longest, among, of
+}
+
+func firstTaken(arrivals []Arrival) time.Time {
+	for _, a := range arrivals {
+		if a.Took {
+			return a.At
+		}
+	}
+	return time.Time{}
 }

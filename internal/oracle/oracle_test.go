@@ -95,6 +95,10 @@ func TestFindings(t *testing.T) {
 		"forged": {relay{times: 1, change: func(*http.Request) {}}, (*Provider).Forge, "forged"},
 		"attempt": {relay{times: 1, change: func(r *http.Request) { r.Header.Set("Webhook-Attempt", "0") }},
 			(*Provider).SendOne, `attempt "0"`},
+		"other id": {relay{times: 2, change: func(r *http.Request) {
+			r.Header.Set("Webhook-Id", r.Header.Get("Webhook-Id")+r.Header.Get("Webhook-Attempt"))
+			r.Header.Set("Idempotency-Key", r.Header.Get("Webhook-Id"))
+		}}, (*Provider).SendOne, "and before as"},
 		"invented": {relay{times: 1, change: func(r *http.Request) { r.Header.Set("Webhook-Event-Id", "x") }},
 			(*Provider).SendOne, "nobody sent"},
 		"accepted twice": {relay{times: 0, answer: accepted},
@@ -122,6 +126,7 @@ func TestFindings(t *testing.T) {
 			found := books.Problems()
 			found = append(found, FindRepeats(records, "app", nil).Unexplained...)
 			found = append(found, BadAttempts(records, "app", nil)...)
+			found = append(found, ChangedIDs(records, "app", nil)...)
 			for _, id := range FindLost(records, "app", nil) {
 				found = append(found, "lost "+id)
 			}

@@ -3,6 +3,7 @@
 # make test   all tests, with the race detector
 # make build  bin/caddy: Caddy with this module
 # make bench  how fast it is, beside plain Caddy; BENCHFLAGS=-help says more
+# make torture  random faults against promises; TORTUREFLAGS="-minutes 60" for longer, -help says more
 # make lint   gofmt, go vet, staticcheck
 
 MODULE := github.com/caddywebhooks/caddy-webhooks
@@ -10,8 +11,9 @@ CADDY_VERSION = $(shell go list -m -f '{{.Version}}' github.com/caddyserver/cadd
 SOURCES := $(shell git ls-files '*.go' go.mod go.sum)
 TESTFLAGS ?=
 BENCHFLAGS ?=
+TORTUREFLAGS ?=
 
-.PHONY: demo run test build bench lint deps vectors
+.PHONY: demo run test build bench torture lint deps vectors
 
 demo: bin/caddy bin/demo
 	bin/demo
@@ -32,6 +34,12 @@ bench: bin/caddy bin/loadtest
 
 bin/loadtest: $(SOURCES)
 	go build -o $@ ./examples/loadtest
+
+torture: bin/caddy bin/torture
+	bin/torture $(TORTUREFLAGS)
+
+bin/torture: $(SOURCES)
+	go build -o $@ ./internal/torture
 
 test: deps
 	CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) ./...

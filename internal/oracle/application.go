@@ -151,6 +151,8 @@ func (a *Application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Reset, Garbage:
 		m.raw(w)
 	default:
+		// The proxy may wait for the body's end before it writes the success down.
+		defer note(arrival)
 		m.stream(w, r)
 	}
 }

@@ -182,7 +182,11 @@ func TestManners(t *testing.T) {
 		p := &Provider{Books: books, URLs: []string{"http://" + app.Address + "/"}, Run: "m"}
 		e := p.event("e")
 		books.begin(e, "")
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		patience := 30 * time.Second
+		if kind == Hang || kind == Endless || kind == Trickle {
+			patience = 200 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URLs[0], bytes.NewReader(e.Body))
 		if err != nil {
 			t.Fatal(err)

@@ -152,13 +152,13 @@ func (w *world) damage(pid int, size int64, seed uint64) (told string, err error
 
 // finishedTrace reads what strace wrote, once it has seen the end of the process.
 func finishedTrace(path string, pid int) ([]byte, error) {
-	last := fmt.Appendf(nil, "%d +++ killed by SIGKILL +++", pid)
+	last := regexp.MustCompile(fmt.Sprintf(`(?m)^%d +\+\+\+ killed by SIGKILL`, pid)) // strace pads short ids
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		trace, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		if bytes.Contains(trace, last) {
+		if last.Match(trace) {
 			return trace, nil
 		}
 		if time.Now().After(deadline) {

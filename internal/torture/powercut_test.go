@@ -52,6 +52,22 @@ func TestReadTrace(t *testing.T) {
 	}
 }
 
+// TestFinishedTrace finds the end of a process, whatever the width of its id.
+func TestFinishedTrace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "trace")
+	for pid, text := range map[int]string{
+		1017:  "1016  +++ killed by SIGKILL +++\n1017  +++ killed by SIGKILL +++\n",
+		10178: "10177 +++ killed by SIGKILL +++\n10178 +++ killed by SIGKILL +++\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := finishedTrace(path, pid); err != nil || string(got) != text {
+			t.Errorf("process %d: %q, %v", pid, got, err)
+		}
+	}
+}
+
 // TestSpoil damages what was not synced, in many ways, and nothing else.
 func TestSpoil(t *testing.T) {
 	content := bytes.Repeat([]byte{0xaa}, 16*sector)

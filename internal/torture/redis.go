@@ -42,6 +42,8 @@ var redisKinds = []kind{
 	{name: "wants replicas", weight: 1, lasts: [2]int{300, 1500}, run: redisSetting("min-replicas-to-write", "1", "0")},
 	{name: "forgets its scripts", weight: 2, n: [2]int{1, 10}, run: (*world).flushScripts},
 	{name: "drops all connections", weight: 2, n: [2]int{1, 10}, run: (*world).dropConnections},
+	{name: "clock jumps ahead, s:", weight: 2, n: [2]int{1, 600}, run: (*world).jumpAhead},
+	{name: "clock jumps back, s:", weight: 1, n: [2]int{1, 5}, run: (*world).jumpBack},
 }
 
 var sentinelKinds = []kind{
@@ -86,6 +88,11 @@ func (s *redisStore) client(server *redistest.Server) *redis.Client {
 func (w *world) startStore() (backing, error) {
 	if w.plan.Store == storeFile {
 		return w.startFile()
+	}
+	if w.plan.Store == storeRedis {
+		if err := w.bendClock(); err != nil {
+			return nil, err
+		}
 	}
 	s := &redisStore{clients: make(map[*redistest.Server]*redis.Client)}
 	err := w.withServers(func(t testing.TB) {

@@ -21,6 +21,7 @@ type world struct {
 	caddy string // path of the program
 	// minReplicas is how many replicas confirm an event; 0: all.
 	minReplicas int
+	clock       string // file that sets Redis's clock; empty: none does
 	dir         string
 	books       *oracle.Books
 	apps        map[string]*oracle.Application

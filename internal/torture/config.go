@@ -84,6 +84,7 @@ func (w *world) caddyfile(n *node, v variant) string {
 }
 http://%s {
 	header X-Revision %d
+	respond /heartbeat 204
 	webhooks /github github {
 		secret %s
 		require_https off

@@ -96,7 +96,7 @@ func (w *world) restart(s Step) error {
 // when it goes on; beyond a lease others do its work as well.
 func (w *world) pauseNode(s Step) error {
 	n := w.nodes[s.Node]
-	return w.during(fault{name: "SIGSTOP", before: 300 * time.Millisecond, after: 500 * time.Millisecond}, func() error {
+	return w.during(fault{name: faultPause, before: 300 * time.Millisecond, after: 500 * time.Millisecond}, func() error {
 		if err := n.Pause(); err != nil {
 			return err
 		}
@@ -130,6 +130,14 @@ func (w *world) withoutApp(s Step) error {
 		return n.load(w.caddyfile(n, variant{}))
 	})
 }
+
+// Faults that are known by their names.
+const (
+	faultPause         = "SIGSTOP"
+	faultRedisPause    = "redis paused"
+	faultMasterPause   = "master paused"
+	faultReplicasPause = "replicas paused"
+)
 
 const withoutApp = "without app"
 

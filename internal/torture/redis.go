@@ -282,9 +282,9 @@ func (w *world) tearRedis(s Step) error {
 // pauseRedis stops the server, or the master, in its tracks. Sentinels replace it
 // when that lasts, and when it wakes up it takes itself for the master for some time.
 func (w *world) pauseRedis(s Step) error {
-	f := fault{name: "redis paused", before: redisBefore, after: redisAfter}
+	f := fault{name: faultRedisPause, before: redisBefore, after: redisAfter}
 	if w.plan.Store != storeRedis {
-		f.name, f.after = "master paused", 10*time.Second
+		f.name, f.after = faultMasterPause, 10*time.Second
 	}
 	return w.onRedis(f, func(r *redisStore) {
 		master := r.master(s)
@@ -319,7 +319,7 @@ func (w *world) killReplica(s Step) error {
 
 // pauseReplicas leaves nobody who could confirm a write.
 func (w *world) pauseReplicas(s Step) error {
-	return w.onRedis(fault{name: "replicas paused", harmless: true, after: redisAfter}, func(r *redisStore) {
+	return w.onRedis(fault{name: faultReplicasPause, harmless: true, after: redisAfter}, func(r *redisStore) {
 		replicas := r.replicas(r.master(s))
 		for _, replica := range replicas {
 			replica.Pause()

@@ -22,6 +22,9 @@ func (w *world) run(ctx context.Context) *verdict {
 	defer giveUp()
 	w.sending = sending
 	w.start = time.Now()
+	beating, stopBeating := context.WithCancel(ctx)
+	beats := make(chan struct{})
+	go func() { defer close(beats); w.heartbeats(beating) }()
 	stop := w.startProviders(sending)
 	var group sync.WaitGroup
 	for _, track := range []string{trackNode, trackStore, trackApplication, trackProvider} {
@@ -52,6 +55,8 @@ func (w *world) run(ctx context.Context) *verdict {
 	w.compare(v)
 	w.logf("compared")
 	w.finish(v)
+	stopBeating()
+	<-beats
 	w.judge(v)
 	v.took = time.Since(w.start)
 	return v

@@ -22,6 +22,7 @@ type verdict struct {
 	unheard                                                          int           // repeats after an answer that the application kept to itself
 	steady                                                           time.Duration // longest time until destSteady took an event, of so many:
 	timed                                                            int
+	stalled                                                          time.Duration // how long the machine kept the proxy or its store waiting
 	took                                                             time.Duration
 	leftOut                                                          map[string]int
 	violations                                                       []string
@@ -156,6 +157,10 @@ func (w *world) judge(v *verdict) {
 	failovers := w.store.failovers()
 	w.faults = append(w.faults, failovers...)
 	w.slow = append(w.slow, failovers...)
+	stalls, stalled := w.unplanned()
+	v.stalled = stalled
+	w.faults = append(w.faults, stalls...)
+	w.slow = append(w.slow, stalls...)
 	v.leftOut = w.leftOut
 	v.repeatedBy = make(map[string]int)
 	for i := range records {
@@ -211,9 +216,9 @@ func (v *verdict) line() string {
 	if len(v.violations) > 0 {
 		words = fmt.Sprintf("WRONG: %d violations", len(v.violations))
 	}
-	return fmt.Sprintf("seed %-6d %-8s sent %d (again %d), acknowledged %d, delivered %d, repeated %d%s (and %d unheard), dead %d, held %d, lost %d; steady %d within %s; %s; %s",
+	return fmt.Sprintf("seed %-6d %-8s sent %d (again %d), acknowledged %d, delivered %d, repeated %d%s (and %d unheard), dead %d, held %d, lost %d; steady %d within %s; stalled %s of %s; %s",
 		v.plan.Seed, v.plan.Store, v.sent, v.again, v.acknowledged, v.delivered, v.repeated, byName(v.repeatedBy), v.unheard,
-		v.dead, v.held, v.lost, v.timed, v.steady.Round(10*time.Millisecond), v.took.Round(100*time.Millisecond), words)
+		v.dead, v.held, v.lost, v.timed, v.steady.Round(10*time.Millisecond), v.stalled.Round(100*time.Millisecond), v.took.Round(100*time.Millisecond), words)
 }
 
 func byName(counts map[string]int) string {

@@ -39,6 +39,7 @@ type world struct {
 	faults   []oracle.Fault // that may make the proxy forget
 	slow     []oracle.Fault // all that may make it late
 	absences []oracle.Fault // of destination app in the config
+	stalls   []oracle.Fault // see stall.go
 	told     []string       // what was done, and when
 	leftOut  map[string]int // faults that this machine cannot have
 	cleanups []func()

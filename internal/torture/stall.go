@@ -1,0 +1,97 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
+)
+
+// A machine that is busy with other things stalls the proxy and its store: attempts
+// run out of time although the application answered at once, and results take seconds
+// to be stored. That is nobody's fault, but it must be measured, not guessed:
+// heartbeats ask each of them, many times a second, for something that takes no
+// time. An answer that takes long is a stall, which is counted like a fault. On an
+// idle machine there are none, but while strace holds the proxy up.
+const (
+	heartbeat = 100 * time.Millisecond
+	stallFrom = 300 * time.Millisecond // how long an answer may take
+	// A success shortly before a stall may not have been stored in it; and an attempt
+	// that began in it may be over its time when it is answered.
+	stallBefore = time.Second
+	stallAfter  = 2500 * time.Millisecond
+)
+
+// heartbeats asks until ctx ends.
+func (w *world) heartbeats(ctx context.Context) {
+	var group sync.WaitGroup
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, n := range w.nodes {
+		group.Go(func() {
+			w.beat(ctx, func() bool {
+				response, err := client.Get("http://" + n.Address + "/heartbeat")
+				if err == nil {
+					_ = response.Body.Close()
+				}
+				return err == nil
+			})
+		})
+	}
+	if r, ok := w.store.(*redisStore); ok {
+		for _, server := range r.servers {
+			client := server.Client()
+			group.Go(func() {
+				w.beat(ctx, func() bool { return client.Ping(context.WithoutCancel(ctx)).Err() == nil })
+			})
+		}
+	}
+	group.Wait()
+}
+
+// beat notes the answers that take long. No answer is none: what is down does not stall.
+func (w *world) beat(ctx context.Context, ask func() bool) {
+	for ctx.Err() == nil {
+		asked := time.Now()
+		answered := ask()
+		if took := time.Since(asked); answered && took > stallFrom {
+			w.mu.Lock()
+			w.stalls = append(w.stalls, oracle.Fault{Name: "stall", From: asked, To: asked.Add(took), Before: stallBefore, After: stallAfter})
+			w.mu.Unlock()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(heartbeat):
+		}
+	}
+}
+
+// unplanned are the stalls that no planned pause has made, and how long they
+// lasted, counting no time twice.
+func (w *world) unplanned() (stalls []oracle.Fault, total time.Duration) {
+	var planned []oracle.Fault
+	for _, f := range w.slow {
+		if f.Name == faultPause || f.Name == faultRedisPause || f.Name == faultMasterPause || f.Name == faultReplicasPause {
+			planned = append(planned, f)
+		}
+	}
+	var end time.Time
+	for _, s := range w.stalls { // in the order of their ends, about
+		if oracle.Between(planned, s.From, s.To, "") != "" {
+			continue
+		}
+		stalls = append(stalls, s)
+		from := s.From
+		if end.After(from) {
+			from = end
+		}
+		if s.To.After(from) {
+			total += s.To.Sub(from)
+			end = s.To
+		}
+	}
+	return stalls, total
+}

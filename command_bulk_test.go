@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,14 @@ func runUntil(ctx context.Context, cmd *cobra.Command, args ...string) (stdout, 
 	cmd.SetArgs(args)
 	err = cmd.ExecuteContext(ctx)
 	return out.String(), errs.String(), err
+}
+
+// dead counts the dead letters.
+func (c *running) dead() int {
+	c.t.Helper()
+	var list listView
+	c.adminCall(http.MethodGet, "/webhooks/deliveries?state=dead&limit=1000", "", &list)
+	return len(list.Deliveries)
 }
 
 // TestBulkSelects takes of the dead letters only those that the flags name.

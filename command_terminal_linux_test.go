@@ -3,7 +3,6 @@ package caddywebhooks
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -189,14 +188,6 @@ func TestPurgeAsks(t *testing.T) {
 	if code := asked.exit(); code != 0 || !strings.Contains(asked.text(), "2 dead letters deleted") || c.dead() != 0 {
 		t.Errorf("after yes: %d, %d are left, %q", code, c.dead(), asked.text())
 	}
-}
-
-// dead counts the dead letters.
-func (c *running) dead() int {
-	c.t.Helper()
-	var list listView
-	c.adminCall(http.MethodGet, "/webhooks/deliveries?state=dead&limit=1000", "", &list)
-	return len(list.Deliveries)
 }
 
 // TestReplayOnTerminal shows a bar, ends with Ctrl-C, and goes on with what is left.

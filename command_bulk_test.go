@@ -18,7 +18,7 @@ func runUntil(ctx context.Context, cmd *cobra.Command, args ...string) (stdout, 
 	var out, errs bytes.Buffer
 	cmd.SetOut(&out)
 	cmd.SetErr(&errs)
-	cmd.SetArgs(args)
+	cmd.SetArgs(append([]string{}, args...)) // cobra takes the test's own arguments for nil
 	err = cmd.ExecuteContext(ctx)
 	return out.String(), errs.String(), err
 }

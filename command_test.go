@@ -16,7 +16,7 @@ func runCommand(cmd *cobra.Command, args ...string) (string, error) {
 	var out bytes.Buffer
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)
-	cmd.SetArgs(args)
+	cmd.SetArgs(append([]string{}, args...)) // cobra takes the test's own arguments for nil
 	err := cmd.Execute()
 	return out.String(), err
 }

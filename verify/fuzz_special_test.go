@@ -153,7 +153,7 @@ func FuzzSNSContent(f *testing.F) {
 		in := newInput(&Request{Body: body})
 		defer in.release()
 		content, refused := writeSNS(nil, in)
-		if refused != nil || !utf8.ValidString(message+id+subject+at+arn) {
+		if refused != nil || !utf8.ValidString(strings.Join([]string{message, id, subject, at, arn}, "\n")) {
 			return
 		}
 		lines := strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")

@@ -162,3 +162,18 @@ func (n *node) alarms() (lines []string) {
 	}
 	return lines
 }
+
+// lastError is the last error in its log.
+func (n *node) lastError() string {
+	content, err := os.ReadFile(n.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	last := "no error is in its log"
+	for line := range bytes.Lines(content) {
+		if bytes.Contains(line, []byte(`"level":"error"`)) {
+			last = fmt.Sprintf("%.500s", bytes.TrimSpace(line))
+		}
+	}
+	return last
+}

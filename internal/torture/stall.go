@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,21 +53,30 @@ func (w *world) heartbeats(ctx context.Context) {
 	group.Wait()
 }
 
-// beat notes the answers that take long. No answer is none: what is down does not stall.
+// beat notes the answers that take long, and when this program itself was woken
+// late: the applications are part of it. No answer is no stall: what is down does not stall.
 func (w *world) beat(ctx context.Context, ask func() bool) {
 	for ctx.Err() == nil {
 		asked := time.Now()
 		answered := ask()
 		if took := time.Since(asked); answered && took > stallFrom {
-			w.mu.Lock()
-			w.stalls = append(w.stalls, oracle.Fault{Name: "stall", From: asked, To: asked.Add(took), Before: stallBefore, After: stallAfter})
-			w.mu.Unlock()
+			w.stalled(asked, asked.Add(took))
 		}
+		slept := time.Now()
 		select {
 		case <-ctx.Done():
 		case <-time.After(heartbeat):
 		}
+		if late := time.Since(slept) - heartbeat; late > stallFrom {
+			w.stalled(slept.Add(heartbeat), slept.Add(heartbeat+late))
+		}
 	}
+}
+
+func (w *world) stalled(from, to time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stalls = append(w.stalls, oracle.Fault{Name: "stall", From: from, To: to, Before: stallBefore, After: stallAfter})
 }
 
 // unplanned are the stalls that no planned pause has made, and how long they
@@ -78,20 +88,46 @@ func (w *world) unplanned() (stalls []oracle.Fault, total time.Duration) {
 			planned = append(planned, f)
 		}
 	}
+	for _, s := range w.stalls {
+		parts := []oracle.Fault{s}
+		for _, p := range planned {
+			parts = without(parts, p.From, p.To)
+		}
+		for _, part := range parts {
+			if part.To.Sub(part.From) >= stallFrom {
+				stalls = append(stalls, part)
+			}
+		}
+	}
+	slices.SortFunc(stalls, func(a, b oracle.Fault) int { return a.From.Compare(b.From) })
 	var end time.Time
-	for _, s := range w.stalls { // in the order of their ends, about
-		if oracle.Between(planned, s.From, s.To, "") != "" {
-			continue
+	for _, s := range stalls {
+		if end.After(s.From) {
+			s.From = end
 		}
-		stalls = append(stalls, s)
-		from := s.From
-		if end.After(from) {
-			from = end
-		}
-		if s.To.After(from) {
-			total += s.To.Sub(from)
+		if s.To.After(s.From) {
+			total += s.To.Sub(s.From)
 			end = s.To
 		}
 	}
 	return stalls, total
+}
+
+// without cuts a time out of faults: what is before it stays, and what is after it.
+func without(faults []oracle.Fault, from, to time.Time) (left []oracle.Fault) {
+	for _, f := range faults {
+		if !f.From.Before(to) || !f.To.After(from) {
+			left = append(left, f)
+			continue
+		}
+		if before := f; f.From.Before(from) {
+			before.To = from
+			left = append(left, before)
+		}
+		if after := f; f.To.After(to) {
+			after.From = to
+			left = append(left, after)
+		}
+	}
+	return left
 }

@@ -1,0 +1,30 @@
+//go:build linux
+
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
+)
+
+// TestUnplanned: a planned pause is no stall, but what lasts beyond it is; and no
+// time is counted twice.
+func TestUnplanned(t *testing.T) {
+	at := func(seconds float64) time.Time {
+		return time.Unix(1e9, 0).Add(time.Duration(seconds * float64(time.Second)))
+	}
+	w := &world{slow: []oracle.Fault{
+		{Name: faultPause, From: at(10), To: at(12)},
+		{Name: "kill", From: at(30), To: at(31)},
+	}}
+	for _, s := range [][2]float64{{1, 2}, {1.5, 3}, {9.9, 12.1}, {10, 14}, {9, 13}, {30, 31}} {
+		w.stalled(at(s[0]), at(s[1]))
+	}
+	stalls, total := w.unplanned()
+	// 1 to 3, 9 to 10, 12 to 14 and 30 to 31.
+	if want := 6 * time.Second; len(stalls) != 6 || total != want {
+		t.Errorf("%d stalls of %s in all, want 6 of %s: %+v", len(stalls), total, want, stalls)
+	}
+}

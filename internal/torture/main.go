@@ -151,6 +151,9 @@ func one(ctx context.Context, plan *Plan, o options, parent string) (*verdict, e
 	}
 	v := w.run(ctx)
 	w.close()
+	if ctx.Err() != nil { // interrupted: it says nothing
+		return v, os.RemoveAll(dir)
+	}
 	if len(v.violations) == 0 && !o.keep {
 		return v, os.RemoveAll(dir)
 	}

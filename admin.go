@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,9 +75,7 @@ func serveAdmin(w http.ResponseWriter, r *http.Request) error {
 	}
 	call, ok := methods[r.Method]
 	if !ok {
-		for method := range methods {
-			w.Header().Add("Allow", method)
-		}
+		w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
 		return apiError(http.StatusMethodNotAllowed, fmt.Errorf("method %s is not allowed here", r.Method))
 	}
 	app, err := runningApp()
@@ -141,6 +141,8 @@ func adminStatus(err error) int {
 		return http.StatusConflict
 	case errors.Is(err, retrystore.ErrCursor), errors.Is(err, errBadQuery):
 		return http.StatusBadRequest
+	case errors.Is(err, errBulkTooLarge):
+		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, retrystore.ErrUnavailable), errors.Is(err, retrystore.ErrClosed):
 		return http.StatusServiceUnavailable
 	}
@@ -168,10 +170,12 @@ const (
 )
 
 func adminList(app *App, r *http.Request, _ string) (any, error) {
-	query := r.URL.Query()
+	query, err := readQuery(r)
+	if err != nil {
+		return nil, err
+	}
 	limit, cursor := defaultPage, query.Get("cursor")
 	if text := query.Get("limit"); text != "" {
-		var err error
 		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxPage {
 			return nil, fmt.Errorf("%w: limit is %q: want 1 to %d", errBadQuery, text, maxPage)
 		}
@@ -187,6 +191,21 @@ func adminList(app *App, r *http.Request, _ string) (any, error) {
 		return nil, err
 	}
 	return newListView(page), nil
+}
+
+// readQuery refuses what url.Values would pass over: half a filter selects more
+// than was asked for.
+func readQuery(r *http.Request) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBadQuery, err)
+	}
+	for name, values := range query {
+		if len(values) > 1 {
+			return nil, fmt.Errorf("%w: %s is repeated", errBadQuery, name)
+		}
+	}
+	return query, nil
 }
 
 // parseFilter reads the query parameters of a list, which are the fields of a bulk filter too.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 
@@ -38,6 +39,7 @@ func adminReplayAll(app *App, r *http.Request, _ string) (any, error) {
 	}
 	if len(filter.States) == 0 {
 		filter.States = []retrystore.State{retrystore.Dead}
+		request.Filter["state"] = retrystore.Dead.String() // a job tells what it selects
 	}
 	return app.bulk(r.Context(), "replay", request, filter)
 }
@@ -55,11 +57,34 @@ func adminPurge(app *App, r *http.Request, _ string) (any, error) {
 	return app.bulk(r.Context(), "purge", request, filter)
 }
 
+// maxBulkBody bounds the body of a bulk call, in bytes.
+const maxBulkBody = 64 << 10
+
+var (
+	errBulkTooLarge = fmt.Errorf("the body is larger than %d bytes", maxBulkBody)
+	errBulkGoesOn   = errors.New("something follows the request")
+)
+
 func readBulk(r *http.Request) (request bulkRequest, filter retrystore.Filter, err error) {
-	decoder := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 64<<10))
+	decoder := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBulkBody))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&request); err != nil {
-		return request, filter, fmt.Errorf("%w: %w", errBadQuery, err)
+	err = decoder.Decode(&request)
+	if err == nil {
+		// A second request in the body would be passed over, and be thought done.
+		if _, err = decoder.Token(); err == nil {
+			err = errBulkGoesOn
+		} else if errors.Is(err, io.EOF) {
+			err = nil
+		}
+	}
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return request, filter, errBulkTooLarge
+	}
+	if err != nil {
+		return request, filter, fmt.Errorf("%w: the body: %w", errBadQuery, err)
+	}
+	if request.Filter == nil {
+		request.Filter = make(map[string]string)
 	}
 	query := make(url.Values)
 	for name, value := range request.Filter {

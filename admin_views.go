@@ -230,6 +230,9 @@ func newStatsView(app *App, stats retrystore.Stats) statsView {
 	sorted := slices.SortedFunc(maps.Values(lanes), func(a, b laneView) int {
 		return cmp.Or(strings.Compare(a.Endpoint, b.Endpoint), strings.Compare(a.Destination, b.Destination))
 	})
+	if sorted == nil {
+		sorted = []laneView{} // null is no list
+	}
 	return statsView{Destinations: sorted, EventKeys: stats.Keys, StoreBytes: stats.Bytes}
 }
 
@@ -237,7 +240,7 @@ func newEndpointsView(app *App) endpointsView {
 	view := endpointsView{Endpoints: []endpointView{}}
 	for _, name := range slices.Sorted(maps.Keys(app.endpoints)) {
 		h := app.endpoints[name]
-		endpoint := endpointView{Name: h.Name, Provider: h.Provider}
+		endpoint := endpointView{Name: h.Name, Provider: h.Provider, Destinations: []string{}}
 		for _, f := range h.Forward {
 			endpoint.Destinations = append(endpoint.Destinations, f.Name)
 		}

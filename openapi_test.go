@@ -1,0 +1,290 @@
+package caddywebhooks
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
+)
+
+// unmet are the promises of docs/openapi.yaml that no test can bring about.
+var unmet = map[string]string{
+	below("/paths", hookPath, "post", "responses", "503", "content", "text/plain"):                            snsOnly,
+	below("/paths", hookPath, "post", "responses", "503", "headers", "Webhook-Status", "schema", "enum", "1"): snsOnly,
+}
+
+const snsOnly = "a subscription that cannot be confirmed, which Amazon would have to sign"
+
+// TestOpenAPI drives a real Caddy through every operation and answer of
+// docs/openapi.yaml, compares each answer with it, and sees that it promises
+// nothing that did not come.
+func TestOpenAPI(t *testing.T) {
+	k := newContract(t)
+	for _, part := range []struct {
+		name string
+		run  func(*contract)
+	}{
+		{"what is stored", contractStored}, {"bulk", contractBulk}, {"refusals", contractRefusals}, {"Redis is down", contractRedisDown},
+		{"webhooks", contractWebhooks}, {"guard mode", contractGuard}, {"handshakes", contractHandshakes}, {"limits", contractLimits}, {"broken bodies", contractBrokenBodies},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			part.run(&contract{T: t, doc: k.doc, met: k.met})
+		})
+	}
+	if !t.Failed() {
+		k.fulfilled(unmet)
+	}
+}
+
+// hookSite is a GitHub endpoint of that name at that path, with these lines.
+func hookSite(name, lines string) string {
+	return fmt.Sprintf("webhooks /%[1]s github {\nname %[1]s\nsecret %[2]q\nrequire_https off\n%[3]s\n}\n", name, githubSecret, lines)
+}
+
+// destinationSite is one with a destination that is called app and has these lines.
+func destinationSite(name, upstream, lines string) string {
+	return hookSite(name, fmt.Sprintf("forward %s {\nname app\n%s\n}", upstream, lines))
+}
+
+// answersSite is one whose destination answers so by itself.
+func answersSite(name, respond string) string {
+	return destinationSite(name, "", "handle {\nrespond "+respond+"\n}")
+}
+
+// contractStored looks at deliveries in every state and with every kind of past.
+func contractStored(k *contract) {
+	app := startApplication(k.T)
+	release := make(chan struct{})
+	defer close(release)
+	tried := false
+	app.answerWith(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/held" || tried:
+			<-release
+		case r.URL.Path == "/probed":
+			tried = true
+			w.WriteHeader(500)
+		default:
+			w.Header().Set("Content-Type", "application/octet-stream")
+			w.WriteHeader(500)
+			_, _ = w.Write([]byte("\xff\xfe"))
+		}
+	})
+	c := startCaddy(k.T, destinationSite("retried", app.address, "breaker off\nretry {\ninitial 1h\n}")+
+		destinationSite("away", "127.0.0.1:1", "breaker 1 1h\nretry {\ninitial 1h\n}")+
+		destinationSite("held", app.address, "")+
+		destinationSite("probed", app.address, "breaker 1 1ms 1\nretry {\ninitial 1ms\n}")+
+		hookSite("two", "forward {\nname gone\nhandle {\nrespond \"no such customer\" 410\n}\n}\nforward {\nname fine\nhandle {\nrespond 204\n}\n}")+
+		"route /guarded {\n"+hookSite("guarded", "")+"\n}", "")
+	for _, name := range []string{"retried", "away", "held", "probed", "two"} {
+		k.hook(c, c.githubRequest("/"+name, name, map[bool]string{true: "\xff\x00", false: "{}"}[name == "two"]))
+	}
+	eventually(k.T, "all stands as it should", func() bool {
+		states := make(map[string]string)
+		var list listView
+		c.adminCall("GET", "/webhooks/deliveries", "", &list)
+		for _, d := range list.Deliveries {
+			states[d.Endpoint+"/"+d.Destination] = fmt.Sprint(d.State, d.Attempts)
+		}
+		return fmt.Sprint(states) == "map[away/app:pending1 held/app:leased0 probed/app:leased1 retried/app:pending1 two/fine:delivered1 two/gone:dead1]"
+	})
+	k.admin(c, "GET", "/webhooks/endpoints", "")
+	k.admin(c, "GET", "/webhooks/stats", "")
+	k.admin(c, "GET", "/webhooks/doctor", "")
+	var list listView
+	if err := json.Unmarshal([]byte(k.admin(c, "GET", "/webhooks/deliveries?state=pending,leased,delivered,dead", "").body), &list); err != nil {
+		k.Fatal(err)
+	}
+	for _, d := range list.Deliveries {
+		k.admin(c, "GET", "/webhooks/deliveries/"+d.ID, "")
+	}
+	first := k.admin(c, "GET", "/webhooks/deliveries?limit=1&since=2020-01-01T00:00:00Z&until=2200-01-01T00:00:00Z", "")
+	k.admin(c, "GET", "/webhooks/deliveries?cursor="+url.QueryEscape(first.json(k.T)["next"].(string)), "")
+	k.admin(c, "GET", "/webhooks/deliveries?endpoint=two&destination=gone&type=push&event_id=two", "")
+	k.oneByOne(c)
+}
+
+// oneByOne replays and deletes one delivery after the other.
+func (k *contract) oneByOne(c *running) {
+	for _, test := range []struct {
+		method, delivery, action string
+		code                     int
+	}{
+		{"POST", "endpoint=held", "/replay", 409}, {"DELETE", "endpoint=held", "", 409},
+		{"POST", "destination=fine", "/replay", 409},
+		{"POST", "destination=gone", "/replay", 200}, {"DELETE", "state=dead", "", 200},
+		{"DELETE", "endpoint=away", "", 200},
+	} {
+		if got := k.admin(c, test.method, "/webhooks/deliveries/"+c.delivery(test.delivery).ID+test.action, ""); got.code != test.code {
+			k.Errorf("%s %s %s was answered %d %s: want %d", test.method, test.delivery, test.action, got.code, got.body, test.code)
+		}
+	}
+}
+
+// contractBulk replays and deletes many, at once and as jobs.
+func contractBulk(k *contract) {
+	c := startCaddy(k.T, answersSite("many", "410"), "")
+	const dead = 12
+	for n := range dead {
+		k.hook(c, c.githubRequest("/many", fmt.Sprint("many-", n), "{}"))
+	}
+	eventually(k.T, "all are dead letters", func() bool {
+		var stats statsView
+		c.adminCall("GET", "/webhooks/stats", "", &stats)
+		return stats.Destinations[0].Dead == dead
+	})
+	want := func(got reply, code int) reply {
+		k.Helper()
+		if got.code != code {
+			k.Errorf("answered %d %s: want %d", got.code, got.body, code)
+		}
+		return got
+	}
+	everything := `{"filter":{"state":"dead","endpoint":"many","destination":"app","type":"push","event_id":"many-0","since":"2020-01-01T00:00:00Z","until":"2200-01-01T00:00:00Z"}`
+	want(k.admin(c, "POST", "/webhooks/replay", everything+`,"dry_run":true}`), 200)
+	want(k.admin(c, "POST", "/webhooks/purge", everything+`}`), 200)
+	for _, path := range []string{"/webhooks/replay", "/webhooks/purge"} {
+		for _, bad := range []string{"", "[]", `{"filter":{"stat":"dead"}}`, `{"filter":{"state":"dead"}} {}`, `{"filter":{"state":"dead"},"rate":"fast"}`} {
+			want(k.admin(c, "POST", path, bad), 400)
+		}
+		want(k.admin(c, "POST", path, `{"filter":{"state":"`+strings.Repeat("d", maxBulkBody)+`"}}`), 413)
+	}
+	var j jobView
+	for n := range maxRunningJobs {
+		path := []string{"/webhooks/replay", "/webhooks/purge"}[n%2]
+		got := want(k.admin(c, "POST", path, fmt.Sprintf(`{"filter":{"state":"dead","event_id":"many-%d"},"rate":"1/h"}`, n+1)), 202)
+		if err := json.Unmarshal([]byte(got.body), &j); err != nil {
+			k.Fatal(err)
+		}
+	}
+	k.jobsEnd(c, j.ID, want)
+}
+
+// jobsEnd sees the four jobs to their ends: of each, one delivery is done at once.
+func (k *contract) jobsEnd(c *running, last string, want func(reply, int) reply) {
+	eventually(k.T, "the first jobs are done", func() bool {
+		return strings.Contains(k.admin(c, "GET", "/webhooks/jobs/"+last, "").body, `"state":"done"`)
+	})
+	var running jobView
+	for range maxRunningJobs {
+		// Of several, the second waits for an hour.
+		got := want(k.admin(c, "POST", "/webhooks/replay", `{"rate":"1/h"}`), 202)
+		if err := json.Unmarshal([]byte(got.body), &running); err != nil {
+			k.Fatal(err)
+		}
+	}
+	if running.Filter["state"] != "dead" {
+		k.Errorf("the job does not tell that it takes dead letters: %+v", running)
+	}
+	for _, path := range []string{"/webhooks/replay", "/webhooks/purge"} {
+		want(k.admin(c, "POST", path, `{"filter":{"state":"dead"},"rate":"1/h"}`), 409)
+	}
+	want(k.admin(c, "GET", "/webhooks/jobs", ""), 200)
+	want(k.admin(c, "DELETE", "/webhooks/jobs/"+running.ID, ""), 200)
+	want(k.admin(c, "GET", "/webhooks/jobs/0000000000", ""), 404)
+	want(k.admin(c, "DELETE", "/webhooks/jobs/0000000000", ""), 404)
+	jobs.stop()
+}
+
+// contractRefusals tries every operation of the admin API from where it is not
+// meant for, by every other method, and without webhooks in the config.
+func contractRefusals(k *contract) {
+	c := startCaddy(k.T, answersSite("refused", "200"), "")
+	var every []string // method and path
+	others := make(map[string][]string)
+	for path, item := range k.doc.object("/paths") {
+		if path == hookPath {
+			continue
+		}
+		concrete := strings.Replace(path, "{id}", "000000000000g00tq8p2jvmkbs", 1)
+		if strings.HasPrefix(path, "/webhooks/jobs") {
+			concrete = strings.Replace(path, "{id}", "0000000000", 1)
+		}
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+			if item.(map[string]any)[strings.ToLower(method)] != nil {
+				every = append(every, method+" "+concrete)
+			} else {
+				others[concrete] = append(others[concrete], method)
+			}
+		}
+	}
+	try := func(line string, code int, change func(*http.Request)) {
+		method, path, _ := strings.Cut(line, " ")
+		r := c.request(method, c.admin+path, "{}")
+		if change != nil {
+			change(r)
+		}
+		if got := k.adminRequest(c, r); got.code != code {
+			k.Errorf("%s was answered %d %q: want %d", line, got.code, got.body, code)
+		}
+	}
+	for _, line := range every {
+		try(line, 400, func(r *http.Request) { r.Header.Set("Sec-Fetch-Mode", "no-cors") })
+		try(line, 403, func(r *http.Request) { r.Host = "rebound.example" })
+	}
+	for path, methods := range others {
+		for _, method := range methods {
+			try(method+" "+path, 405, nil)
+		}
+	}
+	for _, query := range []string{
+		"state=lost", "stat=dead", "since=yesterday", "limit=0", "limit=1001", "limit=x", "endpoint=", "cursor=!",
+		"endpoint=a&endpoint=b", "limit=1&limit=2", "endpoint=%zz", "endpoint=a;b=c",
+	} {
+		try("GET /webhooks/deliveries?"+query, 400, nil)
+	}
+	c.options, _, _ = strings.Cut(c.options, "webhooks {")
+	if err := c.load("respond 200"); err != nil {
+		k.Fatal(err)
+	}
+	for _, line := range every {
+		try(line, 404, nil)
+	}
+}
+
+// contractRedisDown asks while the store does not answer.
+func contractRedisDown(k *contract) {
+	server := redistest.Start(k.T, redistest.AOF...)
+	c := onRedis(k.T, "redis "+server.URL(), answersSite("onredis", "410"))
+	for n := range 2 {
+		k.hook(c, c.githubRequest("/onredis", fmt.Sprint("redis-", n), "{}"))
+		c.delivery(fmt.Sprintf("state=dead&event_id=redis-%d", n))
+	}
+	d := c.delivery("event_id=redis-0")
+	k.admin(c, "GET", "/webhooks/deliveries/"+d.ID, "")
+	k.admin(c, "GET", "/webhooks/stats", "")
+	var j jobView
+	if err := json.Unmarshal([]byte(k.admin(c, "POST", "/webhooks/purge", `{"filter":{"state":"dead"},"rate":"1/s"}`).body), &j); err != nil {
+		k.Fatal(err)
+	}
+	eventually(k.T, "the job has begun", func() bool {
+		c.adminCall("GET", "/webhooks/jobs/"+j.ID, "", &j)
+		return j.Done == 1
+	})
+	server.Kill()
+	eventually(k.T, "the job fails", func() bool {
+		return strings.Contains(k.admin(c, "GET", "/webhooks/jobs/"+j.ID, "").body, `"state":"failed"`)
+	})
+	k.admin(c, "GET", "/webhooks/doctor", "")
+	for _, line := range []string{
+		"GET /webhooks/stats", "GET /webhooks/deliveries", "GET /webhooks/deliveries/" + d.ID, "DELETE /webhooks/deliveries/" + d.ID,
+		"POST /webhooks/deliveries/" + d.ID + "/replay", "POST /webhooks/replay", "POST /webhooks/purge",
+	} {
+		method, path, _ := strings.Cut(line, " ")
+		began := time.Now()
+		if got := k.admin(c, method, path, `{"filter":{"state":"dead"}}`); got.code != 503 {
+			k.Errorf("%s was answered %d %s: want 503", line, got.code, got.body)
+		}
+		if took := time.Since(began); took > adminTimeout/2 {
+			k.Errorf("%s was answered after %s: the command line gives up after %s", line, took, adminTimeout)
+		}
+	}
+	if got := k.hook(c, c.githubRequest("/onredis", "lost", "{}")); got.code != 503 {
+		k.Errorf("a webhook was answered %d", got.code)
+	}
+}

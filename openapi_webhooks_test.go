@@ -1,0 +1,250 @@
+package caddywebhooks
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// want is a reply by its status and word.
+func (k *contract) want(got reply, code int, word string) {
+	k.Helper()
+	if got.code != code || got.header.Get("Webhook-Status") != word {
+		k.Errorf("answered %d %s %q: want %d %s", got.code, got.header.Get("Webhook-Status"), got.body, code, word)
+	}
+}
+
+// signedBy is a webhook as the provider would send it to the endpoint of its name.
+func (c *running) signedBy(provider string, webhook sample.Webhook) *http.Request {
+	c.t.Helper()
+	p, _ := verify.Lookup(provider)
+	target, err := url.Parse(c.site + "/" + provider)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	verifier, err := p.NewVerifier(verify.Options{Secrets: []string{contractSecret}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	signed := sample.New(p, target, webhook)
+	if err := verifier.Sign(signed, webhook.At); err != nil {
+		c.t.Fatal(err)
+	}
+	r := c.request(signed.Method, signed.URL(), string(signed.Body))
+	r.Header = signed.Header
+	return r
+}
+
+// providerSite is an endpoint of any provider, at a path of its name.
+func providerSite(provider, lines string) string {
+	return fmt.Sprintf("webhooks /%[1]s %[1]s {\nrequire_https off\n%[2]s\nforward {\nname app\nhandle {\nrespond 200\n}\n}\n}\n", provider, lines)
+}
+
+const contractSecret = "0123456789abcdef0123456789abcdef"
+
+// contractWebhooks sends what is taken and what is refused.
+func contractWebhooks(k *contract) {
+	c := startCaddy(k.T, hookSite("plain", "max_body 100\nforward {\nname app\nevents push\nhandle {\nrespond 200\n}\n}")+
+		strings.Replace(answersSite("secure", "200"), "require_https off", "", 1)+
+		strings.Replace(answersSite("blocked", "200"), "require_https", "block_ips 127.0.0.0/8\nrequire_https", 1)+
+		strings.Replace(answersSite("elsewhere", "200"), "require_https", "allow_ips 203.0.113.7\nrequire_https", 1)+
+		providerSite("stripe", "secret "+contractSecret)+providerSite("twilio", "secret "+contractSecret)+
+		strings.ReplaceAll(providerSite("okta", "secret "+contractSecret)+providerSite("ms-graph", "secret "+contractSecret), "name app", "name app\nevents test"), "")
+	send := func(path, id string, change func(*http.Request)) reply {
+		r := c.githubRequest(path, id, "{}")
+		if change != nil {
+			change(r)
+		}
+		return k.hook(c, r)
+	}
+	set := func(name, value string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set(name, value) }
+	}
+	k.want(send("/plain", "one", nil), 202, "accepted")
+	k.want(send("/plain", "one", nil), 200, "duplicate")
+	k.want(send("/plain", "two", set("X-GitHub-Event", "star")), 200, "ignored")
+	k.want(send("/plain", "bad", set("X-Hub-Signature-256", githubSignature("else"))), 401, "invalid_signature")
+	k.want(send("/plain", "bad", func(r *http.Request) { r.Header.Del("X-Hub-Signature-256") }), 401, "missing_signature")
+	k.want(send("/plain", "bad", set("Content-Type", "text/csv")), 415, "unsupported_media_type")
+	k.want(k.hook(c, c.githubRequest("/plain", "bad", strings.Repeat("x", 101))), 413, "payload_too_large")
+	for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+		got := send("/plain", "bad", func(r *http.Request) { r.Method = method })
+		k.want(got, 405, "method_not_allowed")
+		if allow := got.header.Get("Allow"); allow != "POST" {
+			k.Errorf("%s: Allow is %q", method, allow)
+		}
+	}
+	k.want(send("/secure", "bad", nil), 400, "https_required")
+	k.want(send("/blocked", "bad", nil), 403, "ip_blocked")
+	k.want(send("/elsewhere", "bad", nil), 403, "ip_not_allowed")
+
+	webhook := sample.Webhook{EventID: "1", EventType: "test", At: time.Now().Add(-time.Hour)}
+	k.want(k.hook(c, c.signedBy("stripe", webhook)), 400, "timestamp_expired")
+	webhook.At = time.Now()
+	undated := c.signedBy("stripe", webhook)
+	_, rest, _ := strings.Cut(undated.Header.Get("Stripe-Signature"), ",")
+	undated.Header.Set("Stripe-Signature", "t=soon,"+rest)
+	k.want(k.hook(c, undated), 400, "invalid_timestamp")
+	k.want(k.hook(c, c.signedBy("twilio", webhook)), 200, "accepted")
+	for _, word := range []string{"accepted", "duplicate", "ignored"} { // for those who want no body, or no 200
+		if word == "ignored" {
+			webhook.EventID, webhook.EventType = "2", "other"
+		}
+		k.want(k.hook(c, c.signedBy("okta", webhook)), 204, word)
+		graph := c.request("POST", c.site+"/ms-graph", fmt.Sprintf(`{"value":[{"id":%q,"changeType":%q,"clientState":%q}]}`,
+			webhook.EventID, webhook.EventType, contractSecret))
+		graph.Header.Set("Content-Type", "application/json")
+		k.want(k.hook(c, graph), 202, word)
+	}
+}
+
+// contractGuard has the application answer.
+func contractGuard(k *contract) {
+	app := startApplication(k.T)
+	c := startCaddy(k.T, hookSite("relayed", "respond upstream\nforward "+app.address)+
+		"route /guarded {\n"+hookSite("guarded", "")+"\nreverse_proxy "+app.address+"\n}", "")
+	app.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(201)
+		_, _ = io.WriteString(w, "<p>made")
+	})
+	k.want(k.relayed(c, c.githubRequest("/relayed", "one", "{}")), 201, "delivered")
+	k.want(k.relayed(c, c.githubRequest("/guarded", "one", "{}")), 201, "accepted")
+	app.answerStatus(418)
+	k.want(k.relayed(c, c.githubRequest("/guarded", "two", "{}")), 418, "failed")
+	for range 3 {
+		app.next(k.T)
+	}
+	release := make(chan struct{})
+	app.answerWith(func(http.ResponseWriter, *http.Request) { <-release })
+	first := make(chan reply)
+	go func() { first <- c.do(c.githubRequest("/guarded", "three", "{}")) }()
+	app.next(k.T)
+	k.want(k.hook(c, c.githubRequest("/guarded", "three", "{}")), 409, "in_progress")
+	close(release)
+	<-first
+	k.want(k.hook(c, c.githubRequest("/guarded", "three", "{}")), 200, "duplicate")
+}
+
+// contractHandshakes has endpoints tried out.
+func contractHandshakes(k *contract) {
+	k.Setenv("XDG_DATA_HOME", k.TempDir()) // for the secrets that are handed over
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		k.Fatal(err)
+	}
+	c := startCaddy(k.T, providerSite("meta", "secret "+contractSecret+"\noption verify_token my-token")+providerSite("asana", "")+
+		providerSite("ringcentral", "secret "+contractSecret)+providerSite("dropbox", "secret "+contractSecret)+
+		providerSite("intercom", "secret "+contractSecret)+providerSite("monday", "secret "+contractSecret)+
+		providerSite("discord-webhook-events", "public_key "+hex.EncodeToString(public)), "")
+	const challenge = "/meta?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token="
+	for _, test := range []struct {
+		method, path, header, body string
+		code                       int
+		word                       string
+	}{
+		{"GET", challenge + "my-token", "", "", 200, "handshake"},
+		{"GET", challenge + "another", "", "", 403, "handshake_refused"},
+		{"GET", "/meta", "", "", 405, "method_not_allowed"},
+		{"POST", "/asana", "X-Hook-Secret: b537207f20cbfa02357cf448134da559", "", 200, "handshake"},
+		{"POST", "/ringcentral", "Validation-Token: c0ffee", "", 200, "handshake"},
+		{"GET", "/dropbox?challenge=abc", "", "", 200, "handshake"},
+		{"HEAD", "/intercom", "", "", 200, "handshake"},
+		{"POST", "/monday", "", `{"challenge":"abc"}`, 200, "handshake"},
+	} {
+		r := c.request(test.method, c.site+test.path, test.body)
+		if name, value, ok := strings.Cut(test.header, ": "); ok {
+			r.Header.Set(name, value)
+		}
+		if test.body != "" {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		k.want(k.hook(c, r), test.code, test.word)
+	}
+	ping := c.request("POST", c.site+"/discord-webhook-events", `{"type":0}`)
+	now := strconv.FormatInt(time.Now().Unix(), 10)
+	ping.Header.Set("Content-Type", "application/json")
+	ping.Header.Set("X-Signature-Timestamp", now)
+	ping.Header.Set("X-Signature-Ed25519", hex.EncodeToString(ed25519.Sign(private, []byte(now+`{"type":0}`))))
+	k.want(k.hook(c, ping), 204, "handshake")
+}
+
+// contractLimits sends more than is taken.
+func contractLimits(k *contract) {
+	before := ownLimits // they outlive configs, and so would outlive this test
+	ownLimits = limiter.NewLocal(limiter.LocalOptions{})
+	k.Cleanup(func() { ownLimits = before })
+	limited := func(name, tier string) string {
+		return strings.Replace(answersSite(name, "200"), "require_https", tier+"\nrequire_https", 1)
+	}
+	site := limited("shielded", "rate_limit ip 1 1/h") + limited("limited", "rate_limit provider 1 1/h") + answersSite("unlimited", "200") +
+		destinationSite("stuck", "127.0.0.1:1", "retry {\ninitial 1h\n}")
+	c := newRunning(k.T, filepath.Join(k.TempDir(), "deliveries.db"), "")
+	c.options = strings.Replace(c.options, "webhooks {", "webhooks {\nrate_limit global 4 1/h\nmax_pending 1", 1)
+	startRunning(k.T, c, site)
+	for _, test := range []struct {
+		name string
+		code int
+		word string
+		tier any
+	}{
+		{"shielded", 202, "accepted", nil}, {"shielded", 429, "rate_limit_exceeded", "ip"},
+		{"limited", 202, "accepted", nil}, {"limited", 429, "rate_limit_exceeded", "provider"},
+		{"stuck", 202, "accepted", nil}, {"stuck", 503, "unavailable", nil},
+		{"unlimited", 429, "rate_limit_exceeded", "global"},
+	} {
+		got := k.hook(c, c.githubRequest("/"+test.name, fmt.Sprint(test.name, test.code), "{}"))
+		k.want(got, test.code, test.word)
+		if tier := got.json(k.T)["tier"]; tier != test.tier {
+			k.Errorf("%s: the tier is %v: want %v", test.name, tier, test.tier)
+		}
+	}
+}
+
+// contractBrokenBodies sends bodies that do not end, or too early.
+func contractBrokenBodies(k *contract) {
+	shortBodyTime(k.T, 300*time.Millisecond)
+	c := startCaddy(k.T, answersSite("broken", "200"), "")
+	for word, hangUp := range map[string]bool{"body_timeout": false, "body_incomplete": true} {
+		r := c.githubRequest("/broken", word, "{}")
+		w := wire{address: strings.TrimPrefix(c.site, "http://")}
+		if err := w.open(); err != nil {
+			k.Fatal(err)
+		}
+		var raw bytes.Buffer
+		fmt.Fprintf(&raw, "POST /broken HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n")
+		if err := r.Header.Write(&raw); err != nil {
+			k.Fatal(err)
+		}
+		if _, err := w.conn.Write(append(raw.Bytes(), "\r\n{}"...)); err != nil {
+			k.Fatal(err)
+		}
+		if hangUp {
+			if err := w.conn.CloseWrite(); err != nil {
+				k.Fatal(err)
+			}
+		}
+		if err := w.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			k.Fatal(err)
+		}
+		got, _, err := readReply(w.reader, http.MethodPost)
+		w.close()
+		if err != nil {
+			k.Fatal(err)
+		}
+		k.answered(r, hookPath, got)
+		k.want(got, map[bool]int{false: 408, true: 400}[hangUp], word)
+	}
+}

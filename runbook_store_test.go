@@ -1,0 +1,193 @@
+package caddywebhooks
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/caddyproc"
+	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
+	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
+)
+
+func (o *operator) clockOff() {
+	site := "webhooks /stripe stripe {\nname clock-shop\nsecret " + contractSecret + "\nrequire_https off\nforward {\nname app\nhandle {\nrespond 200\n}\n}\n}"
+	o.starts(startCaddy(o.T, site, ""), "clock-shop")
+	o.fill["https url"] = "http://" + startApplication(o.T).address
+	webhook := sample.Webhook{EventID: "evt_1", EventType: "test", At: time.Now().Add(-time.Hour)}
+	checkAnswer(o.T, o.c.do(o.c.signedBy("stripe", webhook)), 400, "timestamp_expired")
+	o.types()
+	webhook.At = time.Now()
+	checkAnswer(o.T, o.c.do(o.c.signedBy("stripe", webhook)), 202, "accepted")
+	o.types()
+}
+
+func (o *operator) providerDisabled() {
+	o.starts(startCaddy(o.T, answersSite("quiet-shop", "200"), ""), "quiet-shop")
+	o.send(1, 202, "accepted")
+	o.types()
+	o.send(1, 200, "duplicate")
+	o.types()
+}
+
+func (o *operator) secretLeaked() {
+	const old = "It was a Secret to Everybody"
+	site := strings.Replace(answersSite("leaky-shop", "200"), githubSecret, old, 1)
+	o.starts(startCaddy(o.T, site, ""), "leaky-shop")
+	o.fill["old secret"] = old
+	o.edits(strings.Replace(site, "secret ", fmt.Sprintf("secret %q ", githubSecret), 1))
+	o.types()
+	o.send(1, 202, "accepted")
+	for _, secret := range []string{old, githubSecret} {
+		if out, err := runCommand(sendCommand(), "github", o.fill["url"], "--secret", secret); err != nil {
+			o.Errorf("signed with %q: %v, %s", secret, err, out)
+		}
+	}
+	o.types()
+	o.edits(strings.Replace(site, old, githubSecret, 1))
+	o.types()
+	o.types()
+	o.types()
+}
+
+func (o *operator) reloadFailed() {
+	site := answersSite("loaded-shop", "200")
+	o.starts(startCaddy(o.T, site, ""), "loaded-shop")
+	o.edits(strings.Replace(site, "secret ", "secret {file./no/such/secret} ", 1))
+	o.types()
+	o.send(1, 202, "accepted") // as before
+	o.edits(site)
+	o.types()
+	o.types()
+}
+
+// withRedis is a running Caddy whose store is a Redis of its own.
+func (o *operator) withRedis(directives, endpoint string, more ...string) *redistest.Server {
+	server := redistest.Start(o.T, append(redistest.AOF, more...)...)
+	o.starts(onRedis(o.T, "redis "+server.URL(), directives), endpoint)
+	o.fill["redis url"] = server.URL()
+	return server
+}
+
+func (o *operator) storeDown() {
+	server := o.withRedis(answersSite("down-shop", "200"), "down-shop")
+	o.send(1, 202, "accepted")
+	server.Kill()
+	eventually(o.T, "its end is noticed", func() bool {
+		return o.c.do(o.c.githubRequest("/down-shop", "lost", "{}")).code == 503
+	})
+	o.types()
+	server.Restart()
+	o.types()
+	eventually(o.T, "it is back", func() bool { return o.c.metrics()["webhook_store_up"] == 1 })
+	o.types()
+	o.send(1, 200, "duplicate")
+}
+
+func (o *operator) redisFull() {
+	server := o.withRedis(answersSite("full-shop", "200"), "full-shop")
+	o.send(1, 202, "accepted")
+	o.stands(0, 0)
+	if err := server.Client().ConfigSet(o.Context(), "maxmemory", "100kb").Err(); err != nil {
+		o.Fatal(err)
+	}
+	checkAnswer(o.T, o.c.do(o.c.githubRequest("/full-shop", "lost", "{}")), 503, "unavailable")
+	o.types()
+	o.types()
+	o.types()
+	o.types()
+}
+
+// diskFull fills a small file system under the store.
+func (o *operator) diskFull() {
+	disk := o.TempDir()
+	if out, err := exec.CommandContext(o.Context(), "mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk).CombinedOutput(); err != nil {
+		o.Skipf("mounting a small file system needs root, and Linux: %s", out)
+	}
+	o.Cleanup(func() {
+		if out, err := exec.Command("umount", "-l", disk).CombinedOutput(); err != nil {
+			o.Errorf("%v: %s", err, out)
+		}
+	})
+	c := newRunning(o.T, filepath.Join(disk, "deliveries.db"), "")
+	startRunning(o.T, c, destinationSite("disk-shop", "127.0.0.1:1", "retry {\ninitial 1h\n}"))
+	o.starts(c, "disk-shop")
+	o.fill["directory"] = disk
+	filler := filepath.Join(disk, "filler")
+	random := make([]byte, 50_000) // else it would be stored compressed
+	_, _ = rand.Read(random)
+	padding := hex.EncodeToString(random)
+	fillDisk(o, filler)
+	for n := 0; ; n++ { // the store's file may have free pages left: they are used up first
+		if o.c.do(o.c.githubRequest("/disk-shop", fmt.Sprint("lost-", n), padding)).code == 503 {
+			break
+		}
+		if n > 1000 {
+			o.Fatal("the disk is full, yet events are accepted")
+		}
+	}
+	o.types()
+	if err := os.Remove(filler); err != nil {
+		o.Fatal(err)
+	}
+	eventually(o.T, "the store takes events again", func() bool {
+		return o.c.do(o.c.githubRequest("/disk-shop", "room", "{}")).code < 300
+	})
+	o.types()
+	o.types()
+}
+
+func fillDisk(o *operator, path string) {
+	o.Helper()
+	file, err := os.Create(path)
+	if err != nil {
+		o.Fatal(err)
+	}
+	defer file.Close()
+	for chunk := make([]byte, 64<<10); len(chunk) > 0; {
+		if _, err := file.Write(chunk); errors.Is(err, syscall.ENOSPC) {
+			chunk = chunk[:len(chunk)/2]
+		} else if err != nil {
+			o.Fatal(err)
+		}
+	}
+}
+
+// nodeLost kills another Caddy that shares the Redis, in the middle of a delivery.
+func (o *operator) nodeLost() {
+	app := startApplication(o.T)
+	hang := make(chan struct{})
+	defer close(hang)
+	app.answerWith(func(http.ResponseWriter, *http.Request) { <-hang })
+	site := destinationSite("lost-shop", app.address, "timeout 5s")
+	o.withRedis(site, "lost-shop")
+	other := newRunning(o.T, "unused", "")
+	before, _, _ := strings.Cut(other.options, "store file")
+	o.writes("other", fmt.Sprintf("{\n\t%s store redis %s\n\tnode other\n}\n}\nhttp://:%s {\nbind 127.0.0.1\n%s\n}\n", before, o.fill["redis url"], other.port, site))
+	self, err := os.Executable()
+	if err != nil {
+		o.Fatal(err)
+	}
+	node := &caddyproc.Process{Binary: self, Config: o.fill["other"], Address: "127.0.0.1:" + other.port, Env: []string{beCaddy + "=1"}}
+	if err := node.Start(); err != nil {
+		o.Fatal(err)
+	}
+	checkAnswer(o.T, other.do(other.githubRequest("/lost-shop", "lost", "{}")), 202, "accepted")
+	first := app.next(o.T)
+	node.Kill()
+	app.answerWith(nil)
+	o.types()
+	if again := app.next(o.T); again.header.Get("Webhook-Id") != first.header.Get("Webhook-Id") {
+		o.Errorf("arrived: %+v, and then %+v", first, again)
+	}
+	o.stands(0, 0)
+	o.types()
+}

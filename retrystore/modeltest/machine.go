@@ -120,6 +120,7 @@ func (m *machine) resolve(o Op) (Op, bool) {
 	case KindBoth:
 		a, okA := m.resolve(o.both[0])
 		b, okB := m.resolve(o.both[1])
+		a.loose, b.loose = m.h.Rules.ClaimsInSteps, m.h.Rules.ClaimsInSteps
 		o.both = &[2]Op{a, b}
 		return o, okA && okB
 	case KindAccept:

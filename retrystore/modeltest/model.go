@@ -38,6 +38,9 @@ type Rules struct {
 	// CommitsAlone says that CommitKey is not one step with what others do to the
 	// key meanwhile, against the contract: then nobody does anything to it.
 	CommitsAlone bool
+	// ClaimsInSteps says that Claim chooses first, and then leases what is still
+	// due: what others change meanwhile may come in another order than it should.
+	ClaimsInSteps bool
 	// CountsKeys says that Stats counts every remembered key.
 	CountsKeys bool
 	// ServerClock says that Harness.Advance moves only the clock of a server, by

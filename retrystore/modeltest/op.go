@@ -58,9 +58,10 @@ type Op struct {
 	result       Result
 	both         *[2]Op
 
-	number int // of this operation; names the leases that it makes
-	token  int // number of the lease or hold that the caller has
-	shown  int // keys, as bits, that a Look compares
+	number int  // of this operation; names the leases that it makes
+	token  int  // number of the lease or hold that the caller has
+	shown  int  // keys, as bits, that a Look compares
+	loose  bool // a Claim may choose in any order
 }
 
 // Accept accepts a new event under a key, or none if that is 0. Others refer to

@@ -138,7 +138,7 @@ func (s *state) claim(o Op) (all []outcome) {
 			return
 		}
 		for i, d := range due {
-			if slices.ContainsFunc(due, func(other *delivery) bool { return other != d && other.before(d) }) {
+			if !o.loose && slices.ContainsFunc(due, func(other *delivery) bool { return other != d && other.before(d) }) {
 				continue
 			}
 			next, tried := c.clone(), retries

@@ -57,7 +57,7 @@ func (m *modelServers) harness(t testing.TB) modeltest.Harness {
 	d := &modelData{t: t, server: server, prefix: fmt.Sprint("model", server.stores)}
 	return modeltest.Harness{
 		Open: d.open, Crash: d.crash, Now: time.Now, Advance: d.advance, Unit: time.Hour, Close: d.close,
-		Rules: modeltest.Rules{LeasesOutlive: true, ServerClock: true},
+		Rules: modeltest.Rules{LeasesOutlive: true, ClaimsInSteps: true, ServerClock: true},
 	}
 }
 
@@ -78,6 +78,9 @@ func (m *modelServers) start(t testing.TB) *modelServer {
 	return s
 }
 
+// modelPatience is how long a busy machine may take: nothing here is about time.
+const modelPatience = 2 * time.Minute
+
 // modelData is the data of one store.
 type modelData struct {
 	t      testing.TB
@@ -89,8 +92,11 @@ type modelData struct {
 
 func (d *modelData) open() (retrystore.Store, error) {
 	d.close() // the client of the last time; the store may be closed already
-	d.client = client(d.server.Server)
-	d.store = open(d.t, d.client, Options{Prefix: d.prefix, Shards: d.server.shards, Timeout: 20 * time.Second})
+	d.client = redis.NewClient(&redis.Options{
+		Addr: d.server.Addr(), MaxRetries: -1, ContextTimeoutEnabled: true, DialerRetries: 1,
+		DialTimeout: modelPatience, ReadTimeout: modelPatience, WriteTimeout: modelPatience,
+	})
+	d.store = open(d.t, d.client, Options{Prefix: d.prefix, Shards: d.server.shards, Timeout: modelPatience})
 	d.see()
 	return d.store, nil
 }

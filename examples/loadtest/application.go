@@ -23,13 +23,14 @@ type application struct {
 	out *bufio.Reader
 }
 
-// startApplication starts an application with that many destinations.
-func startApplication(destinations int) (*application, error) {
+// startApplication starts an application with that many destinations; manners are
+// those of runSink.
+func startApplication(destinations int, manners ...string) (*application, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	command := exec.Command(self, sinkCommand, strconv.Itoa(destinations))
+	command := exec.Command(self, append([]string{sinkCommand, strconv.Itoa(destinations)}, manners...)...)
 	command.SysProcAttr = ownGroup()
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()

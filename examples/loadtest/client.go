@@ -33,6 +33,9 @@ type exchange struct {
 type client struct {
 	connections []*connection
 	next        atomic.Uint32 // number of the next event
+	// choose says which event a paced client sends in a place of the sequence;
+	// nil: the one of that number, so that none is sent twice.
+	choose func(place uint32) (number uint32)
 }
 
 // connection belongs to one goroutine at a time.
@@ -42,6 +45,7 @@ type connection struct {
 	request   []byte
 	head      head
 	exchanges []exchange
+	observe   func(exchange) // is told of each, or nil
 }
 
 // dial opens the connections.
@@ -112,6 +116,9 @@ func (c *client) paced(ctx context.Context, templates []*template, rate float64,
 	return c.each(ctx, start.Add(d), func(one *connection) error {
 		for at := range due {
 			number := c.next.Add(1) - 1
+			if c.choose != nil {
+				number = c.choose(number)
+			}
 			if err := one.send(templates[int(number)%len(templates)], number, at); err != nil {
 				return err
 			}
@@ -169,10 +176,14 @@ func (c *connection) send(t *template, number uint32, due int64) error {
 	if err := c.head.readBody(c.in); err != nil {
 		return err
 	}
-	c.exchanges = append(c.exchanges, exchange{
+	e := exchange{
 		number: number, status: int16(c.head.status), word: word(c.head.wanted),
 		due: due, sent: sent, answered: time.Now().UnixNano(),
-	})
+	}
+	c.exchanges = append(c.exchanges, e)
+	if c.observe != nil {
+		c.observe(e)
+	}
 	if c.head.closes {
 		return fmt.Errorf("answered %d %s, and the connection was closed", c.head.status, c.head.wanted)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // settings are what the command line says.
@@ -20,8 +21,9 @@ type settings struct {
 	out        string
 	profileDir string
 	publish    bool
-	names      []string // of the systems to measure; empty: all that can be
-	sweepNames []string // empty: all, if there are sweeps
+	soak       time.Duration // 0: measure speed instead
+	names      []string      // of the systems to measure; empty: all that can be
+	sweepNames []string      // empty: all, if there are sweeps
 }
 
 // parseFlags reads the command line. flag.ErrHelp means that all is said.
@@ -45,7 +47,8 @@ func parseFlags(args []string, messages io.Writer) (settings, error) {
 	f.StringVar(&systems, "systems", "", "what to measure, separated by semicolons: "+strings.Join(names(allSystems), "; ")+"\n(default: all, those with Redis if there is a redis-server)")
 	f.StringVar(&s.caddy, "caddy", "bin/caddy", "a Caddy that was built with this module")
 	f.StringVar(&s.workDir, "dir", "bin", "where the stores are, while they are needed: on a disk, not in memory")
-	f.StringVar(&s.out, "out", "bin/bench", "where the results go")
+	f.StringVar(&s.out, "out", "", "where the results go (default bin/bench; with -soak bin/soak)")
+	f.DurationVar(&s.soak, "soak", 0, "send at a steady rate for so long, and watch whether memory, goroutines, files and stores stay as large as they are; -rate for each store (default 200)")
 	f.StringVar(&s.profileDir, "profile", "", "also take CPU and allocation profiles of Caddy, in trials of their own, into this directory")
 	f.BoolVar(&s.publish, "publish", false, "put the results into docs/performance.md; refused if the machine had other work")
 	if err := f.Parse(args); err != nil {
@@ -70,6 +73,12 @@ func parseFlags(args []string, messages io.Writer) (settings, error) {
 		s.duration = *d
 	}
 	s.names = split(systems, ";")
+	if s.out == "" {
+		s.out = "bin/bench"
+		if s.soak > 0 {
+			s.out = "bin/soak"
+		}
+	}
 	return s, s.check()
 }
 
@@ -88,6 +97,10 @@ func (s *settings) check() error {
 	switch {
 	case s.rounds < 1 || s.duration <= 0 || s.maxEvents < 1 || s.rate < 0:
 		return errors.New("-rounds, -duration, -max-events and -rate want positive numbers")
+	case s.soak != 0 && s.soak < shortestSoak:
+		return fmt.Errorf("-soak wants at least %s", shortestSoak)
+	case s.soak > 0 && (s.publish || s.profileDir != "" || s.sweeps):
+		return errors.New("-soak stands alone: no -full, -sweep, -profile or -publish")
 	case s.base.Connections < 1:
 		return errors.New("-connections wants a positive number")
 	case s.base.BodyBytes < minBody || s.base.BodyBytes > 1<<20:

@@ -37,8 +37,8 @@ func main() {
 
 func command(args []string) error {
 	switch {
-	case len(args) == 2 && args[0] == sinkCommand:
-		return runSink(args[1], os.Stdin, os.Stdout)
+	case len(args) > 1 && args[0] == sinkCommand:
+		return runSink(args[1:], os.Stdin, os.Stdout)
 	case len(args) == 1 && args[0] == reapCommand:
 		return reap(os.Stdin)
 	}
@@ -49,6 +49,9 @@ func command(args []string) error {
 	debug.SetGCPercent(400) // memory is plenty here, CPU is shared with what is measured
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if s.soak > 0 {
+		return soak(ctx, s, os.Stdout)
+	}
 	return loadtest(ctx, s, os.Stdout)
 }
 

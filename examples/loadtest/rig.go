@@ -35,7 +35,7 @@ func (b *bench) assemble(ctx context.Context, s step, dir string) (_ *rig, err e
 			r.dismantle()
 		}
 	}()
-	if r.app, err = startApplication(s.Workload.FanOut + 1); err != nil {
+	if r.app, err = startApplication(s.Workload.FanOut+1, s.manners()...); err != nil {
 		return nil, err
 	}
 	r.undo = append(r.undo, r.app.stop)
@@ -76,7 +76,7 @@ func (r *rig) startCaddy(b *bench, s step) (err error) {
 	r.at.address = net.JoinHostPort("127.0.0.1", ports[0])
 	r.at.admin = net.JoinHostPort("127.0.0.1", ports[1])
 	config := filepath.Join(r.at.dir, "Caddyfile")
-	if err := os.WriteFile(config, []byte(caddyfile(s.System, s.Workload, r.at)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(s.caddyfile(r.at)), 0o600); err != nil {
 		return err
 	}
 	binary := b.caddyBinary
@@ -110,18 +110,27 @@ func (r *rig) dismantle() {
 	r.undo = nil
 }
 
-// open is how many deliveries Caddy still has to make, without those of the
-// endpoint whose events are held.
+// queues are deliveries by what is to become of them.
+type queues struct{ open, dead int }
+
+// open is how many deliveries Caddy still has to make or has given up, without
+// those of the endpoint whose events are held.
 func (r *rig) open(ctx context.Context) (int, error) {
+	q, err := r.queues(ctx)
+	return q.open + q.dead, err
+}
+
+// queues asks Caddy, and leaves out the endpoint whose events are held.
+func (r *rig) queues(ctx context.Context) (q queues, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.at.admin+"/webhooks/stats", nil)
 	if err != nil {
-		return 0, err
+		return q, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, errors.Join(err, r.caddy.LastWords())
+		return q, errors.Join(err, r.caddy.LastWords())
 	}
 	defer response.Body.Close()
 	var stats struct {
@@ -131,13 +140,13 @@ func (r *rig) open(ctx context.Context) (int, error) {
 		}
 	}
 	if err := json.NewDecoder(response.Body).Decode(&stats); err != nil {
-		return 0, fmt.Errorf("asking Caddy for its stats: %w", err)
+		return q, fmt.Errorf("asking Caddy for its stats: %w", err)
 	}
-	open := 0
 	for _, d := range stats.Destinations {
 		if d.Endpoint != "held" {
-			open += d.Pending + d.Leased + d.Dead
+			q.open += d.Pending + d.Leased
+			q.dead += d.Dead
 		}
 	}
-	return open, nil
+	return q, nil
 }

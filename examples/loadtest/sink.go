@@ -30,9 +30,10 @@ type delivery struct {
 // deliveryBytes is the size of a delivery on its way to the client.
 const deliveryBytes = 16
 
-// sinkServer is an application that takes every webhook at once.
+// sinkServer is an application that answers every webhook at once.
 type sinkServer struct {
-	taken atomic.Int64
+	taken  atomic.Int64
+	refuse func(number uint32) (status int) // 0: takes it; nil: takes all
 
 	mu          sync.Mutex
 	connections []*sinkConnection
@@ -47,13 +48,17 @@ type sinkConnection struct {
 // runSink serves until stdin ends, which it does with whoever started it. It
 // prints the addresses of its listeners, then answers the commands "count" (a
 // line with how many webhooks it took) and "deliveries" (a line with their number, then
-// deliveryBytes for each).
-func runSink(listeners string, in io.Reader, out io.Writer) error {
-	n, err := strconv.Atoi(listeners)
+// deliveryBytes for each). args are the number of listeners and, for an
+// application that refuses some webhooks (see fate), the word soakManners.
+func runSink(args []string, in io.Reader, out io.Writer) error {
+	n, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
 	}
 	s := new(sinkServer)
+	if len(args) > 1 && args[1] == soakManners {
+		s.refuse = new(fates).refuse
+	}
 	var addresses []string
 	for i := range n {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -118,6 +123,14 @@ func (s *sinkServer) take(connection net.Conn, c *sinkConnection, destination ui
 		number, err := parseDigits(h.wanted)
 		if err != nil {
 			return err
+		}
+		if s.refuse != nil {
+			if status := s.refuse(number); status != 0 {
+				if _, err := fmt.Fprintf(connection, "HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n", status); err != nil {
+					return unlessGone(err)
+				}
+				continue
+			}
 		}
 		c.mu.Lock()
 		c.deliveries = append(c.deliveries, delivery{time.Now().UnixNano(), number, destination})

@@ -15,6 +15,7 @@ type chart struct {
 	format        func(number) string // of the values
 	logarithmic   bool                // the y axis
 	bars          bool                // else lines
+	fine          bool                // so many places that points are not marked
 }
 
 // series is what belongs to one system.
@@ -45,35 +46,67 @@ func colour(name string) string {
 	return "#009e73"
 }
 
+// others are for series that belong to no system.
+var others = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7"}
+
+// colourOf is the colour of a series. Several that are no systems differ.
+func (c *chart) colourOf(i int) string {
+	if _, ok := colours[c.series[i].name]; ok || !c.fine {
+		return colour(c.series[i].name)
+	}
+	return others[i%len(others)]
+}
+
 // svg draws the chart.
 func (c *chart) svg() string {
+	return grid([]*chart{c}, 1)
+}
+
+// grid draws charts side by side, so many in a row.
+func grid(charts []*chart, columns int) string {
+	rows := (len(charts) + columns - 1) / columns
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", chartWidth, chartHeight)
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", chartWidth, chartHeight)
-	c.text(&b, left, 22, "start", `font-size="15"`, c.title)
-	axis := c.axis()
-	for _, tick := range axis.ticks {
-		y := axis.y(tick)
-		fmt.Fprintf(&b, `<line x1="%d" y1="%.1f" x2="%d" y2="%.1f" stroke="#ddd"/>`+"\n", left, y, left+plotWidth, y)
-		c.text(&b, left-6, y+4, "end", "", c.format(number(tick)))
-	}
-	for i, place := range c.places {
-		c.text(&b, c.x(i), top+plotHeight+18, "middle", "", place)
-	}
-	c.text(&b, left+plotWidth/2, chartHeight-12, "middle", "", c.xTitle)
-	for i, s := range c.series {
-		fill := colour(s.name)
-		if c.bars {
-			c.drawBars(&b, axis, i, s, fill)
-		} else {
-			c.drawLine(&b, axis, i, s, fill)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", columns*chartWidth, rows*chartHeight)
+	for i, c := range charts {
+		if len(charts) == 1 {
+			c.draw(&b)
+			break
 		}
-		y := float64(top + 10 + 20*i)
-		fmt.Fprintf(&b, `<rect x="%d" y="%.1f" width="12" height="12" fill="%s"/>`+"\n", left+plotWidth+14, y-10, fill)
-		c.text(&b, left+plotWidth+32, y, "start", "", s.name)
+		fmt.Fprintf(&b, `<g transform="translate(%d %d)">`+"\n", i%columns*chartWidth, i/columns*chartHeight)
+		c.draw(&b)
+		b.WriteString("</g>\n")
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
+}
+
+func (c *chart) draw(b *strings.Builder) {
+	fmt.Fprintf(b, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", chartWidth, chartHeight)
+	c.text(b, left, 22, "start", `font-size="15"`, c.title)
+	axis := c.axis()
+	for _, tick := range axis.ticks {
+		y := axis.y(tick)
+		fmt.Fprintf(b, `<line x1="%d" y1="%.1f" x2="%d" y2="%.1f" stroke="#ddd"/>`+"\n", left, y, left+plotWidth, y)
+		c.text(b, left-6, y+4, "end", "", c.format(number(tick)))
+	}
+	for i, place := range c.places {
+		if place == "" {
+			continue
+		}
+		c.text(b, c.x(i), top+plotHeight+18, "middle", "", place)
+	}
+	c.text(b, left+plotWidth/2, chartHeight-12, "middle", "", c.xTitle)
+	for i, s := range c.series {
+		fill := c.colourOf(i)
+		if c.bars {
+			c.drawBars(b, axis, i, s, fill)
+		} else {
+			c.drawLine(b, axis, i, s, fill)
+		}
+		y := float64(top + 10 + 20*i)
+		fmt.Fprintf(b, `<rect x="%d" y="%.1f" width="12" height="12" fill="%s"/>`+"\n", left+plotWidth+14, y-10, fill)
+		c.text(b, left+plotWidth+32, y, "start", "", s.name)
+	}
 }
 
 func (c *chart) text(b *strings.Builder, x, y float64, anchor, more, text string) {
@@ -98,6 +131,9 @@ func (c *chart) drawLine(b *strings.Builder, axis axis, i int, s series, stroke 
 		}
 		x := c.x(place) + c.shift(i, 3)
 		path = append(path, fmt.Sprintf("%.1f,%.1f", x, axis.y(float64(p.Median))))
+		if c.fine {
+			continue
+		}
 		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n", x, axis.y(float64(p.Median)), stroke)
 		whisker(b, axis, x, p, stroke)
 	}

@@ -69,6 +69,23 @@ type step struct {
 	Round    int
 	sweep    string // that it belongs to
 	probe    probe  // what is looked at besides, at the cost of the speed
+	soak     *soakPlan
+}
+
+// caddyfile is the config that the step wants.
+func (s step) caddyfile(at site) string {
+	if s.soak != nil {
+		return s.soak.caddyfile(s.System, s.Workload, at)
+	}
+	return caddyfile(s.System, s.Workload, at)
+}
+
+// manners are those of the application.
+func (s step) manners() []string {
+	if s.soak != nil {
+		return []string{soakManners}
+	}
+	return nil
 }
 
 // probe is a measurement that slows down what it measures. Trials with one are

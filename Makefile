@@ -3,6 +3,7 @@
 # make test   all tests, with the race detector
 # make build  bin/caddy: Caddy with this module
 # make bench  how fast it is, beside plain Caddy; BENCHFLAGS=-help says more
+# make soak   an hour at a steady rate: does anything grow, is anything lost? SOAKFLAGS="-soak 8h" for longer
 # make torture  random faults against promises; TORTUREFLAGS="-minutes 60" for longer, -help says more
 # make lint   gofmt, go vet, staticcheck
 
@@ -11,9 +12,10 @@ CADDY_VERSION = $(shell go list -m -f '{{.Version}}' github.com/caddyserver/cadd
 SOURCES := $(shell git ls-files '*.go' go.mod go.sum)
 TESTFLAGS ?=
 BENCHFLAGS ?=
+SOAKFLAGS ?= -soak 1h
 TORTUREFLAGS ?=
 
-.PHONY: demo run test build bench torture lint deps vectors
+.PHONY: demo run test build bench soak torture lint deps vectors
 
 demo: bin/caddy bin/demo
 	bin/demo
@@ -31,6 +33,9 @@ bin/demo: $(SOURCES)
 
 bench: bin/caddy bin/loadtest
 	bin/loadtest $(BENCHFLAGS)
+
+soak: bin/caddy bin/loadtest
+	bin/loadtest $(SOAKFLAGS)
 
 bin/loadtest: $(SOURCES)
 	go build -o $@ ./examples/loadtest

@@ -18,12 +18,16 @@ func TestParseFlags(t *testing.T) {
 		strings.Join(s.names, "|") != "respond|file, held" || strings.Join(s.sweepNames, "|") != "body|fan-out" || s.base != base {
 		t.Errorf("%+v", s)
 	}
-	if s, err = parseFlags(nil, io.Discard); err != nil || s.rounds != standard.rounds || s.sweeps {
+	if s, err = parseFlags(nil, io.Discard); err != nil || s.rounds != standard.rounds || s.sweeps || s.soak != 0 || s.out != "bin/bench" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if s, err = parseFlags([]string{"-soak", "1h"}, io.Discard); err != nil || s.soak != time.Hour || s.out != "bin/soak" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	for _, args := range []string{
 		"-quick -full", "-rounds -1", "-duration -1s", "-connections 0", "-body 10", "-body 2000000",
-		"-appendfsync sometimes", "-systems nginx", "-sweep moon", "-max-events 0", "-rate -1", "stray", "-unknown",
+		"-appendfsync sometimes", "-systems nginx", "-sweep moon", "-max-events 0", "-rate -1",
+		"-soak 5s", "-soak -1h", "-soak 1h -publish", "-soak 1h -sweep body", "stray", "-unknown",
 	} {
 		if _, err := parseFlags(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%s: no error", args)

@@ -28,6 +28,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 type options struct {
@@ -55,6 +57,7 @@ func main() {
 		fail("torture", err)
 	}
 	canMount = ownMounts()
+	redis.SetLogger(silence{}) // that a server is down is no news here
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	wrong, err := torture(ctx, o)
 	stop()
@@ -65,6 +68,11 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// silence is a logger of go-redis.
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("torture", flag.ContinueOnError)

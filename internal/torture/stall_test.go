@@ -3,6 +3,9 @@
 package main
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -26,5 +29,29 @@ func TestUnplanned(t *testing.T) {
 	// 1 to 3, 9 to 10, 12 to 14 and 30 to 31.
 	if want := 6 * time.Second; len(stalls) != 6 || total != want {
 		t.Errorf("%d stalls of %s in all, want 6 of %s: %+v", len(stalls), total, want, stalls)
+	}
+}
+
+// TestBeatDisk: the file is written to until the end, and a disk that is not there is
+// reported.
+func TestBeatDisk(t *testing.T) {
+	w, dir := new(world), t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- w.beatDisk(ctx, dir) }()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if info, err := os.Stat(filepath.Join(dir, "heartbeat")); err == nil && info.Size() >= 1024 {
+			break // two beats
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the disk has no heartbeat")
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if err := w.beatDisk(ctx, filepath.Join(dir, "missing")); err == nil {
+		t.Error("a disk that is not there beats")
 	}
 }

@@ -12,10 +12,9 @@ import (
 
 // soakReport is what came of a soak.
 type soakReport struct {
-	plan        *soakPlan
-	conditions  conditions
-	connections int
-	all         []*soaking
+	plan       *soakPlan
+	conditions conditions
+	all        []*soaking
 }
 
 func (p *soakPlan) String() string {
@@ -144,7 +143,7 @@ func (r *soakReport) accounts() table {
 func (r *soakReport) wrong() error {
 	var errs []error
 	for _, s := range r.all {
-		if err := s.account.check(r.connections); err != nil {
+		if err := s.account.check(r.plan.refusable()); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", s.system.Name, err))
 		}
 		for _, q := range s.watched() {
@@ -198,14 +197,17 @@ func (r *soakReport) draw(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "soak.svg"), []byte(grid(all, 2)), 0o644)
 }
 
+// short names for where there is little room.
+var short = map[string]string{
+	storeFile.name: "its file", redisUsed.name: "used memory", redisRSS.name: "RSS", appendFile.name: "append-only file",
+	open.name: "to make", deadNow.name: "dead",
+}
+
 // course adds the curve of a quantity, if the store has it.
 func (c *chart) course(s *soaking, q quantity, per number, several bool) {
 	line := series{name: s.system.Name}
 	if several {
-		line.name = q.name
-		if q.name == open.name || q.name == deadNow.name {
-			line.name = s.system.Name + ", " + strings.TrimPrefix(q.name, "deliveries ")
-		}
+		line.name += ", " + short[q.name]
 	}
 	seen := false
 	for i, one := range s.samples {
@@ -218,7 +220,7 @@ func (c *chart) course(s *soaking, q quantity, per number, several bool) {
 	}
 	for quarter := range 5 { // the samples nearest to the quarters carry the minutes
 		if i := quarter * (len(c.places) - 1) / 4; i >= 0 && i < len(s.samples) {
-			c.places[i] = fmt.Sprintf("%.3g", s.samples[i].at.Minutes())
+			c.places[i] = fmt.Sprintf("%.2g", s.samples[i].at.Minutes())
 		}
 	}
 	if seen {

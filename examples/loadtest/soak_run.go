@@ -47,7 +47,7 @@ func soak(ctx context.Context, s settings, out io.Writer) (err error) {
 	if b.rate == 0 {
 		b.rate = 200
 	}
-	report := &soakReport{plan: newSoakPlan(b.soak, b.rate), conditions: b.conditions(), connections: b.base.Connections}
+	report := &soakReport{plan: newSoakPlan(b.soak, b.rate), conditions: b.conditions()}
 	var mu sync.Mutex
 	tell := func(format string, args ...any) {
 		mu.Lock()

@@ -123,7 +123,7 @@ func TestAccount(t *testing.T) {
 		}
 		a := settleAccount(p, exchanges, deliveries)
 		a.Replayed, a.Purged, a.DeadLeft, a.Unrepaired = c.with.Replayed, c.with.Purged, c.with.DeadLeft, c.with.Unrepaired
-		err := a.check(2)
+		err := a.check(1)
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
@@ -134,16 +134,21 @@ func TestAccount(t *testing.T) {
 }
 
 func TestTooManyRefused(t *testing.T) {
+	for d, want := range map[time.Duration]int{20 * time.Second: 1000, time.Hour: 7200} {
+		if got := newSoakPlan(d, 200).refusable(); got != want {
+			t.Errorf("%s: %d, want %d", d, got, want)
+		}
+	}
 	exchanges, deliveries := soaked()
 	for range 5 {
 		exchanges = append(exchanges, exchange{number: 2, status: 503})
 	}
 	a := settleAccount(newSoakPlan(time.Hour, 200), exchanges, deliveries)
 	a.Replayed, a.Purged = 2, 1
-	if err := a.check(2); err == nil || !strings.Contains(err.Error(), "5 of 10 webhooks were refused") {
+	if err := a.check(4); err == nil || !strings.Contains(err.Error(), "5 of 10 webhooks were refused") {
 		t.Error(err)
 	}
-	if err := a.check(3); err != nil {
+	if err := a.check(5); err != nil {
 		t.Error(err)
 	}
 }

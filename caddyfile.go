@@ -1,8 +1,6 @@
 package caddywebhooks
 
 import (
-	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -11,7 +9,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -21,62 +18,6 @@ func init() {
 	// Before the handlers that answer everything that is left, such as a plain `respond 404`.
 	httpcaddyfile.RegisterDirectiveOrder("webhooks", httpcaddyfile.Before, "respond")
 	httpcaddyfile.RegisterGlobalOption("webhooks", parseApp)
-}
-
-// parseHandler sets up the directive.
-func parseHandler(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	h, start := new(Handler), *helper.Dispenser // errors about the whole name its first line
-	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
-		return nil, err
-	}
-	start.Next()
-	if err := h.checkKeys(); err != nil {
-		return nil, start.WrapErr(err)
-	}
-	if err := claimName(helper, h); err != nil {
-		return nil, start.WrapErr(err)
-	}
-	for _, f := range h.Forward {
-		if err := f.finalize(helper); err != nil {
-			return nil, err
-		}
-	}
-	return h, nil
-}
-
-// checkKeys refuses an endpoint that lacks its secret or an option, where the
-// line is known. What their values are good for turns out when they are loaded.
-func (h *Handler) checkKeys() error {
-	if len(h.Secrets)+len(h.PublicKeys) > 0 {
-		return nil
-	}
-	provider, err := h.lookUpProvider()
-	if err != nil {
-		return err
-	}
-	v, err := provider.NewVerifier(verify.Options{Settings: h.Options})
-	if err != nil {
-		return fmt.Errorf("%s: %w", h.Provider, err)
-	}
-	v.Close()
-	return nil
-}
-
-// claimName refuses a second endpoint of one name in a Caddyfile. (App.register
-// does for any config, but knows no lines.)
-func claimName(helper httpcaddyfile.Helper, h *Handler) error {
-	const key = "webhooks.endpoints"
-	names, ok := helper.State[key].(map[string]struct{})
-	if !ok {
-		names = make(map[string]struct{})
-		helper.State[key] = names
-	}
-	name := cmp.Or(h.Name, h.Provider)
-	if _, taken := names[name]; taken {
-		return fmt.Errorf("endpoint %s: %w", name, errNameTaken)
-	}
-	names[name] = struct{}{}
-	return nil
 }
 
 // subdirectives reads the lines of a block. Each line has a parser, which is

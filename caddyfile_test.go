@@ -162,3 +162,36 @@ func TestAdaptErrors(t *testing.T) {
 		})
 	}
 }
+
+// TestAdaptChecks has what Provision would refuse, too, refused with the endpoint
+// and the line of the setting, as far as no placeholder hides it.
+func TestAdaptChecks(t *testing.T) {
+	for _, test := range []struct{ name, provider, block, want string }{
+		{"secret of another form", "svix", "name in\nforward a:1\nsecret whsec_!", "endpoint in: secret 1 is not base64"},
+		{"secret of another form", "svix", "name in\nforward a:1\nsecret whsec_!", "Caddyfile:5"},
+		{"public key", "discord-interactions", "public_key zz\nforward a:1", "Caddyfile:3"},
+		{"unknown option", "stripe", "secret x\nforward a:1 {\nname option\n}\noption team 7", "endpoint stripe: option team: provider stripe has no such option"},
+		{"unknown option", "stripe", "secret x\nforward a:1 {\nname option\n}\noption team 7", "Caddyfile:7"},
+		{"short memory", "stripe", "secret x\nforward a:1\ndedupe_ttl 1m", "dedupe_ttl is 1m0s: want at least 10m0s"},
+		{"short memory", "stripe", "secret x\nforward a:1\ndedupe_ttl 1m", "Caddyfile:5"},
+		{"short memory, secret of the environment", "stripe", "secret {env.X}\ndedupe_ttl 1m\nforward a:1", "Caddyfile:4"},
+		{"respond without forward", "stripe", "secret {env.X}\nrespond upstream", "Caddyfile:4"},
+		{"bad name", "stripe", "secret {env.X}\nforward a:1\nname \"a b\"", "Caddyfile:5"},
+		{"content type with parameters", "stripe", "content_type \"text/json; charset=utf-8\"\nsecret x\nforward a:1", "Caddyfile:3"},
+		{"resign where the URL is signed", "twilio", "secret x\nforward a:1 {\nresign on\n}", "endpoint twilio: forward a:1: resign is on, but"},
+		{"verify is missing", "custom", "secret x\nforward a:1", "provider custom needs a `verify` block"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := adapt("example.com {\nwebhooks /hook " + test.provider + " {\n" + test.block + "\n}\n}")
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "Caddyfile:") {
+				t.Fatalf("error is %v: want one with a line and %q", err, test.want)
+			}
+		})
+	}
+	// Only a running Caddy can tell.
+	for _, block := range []string{"secret {env.X}", "secret x {file./run/y}", "secret x\nname in\ndedupe_ttl 10m", "secret x {env.X}\ntolerance 1h\ndedupe_ttl 2h"} {
+		if _, err := adapt("example.com {\nwebhooks stripe {\n" + block + "\nforward a:1\n}\n}"); err != nil {
+			t.Errorf("%q: %v", block, err)
+		}
+	}
+}

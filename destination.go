@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // Forward is a destination of an endpoint: where its events, or those of some
@@ -189,17 +190,24 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 
 // newResigner returns nil where attempts keep the provider's signature.
 func (f *Forward) newResigner(h *Handler) (*resigner, error) {
-	wanted, possible := h.verifier.SignedTimestamp(), h.verifier.CanResign()
+	if err := f.checkResign(h.verifier); err != nil {
+		return nil, err
+	}
+	wanted := h.verifier.SignedTimestamp()
 	if f.Resign != nil {
 		wanted = *f.Resign
-		if wanted && !possible {
-			return nil, errors.New("resign is on, but a late attempt cannot be signed: that needs a secret or a private key, and a scheme that signs no URL and keeps signature and timestamp in headers")
-		}
 	}
-	if !wanted || !possible {
+	if !wanted || !h.verifier.CanResign() {
 		return nil, nil
 	}
 	return &resigner{verifier: h.verifier, now: h.now}, nil
+}
+
+func (f *Forward) checkResign(v *verify.Verifier) error {
+	if f.Resign != nil && *f.Resign && !v.CanResign() {
+		return errors.New("resign is on, but a late attempt cannot be signed: that needs a secret or a private key, and a scheme that signs no URL and keeps signature and timestamp in headers")
+	}
+	return nil
 }
 
 func (f *Forward) check() error {

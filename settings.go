@@ -139,8 +139,7 @@ func expand(setting string, values []string) ([]string, error) {
 	for i, value := range values {
 		expanded, err := replacer.ReplaceOrErr(value, true, true)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s is not set, empty, or cannot be read by Caddy",
-				setting, strings.Join(placeholder.FindAllString(value, -1), " or "))
+			return nil, fmt.Errorf("%s: %s", setting, unresolved(placeholder.FindAllString(value, -1)))
 		}
 		// Files end in a newline that is not part of the secret.
 		if strings.HasPrefix(value, "{file.") {
@@ -154,8 +153,25 @@ func expand(setting string, values []string) ([]string, error) {
 	return out, nil
 }
 
+// unresolved says where the values of the placeholders should come from.
+func unresolved(placeholders []string) string {
+	names := strings.Join(placeholders, " or ")
+	switch {
+	case len(placeholders) == 1 && strings.HasPrefix(names, "{env."):
+		return names + " is not set, or empty, in the environment of Caddy's own process: set it there, and start Caddy again"
+	case len(placeholders) == 1 && strings.HasPrefix(names, "{file."):
+		return names + " is empty, or the user that Caddy runs as cannot read it"
+	}
+	return names + " is not set, empty, or cannot be read by Caddy"
+}
+
 // checkSettings refuses what cannot work or would not be safe.
 func (h *Handler) checkSettings() error {
+	return errors.Join(h.checkValues(), h.checkDedupeTTL(h.verifier.SignedTimestamp()))
+}
+
+// checkValues checks what can be without the keys.
+func (h *Handler) checkValues() error {
 	switch {
 	case !namePattern.MatchString(h.Name):
 		return fmt.Errorf("name %q: want up to 128 letters, digits and . _ : / @ -, beginning with a letter or digit", h.Name)
@@ -168,11 +184,16 @@ func (h *Handler) checkSettings() error {
 	case len(h.Forward) == 0 && h.Respond != "":
 		return errors.New("respond is for endpoints with `forward`; without, the next handler's own answer goes to the provider")
 	}
-	minTTL := dedupe.MinTTL(time.Duration(h.Tolerance))
-	if ttl := time.Duration(h.DedupeTTL); ttl <= 0 || h.verifier.SignedTimestamp() && ttl < minTTL {
-		return fmt.Errorf("dedupe_ttl is %s: want at least %s, twice the tolerance, because a webhook stays valid that long", ttl, minTTL)
-	}
 	return errors.Join(h.checkContentTypes(), h.checkLimits(), h.checkSources())
+}
+
+// checkDedupeTTL refuses to forget events that somebody could still send again.
+func (h *Handler) checkDedupeTTL(signedTimestamp bool) error {
+	least := dedupe.MinTTL(time.Duration(h.Tolerance))
+	if ttl := time.Duration(h.DedupeTTL); ttl <= 0 || signedTimestamp && ttl < least {
+		return fmt.Errorf("dedupe_ttl is %s: want at least %s, twice the tolerance, because a webhook stays valid that long", ttl, least)
+	}
+	return nil
 }
 
 func (h *Handler) checkContentTypes() error {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore/storetest"
 )
 
 var benchLane = retrystore.Lane{Endpoint: "shop", Destination: "app"}
@@ -211,4 +212,11 @@ func residentSet() string {
 		}
 	}
 	return strings.Join(out, ", ")
+}
+
+// BenchmarkMillion measures lists and counts over a million deliveries, for
+// which it takes half a gigabyte of disk and of memory.
+func BenchmarkMillion(b *testing.B) {
+	storetest.BenchmarkListing(b, benchOpen(b, filepath.Join(b.TempDir(), "s.db")), 1_000_000)
+	b.Log(residentSet())
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore/storetest"
 )
 
 // BenchmarkAccept stores events of 1 KiB; BenchmarkAcceptSettle delivers them
@@ -172,4 +173,10 @@ func usage(b testing.TB, c *redis.Client) map[string]float64 {
 		}
 	}
 	return values
+}
+
+// BenchmarkMillion measures lists and counts over a million deliveries, for
+// which the server takes a gigabyte of memory.
+func BenchmarkMillion(b *testing.B) {
+	storetest.BenchmarkListing(b, benchStore(b, redistest.Start(b), Options{}), 1_000_000)
 }

@@ -1,0 +1,114 @@
+package caddywebhooks
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// parseHandler sets up the directive.
+func parseHandler(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h, start := new(Handler), *helper.Dispenser // errors about the whole name its first line
+	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
+		return nil, err
+	}
+	start.Next()
+	if err := h.checkAdapted(); err != nil {
+		return nil, h.wrap(start, err)
+	}
+	if err := claimName(helper, h); err != nil {
+		return nil, h.wrap(start, err)
+	}
+	for _, f := range h.Forward {
+		if err := f.finalize(helper); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// checkAdapted refuses, where the lines are known, what Provision would refuse
+// without them. What depends on the values of placeholders, which another
+// process may have, is left to Provision.
+func (h *Handler) checkAdapted() error {
+	provider, err := h.lookUpProvider()
+	if err != nil {
+		return err
+	}
+	c := *h // with defaults, which are not for the config that comes out
+	c.ContentTypes = slices.Clone(h.ContentTypes)
+	c.setDefaults()
+	if err := c.checkValues(); err != nil {
+		return err
+	}
+	if h.hasPlaceholders() {
+		if traits := provider.Traits(); len(traits.Ways) == 1 { // of several the keys choose
+			return c.checkDedupeTTL(traits.SignsTimestamp)
+		}
+		return nil
+	}
+	v, err := provider.NewVerifier(verify.Options{
+		Secrets: h.Secrets, PublicKeys: h.PublicKeys, Settings: h.Options, Tolerance: time.Duration(c.Tolerance),
+	})
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	for _, f := range h.Forward {
+		if err := f.checkResign(v); err != nil {
+			return fmt.Errorf("forward %s: %w", f.Name, err)
+		}
+	}
+	return c.checkDedupeTTL(v.SignedTimestamp())
+}
+
+// hasPlaceholders reports whether keys or options are known to a running Caddy only.
+func (h *Handler) hasPlaceholders() bool {
+	refers := func(value string) bool { return placeholder.MatchString(value) }
+	for _, values := range h.Options {
+		if slices.ContainsFunc(values, refers) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(h.Secrets, refers) || slices.ContainsFunc(h.PublicKeys, refers)
+}
+
+// wrap names the endpoint and the line of the setting that an error is about, with
+// which our errors begin; else the line of the directive, at which d stands.
+func (h *Handler) wrap(d caddyfile.Dispenser, err error) error {
+	setting := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == ' ' || r == ':' })[0]
+	err = fmt.Errorf("endpoint %s: %w", cmp.Or(h.Name, h.Provider), err)
+	at := d
+	at.RemainingArgs()
+	for nesting := at.Nesting(); at.NextBlock(nesting); at.NextSegment() {
+		if at.Val() == setting {
+			return at.WrapErr(err)
+		}
+	}
+	return d.WrapErr(err)
+}
+
+// claimName refuses a second endpoint of one name in a Caddyfile. (App.register
+// does for any config, but knows no lines.)
+func claimName(helper httpcaddyfile.Helper, h *Handler) error {
+	const key = "webhooks.endpoints"
+	names, ok := helper.State[key].(map[string]struct{})
+	if !ok {
+		names = make(map[string]struct{})
+		helper.State[key] = names
+	}
+	name := cmp.Or(h.Name, h.Provider)
+	if _, taken := names[name]; taken {
+		return errNameTaken
+	}
+	names[name] = struct{}{}
+	return nil
+}

@@ -14,6 +14,8 @@ const (
 	// maxScan is how many deliveries are looked at; then the page ends early,
 	// with a cursor.
 	maxScan = 5000
+	// stride is how many are looked at together where few of them may be selected.
+	stride = 1000
 	// chunkMin and chunkMax bound how many ids are fetched of each index at once.
 	chunkMin, chunkMax = 16, 512
 )
@@ -31,12 +33,14 @@ type index struct {
 	key   string
 	shard int
 	lane  *lane // nil for delivered ones, of which only the event knows the lane
+	open  bool  // it has those that are pending or leased
 }
 
-// found is an id and where it was.
+// found is an id, where it was, and its lane, if known.
 type found struct {
 	id   deliveryID
 	from *index
+	lane *lane
 }
 
 // List returns a page of deliveries; see retrystore.Inspector. It merges the
@@ -64,6 +68,10 @@ func (s *Store) List(ctx context.Context, f retrystore.Filter, cursor string, li
 	_ = s.learnLanes(ctx, p) // those of other nodes
 
 	indexes := s.indexes(p, &f)
+	least := 1 // to look at
+	if byLease(&f) || byEvent(&f) {
+		least = stride
+	}
 	lower := "-"
 	if !f.Since.IsZero() {
 		var b [6]byte
@@ -74,12 +82,21 @@ func (s *Store) List(ctx context.Context, f retrystore.Filter, cursor string, li
 		if err := ctx.Err(); err != nil {
 			return retrystore.Page{}, err
 		}
-		ids, more, err := s.newest(p, indexes, upper, lower, limit-len(page.Deliveries))
+		room := limit - len(page.Deliveries)
+		ids, more, err := s.newest(p, indexes, upper, lower, max(room, least))
 		if err != nil {
 			return retrystore.Page{}, err
 		}
 		scanned += len(ids)
-		selected, err := s.summaries(p, &f, ids)
+		fit, err := s.screen(p, &f, ids)
+		if err != nil {
+			return retrystore.Page{}, err
+		}
+		if len(fit) > room {
+			fit, more = fit[:room], true
+			ids = fit
+		}
+		selected, err := s.summaries(p, &f, fit)
 		if err != nil {
 			return retrystore.Page{}, err
 		}
@@ -109,14 +126,14 @@ func (s *Store) indexes(p *parts, f *retrystore.Filter) (all []*index) {
 				continue
 			}
 			if wants(retrystore.Pending, retrystore.Leased) {
-				all = append(all, &index{l.keys[n].open, n, l})
+				all = append(all, &index{l.keys[n].open, n, l, true})
 			}
 			if wants(retrystore.Dead) {
-				all = append(all, &index{l.keys[n].dead, n, l})
+				all = append(all, &index{l.keys[n].dead, n, l, false})
 			}
 		}
 		if wants(retrystore.Delivered) {
-			all = append(all, &index{shard.delivered(), n, nil})
+			all = append(all, &index{shard.delivered(), n, nil, false})
 		}
 	}
 	return all
@@ -143,7 +160,7 @@ func (s *Store) newest(p *parts, indexes []*index, upper, lower string, n int) (
 		members, _ := c.reply.([]any)
 		for _, m := range members {
 			if member := text(m); len(member) == len(deliveryID{}) {
-				ids = append(ids, found{deliveryID([]byte(member)), indexes[i]})
+				ids = append(ids, found{deliveryID([]byte(member)), indexes[i], indexes[i].lane})
 			}
 		}
 		if len(members) == chunk {
@@ -168,25 +185,16 @@ func (s *Store) newest(p *parts, indexes []*index, upper, lower string, n int) (
 // summaries looks deliveries up and returns those that f selects, without the
 // bodies of their events.
 func (s *Store) summaries(p *parts, f *retrystore.Filter, ids []found) (selected []*retrystore.Delivery, err error) {
-	lanes, err := s.lanesOf(p, ids)
-	if err != nil {
+	if ids, err = s.withLanes(p, ids); err != nil {
 		return nil, err
 	}
-	calls := make([]*call, 0, len(ids))
+	calls := make([]*call, len(ids))
 	for i, id := range ids {
-		if lanes[i] != nil {
-			calls = append(calls, inspectCall(p, lanes[i], id.id, headSize-1, false))
-		}
+		calls[i] = inspectCall(p, id.lane, id.id, headSize-1, false)
 	}
-	s.direct(calls)
-	next := 0
+	s.inTrips(calls)
 	for i, id := range ids {
-		if lanes[i] == nil {
-			continue
-		}
-		c := calls[next]
-		next++
-		d, err := s.summary(p, lanes[i], id.id, c)
+		d, err := s.summary(p, id.lane, id.id, calls[i])
 		if err != nil {
 			return nil, err
 		}
@@ -219,23 +227,25 @@ func (s *Store) summary(p *parts, l *lane, id deliveryID, c *call) (*retrystore.
 	return d, nil // a damaged one is shown as far as it goes
 }
 
-// lanesOf returns the lanes of ids; nil for those that are gone. Delivered ones
-// are asked for theirs.
-func (s *Store) lanesOf(p *parts, ids []found) ([]*lane, error) {
-	lanes := make([]*lane, len(ids))
-	for i, id := range ids {
-		if lanes[i] = id.from.lane; lanes[i] != nil {
-			continue
+// withLanes leaves out what is gone. The few delivered ones whose head is longer
+// than what was fetched are asked for their lanes.
+func (s *Store) withLanes(p *parts, ids []found) ([]found, error) {
+	all := ids[:0:0]
+	for _, id := range ids {
+		if id.lane == nil {
+			at, err := s.locate(p, id.id.String())
+			switch {
+			case err == nil:
+				id.lane = at.lane
+			case isGone(err):
+				continue
+			default:
+				return nil, err
+			}
 		}
-		at, err := s.locate(p, id.id.String())
-		switch {
-		case err == nil:
-			lanes[i] = at.lane
-		case !isGone(err):
-			return nil, err
-		}
+		all = append(all, id)
 	}
-	return lanes, nil
+	return all, nil
 }
 
 func matches(f *retrystore.Filter, d *retrystore.Delivery) bool {

@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -10,6 +12,7 @@ import (
 var listTests = map[string]func(*suite){
 	"ListFilters":    testListFilters,
 	"ListPages":      testListPages,
+	"ListRare":       testListRare,
 	"ListUnderChurn": testListUnderChurn,
 	"ListCursor":     testListCursor,
 }
@@ -87,6 +90,75 @@ func testListPages(x *suite) {
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
 			x.Errorf("pages of %d: %d deliveries, want each of %d once", limit, len(got), len(want))
+		}
+	}
+}
+
+// testListRare selects few of many, which a store may look at in other ways than one by one.
+func testListRare(x *suite) {
+	const many = 300
+	long := strings.Repeat("d", 800)
+	want := make(map[string][]string)
+	for i := range many {
+		e := x.event()
+		e.EventType = fmt.Sprint("type", i%100)
+		targets := []retrystore.Target{x.target("app", 0), x.target(long, 0)}
+		switch {
+		case i%60 == 11: // dead below
+			targets[0].Lease, targets[1].Lease = 20*x.Unit, 20*x.Unit
+		case i%50 == 7:
+			targets[0].Lease = 20 * x.Unit
+		case i%50 == 8:
+			targets[0].Lease = x.Unit // lapses
+		case i%50 == 9:
+			targets[1].Lease = 20 * x.Unit // delivered below
+		}
+		r, err := x.submit(fmt.Sprint(i), e, targets...)
+		x.check(err)
+		for n, d := range r.Deliveries {
+			note := func(names ...string) {
+				for _, name := range names {
+					want[name] = append(want[name], d.ID)
+				}
+			}
+			note("all")
+			if i%100 == 57 {
+				note("type57")
+			}
+			if i == 123 {
+				note("event123")
+			}
+			switch {
+			case i%60 == 11:
+				note("dead")
+				x.kill(d)
+			case i%50 == 7 && n == 0:
+				note("leased")
+			case i%50 == 9 && n == 1:
+				x.delivered(d)
+				note("delivered")
+			default:
+				note("pending")
+			}
+		}
+	}
+	x.advance(2)
+	for name, f := range map[string]retrystore.Filter{
+		"all":       {},
+		"leased":    {States: []retrystore.State{retrystore.Leased}},
+		"pending":   {States: []retrystore.State{retrystore.Pending}},
+		"dead":      {States: []retrystore.State{retrystore.Dead}},
+		"delivered": {States: []retrystore.State{retrystore.Delivered}},
+		"type57":    {EventType: "type57"},
+		"event123":  {EventID: "evt_124"}, // they count from 1
+	} {
+		slices.Sort(want[name])
+		for _, limit := range []int{1, 7, 1000} {
+			got := ids(x.all(f, limit))
+			slices.Sort(got)
+			if !slices.Equal(got, want[name]) {
+				x.Errorf("%s, %d a page: %d deliveries, want %d", name, limit, len(got), len(want[name]))
+			}
 		}
 	}
 }

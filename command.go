@@ -21,15 +21,17 @@ func init() {
 		Usage: "<command>",
 		Short: "Inspects and repairs webhook deliveries, and sends test webhooks",
 		Long: `
-doctor, stats, list, show, replay, purge and jobs talk to the admin API of a running
-Caddy. verify says why a webhook was refused. sign and send make webhooks as a provider
-would, to try an endpoint. providers lists whom this Caddy knows.
+doctor, stats, list, show, replay, purge and jobs talk to the admin API of a
+running Caddy. verify says why a webhook was refused. sign and send make
+webhooks as a provider would, to try an endpoint. providers lists whom this
+Caddy knows.
 
 ` + exitCodesHelp,
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.AddCommand(doctorCommand(), statsCommand(), listCommand(), showCommand(), replayCommand(), purgeCommand(),
 				jobsCommand(), verifyCommand(), signCommand(), sendCommand(), providersCommand())
 			cmd.Example = "  caddy webhooks doctor\n  caddy webhooks list --state dead\n  caddy webhooks replay --all-dead --endpoint stripe --rate 10/s"
+			cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
 			cmd.Args = noSuchCommand // else a misspelled command would look like success
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 			withExitCodes(cmd)
@@ -43,7 +45,7 @@ type adminRun func(ctx context.Context, admin adminClient, args []string) error
 
 // adminCommand adds the flags of the commands that talk to a running Caddy.
 func adminCommand(cmd *cobra.Command, run adminRun) *cobra.Command {
-	cmd.Flags().String("address", "", "Address of the admin API; default: from --config, else Caddy's default")
+	cmd.Flags().String("address", "", "Address of the admin API; default: that of --config, else Caddy's")
 	cmd.Flags().StringP("config", "c", "", "Configuration file to read the admin address from")
 	cmd.Flags().StringP("adapter", "a", "", "Config adapter of that file")
 	cmd.Flags().Bool("json", false, "Print the API's JSON instead of text for people")

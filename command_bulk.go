@@ -58,8 +58,9 @@ func (b *bulkCommand) command(short, example string) *cobra.Command {
 	b.cmd = &cobra.Command{
 		Use:   b.verb + " <delivery id>... | --all-dead [flags]",
 		Short: short,
-		Long: "\nWith --all-dead the running Caddy does the work, and this command shows how far it is.\n" +
-			"Ctrl-C ends the work; what is done by then stays done, and the same command goes on with the rest.",
+		Long: "\nWith --all-dead the running Caddy does the work, and this command shows how far\n" +
+			"it is. Ctrl-C ends the work; what is done by then stays done, and the same\n" +
+			"command goes on with the rest.",
 		Example:           example,
 		ValidArgsFunction: completeDeliveries("dead", 0),
 	}

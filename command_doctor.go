@@ -13,11 +13,12 @@ import (
 func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Says what is wrong or risky in the running configuration, and what to do",
+		Short: "Says what is wrong or risky in the running config, and what to do",
 		Long: `
-doctor asks the running Caddy about its endpoints (does anything come in, and is it let
-in?), destinations (are they up, is anything left over?), secrets, store and disk. It
-shows no secret. Exit code 0: no errors, though there may be warnings; 1: errors.`,
+doctor asks the running Caddy about its endpoints (does anything come in, and is
+it let in?), destinations (are they up, is anything left over?), secrets, store
+and disk. It shows no secret. Exit code 0: no errors, though there may be
+warnings; 1: errors.`,
 		Example: "  caddy webhooks doctor\n  caddy webhooks doctor --json | jq '.checks[] | select(.level != \"ok\")'",
 		Args:    cobra.NoArgs,
 	}

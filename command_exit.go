@@ -15,8 +15,8 @@ const (
 	exitWrong = 2 // the question could not be asked: wrong usage, or Caddy cannot be reached
 )
 
-const exitCodesHelp = "Exit codes: 0 fine; 1 the answer is no (verify: wrong, send: refused,\n" +
-	"doctor: errors, bulk work: not finished); 2 wrong usage, or Caddy cannot be reached."
+const exitCodesHelp = "Exit codes: 0 fine; 1 the answer is no (verify: wrong, send: refused, doctor:\n" +
+	"errors, bulk work: not finished); 2 wrong usage, or Caddy cannot be reached."
 
 // refusal marks an error that is an answer, with exit code 1. All others are 2.
 type refusal struct{ cause error }

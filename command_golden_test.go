@@ -45,10 +45,13 @@ var listed = listView{
 func TestListLooks(t *testing.T) {
 	show := func(s screen) { printList(s, listed, noon) }
 	golden(t, 80, show, `
-ID                          STATE    DESTINATI…  TYPE   TRIES  AGE  RESULT
-000000000000g00tq8p2jvmkbs  pending  stripe/app  invo…      3   1m  status 503,…
-000000000000900k3d5r9c0s1g  dead     github/10…  push       1   5h  status 410
-000000000000700a91mhs4ptdo  dead     github/10…  支払…     16   3d  dial tcp 10…
+ID                          STATE    DESTINATION     TYPE             TRIES  AGE
+000000000000g00tq8p2jvmkbs  pending  stripe/app      invoice.paymen…      3   1m
+    status 503, again in 4s
+000000000000900k3d5r9c0s1g  dead     github/10.0.3…  push                 1   5h
+    status 410
+000000000000700a91mhs4ptdo  dead     github/10.0.3…  支払い�[2J          16   3d
+    dial tcp 10.0.3.17:8080: connect: connection refused, max_attempts
 more: --cursor 0g
 `)
 	golden(t, 0, show, `

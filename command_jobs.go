@@ -20,8 +20,8 @@ func jobsCommand() *cobra.Command {
 		Use:   "jobs [<job id>]",
 		Short: "Shows bulk work, under way and ended; cancels it",
 		Long: `
-jobs lists what replay --all-dead and purge --all-dead began, newest first. Jobs go on
-across reloads of the configuration, and end with Caddy.`,
+jobs lists what replay --all-dead and purge --all-dead began, newest first. Jobs
+go on across reloads of the configuration, and end with Caddy.`,
 		Example:           "  caddy webhooks jobs\n  caddy webhooks jobs 5pcqtwkjhr --follow\n  caddy webhooks jobs 5pcqtwkjhr --cancel",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeJobs,

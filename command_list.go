@@ -2,6 +2,7 @@ package caddywebhooks
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -85,8 +86,10 @@ func listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "Lists deliveries, newest first",
 		Long: `
-list shows what is stored: deliveries that are pending, being tried, or dead letters.
-Those that were delivered leave the list once every destination of their event has it.`,
+list shows what is stored: deliveries that are pending, being tried, or dead
+letters. Those that were delivered leave the list once every destination of
+their event has it. With hundreds of thousands stored, looking for a type or an
+event takes seconds; --since and --until shorten that.`,
 		Example: "  caddy webhooks list --state dead\n" +
 			"  caddy webhooks list --endpoint stripe --since 2h --limit 10\n" +
 			"  caddy webhooks list --state dead --json | jq -r .deliveries[].id",
@@ -99,7 +102,7 @@ Those that were delivered leave the list once every destination of their event h
 	completeFlag(cmd, "state", completeStates)
 	completeFlag(cmd, "limit", cobra.NoFileCompletions)
 	completeFlag(cmd, "cursor", cobra.NoFileCompletions)
-	return adminCommand(cmd, func(_ context.Context, admin adminClient, _ []string) error {
+	return adminCommand(cmd, func(ctx context.Context, admin adminClient, _ []string) error {
 		fields, err := selected.fields(cmd, time.Now())
 		if err != nil {
 			return err
@@ -113,19 +116,60 @@ Those that were delivered leave the list once every destination of their event h
 				query.Set(name, value)
 			}
 		}
-		var list listView
-		if done, err := admin.call(http.MethodGet, "deliveries?"+query.Encode(), "", &list); done || err != nil {
+		wanted := defaultPage
+		if cmd.Flags().Changed("limit") {
+			wanted = *limit
+		}
+		list, err := admin.search(ctx, query, wanted)
+		switch {
+		case err != nil:
 			return err
+		case admin.json:
+			return printJSON(admin.out, list)
 		}
 		printList(admin.out, list, time.Now())
 		return nil
 	})
 }
 
+// search asks for pages until it has as many deliveries as are wanted, or there
+// are no more: a page ends early when many were looked at that the query does not
+// select. When ctx ends, or with Ctrl-C, it returns what was found by then.
+func (c adminClient) search(ctx context.Context, query url.Values, wanted int) (all listView, err error) {
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	all.Deliveries = []deliveryView{} // in JSON it is never null
+	began, told := time.Now(), false
+	for {
+		answer, err := c.ask(http.MethodGet, "/webhooks/deliveries?"+query.Encode(), "")
+		if err != nil {
+			return all, err
+		}
+		var page listView
+		if err := json.Unmarshal(answer, &page); err != nil {
+			return all, err
+		}
+		all.Deliveries, all.Next = append(all.Deliveries, page.Deliveries...), page.Next
+		if len(all.Deliveries) >= wanted || all.Next == "" || ctx.Err() != nil {
+			break
+		}
+		query.Set("limit", fmt.Sprint(wanted-len(all.Deliveries)))
+		query.Set("cursor", all.Next)
+		if !told && c.notes.live && time.Since(began) > time.Second {
+			told = true
+			fmt.Fprintf(c.notes, "\rlooking for more; Ctrl-C shows what was found by then")
+		}
+	}
+	if told {
+		fmt.Fprint(c.notes, "\r\x1b[K")
+	}
+	return all, nil
+}
+
 func showCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "show <delivery id>",
-		Short:             "Shows one delivery: its attempts, headers (secrets masked) and body",
+		Short:             "Shows one delivery: attempts, headers (secrets masked), body",
 		Example:           "  caddy webhooks show 000000000000g00tq8p2jvmkbs\n  caddy webhooks show 000000000000g00tq8p2jvmkbs --json | jq -r .body",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeDeliveries("", 1),
@@ -156,12 +200,15 @@ func stateStyle(state string) style {
 func stateCell(state string) cell { return cell{state, stateStyle(state)} }
 
 func printList(s screen, list listView, now time.Time) {
-	if len(list.Deliveries) == 0 {
+	switch {
+	case len(list.Deliveries) == 0 && list.Next != "":
+		fmt.Fprintln(s, "None was found by now.") // interrupted
+	case len(list.Deliveries) == 0:
 		fmt.Fprintln(s, "No deliveries are stored that match.")
-	} else {
+	default:
 		t := table{columns: []column{
 			{title: "ID"}, {title: "STATE"}, {title: "DESTINATION", least: 10}, {title: "TYPE", least: 5},
-			{title: "TRIES", right: true}, {title: "AGE", right: true}, {title: "RESULT", least: 12},
+			{title: "TRIES", right: true}, {title: "AGE", right: true}, {title: "RESULT", least: 12, below: true},
 		}}
 		for _, d := range list.Deliveries {
 			t.add(d.ID, stateCell(d.State), d.Endpoint+"/"+d.Destination, d.EventType,

@@ -175,12 +175,14 @@ func sendCommand() *cobra.Command {
 		Use:   "send <provider> <url>",
 		Short: "Sends signed webhooks to an endpoint, as the provider would",
 		Long: `
-send makes webhooks, sends them, and says what they were answered and how long that
-took. Ctrl-C ends it; what was sent by then is summed up. Exit code 0: all were
-accepted; 1: not all.`,
+send makes webhooks, sends them, and says what they were answered and how long
+that took. Ctrl-C ends it; what was sent by then is summed up. Exit code 0: all
+were accepted; 1: not all.`,
 		Example: "  caddy webhooks send stripe http://localhost:8080/stripe --secret whsec_demo\n" +
-			"  caddy webhooks send github http://localhost:8080/github --secret s3cret --type push --body push.json\n" +
-			"  caddy webhooks send github http://localhost:8080/github --secret s3cret --count 1000 --concurrency 32 --rate 200/s",
+			"  caddy webhooks send github http://localhost:8080/github --secret s3cret \\\n" +
+			"      --type push --body push.json\n" +
+			"  caddy webhooks send github http://localhost:8080/github --secret s3cret \\\n" +
+			"      --count 1000 --concurrency 32 --rate 200/s",
 		Args: cobra.ExactArgs(2),
 	}
 	s.flags(cmd)

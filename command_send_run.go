@@ -212,9 +212,16 @@ func (sum sendSummary) print(s screen) {
 	if sum.Latency == nil {
 		return
 	}
+	// A quantile of fewer than it divides into would be the slowest once more.
+	answered := sum.Sent - sum.Unanswered
 	var words []string
 	for _, q := range quantiles {
-		words = append(words, fmt.Sprintf("%s %.2fms", q.name, sum.Latency[q.name]))
+		if q.of == 1 || float64(answered)*(1-q.of) >= 0.999 {
+			words = append(words, fmt.Sprintf("%s %.2fms", q.name, sum.Latency[q.name]))
+		}
+	}
+	if answered == 1 {
+		words = []string{fmt.Sprintf("%.2fms", sum.Latency["max"])}
 	}
 	fmt.Fprintln(s, "latency: "+strings.Join(words, ", "))
 }

@@ -25,8 +25,8 @@ func statsCommand() *cobra.Command {
 		Use:   "stats",
 		Short: "Counts deliveries by destination and state",
 		Long: `
-stats counts what is stored for each destination and says how its breaker stands.
-With --watch it does so again and again, with rates, until Ctrl-C.`,
+stats counts what is stored for each destination and says how its breaker
+stands. With --watch it does so again and again, with rates, until Ctrl-C.`,
 		Example: "  caddy webhooks stats\n  caddy webhooks stats --watch\n  caddy webhooks stats --watch 10s",
 	}
 	const watch = "watch"

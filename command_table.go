@@ -16,6 +16,7 @@ type column struct {
 	title string
 	right bool // numbers end below each other
 	least int  // how narrow it may become on a small screen, in cells; 0: it is never cut
+	below bool // of the last one: where a row would not fit, it gets lines of its own, whole
 }
 
 // cell is one entry. Its text may be anybody's: what could upset the terminal is replaced.
@@ -43,19 +44,36 @@ func (t *table) add(values ...any) {
 
 // print writes the table, with a head if its columns have titles.
 func (t *table) print(s screen) {
-	widths := t.fit(s.width)
+	beside, widths := *t, t.fit(s.width)
+	last := len(t.columns) - 1
+	if c := t.columns[last]; c.below && widths[last] < t.natural(last) {
+		beside.columns = t.columns[:last]
+		widths = beside.fit(s.width)
+	}
 	var b strings.Builder
 	if t.titled() {
 		head := make([]cell, len(t.columns))
 		for i, c := range t.columns {
 			head[i] = cell{c.title, bold}
 		}
-		t.printRow(&b, s, head, widths)
+		beside.printRow(&b, s, head[:len(beside.columns)], widths)
 	}
 	for _, row := range t.rows {
-		t.printRow(&b, s, row, widths)
+		beside.printRow(&b, s, row[:len(beside.columns)], widths)
+		if below := row[len(beside.columns):]; len(below) > 0 && below[0].text != "" {
+			b.WriteString(wrap(below[0].text, s.width, "    "))
+		}
 	}
 	fmt.Fprint(s, b.String())
+}
+
+// natural is the width of a column of which nothing is cut.
+func (t *table) natural(column int) int {
+	width := cellsOf(t.columns[column].title)
+	for _, row := range t.rows {
+		width = max(width, cellsOf(row[column].text))
+	}
+	return width
 }
 
 func (t *table) titled() bool {
@@ -72,11 +90,8 @@ func (t *table) titled() bool {
 func (t *table) fit(limit int) []int {
 	widths := make([]int, len(t.columns))
 	total := columnGap * (len(t.columns) - 1)
-	for i, c := range t.columns {
-		widths[i] = cellsOf(c.title)
-		for _, row := range t.rows {
-			widths[i] = max(widths[i], cellsOf(row[i].text))
-		}
+	for i := range t.columns {
+		widths[i] = t.natural(i)
 		total += widths[i]
 	}
 	for ; limit > 0 && total > limit; total-- {

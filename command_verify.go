@@ -27,11 +27,12 @@ func verifyCommand() *cobra.Command {
 	var c captured
 	cmd := &cobra.Command{
 		Use:   "verify <provider>",
-		Short: "Says whether a captured webhook's signature is right, and if not, why",
+		Short: "Says why the signature of a captured webhook is right or wrong",
 		Long: `
 verify checks a webhook that was captured, such as one that the log says was
-refused, and looks for the usual mistakes: a secret of another kind, a body that was
-decoded or got a line break, a missing header, a clock, another URL, another provider.
+refused, and looks for the usual mistakes: a secret of another kind, a body that
+was decoded or got a line break, a missing header, a clock, another URL, another
+provider.
 
 The body must be the bytes that were sent. Exit code 0: right; 1: not.`,
 		Example: "  caddy webhooks verify github --secret s3cret --body push.json \\\n" +

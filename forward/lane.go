@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
 const (
@@ -50,6 +48,7 @@ type lane struct {
 	wake    chan struct{}  // nudges the pump; holds one, for there is nothing to count
 	quit    chan struct{}  // closed: the pump ends
 	drained chan struct{}  // closed: stopping, and every slot is free
+	jobs    chan job       // to workers that are idle
 	wg      sync.WaitGroup // the pump and the workers
 
 	mu       sync.Mutex
@@ -94,6 +93,7 @@ func newLane(q Queue, dest Destination, o Options) *lane {
 		wake:       make(chan struct{}, 1),
 		quit:       make(chan struct{}),
 		drained:    make(chan struct{}),
+		jobs:       make(chan job),
 		asked:      true, // what the store holds from before
 		pace:       newPace(dest.Rate),
 		breaker:    newBreaker(dest.Breaker, o.Now()),
@@ -221,28 +221,6 @@ func (l *lane) free(slots, retries int) {
 	if wanted {
 		l.nudge()
 	}
-}
-
-// work starts a worker, which gives the slot, held in the generation, back when
-// it is done. It reports false when no attempt may be made any more.
-func (l *lane) work(d *retrystore.Delivery, leasedAt time.Time, retries int, generation uint64, done func(Answer, retrystore.Settlement, bool)) bool {
-	now := l.opts.Now()
-	l.mu.Lock()
-	if l.aborted || !l.breaker.admits(generation) {
-		l.mu.Unlock()
-		return false
-	}
-	generation = l.breaker.generation // the one it starts in
-	l.pace.start(now)
-	l.wg.Add(1)
-	l.mu.Unlock()
-	go func() {
-		defer l.wg.Done()
-		defer l.free(1, retries)
-		a, s, made := l.deliver(d, leasedAt.Add(l.lease), generation)
-		l.finish(d, done, a, s, made)
-	}()
-	return true
 }
 
 // judge tells the breaker how an attempt ended that was started in the

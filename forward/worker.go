@@ -1,0 +1,71 @@
+package forward
+
+import (
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// idleTime is how long a worker waits for its next delivery before it ends.
+const idleTime = time.Second
+
+// job is a delivery to be tried in a slot that is held for it.
+type job struct {
+	d          *retrystore.Delivery
+	leaseEnd   time.Time
+	retries    int    // 1 if it was attempted before, else 0
+	generation uint64 // of the breaker, when the attempt starts
+	done       func(Answer, retrystore.Settlement, bool)
+}
+
+// work has a worker try d, which gives the slot, held in the generation, back when
+// it is done. It reports false when no attempt may be made any more.
+func (l *lane) work(d *retrystore.Delivery, leasedAt time.Time, retries int, generation uint64, done func(Answer, retrystore.Settlement, bool)) bool {
+	j := job{d: d, leaseEnd: leasedAt.Add(l.lease), retries: retries, done: done}
+	now := l.opts.Now()
+	l.mu.Lock()
+	if l.aborted || !l.breaker.admits(generation) {
+		l.mu.Unlock()
+		return false
+	}
+	j.generation = l.breaker.generation // the one it starts in
+	l.pace.start(now)
+	select {
+	case l.jobs <- j:
+		l.mu.Unlock()
+		return true
+	default:
+	}
+	l.wg.Add(1)
+	l.mu.Unlock()
+	go l.worker(j)
+	return true
+}
+
+// worker does j, and then what comes until it was idle for a while. It stays
+// that long because its stack has grown by then: growing a new one for each
+// delivery costs as much as storing it.
+func (l *lane) worker(j job) {
+	defer l.wg.Done()
+	l.do(j)
+	idle := time.NewTimer(idleTime)
+	defer idle.Stop()
+	for {
+		select {
+		case j = <-l.jobs:
+			l.do(j)
+			idle.Reset(idleTime)
+		case <-idle.C:
+			return
+		case <-l.quit:
+			return
+		}
+	}
+}
+
+// do makes the attempt and gives the slot back.
+func (l *lane) do(j job) {
+	defer l.free(1, j.retries)
+	a, s, made := l.deliver(j.d, j.leaseEnd, j.generation)
+	l.finish(j.d, j.done, a, s, made)
+}

@@ -243,6 +243,10 @@ func (f *Forward) check() error {
 	return f.Retry.policy().Validate()
 }
 
+// requestBuffers is how much of a body reverse_proxy copies before it sends: that
+// of nearly every webhook. With longer ones the second write does not matter.
+const requestBuffers = 16 << 10
+
 // reverseProxy is the config of a reverse_proxy to the upstreams. Its pool of
 // idle connections fits max_in_flight: with Caddy's default of 32, more
 // deliveries at a time than that would open a connection each.
@@ -261,6 +265,9 @@ func (f *Forward) reverseProxy() (json.RawMessage, error) {
 			return nil, err
 		}
 	}
+	// With the body in memory as net/http knows it, headers and body go out in one
+	// write; else it sends the headers first, lest the body be long in coming.
+	proxy.RequestBuffers = requestBuffers
 	asSent := false // no Accept-Encoding that the provider did not send
 	transport.Compression = &asSent
 	transport.KeepAlive = &reverseproxy.KeepAlive{MaxIdleConnsPerHost: max(f.MaxInFlight, defaultMaxInFlight)}

@@ -59,29 +59,33 @@ func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 			panic(p) // package forward makes an outcome of it
 		}
 	}()
-	r, err := s.request(ctx, d)
+	header := s.header(d)
+	ctx, end := startAttempt(ctx, d, header)
+	defer func() { end(answer, err) }()
+	r, err := s.request(ctx, d.Event, header)
 	if err != nil {
 		return forward.Answer{}, err
 	}
-	ctx, end := startAttempt(ctx, d, r.Header)
-	defer func() { end(answer, err) }()
-	r = r.WithContext(ctx)
 	// A prepared request serves once: its route groups and vars are used up.
 	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, s.server)
 	err = s.chain.ServeHTTP(w, r)
 	return w.answer(err)
 }
 
-// request rebuilds the request that the provider sent.
-func (s *sender) request(ctx context.Context, d *retrystore.Delivery) (*http.Request, error) {
-	event := d.Event
-	target, err := url.ParseRequestURI(event.URI)
-	if err != nil {
-		return nil, fmt.Errorf("stored URI: %w", err)
-	}
+// header is the provider's, with ours, and signed anew where that is due.
+func (s *sender) header(d *retrystore.Delivery) http.Header {
 	header := s.headers.toDeliver(d)
 	if s.resigner != nil && s.resigner.late(d) {
 		header = s.resigner.sign(d, header)
+	}
+	return header
+}
+
+// request rebuilds the request that the provider sent.
+func (s *sender) request(ctx context.Context, event *retrystore.Event, header http.Header) (*http.Request, error) {
+	target, err := url.ParseRequestURI(event.URI)
+	if err != nil {
+		return nil, fmt.Errorf("stored URI: %w", err)
 	}
 	major, minor, _ := http.ParseHTTPVersion(event.Proto)
 	r := (&http.Request{

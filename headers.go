@@ -73,9 +73,15 @@ func (n deliveryHeaders) toStore(in http.Header) http.Header {
 
 // toDeliver is the header of an attempt: a copy, since handlers may change it.
 func (n deliveryHeaders) toDeliver(d *retrystore.Delivery) http.Header {
-	out := make(http.Header, len(d.Event.Header)+len(ownHeaders))
+	out := make(http.Header, len(d.Event.Header)+len(ownHeaders)-1) // of the two ids it has one
+	total := 0
+	for _, values := range d.Event.Header {
+		total += len(values)
+	}
+	all := make([]string, 0, total) // one array behind the values of all names
 	for name, values := range d.Event.Header {
-		out[name] = append([]string(nil), values...)
+		all = append(all, values...)
+		out[name] = slices.Clip(all[len(all)-len(values):])
 	}
 	n.stampEvent(out, d.Event)
 	n.set(out, n.id, d.ID)

@@ -70,8 +70,11 @@ func (h *Handler) startTrace(in *inbound) (end func(*answer)) {
 // continue it. A webhook that came in without a trace gets none.
 func startAttempt(ctx context.Context, d *retrystore.Delivery, header http.Header) (_ context.Context, end func(forward.Answer, error)) {
 	provider := tracerProvider.Load()
+	if provider == nil {
+		return ctx, func(forward.Answer, error) {}
+	}
 	published := trace.SpanContextFromContext(traceContext.Extract(context.Background(), propagation.HeaderCarrier(d.Event.Header)))
-	if provider == nil || !published.IsSampled() {
+	if !published.IsSampled() {
 		return ctx, func(forward.Answer, error) {}
 	}
 	ctx, span := (*provider).Tracer(tracerName).Start(ctx, "process "+d.Endpoint,

@@ -289,9 +289,13 @@ func (a *App) accept(ctx context.Context, targets []target, s retrystore.Submiss
 	s.MaxPending = a.MaxPending
 	s.Targets = make([]retrystore.Target, len(targets))
 	slots := make([]*forward.Slot, len(targets))
+	reserve := a.dispatcher.Reserve
+	if len(targets) == 1 { // no slot of another destination is kept idle meanwhile
+		reserve = a.dispatcher.ReserveSoon
+	}
 	for i, t := range targets {
 		s.Targets[i].Destination, s.Targets[i].Priority = t.lane.Destination, t.priority
-		if slot, ok := a.dispatcher.Reserve(t.lane); ok {
+		if slot, ok := reserve(t.lane); ok {
 			defer slot.Cancel() // no effect once it runs
 			slots[i], s.Targets[i].Lease = slot, slot.Lease()
 		}

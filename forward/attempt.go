@@ -38,7 +38,7 @@ func (l *lane) deliver(d *retrystore.Delivery, leaseEnd time.Time, generation ui
 		return Answer{}, s, false
 	}
 
-	l.judge(alive(answer, err), generation, end)
+	l.judge(alive(answer, err), generation, at, end)
 	s = l.dest.Classify(d, answer, err, end, l.opts.Rand)
 	s.Attempt = retrystore.Attempt{
 		At:       at,

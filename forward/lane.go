@@ -72,6 +72,7 @@ type lane struct {
 	// long as tokens are short.
 	retryClaims int
 	breaker     breaker
+	turns       turns
 	announcing  bool // somebody is announcing the breaker's changes
 }
 
@@ -172,10 +173,15 @@ func (l *lane) reserve() (generation uint64, ok bool) {
 	now := l.opts.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.running || l.stopping || l.backlog || l.room(now) == 0 {
+	if !l.admits(now) {
 		return 0, false
 	}
 	return l.hold(1), true
+}
+
+// admits reports whether there is a slot for a newcomer.
+func (l *lane) admits(now time.Time) bool {
+	return l.running && !l.stopping && !l.backlog && l.room(now) > 0
 }
 
 // room returns how many more attempts may be started now.
@@ -213,6 +219,7 @@ func (l *lane) free(slots, retries int) {
 		l.heldBack = false
 		l.asked = true
 	}
+	l.callNext()
 	wanted := l.backlog || l.asked
 	if l.stopping && l.taken == 0 {
 		close(l.drained) // once: nothing is taken any more after stop
@@ -225,8 +232,9 @@ func (l *lane) free(slots, retries int) {
 
 // judge tells the breaker how an attempt ended that was started in the
 // generation.
-func (l *lane) judge(alive bool, generation uint64, now time.Time) {
+func (l *lane) judge(alive bool, generation uint64, began, now time.Time) {
 	l.mu.Lock()
+	l.turns.took(now.Sub(began))
 	changed := l.breaker.ended(alive, generation, now)
 	l.mu.Unlock()
 	if changed {

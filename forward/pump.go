@@ -153,9 +153,13 @@ func (l *lane) plan(c retrystore.Claim, t take, retries int, recheck *backoff) (
 		l.retryClaims = 0
 	}
 
+	l.turns.overflow = max(0, l.turns.overflow-len(c.Deliveries))
 	due := !c.Next.IsZero() && !c.Next.After(now)
 	if !due || len(c.Deliveries) > 0 {
 		recheck.reset()
+	}
+	if !due {
+		l.turns.overflow = 0
 	}
 	switch {
 	case c.Next.IsZero():
@@ -174,6 +178,7 @@ func (l *lane) plan(c retrystore.Claim, t take, retries int, recheck *backoff) (
 		l.heldBack = retries == t.maxRetries
 		l.claimAt = earlier(l.claimAt, now.Add(recheck.next()))
 	}
+	l.callNext() // slots that became free while deliveries in the store went first
 	return l.stopping
 }
 

@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"golang.org/x/time/rate"
 
@@ -140,30 +142,53 @@ func (b bulk) count(ctx context.Context) (matched int, err error) {
 	return matched, err
 }
 
+// bulkWidth is how many deliveries are changed at a time: a store makes many
+// changes durable in one write.
+const bulkWidth = 256
+
+// run ends when nothing is under way any more, so that result says all that was done.
 func (b bulk) run(ctx context.Context) (result bulkResult, err error) {
+	var mu sync.Mutex // guards result and failed
+	var failed error
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, bulkWidth)
+	change := func(id string) {
+		defer func() { <-slots }()
+		// Not interrupted: it would be done or not, and nobody could tell which.
+		err := b.do(b.store, context.WithoutCancel(ctx), id)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err == nil:
+			result.Done++
+		case errors.Is(err, retrystore.ErrNotFound), errors.Is(err, retrystore.ErrState):
+			// settled, deleted or taken since it was listed
+		default:
+			failed = cmp.Or(failed, err)
+			return
+		}
+		result.Matched++
+		if b.progress != nil {
+			b.progress(result)
+		}
+	}
 	err = b.each(ctx, func(d *retrystore.Delivery) error {
 		if b.pace != nil {
 			if err := b.pace.Wait(ctx); err != nil {
 				return err
 			}
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+		slots <- struct{}{}
+		mu.Lock()
+		stop := cmp.Or(failed, ctx.Err())
+		mu.Unlock()
+		if stop != nil {
+			<-slots
+			return stop
 		}
-		result.Matched++
-		// Not interrupted: it would be done or not, and nobody could tell which.
-		switch err := b.do(b.store, context.WithoutCancel(ctx), d.ID); {
-		case err == nil:
-			result.Done++
-		case errors.Is(err, retrystore.ErrNotFound), errors.Is(err, retrystore.ErrState):
-			// settled, deleted or taken since it was listed
-		default:
-			return err
-		}
-		if b.progress != nil {
-			b.progress(result)
-		}
+		wg.Go(func() { change(d.ID) })
 		return nil
 	})
-	return result, err
+	wg.Wait()
+	return result, cmp.Or(failed, err)
 }

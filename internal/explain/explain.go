@@ -50,19 +50,37 @@ func Explain(p *verify.Provider, o verify.Options, r *verify.Request) (Explanati
 		return Explanation{}, err
 	}
 	e := Explanation{Reason: string(failure.Reason), Detail: failure.Error()}
+	secretInPlay := true // it may be at fault
 	switch failure.Detail {
 	case verify.DetailStaleTimestamp, verify.DetailFutureTimestamp:
 		c.explainTime(v)
 	case verify.DetailNoSignature, verify.DetailMissingPart, verify.DetailMissingTimestamp:
 		c.explainMissing(v)
 		c.otherProviders()
+	case verify.DetailKeyNotFetched, verify.DetailUnknownKey, verify.DetailForeignKeyAddress:
+		secretInPlay = false
+		c.explainKey(failure.Detail)
+	case verify.DetailMalformedSignature, verify.DetailMalformedPart, verify.DetailMalformedTimestamp:
+		secretInPlay = false
+		c.explainMalformed(v)
+		c.otherProviders()
+	case verify.DetailNoSecretYet:
+		c.find("No --secret was given.")
 	default:
 		c.explainMismatch()
+	}
+	if !secretInPlay {
+		e.Findings = c.findings
+		return e, nil
 	}
 	if hint := c.shapeOfSecrets(); hint != "" {
 		c.find("%s.", upperFirst(hint))
 	}
-	if len(c.findings) == 0 {
+	switch {
+	case len(c.findings) > 0:
+	case len(c.request.Body) == 0:
+		c.find("There is no body: give the one that was sent, byte for byte, with --body.")
+	default:
 		c.find("None of the usual mistakes explains it: most likely the secret is another endpoint's, or the body is not the one that was signed, byte for byte.")
 	}
 	e.Findings = c.findings
@@ -145,6 +163,34 @@ func (c *check) explainMissing(v *verify.Verifier) {
 			c.find("The query parameter %s is missing from the URL: give it with --url.", name)
 		}
 	}
+}
+
+// explainKey is for a public key of the provider's that is not at hand.
+func (c *check) explainKey(detail string) {
+	switch detail {
+	case verify.DetailKeyNotFetched:
+		c.find("Nothing is known of the signature: the public key of %s could not be fetched from this machine. See that it may reach the Internet, or give the key with --public-key.", c.provider.Title)
+	case verify.DetailUnknownKey:
+		c.find("It names a key that %s does not publish: it is another sender's, another environment's (a sandbox's, say), or older than the key.", c.provider.Title)
+	default:
+		c.find("It wants its key fetched from where %s publishes none: it is not from %s.", c.provider.Title, c.provider.Title)
+	}
+}
+
+// explainMalformed is for a signature or a signed value that could not be read:
+// whatever the secret is, it was not compared.
+func (c *check) explainMalformed(v *verify.Verifier) {
+	var names []string
+	for _, name := range v.Headers() {
+		if len(c.request.Header[name]) > 0 {
+			names = append(names, name)
+		}
+	}
+	where := "What is signed"
+	if len(names) > 0 {
+		where = "Of " + strings.Join(names, ", ") + " one"
+	}
+	c.find("%s is not as %s writes it: cut off, quoted, or changed while it was copied? Give each header whole, as it came.", where, c.provider.Title)
 }
 
 // nearest finds a header whose name differs by a prefix, an underscore or the like.

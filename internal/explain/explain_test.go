@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -91,6 +92,10 @@ func TestFindings(t *testing.T) {
 			r.Header = signed(t, "stripe", whsec, media, body, now.Add(time.Hour)).Header
 		}, "1h0m0s in the future"},
 		{"secret of the wrong shape", "stripe", whsec, "sk_live_123", nil, "begin with whsec_"},
+		{"no body given", "github", secret, secret, func(r *verify.Request) { r.Body = nil }, "with --body"},
+		{"signature cut off", "github", secret, secret, func(r *verify.Request) {
+			r.Header.Set("X-Hub-Signature-256", "sha256=…cut")
+		}, "Of X-Hub-Signature-256 one is not as GitHub writes it"},
 		{"nothing usual", "github", secret, "entirely another secret", nil, "None of the usual mistakes"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -150,3 +155,37 @@ func TestUnusableSecret(t *testing.T) {
 		t.Errorf("error %v: want a word on the secret's shape", err)
 	}
 }
+
+// TestNotTheSecret does not blame a secret that was never compared.
+func TestNotTheSecret(t *testing.T) {
+	down := roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("no route") })
+	r := &verify.Request{Method: http.MethodPost, Scheme: "https", Host: "hooks.example.com", URI: "/in", Body: []byte(body), Header: http.Header{
+		"Content-Type": {media}, "Webhook-Id": {"evt_1"}, "Webhook-Timestamp": {"1767323045"}, "Webhook-Signature": {"v1a,AAAA"},
+	}}
+	for _, p := range verify.Providers() {
+		traits := p.Traits()
+		if !traits.FetchedKeys || traits.SharedSecret || traits.KeyPair {
+			continue
+		}
+		e, err := Explain(p, verify.Options{Now: func() time.Time { return now }, Transport: down}, r)
+		if err != nil {
+			continue // it needs an option
+		}
+		if all := strings.Join(e.Findings, "\n"); e.OK || strings.Contains(all, "the secret is another") {
+			t.Errorf("%s, %s: %s", p.Name, e.Detail, all)
+		}
+	}
+	c := &check{provider: row(t, "stripe")}
+	c.explainKey(verify.DetailKeyNotFetched)
+	c.explainKey(verify.DetailUnknownKey)
+	c.explainKey(verify.DetailForeignKeyAddress)
+	for i, want := range []string{"could not be fetched", "does not publish", "not from Stripe"} {
+		if !strings.Contains(c.findings[i], want) || strings.Contains(c.findings[i], "secret") {
+			t.Errorf("%q: want %q", c.findings[i], want)
+		}
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -1,5 +1,6 @@
 # make demo   shows the product at work, and ends by itself
-# make run    the same Caddy, kept running, with the demo application beside it
+# make run    the same Caddy, kept running, with the demo application beside it;
+#             PORT=8081 APP_PORT=9001 ADMIN_PORT=2020 where others have the usual ports
 # make test   all tests, with the race detector
 # make build  bin/caddy: Caddy with this module
 # make bench  how fast it is, beside plain Caddy; BENCHFLAGS=-help says more
@@ -14,6 +15,9 @@ TESTFLAGS ?=
 BENCHFLAGS ?=
 SOAKFLAGS ?= -soak 1h
 TORTUREFLAGS ?=
+PORT ?= 8080
+APP_PORT ?= 9000
+ADMIN_PORT ?= 2019
 
 .PHONY: demo run test build bench soak torture lint deps vectors
 
@@ -21,7 +25,7 @@ demo: bin/caddy bin/demo
 	bin/demo
 
 run: bin/caddy bin/demo
-	@bin/demo -keep
+	@PORT=$(PORT) APP_PORT=$(APP_PORT) ADMIN_PORT=$(ADMIN_PORT) bin/demo -keep
 
 build: bin/caddy
 

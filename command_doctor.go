@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -36,6 +38,9 @@ warnings; 1: errors.`,
 				return err
 			}
 		} else {
+			for i := range view.Checks {
+				view.Checks[i].Fix = sameCaddy(view.Checks[i].Fix, cmd)
+			}
 			printDoctor(admin.out, view.Checks)
 		}
 		if n := countLevel(view.Checks, levelError); n > 0 {
@@ -43,6 +48,30 @@ warnings; 1: errors.`,
 		}
 		return nil
 	})
+}
+
+// adviceToAsk finds the commands in advice that ask a running Caddy.
+var adviceToAsk = regexp.MustCompile("`caddy webhooks (doctor|stats|list|show|replay|purge|jobs)[^`]*")
+
+// sameCaddy has the commands in advice ask the Caddy that the doctor asked.
+func sameCaddy(advice string, doctor *cobra.Command) string {
+	flags := ""
+	for _, name := range []string{"address", "config", "adapter"} {
+		if f := doctor.Flag(name); f.Changed {
+			flags += " --" + name + " " + shellWord(f.Value.String())
+		}
+	}
+	return adviceToAsk.ReplaceAllStringFunc(advice, func(command string) string { return command + flags })
+}
+
+// shellWord quotes what a shell would not take for one word.
+func shellWord(text string) string {
+	if text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:@%+=,", r)
+	}) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 func countLevel(checks []checkView, level string) (n int) {

@@ -55,7 +55,7 @@ func (d *diagnosis) checkTraffic(h *Handler, t trafficSnapshot) {
 	switch {
 	case t.lastAccepted.IsZero() && t.refused == 0:
 		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("no webhook has come in, in the %s that it has been there", span(d.now.Sub(t.since))),
-			fmt.Sprintf("Enter its URL at %s; try it with `caddy webhooks send %s <url> --secret <secret>`.", h.provider.Title, h.Provider))
+			tryFix(h))
 	case t.lastAccepted.IsZero():
 		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted: %s refused, the last %s: %s", plural(t.refused, "webhook"), d.ago(t.lastRefused), refusal),
 			refusalFix(h, t.refusal))
@@ -71,12 +71,26 @@ func (d *diagnosis) checkTraffic(h *Handler, t trafficSnapshot) {
 	}
 }
 
+// tryFix says how to get a first webhook. What the config describes cannot be sent by a command.
+func tryFix(h *Handler) string {
+	if h.Provider == custom {
+		return "Enter its URL at the sender, and have that send one."
+	}
+	return fmt.Sprintf("Enter its URL at %s; try it with `caddy webhooks send %s <url> --secret <secret>`.", h.provider.Title, h.Provider)
+}
+
 // refusalFix says what to do about webhooks that are refused with this word.
 func refusalFix(h *Handler, word string) string {
 	switch word {
 	case "invalid_signature":
+		if h.Provider == custom {
+			return "Compare the secret, and what the `verify` block says is signed, with what the sender documents; the body is signed byte for byte."
+		}
 		return fmt.Sprintf("Compare the secret with the one at %s. A captured webhook tells more: `caddy webhooks verify %s --secret <secret> --body <file> --header <header>`.", h.provider.Title, h.Provider)
 	case "missing_signature":
+		if h.Provider == custom {
+			return "If these came from the sender, see that the `verify` block names the header in which its signature is. Else somebody is trying the URL, and nothing needs to be done."
+		}
 		return fmt.Sprintf("If these came from %s, have it sign: set the secret there. Else somebody is trying the URL, and nothing needs to be done.", h.provider.Title)
 	case "timestamp_expired", "invalid_timestamp":
 		return "See that this machine's clock is right and set by NTP, and that nothing in front of Caddy holds requests back."

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/redisclient"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
@@ -26,6 +27,34 @@ func TestDoctorRedis(t *testing.T) {
 	}
 	server.Kill()
 	eventually(t, "the doctor says that the store is away", func() bool { return storeSays(c.doctor(), levelError, "it does not answer") })
+}
+
+// TestDoctorReplicas warns of acknowledging before every replica has the event,
+// where any of them may be made master.
+func TestDoctorReplicas(t *testing.T) {
+	forgetTraffic(t)
+	group := redistest.StartSentinel(t, redistest.AOF...)
+	c := onRedis(t, fmt.Sprintf("redis %s {\nsentinel %s\nmin_replicas 1 500ms\n}", strings.Join(group.Addrs(), " "), group.Master()),
+		doctorSite("redis", rand.Text(), "", "127.0.0.1:1", ""))
+	eventually(t, "the doctor sees both replicas", func() bool { return storeSays(c.doctor(), levelWarn, "`min_replicas 2` prevents that") })
+
+	for _, test := range []struct {
+		store  RedisStore
+		report redisclient.Report
+		want   string // empty: nothing is said
+	}{
+		{RedisStore{Sentinel: "m", MinReplicas: 2}, redisclient.Report{Masters: 1, Replicas: 2}, ""},
+		{RedisStore{Sentinel: "m"}, redisclient.Report{Masters: 1, Replicas: 1}, "min_replicas is 0, but a master has 1 replicas"},
+		{RedisStore{Cluster: true, MinReplicas: 1}, redisclient.Report{Masters: 3, Replicas: 2}, "`min_replicas 2`"},
+		{RedisStore{MinReplicas: 1}, redisclient.Report{Masters: 1, Replicas: 2}, ""}, // nobody makes one of them master but the operator
+		{RedisStore{MinReplicas: 2}, redisclient.Report{Masters: 1, Replicas: 1}, "every webhook is answered 503"},
+		{RedisStore{Sentinel: "m", MinReplicas: 1}, redisclient.Report{}, ""}, // not reached
+	} {
+		got := strings.Join(test.store.risks(test.report), "; ")
+		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%+v with %+v: %q, want %q", test.store, test.report, got, test.want)
+		}
+	}
 }
 
 // storeSays looks for a finding about the store.

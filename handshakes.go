@@ -32,7 +32,8 @@ func (h *Handler) shakeHands(in *inbound, verified bool) *answer {
 // so the secret goes into a file that only Caddy's user can read, and the log says
 // which; from there it comes into the config as `secret {file.<path>}`.
 
-// maxOffered bounds the files of an endpoint: anybody can offer secrets.
+// maxOffered bounds the files of an endpoint: anybody can offer secrets. Their
+// size is bounded where they are read (verify.Verifier.OfferedSecret).
 const maxOffered = 10
 
 var errTooManyOffered = errors.New("too many secrets were offered: remove those files that are not needed")

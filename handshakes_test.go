@@ -75,6 +75,12 @@ func TestHandshakes(t *testing.T) {
 	if text, err := os.ReadFile(files[0]); err != nil || !strings.HasPrefix(string(text), "secret_tMrl") {
 		t.Errorf("the file has %q, %v", text, err)
 	}
+	huge := c.request("POST", c.site+"/notion", `{"verification_token":"`+strings.Repeat("x", 513)+`"}`)
+	huge.Header.Set("Content-Type", "application/json")
+	c.do(huge)
+	if files, err := filepath.Glob(filepath.Join(data, "caddy", "webhooks", "offered", "*")); err != nil || len(files) != 1 {
+		t.Errorf("files %v, %v: want no further one with 513 bytes", files, err)
+	}
 	event := c.request("POST", c.site+"/notion", `{"id":"1","type":"page.created"}`)
 	event.Header.Set("Content-Type", "application/json")
 	event.Header.Set("X-Notion-Signature", githubSignature(`{"id":"1","type":"page.created"}`))

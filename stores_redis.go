@@ -215,7 +215,12 @@ func (s *RedisStore) check(client redis.UniversalClient, logger *zap.Logger) err
 // risks are what is said of the server, and what our settings make of it.
 func (s *RedisStore) risks(report redisclient.Report) []string {
 	warnings := report.Warnings
-	if report.Masters > 0 && report.Replicas < s.MinReplicas {
+	switch {
+	case report.Masters == 0:
+	case report.Replicas > s.MinReplicas && (s.Sentinel != "" || s.Cluster):
+		warnings = append(warnings, fmt.Sprintf("min_replicas is %d, but a master has %d replicas: if one of them that has not got an event yet is made master, the event is lost although it was acknowledged; `min_replicas %d` prevents that, but while a replica is away webhooks are answered 503",
+			s.MinReplicas, report.Replicas, report.Replicas))
+	case report.Replicas < s.MinReplicas:
 		warnings = append(warnings, fmt.Sprintf("min_replicas is %d, but a master has %d replicas: every webhook is answered 503", s.MinReplicas, report.Replicas))
 	}
 	return warnings

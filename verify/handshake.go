@@ -163,7 +163,8 @@ func (v *Verifier) Handshake(r *Request, verified bool) (Answer, bool) {
 
 // OfferedSecret returns the secret that the provider hands over in the handshake
 // r, for the operator to put into the configuration; false if r is no such
-// handshake. It proves nothing: anybody can offer a secret. It must not be logged.
+// handshake, or offers more than 512 bytes. It proves nothing: anybody can offer a
+// secret. It must not be logged.
 func (v *Verifier) OfferedSecret(r *Request) (string, bool) {
 	d := &document{request: r}
 	for i := range v.handshakes {

@@ -35,7 +35,11 @@ func main() {
 
 // playground runs everything until it is interrupted.
 func playground(caddy, config string) error {
-	app, err := startApplication("localhost:9000")
+	ports, err := usualPorts()
+	if err != nil {
+		return err
+	}
+	app, err := startApplication("localhost:" + ports.app)
 	if err != nil {
 		return err
 	}
@@ -43,20 +47,24 @@ func playground(caddy, config string) error {
 	app.onArrival = func(a arrival) {
 		fmt.Printf("arrived: %s %s (attempt %s)\n", a.provider, a.eventID, a.attempt)
 	}
-	p := newPlayground(caddy, config)
+	p := newPlayground(caddy, config, ports)
 	if err := p.Start(); err != nil {
 		return err
 	}
 	defer p.Stop()
-	fmt.Print(`
-Caddy listens on http://localhost:8080, the application behind it on port 9000. Try:
+	address := ""
+	if ports.admin != defaultPorts.admin {
+		address = " --address localhost:" + ports.admin
+	}
+	fmt.Printf(`
+Caddy listens on http://localhost:%[1]s, the application behind it on port %[2]s. Try:
 
-  bin/caddy webhooks send stripe http://localhost:8080/stripe --secret whsec_demo
-  bin/caddy webhooks stats
+  bin/caddy webhooks send stripe http://localhost:%[1]s/stripe --secret whsec_demo
+  bin/caddy webhooks stats%[3]s
 
 Ctrl-C ends it. deliveries.db keeps what was stored.
 
-`)
+`, ports.site, ports.app, address)
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt, syscall.SIGTERM)
 	select {

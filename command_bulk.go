@@ -165,7 +165,7 @@ func (b *bulkCommand) start(ctx context.Context, admin adminClient, request bulk
 		if admin.json {
 			return printJSON(admin.out, j)
 		}
-		fmt.Fprintf(admin.out, "job %s has begun; see caddy webhooks jobs %s\n", j.ID, j.ID)
+		fmt.Fprintf(admin.out, "job %s has begun; see %s\n", j.ID, sameCaddy("`caddy webhooks jobs "+j.ID+"`", b.cmd))
 		return nil
 	}
 	if j, err = admin.follow(ctx, j, true); err != nil {

@@ -138,10 +138,10 @@ func TestDetachedJob(t *testing.T) {
 		t.Errorf("jobs --cancel: %q, %v, %d are left", out, err, left)
 	}
 	out, err = runCommand(replayCommand(), address, "--all-dead", "--detach")
-	if err != nil || !strings.Contains(out, "see caddy webhooks jobs ") {
+	if err != nil || !strings.Contains(out, "see `caddy webhooks jobs ") || !strings.HasSuffix(out, " --address "+c.adminAddress()+"`\n") {
 		t.Fatalf("replay --detach: %q, %v", out, err)
 	}
-	id := out[strings.LastIndexByte(out, ' ')+1 : len(out)-1]
+	id := strings.Fields(out)[1]
 	out, err = runCommand(jobsCommand(), address, id, "--follow", "--json")
 	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != jobDone || j.Done != left {
 		t.Errorf("jobs --follow to the end: %q, %v", out, err)

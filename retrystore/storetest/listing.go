@@ -85,7 +85,7 @@ func benchFilter(b *testing.B, s retrystore.Store, f retrystore.Filter, want int
 		found := 0
 		for cursor := ""; ; {
 			began := time.Now()
-			page, err := s.List(b.Context(), f, cursor, 50)
+			page, err := s.List(b.Context(), f, cursor, 1000)
 			if err != nil {
 				b.Fatal(err)
 			}

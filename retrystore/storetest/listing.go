@@ -116,8 +116,9 @@ func fillListing(b *testing.B, s retrystore.Store, records int) (someID string) 
 			for i := made.Add(1) - 1; i < int64(records) && failed.Load() == 0; i = made.Add(1) - 1 {
 				d, err := storeListed(b, s, int(i))
 				if err != nil {
-					failed.Add(1)
-					b.Error(err)
+					if failed.Add(1) == 1 {
+						b.Error(err)
+					}
 					return
 				}
 				if int(i) == records/2 {

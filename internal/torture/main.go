@@ -200,7 +200,7 @@ func printTable(verdicts []*verdict) {
 	for _, v := range verdicts {
 		s := sums[v.plan.Store]
 		if s == nil {
-			s = &verdict{}
+			s = &verdict{repeatedBy: make(map[string]int)}
 			sums[v.plan.Store] = s
 		}
 		runs[v.plan.Store]++
@@ -214,6 +214,9 @@ func printTable(verdicts []*verdict) {
 		s.held += v.held
 		s.lost += v.lost
 		s.violations = append(s.violations, v.violations...)
+		for name, n := range v.repeatedBy {
+			s.repeatedBy[name] += n
+		}
 		for name, n := range v.leftOut {
 			leftOut[name] += n
 		}
@@ -223,6 +226,11 @@ func printTable(verdicts []*verdict) {
 	for _, store := range slices.Sorted(maps.Keys(sums)) {
 		s := sums[store]
 		fmt.Printf(row, store, runs[store], s.sent, s.again, s.acknowledged, s.delivered, s.repeated, s.unheard, s.dead, s.held, s.lost, len(s.violations))
+	}
+	for _, store := range slices.Sorted(maps.Keys(sums)) {
+		if by := sums[store].repeatedBy; len(by) > 0 {
+			fmt.Printf("repeated with %s:%s\n", store, byName(by))
+		}
 	}
 	if len(leftOut) > 0 {
 		fmt.Println("left out here:" + byName(leftOut))

@@ -4,11 +4,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
@@ -33,16 +35,9 @@ const (
 func (w *world) heartbeats(ctx context.Context) {
 	var group sync.WaitGroup
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	group.Go(func() { w.beat(ctx, func() bool { return true }) }) // only this program
 	for _, n := range w.nodes {
-		group.Go(func() {
-			w.beat(ctx, func() bool {
-				response, err := client.Get("http://" + n.Address + "/heartbeat")
-				if err == nil {
-					_ = response.Body.Close()
-				}
-				return err == nil
-			})
-		})
+		group.Go(func() { w.beat(ctx, func() bool { return isThere(client, "http://"+n.Address+"/heartbeat") }) })
 	}
 	if f, ok := w.store.(*fileStore); ok && w.plan.Disk != diskSmall { // which is in memory
 		group.Go(func() {
@@ -60,6 +55,17 @@ func (w *world) heartbeats(ctx context.Context) {
 		}
 	}
 	group.Wait()
+}
+
+// isThere asks a node. One that was killed before it came to answer was there: it
+// may have been kept waiting until then.
+func isThere(client *http.Client, url string) bool {
+	response, err := client.Get(url)
+	if err != nil {
+		return !errors.Is(err, syscall.ECONNREFUSED)
+	}
+	_ = response.Body.Close()
+	return true
 }
 
 // beatDisk syncs a file of its own beside the store's: a disk that others keep busy

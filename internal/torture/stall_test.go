@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -53,5 +55,19 @@ func TestBeatDisk(t *testing.T) {
 	}
 	if err := w.beatDisk(ctx, filepath.Join(dir, "missing")); err == nil {
 		t.Error("a disk that is not there beats")
+	}
+}
+
+// TestKilledWhileAsked: a node that is killed while it is asked has stalled until
+// then; one that is down has not.
+func TestKilledWhileAsked(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	if !isThere(client, server.URL) {
+		t.Error("who hangs up was not there")
+	}
+	server.Close()
+	if isThere(client, server.URL) {
+		t.Error("who is down was there")
 	}
 }

@@ -127,7 +127,7 @@ func (s *Store) duplicate(key retrystore.Key) (retrystore.Receipt, bool) {
 	if key.IsZero() {
 		return retrystore.Receipt{}, false
 	}
-	k, ok := s.index.keys[key]
+	k, ok := s.index.keys.get(key)
 	if !ok || k.expired(s.instant()) {
 		return retrystore.Receipt{}, false
 	}

@@ -186,9 +186,9 @@ func BenchmarkKey(b *testing.B) {
 				var before, after runtime.MemStats
 				runtime.GC()
 				runtime.ReadMemStats(&before)
-				keys := make(keyIndex)
+				keys := new(keyIndex)
 				for range n {
-					keys[nextKey()] = rememberedKey{expiry: 1}
+					keys.set(nextKey(), rememberedKey{expiry: 1})
 				}
 				runtime.GC()
 				runtime.ReadMemStats(&after)

@@ -222,8 +222,8 @@ func (p *snapshot) history(tx *bbolt.Tx) error {
 
 // forgetKey lets the key of e be used again. The caller holds mu.
 func (s *Store) forgetKey(e *event) {
-	if k, ok := s.index.keys[e.key]; ok && k.seq == uint32(e.seq) {
-		delete(s.index.keys, e.key)
+	if k, ok := s.index.keys.get(e.key); ok && k.seq == uint32(e.seq) {
+		s.index.keys.remove(e.key)
 	}
 	e.key = retrystore.Key{}
 }

@@ -59,7 +59,7 @@ func (s *Store) tryHold(key retrystore.Key, lease time.Duration) (retrystore.Hol
 }
 
 // rememberedKeys counts towards MaxKeys. The caller holds mu.
-func (s *Store) rememberedKeys() int { return len(s.index.keys) + s.reservedKeys + len(s.holds) }
+func (s *Store) rememberedKeys() int { return s.index.keys.size() + s.reservedKeys + len(s.holds) }
 
 // RenewKey extends a hold; see retrystore.Guard.
 func (s *Store) RenewKey(_ context.Context, h *retrystore.Hold, lease time.Duration) error {
@@ -128,7 +128,7 @@ func (s *Store) decided(r *request) {
 	if s.holds[r.hold.Key].token == r.hold.Token {
 		delete(s.holds, r.hold.Key)
 	}
-	s.index.keys[r.hold.Key] = rememberedKey{expiry: r.expiry}
+	s.index.keys.set(r.hold.Key, rememberedKey{expiry: r.expiry})
 }
 
 // dropLapsedHolds forgets the holds whose holders never came back.

@@ -124,7 +124,6 @@ func newIndex() index {
 	return index{
 		lanes:     make(map[retrystore.Lane]*lane),
 		endpoints: make(map[string]*endpoint),
-		keys:      make(keyIndex),
 	}
 }
 
@@ -155,7 +154,7 @@ func (x *index) lane(name retrystore.Lane) *lane {
 func (x *index) add(e *event, now instant) {
 	x.slots = append(x.slots, slot{seq: e.seq, event: e})
 	if !e.key.IsZero() {
-		x.keys[e.key] = rememberedKey{seq: uint32(e.seq), expiry: e.expiry}
+		x.keys.set(e.key, rememberedKey{seq: uint32(e.seq), expiry: e.expiry})
 	}
 	for i := range e.deliveries {
 		d := &e.deliveries[i]

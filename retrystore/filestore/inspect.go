@@ -275,7 +275,7 @@ func (s *Store) Stats(ctx context.Context) (retrystore.Stats, error) {
 		}
 		stats.Lanes = append(stats.Lanes, n)
 	}
-	stats.Keys = len(s.index.keys)
+	stats.Keys = s.index.keys.size()
 	s.mu.Unlock()
 
 	s.findOldest(waiting, stats.Lanes)

@@ -10,16 +10,6 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// keyIndex holds every remembered event key: 30 to 61 bytes each with the map's
-// own overhead. A key that expired counts as absent, and is removed later.
-//
-// In the file, the key of an event with open deliveries is in the event's own
-// record. When the event is settled and deleted, the key goes to the bucket of
-// the slot in which it expires, together with the others of the same commit in
-// one value: one sequential put for any number of keys. Dropping the bucket of a
-// slot that has passed expires them all.
-type keyIndex map[retrystore.Key]rememberedKey
-
 type rememberedKey struct {
 	seq    uint32 // low bits of the seq of the event that has it; 0 when that is settled
 	expiry uint32 // Unix seconds
@@ -62,8 +52,8 @@ func (s *Store) collectKey(b *batch, e *event, now instant) {
 	k := rememberedKey{expiry: e.expiry}
 	if k.expired(now) {
 		// Another event may have the key by now.
-		if s.index.keys[e.key] == k {
-			delete(s.index.keys, e.key)
+		if latest, ok := s.index.keys.get(e.key); ok && latest == k {
+			s.index.keys.remove(e.key)
 		}
 		return
 	}
@@ -115,8 +105,8 @@ func (s *Store) purgeSome() bool {
 	defer s.mu.Unlock()
 	for _, k := range keys {
 		// The key may be another event's by now, with a later expiry.
-		if r, ok := s.index.keys[k]; ok && r.seq == 0 && r.expired(now) {
-			delete(s.index.keys, k)
+		if r, ok := s.index.keys.get(k); ok && r.seq == 0 && r.expired(now) {
+			s.index.keys.remove(k)
 		}
 	}
 	if done != 0 {
@@ -124,6 +114,13 @@ func (s *Store) purgeSome() bool {
 		s.wakeWriter()
 	}
 	return len(keys) > 0 || done != 0
+}
+
+// renewKeys keeps the index as small as its keys allow, a part of it each time.
+func (s *Store) renewKeys() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.index.keys.renew(purgeSlice)
 }
 
 // expiredKeys returns the next expired keys, and the slot if they were its last.

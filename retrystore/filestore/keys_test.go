@@ -78,13 +78,13 @@ func TestExpiredKeysAreDropped(t *testing.T) {
 		if keys != n || slots != 1 || values >= n {
 			t.Errorf("%d slots with %d values of %d keys in the file, want 1 slot with %d keys in fewer values", slots, values, keys, n)
 		}
-		if got := len(s.index.keys); got != n {
+		if got := s.index.keys.size(); got != n {
 			t.Errorf("%d keys in the index, want %d", got, n)
 		}
 		f.clock.advance(25 * time.Hour)
 		purgeAll(t, s)
-		if slots, _, _ := keyBuckets(t, s); slots != 0 || len(s.index.keys) != 0 {
-			t.Errorf("%d slots in the file and %d keys in the index after all expired", slots, len(s.index.keys))
+		if slots, _, _ := keyBuckets(t, s); slots != 0 || s.index.keys.size() != 0 {
+			t.Errorf("%d slots in the file and %d keys in the index after all expired", slots, s.index.keys.size())
 		}
 		info, err := os.Stat(f.path)
 		if err != nil {
@@ -136,7 +136,7 @@ func TestPurgeKeepsWhatIsStillNeeded(t *testing.T) {
 	purgeAll(t, s)
 	for name, want := range map[byte]bool{1: false, 2: true, 3: true, 5: true} {
 		s.mu.Lock()
-		_, got := s.index.keys[retrystore.Key{name}]
+		_, got := s.index.keys.get(retrystore.Key{name})
 		s.mu.Unlock()
 		if got != want {
 			t.Errorf("key %d is remembered: %v, want %v", name, got, want)
@@ -146,8 +146,8 @@ func TestPurgeKeepsWhatIsStillNeeded(t *testing.T) {
 	settle(again)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.index.keys) != 3 {
-		t.Errorf("%d keys are remembered, want 3", len(s.index.keys))
+	if s.index.keys.size() != 3 {
+		t.Errorf("%d keys are remembered, want 3", s.index.keys.size())
 	}
 }
 
@@ -195,8 +195,8 @@ func TestPurgeAfterClockWasPutBack(t *testing.T) {
 		settleMany(t, s, 64)
 		f.clock.advance(25 * time.Hour)
 		purgeAll(t, s)
-		if slots, _, _ := keyBuckets(t, s); slots != 0 || len(s.index.keys) != 0 {
-			t.Errorf("%d slots in the file and %d keys in the index after all expired", slots, len(s.index.keys))
+		if slots, _, _ := keyBuckets(t, s); slots != 0 || s.index.keys.size() != 0 {
+			t.Errorf("%d slots in the file and %d keys in the index after all expired", slots, s.index.keys.size())
 		}
 		f.clock.advance(-100 * time.Hour)
 	}

@@ -34,7 +34,7 @@ func (s *Store) rebuildKeys(tx *bbolt.Tx) {
 		return slots.Bucket(name).ForEach(func(_, value []byte) error {
 			err := eachSettledKey(value, func(key retrystore.Key, expiry uint32) {
 				if k := (rememberedKey{expiry: expiry}); !k.expired(now) {
-					s.index.keys[key] = k
+					s.index.keys.set(key, k)
 				}
 			})
 			if err != nil {
@@ -133,7 +133,7 @@ func (s *Store) addStored(e *event, accepted int64, now instant) {
 	// Otherwise the second is the leftover of a failed commit, whose sender was
 	// told so: keep the first. When in doubt, by a minute, keep both: to deliver
 	// twice is allowed, to lose is not.
-	k, taken := s.index.keys[e.key]
+	k, taken := s.index.keys.get(e.key)
 	switch {
 	case taken && k.seq != 0 && accepted < int64(k.expiry)*1000-time.Minute.Milliseconds():
 		e.key = retrystore.Key{}
@@ -143,11 +143,11 @@ func (s *Store) addStored(e *event, accepted int64, now instant) {
 	case !e.finished():
 		s.index.add(e, now)
 		if taken && k.expiry > e.expiry {
-			s.index.keys[e.key] = k // of a later event that is settled already
+			s.index.keys.set(e.key, k) // of a later event that is settled already
 		}
 		return
 	case !e.key.IsZero():
-		s.index.keys[e.key] = rememberedKey{expiry: e.expiry}
+		s.index.keys.set(e.key, rememberedKey{expiry: e.expiry})
 	}
 	s.log.Warn("deleting a stored event that should be gone", zap.String("path", s.path), zap.Uint64("seq", e.seq))
 	s.changed(e)

@@ -38,7 +38,7 @@ func (s *Store) dump(now instant) dump {
 			d.Deliveries[x.id()] = fmt.Sprint(x.lane.name, x.state, x.attempts, x.budgetAttempts, x.budgetSince, when, x.priority, slot.event.received, slot.event.expiry)
 		}
 	}
-	for k, v := range s.index.keys {
+	for k, v := range s.index.keys.all() {
 		if !v.expired(now) {
 			d.Keys[k] = v
 		}

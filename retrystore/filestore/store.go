@@ -228,8 +228,8 @@ func (s *Store) retire(e *event) {
 		e.deliveries[i].lane.remove(&e.deliveries[i])
 	}
 	s.index.forget(e)
-	if k, ok := s.index.keys[e.key]; ok && k.seq == uint32(e.seq) {
-		s.index.keys[e.key] = rememberedKey{expiry: k.expiry}
+	if k, ok := s.index.keys.get(e.key); ok && k.seq == uint32(e.seq) {
+		s.index.keys.set(e.key, rememberedKey{expiry: k.expiry})
 	}
 	s.changed(e)
 }

@@ -43,6 +43,7 @@ func (s *Store) run() {
 			if s.purgeSome() {
 				keys.Reset(time.Millisecond)
 			} else {
+				s.renewKeys()
 				keys.Reset(housekeeping)
 			}
 		case <-s.closing:

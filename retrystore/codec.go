@@ -99,6 +99,29 @@ func DecodeEventSummary(b []byte) (*Event, error) {
 	return e, err
 }
 
+// AppendEventWithoutBody appends b, an encoded event, with an empty body in the
+// place of its own, and reports whether there was one. It looks at neither fields
+// nor header. Errors wrap ErrCorrupt; then nothing is appended.
+func AppendEventWithoutBody(dst, b []byte) (_ []byte, dropped bool, err error) {
+	if len(b) == 0 || b[0] != eventVersion {
+		return dst, false, fmt.Errorf("%w: event has another version", ErrCorrupt)
+	}
+	_, n := binary.Varint(b[1:])
+	if n <= 0 {
+		return dst, false, fmt.Errorf("%w: event time is malformed", ErrCorrupt)
+	}
+	_, rest, ok := cutBlock(b[1+n:])
+	if ok {
+		_, rest, ok = cutBlock(rest)
+	}
+	body, _, whole := cutBlock(rest)
+	if !ok || !whole {
+		return dst, false, fmt.Errorf("%w: event is cut short", ErrCorrupt)
+	}
+	dst = append(dst, b[:len(b)-len(rest)]...)
+	return append(dst, 0), len(body) > 0, nil
+}
+
 // stringFields lists the fields of the strings block in their stored order.
 func (e *Event) stringFields() [11]*string {
 	return [...]*string{

@@ -82,6 +82,33 @@ func TestDecodeEventRefusesDamage(t *testing.T) {
 	}
 }
 
+func TestEventWithoutBody(t *testing.T) {
+	for name, e := range map[string]*Event{
+		"full": sampleEvent(), "zero": {}, "no header": {Body: []byte("x")},
+		"large": {Header: http.Header{"A": {strings.Repeat("v", 1<<16)}}, Body: bytes.Repeat([]byte("x"), 1<<20)},
+	} {
+		b, dropped, err := AppendEventWithoutBody([]byte("prefix"), AppendEvent(nil, e))
+		if err != nil || dropped != (len(e.Body) > 0) {
+			t.Fatalf("%s: dropped %v, error %v", name, dropped, err)
+		}
+		got, err := DecodeEvent(b[len("prefix"):])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := *e
+		want.Body = nil
+		if !reflect.DeepEqual(got, &want) {
+			t.Errorf("%s: decoded\n%+v, want\n%+v", name, got, &want)
+		}
+	}
+	good := AppendEvent(nil, sampleEvent())
+	for n := range good {
+		if b, _, err := AppendEventWithoutBody([]byte("p"), good[:n]); !errors.Is(err, ErrCorrupt) || string(b) != "p" {
+			t.Fatalf("cut to %d bytes: %q, error %v, want ErrCorrupt", n, b, err)
+		}
+	}
+}
+
 func FuzzDecodeEvent(f *testing.F) {
 	f.Add(AppendEvent(nil, sampleEvent()))
 	f.Add(AppendEvent(nil, &Event{}))

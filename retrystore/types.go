@@ -70,7 +70,7 @@ const (
 	// Leased deliveries are being tried by one worker.
 	Leased
 	// Delivered deliveries were answered with success; a store forgets them
-	// once every delivery of their event is settled.
+	// once every delivery of their event is settled, unless a Retention keeps them.
 	Delivered
 	// Dead deliveries are not tried again unless somebody replays them.
 	Dead
@@ -135,4 +135,5 @@ type Delivery struct {
 	LastError     string    // error of the latest attempt
 	Reason        string    // why it is dead; empty otherwise
 	History       []Attempt // oldest first; filled by Get only
+	BodyDropped   bool      // the event had a body, which a Retention did not keep; told by Get only
 }

@@ -138,15 +138,19 @@ func (s *Store) snapshot(d *delivery) snapshot {
 func (s *Store) load(snapshots []snapshot, decode func([]byte) (*retrystore.Event, error)) error {
 	return s.view(func(tx *bbolt.Tx) error {
 		for i := range snapshots {
-			p := &snapshots[i]
-			// A page that cannot be read must not take the others along.
-			p.err = guard(func() error { return p.load(tx, decode) })
-			if p.Event == nil {
-				p.Event = &retrystore.Event{Endpoint: p.Endpoint}
-			}
+			snapshots[i].complete(tx, decode)
 		}
 		return nil
 	})
+}
+
+// complete loads p and notes what is in the way of it: a page that cannot be
+// read must not take others along.
+func (p *snapshot) complete(tx *bbolt.Tx, decode func([]byte) (*retrystore.Event, error)) {
+	p.err = guard(func() error { return p.load(tx, decode) })
+	if p.Event == nil {
+		p.Event = &retrystore.Event{Endpoint: p.Endpoint}
+	}
 }
 
 var errGone = errors.New("event is no longer in the file")

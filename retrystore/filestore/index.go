@@ -22,7 +22,7 @@ const (
 )
 
 // event is what memory keeps of a stored event with at least one delivery that
-// is neither delivered nor removed. Size matters here: there may be 100 000.
+// is neither delivered nor removed, or that lingers. Size matters here: there may be 100 000.
 type event struct {
 	seq        uint64
 	received   int64 // Event.ReceivedAt, Unix milliseconds
@@ -33,6 +33,7 @@ type event struct {
 	rows       bool // it may have rows in the deliveries or attempts bucket
 	dirty      bool // it is in Store.dirty
 	corrupt    bool // its record cannot be decoded
+	lingers    bool // it is finished, and seen until a commit keeps it (retain.go)
 }
 
 // finished says that nothing is left to do for e, so that it can be forgotten.

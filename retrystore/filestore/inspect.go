@@ -34,23 +34,28 @@ func (s *Store) Get(ctx context.Context, id string) (*retrystore.Delivery, error
 	}
 	s.mu.Lock()
 	d, err := s.findDelivery(id)
+	if errors.Is(err, retrystore.ErrNotFound) {
+		s.mu.Unlock()
+		return s.getKept(id)
+	}
 	if err != nil {
 		s.mu.Unlock()
 		return nil, err
 	}
-	p := []snapshot{s.snapshot(d)}
+	p := s.snapshot(d)
 	s.mu.Unlock()
 
-	if err := s.load(p, retrystore.DecodeEvent); err != nil {
+	err = s.view(func(tx *bbolt.Tx) error {
+		p.complete(tx, retrystore.DecodeEvent)
+		return p.history(tx)
+	})
+	if err != nil {
 		return nil, err
 	}
-	if errors.Is(p[0].err, errGone) {
-		return nil, notFound(id)
+	if errors.Is(p.err, errGone) {
+		return s.getKept(id) // since a moment ago
 	}
-	if err := s.view(p[0].history); err != nil {
-		return nil, err
-	}
-	return p[0].Delivery, nil
+	return p.Delivery, nil
 }
 
 // findDelivery looks a delivery up for people. The caller holds mu.
@@ -104,24 +109,19 @@ func (s *Store) List(ctx context.Context, f retrystore.Filter, cursor string, li
 		if err := ctx.Err(); err != nil {
 			return retrystore.Page{}, err
 		}
-		found, next, more, err := s.scan(&f, from, limit-len(page.Deliveries))
+		part, err := s.stretch(&f, from, limit-len(page.Deliveries))
 		if err != nil {
 			return retrystore.Page{}, err
 		}
-		if err := s.load(found, retrystore.DecodeEventSummary); err != nil {
-			return retrystore.Page{}, err
+		decoded += part.work
+		for _, l := range part.found {
+			page.Deliveries = append(page.Deliveries, l.Delivery)
 		}
-		decoded += len(found)
-		for i := range found {
-			if p := &found[i]; !errors.Is(p.err, errGone) && matchEvent(&f, p.Event) {
-				page.Deliveries = append(page.Deliveries, p.Delivery)
-			}
-		}
-		if !more {
+		if !part.more {
 			page.Next = ""
 			return page, nil
 		}
-		from = next
+		from = part.to
 		page.Next = from.cursor()
 		if len(page.Deliveries) == limit {
 			return page, nil
@@ -170,13 +170,16 @@ func (s *Store) scan(f *retrystore.Filter, from position, n int) (found []snapsh
 }
 
 func matchDelivery(f *retrystore.Filter, d *delivery) bool {
-	received := d.event.received
 	return d.state != removed &&
 		(len(f.States) == 0 || slices.Contains(f.States, retrystore.State(d.state))) &&
-		(f.Endpoint == "" || f.Endpoint == d.lane.name.Endpoint) &&
-		(f.Destination == "" || f.Destination == d.lane.name.Destination) &&
-		(f.Since.IsZero() || !time.UnixMilli(received).Before(f.Since)) &&
-		(f.Until.IsZero() || time.UnixMilli(received).Before(f.Until))
+		matchLane(f, d.lane.name, time.UnixMilli(d.event.received))
+}
+
+func matchLane(f *retrystore.Filter, l retrystore.Lane, received time.Time) bool {
+	return (f.Endpoint == "" || f.Endpoint == l.Endpoint) &&
+		(f.Destination == "" || f.Destination == l.Destination) &&
+		(f.Since.IsZero() || !received.Before(f.Since)) &&
+		(f.Until.IsZero() || received.Before(f.Until))
 }
 
 func matchEvent(f *retrystore.Filter, e *retrystore.Event) bool {
@@ -207,7 +210,7 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 	_, err := s.alter(ctx, id, func(d *delivery, now instant) {
 		d.state = removed
 		if d.event.finished() {
-			s.retire(d.event)
+			s.conclude(d.event)
 			return
 		}
 		s.save(d, row{})
@@ -226,16 +229,25 @@ func (s *Store) alter(ctx context.Context, id string, change func(*delivery, ins
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d, err := s.findDelivery(id)
+	if errors.Is(err, retrystore.ErrNotFound) {
+		if d, keptErr := s.getKept(id); keptErr == nil {
+			return retrystore.Lane{}, wrongState(id, d.State)
+		}
+	}
 	if err != nil {
 		return retrystore.Lane{}, err
 	}
 	if d.state != pending && d.state != dead {
-		return retrystore.Lane{}, fmt.Errorf("delivery %s is %s: %w", id, retrystore.State(d.state), retrystore.ErrState)
+		return retrystore.Lane{}, wrongState(id, retrystore.State(d.state))
 	}
 	d.lane.remove(d)
 	d.token = 0 // a worker whose lease lapsed is too late now
 	change(d, s.instant())
 	return d.lane.name, nil
+}
+
+func wrongState(id string, state retrystore.State) error {
+	return fmt.Errorf("delivery %s is %s: %w", id, state, retrystore.ErrState)
 }
 
 // storedRow reads the row of d. It reads the file while holding mu, which only

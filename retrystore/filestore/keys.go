@@ -51,6 +51,10 @@ func (s *Store) collectKey(b *batch, e *event, now instant) {
 	}
 	k := rememberedKey{expiry: e.expiry}
 	if k.expired(now) {
+		if e.lingers {
+			s.forgetKey(e)
+			return
+		}
 		// Another event may have the key by now.
 		if latest, ok := s.index.keys.get(e.key); ok && latest == k {
 			s.index.keys.remove(e.key)

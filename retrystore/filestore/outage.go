@@ -3,6 +3,7 @@ package filestore
 import (
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -16,6 +17,7 @@ type outage struct {
 	failures int
 	delay    time.Duration
 	until    time.Time // of the real clock
+	full     bool      // it is room that lacks
 	changes  int       // how many changed events the next commit may take
 }
 
@@ -36,6 +38,7 @@ func (o *outage) begin(cause error, took time.Duration) error {
 	if errors.Is(cause, errSizeLimit) {
 		o.err = fmt.Errorf("%w: %w", retrystore.ErrFull, cause)
 	}
+	o.full = errors.Is(cause, errSizeLimit) || errors.Is(cause, syscall.ENOSPC) || errors.Is(cause, syscall.EDQUOT)
 	o.failures++
 	if o.changes == 0 {
 		o.changes = outageChanges

@@ -39,7 +39,7 @@ func (s *Store) settle(d *retrystore.Delivery, r retrystore.Settlement) error {
 	t.when = now.wall
 	if t.state == pending {
 		t.when = r.NextAttemptAt.UnixMilli()
-	} else if t.event.finished() {
+	} else if t.event.finished() && !s.retention.on {
 		t.lane.add(t, now)
 		s.retire(t.event)
 		return nil
@@ -54,6 +54,9 @@ func (s *Store) settle(d *retrystore.Delivery, r retrystore.Settlement) error {
 		row.reason = trim(r.Reason, maxText)
 	}
 	s.save(t, row, numberedAttempt{number: t.attempts, encoded: encodeAttempt(&a)})
+	if t.event.finished() {
+		s.conclude(t.event)
+	}
 	return nil
 }
 

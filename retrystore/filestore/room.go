@@ -39,6 +39,11 @@ func (r *room) make(tx *bbolt.Tx, b *batch) error {
 	for _, e := range b.events {
 		need += 2 * int64(len(e.record)) // pages are not quite full, and branches come on top
 	}
+	return r.provide(tx, need)
+}
+
+// provide sees to it that need bytes are free in the file or allocated behind it.
+func (r *room) provide(tx *bbolt.Tx, need int64) error {
 	stats, pageSize := tx.DB().Stats(), int64(tx.DB().Info().PageSize)
 	grow := need - int64(stats.FreePageN+stats.PendingPageN)*pageSize
 	if grow <= 0 {

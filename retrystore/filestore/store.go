@@ -91,6 +91,8 @@ type Store struct {
 	reservedKeys int      // keys of Accepts under way
 	holds        map[retrystore.Key]hold
 	outage       outage
+	retention    retention
+	trimAsked    bool     // the next commit looks for kept events that are to go
 	expiredSlots []uint32 // key slots that are out of the index; the next commit drops them
 	wakers       []*func(retrystore.Lane)
 	closed       bool
@@ -103,7 +105,10 @@ type Store struct {
 	undo uint64 // events from here on are leftovers of failed commits; 0: none; writer only
 }
 
-var _ retrystore.Store = (*Store)(nil)
+var (
+	_ retrystore.Store    = (*Store)(nil)
+	_ retrystore.Retainer = (*Store)(nil)
+)
 
 // Open opens the store in the file at path, and creates it if there is none. It
 // refuses, with an error that says what to do, a file that another process has
@@ -224,6 +229,12 @@ func (s *Store) wakeWriter() {
 // retire takes an event out of the index of which nothing is left to do; the
 // next commit deletes it. Its key stays. The caller holds mu.
 func (s *Store) retire(e *event) {
+	s.leave(e)
+	s.changed(e)
+}
+
+// leave is the part of retire that concerns the index.
+func (s *Store) leave(e *event) {
 	for i := range e.deliveries {
 		e.deliveries[i].lane.remove(&e.deliveries[i])
 	}
@@ -231,7 +242,6 @@ func (s *Store) retire(e *event) {
 	if k, ok := s.index.keys.get(e.key); ok && k.seq == uint32(e.seq) {
 		s.index.keys.set(e.key, rememberedKey{expiry: k.expiry})
 	}
-	s.changed(e)
 }
 
 // view runs f in a read transaction, which must be short: the writer cannot

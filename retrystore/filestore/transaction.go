@@ -11,7 +11,11 @@ import (
 
 // write puts b into the transaction.
 func (s *Store) write(tx *bbolt.Tx, b *batch) error {
+	kept := s.encodeKept(tx, b)
 	if err := s.room.make(tx, b); err != nil {
+		return err
+	}
+	if err := s.keep(tx, b, kept); err != nil {
 		return err
 	}
 	events := tx.Bucket(bucketEvents)

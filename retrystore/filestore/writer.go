@@ -40,6 +40,7 @@ func (s *Store) run() {
 		case <-keys.C:
 			// A slice at a time, so that an Accept never waits for all of them.
 			s.dropLapsedHolds()
+			s.trimDue()
 			if s.purgeSome() {
 				keys.Reset(time.Millisecond)
 			} else {
@@ -97,6 +98,7 @@ type batch struct {
 	keys    map[uint32][]byte // slot → keys settled in this batch
 	drop    []uint32          // key slots to delete
 	held    bool              // nothing may be written now
+	trim    trimming
 }
 
 // changedEvent is an event to delete or, otherwise, deliveries to save.
@@ -104,6 +106,7 @@ type changedEvent struct {
 	event      *event
 	delete     bool
 	deliveries []changedDelivery
+	kept       []changedDelivery // with delete: those that are kept nevertheless; their changes may be nil
 }
 
 type changedDelivery struct {
@@ -125,7 +128,7 @@ func (s *Store) commit(rs []*request) bool {
 }
 
 func (s *Store) commitBatch(b *batch) bool {
-	if b.held || len(b.events)+len(b.waiting)+len(b.changed)+len(b.drop) == 0 && s.undo == 0 {
+	if b.held || len(b.events)+len(b.waiting)+len(b.changed)+len(b.drop) == 0 && s.undo == 0 && !s.needsTrim(b) {
 		return true
 	}
 	start := time.Now()
@@ -221,11 +224,13 @@ func (s *Store) collect(b *batch) {
 	}
 	now := s.instant()
 	b.drop, s.expiredSlots = s.expiredSlots, nil
+	s.collectTrim(b)
 	for _, e := range s.dirty[:n] {
 		e.dirty = false
 		c := changedEvent{event: e, delete: e.finished()}
 		if c.delete {
 			s.collectKey(b, e, now)
+			s.collectKept(&c)
 		} else {
 			e.rows = true
 			for i := range e.deliveries {
@@ -268,6 +273,9 @@ func (s *Store) succeeded(b *batch) {
 				d.delivery.unsaved = nil
 			}
 		}
+		if c.delete && c.event.lingers {
+			s.leave(c.event)
+		}
 	}
 	s.outage.changes = min(2*s.outage.changes, outageChanges)
 	if len(s.dirty) > 0 {
@@ -278,6 +286,7 @@ func (s *Store) succeeded(b *batch) {
 		s.outage = outage{}
 	}
 	s.mu.Unlock()
+	s.trimmed(b)
 	s.wakeLanes(wake...)
 }
 
@@ -324,6 +333,7 @@ func (s *Store) failed(b *batch, cause error, took time.Duration) {
 		s.changed(c.event)
 	}
 	s.expiredSlots = append(s.expiredSlots, b.drop...)
+	s.trimAsked = s.trimAsked || b.trim.asked
 	s.wakeWriter() // try again when the outage allows
 }
 

@@ -93,6 +93,7 @@ func (s *Store) delivery(l *lane, id deliveryID, c *call, decode func([]byte) (*
 	if d.State == retrystore.Dead {
 		d.Reason = text(answer[7])
 	}
+	d.BodyDropped = stripped([]byte(text(answer[3])))
 	if found := text(answer[8]); found != "" && d.State == retrystore.Dead {
 		d.LastStatus, d.LastError = 0, found
 	}
@@ -220,12 +221,13 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	only := 0
-	if at.id.index() == sole {
-		only = 1
-	}
+	only := at.id.index() == sole
 	keys := append(at.alterKeys(), at.shard.event(at.id.event()), at.shard.siblings(at.id.event()))
-	return s.alter(ctx, deleteScript.call(at.line, keys, at.id[:], only), id)
+	if r := s.keeper.on(); r != nil && !only {
+		keys = append(keys, at.shard.kept())
+		return s.alter(ctx, deleteKeptScript.call(at.line, keys, at.id[:], flag(r.Bodies)), id)
+	}
+	return s.alter(ctx, deleteScript.call(at.line, keys, at.id[:], flag(only)), id)
 }
 
 func (at *place) alterKeys() []string {

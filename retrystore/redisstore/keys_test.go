@@ -94,7 +94,7 @@ func TestKeysShareASlot(t *testing.T) {
 		l := newLaneSet([]shard{part}).get(retrystore.Lane{Endpoint: "a}b", Destination: "{c}"})
 		keys := []string{
 			part.event(id), part.siblings(id), part.progress(id.delivery(0)), part.seen(testKey("k")), part.delivered(),
-			part.lanes(), l.keys[0].open, l.keys[0].leased, l.keys[0].queue, l.keys[0].dead,
+			part.lanes(), part.kept(), l.keys[0].open, l.keys[0].leased, l.keys[0].queue, l.keys[0].dead,
 		}
 		want, err := c.ClusterKeySlot(t.Context(), part.tag).Result()
 		if err != nil {

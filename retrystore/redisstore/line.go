@@ -212,6 +212,9 @@ func (c *call) finish(v verdict) {
 	if v == broken || v == passing || v == refusing {
 		c.line.fail(c.err)
 	}
+	if v == full {
+		c.line.s.keeper.squeeze()
+	}
 	close(c.done)
 }
 

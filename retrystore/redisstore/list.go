@@ -199,7 +199,7 @@ func (s *Store) summaries(p *parts, f *retrystore.Filter, ids []found) (selected
 			return nil, err
 		}
 		if d != nil && matches(f, d) {
-			d.History = nil
+			d.History, d.BodyDropped = nil, false
 			selected = append(selected, d)
 		}
 	}

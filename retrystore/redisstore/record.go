@@ -25,7 +25,14 @@ import (
 //
 // Everything but the checksum can be read from the beginning of a record, so that
 // lists need not fetch bodies.
-const recordVersion = 1
+//
+// A record of version 2 is the same, but for the body, which was taken out of the
+// event when it was kept as history, and the checksum, which is zero: scripts
+// cannot make one.
+const (
+	recordVersion   = 1
+	strippedVersion = 2
+)
 
 // headSize is how much of a record is fetched to read its head and the summary
 // of its event. Where that is too little the whole is fetched.
@@ -79,7 +86,7 @@ func decodeHead(b []byte) (h *head, event []byte, err error) {
 	if len(b) < 5 {
 		return nil, nil, corrupt("is cut short")
 	}
-	if b[4] != recordVersion {
+	if b[4] != recordVersion && b[4] != strippedVersion {
 		return nil, nil, corrupt(fmt.Sprintf("has version %d, this program reads %d", b[4], recordVersion))
 	}
 	r := reader{b: b[5:]}
@@ -118,11 +125,15 @@ func decodeRecord(b []byte) (*head, *retrystore.Event, error) {
 		return nil, nil, err
 	}
 	e, err := retrystore.DecodeEvent(rest)
-	if crc32.Checksum(b[4:], castagnoli) != binary.BigEndian.Uint32(b) {
+	if !stripped(b) && crc32.Checksum(b[4:], castagnoli) != binary.BigEndian.Uint32(b) {
 		err = corrupt("has a wrong checksum")
 	}
 	return h, e, err
 }
+
+// stripped reports whether b is a record, or the beginning of one, whose event had
+// a body that was not kept.
+func stripped(b []byte) bool { return len(b) > 4 && b[4] == strippedVersion }
 
 func corrupt(what string) error {
 	return fmt.Errorf("%w: event record %s", retrystore.ErrCorrupt, what)

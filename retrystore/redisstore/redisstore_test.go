@@ -101,7 +101,7 @@ func age(t *testing.T, c redis.UniversalClient, prefix string, d time.Duration) 
 var ageScript = redis.NewScript(`
 local key, ms = KEYS[1], tonumber(ARGV[1])
 local kind = string.match(key, '^{[^}]*}:(%a+)')
-if kind == 'l' or kind == 'q' then
+if kind == 'l' or kind == 'q' or kind == 'y' then
   local rows = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
   for i = 1, #rows, 2 do redis.call('ZADD', key, 'XX', rows[i + 1] - ms, rows[i]) end
 elseif kind == 's' then

@@ -140,11 +140,14 @@ func (s *Store) Settle(ctx context.Context, d *retrystore.Delivery, st retrystor
 	}
 	defer s.leave()
 	attempt := appendAttempt(nil, st.Attempt)
+	kept := s.keeper.on()
 	var c *call
 	switch {
 	case st.State == retrystore.Pending:
 		delay := milliseconds(time.Until(st.NextAttemptAt))
 		c = retryScript.call(h.line, []string{h.keys.leased, h.progress, h.keys.queue}, h.member, h.token, attempt, delay)
+	case st.State == retrystore.Delivered && kept != nil:
+		c = h.keptCall(kept, h.shards, attempt)
 	case st.State == retrystore.Dead:
 		c = deadScript.call(h.line, []string{h.keys.leased, h.progress, h.keys.open, h.keys.dead}, h.member, h.token, attempt, cut(st.Reason))
 	case h.id.index() == sole:
@@ -156,8 +159,11 @@ func (s *Store) Settle(ctx context.Context, d *retrystore.Delivery, st retrystor
 	if err := s.fenced(ctx, c, h.doubt(), true); err != nil {
 		return err
 	}
-	if st.State == retrystore.Pending {
+	switch st.State {
+	case retrystore.Pending:
 		s.wakers.call(h.lane.name)
+	case retrystore.Delivered:
+		s.noteKept(kept, c.reply)
 	}
 	return nil
 }
@@ -226,6 +232,7 @@ type held struct {
 	lane            *lane
 	line            *line
 	shard           shard
+	shards          int // of the store
 	keys            *laneKeys
 	event, progress string
 	member          []byte
@@ -246,7 +253,7 @@ func (s *Store) hold(ctx context.Context, d *retrystore.Delivery) (*held, error)
 		s.leave()
 		return nil, fmt.Errorf("delivery %q: %w", d.ID, retrystore.ErrLeaseLost)
 	}
-	h := &held{id: id, lane: p.lanes.get(d.Lane), line: p.line(number), shard: p.shards[number], member: id[:], lease: d.Lease.Token, token: tokenText(d.Lease.Token)}
+	h := &held{id: id, lane: p.lanes.get(d.Lane), line: p.line(number), shard: p.shards[number], shards: len(p.shards), member: id[:], lease: d.Lease.Token, token: tokenText(d.Lease.Token)}
 	h.keys = &h.lane.keys[number]
 	h.event, h.progress = h.shard.event(id.event()), h.shard.progress(id)
 	return h, nil
@@ -264,7 +271,7 @@ func (s *Store) fenced(ctx context.Context, c *call, lease doubt, ends bool) err
 			s.doubts.note(lease)
 		}
 		return err
-	case integer(c.reply) == 1, again, ends && c.repeated:
+	case integer(c.reply) >= 1, again, ends && c.repeated:
 		return nil
 	}
 	return fmt.Errorf("%s: %w", lease.of, retrystore.ErrLeaseLost)

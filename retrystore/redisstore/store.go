@@ -71,9 +71,13 @@ type Store struct {
 	clock   clock
 	wakers  wakers
 	doubts  doubts
+	keeper  keeper
 }
 
-var _ retrystore.Store = (*Store)(nil)
+var (
+	_ retrystore.Store    = (*Store)(nil)
+	_ retrystore.Retainer = (*Store)(nil)
+)
 
 // parts is what depends on the number of shards, which only Redis may know.
 type parts struct {
@@ -112,6 +116,7 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.stopped = s.ctx.Done()
 	s.wakers.init()
+	s.keeper.kick = make(chan struct{}, 1)
 
 	err := s.connect(ctx)
 	var wrong errConfig
@@ -123,6 +128,7 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 		s.log.Error("redis cannot be reached; webhooks are refused until it can", zap.Error(err))
 	}
 	s.wg.Go(func() { s.keep(err == nil) })
+	s.wg.Go(s.trimmer)
 	s.wg.Go(s.publish)
 	s.wg.Go(s.subscribe)
 	if err == nil {
@@ -270,6 +276,7 @@ func (s *Store) keep(connected bool) {
 		case connected:
 			s.log.Info("redis is reached", zap.Duration("after", time.Since(began)))
 			s.wakeAll()
+			s.keeper.look()
 		case errors.As(err, &wrong) && !told:
 			told = true
 			s.log.Error("redis is reached, but cannot be used; webhooks are refused until it can", zap.Error(err))
@@ -287,6 +294,9 @@ func (s *Store) upkeep() {
 	switch {
 	case err == nil:
 		_ = s.learnLanes(s.ctx, s.parts.Load())
+		if !s.keeper.cleared.Load() {
+			s.keeper.look() // for what has become too old
+		}
 	case errors.As(err, &wrong):
 		s.log.Error("redis is used with other settings too: what the others store is not found here, and the reverse", zap.Error(err))
 	}

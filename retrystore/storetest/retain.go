@@ -80,7 +80,7 @@ func testRetainNothing(x *suite) {
 // testRetain compares what is kept of a delivery with what was told of it, before
 // and after it is durable.
 func testRetain(x *suite) {
-	x.retain(retrystore.Retention{Count: 10})
+	x.retain(retrystore.Retention{Count: 10 * max(x.PendingParts, 1)})
 	e := x.event()
 	r, err := x.submit("k", e, x.target(lane.Destination, 10))
 	x.check(err)
@@ -130,7 +130,7 @@ func testRetain(x *suite) {
 
 func testRetainBodies(x *suite) {
 	for _, bodies := range []bool{true, false} {
-		x.retain(retrystore.Retention{Count: 100, Bodies: bodies})
+		x.retain(retrystore.Retention{Count: 1000, Bodies: bodies})
 		for _, size := range []int{0, 1, 127, 128, 20_000, 300_000} {
 			e := x.event()
 			e.Body = bytes.Repeat([]byte{0x80}, size)
@@ -161,7 +161,7 @@ func testRetainBodies(x *suite) {
 // testRetainSiblings: an event is kept when the last of its deliveries is settled,
 // without those that were deleted.
 func testRetainSiblings(x *suite) {
-	x.retain(retrystore.Retention{Count: 10})
+	x.retain(retrystore.Retention{Count: 10 * max(x.PendingParts, 1)})
 	ds := x.accept(x.target("a", 10), x.target("b", 10), x.target("c", 10), x.target("d", 10))
 	x.settle(ds[1], retrystore.Settlement{State: retrystore.Delivered, Attempt: retrystore.Attempt{Status: 201}})
 	x.kill(ds[2])
@@ -294,7 +294,7 @@ func testRetainAge(x *suite) {
 // testRetainOutlives: what is kept is there after a restart and a crash, with no
 // word of Retain, and is bounded again as soon as it comes.
 func testRetainOutlives(x *suite) {
-	x.retain(retrystore.Retention{Count: 10, Bodies: true})
+	x.retain(retrystore.Retention{Count: 10 * max(x.PendingParts, 1), Bodies: true})
 	var want []retrystore.Delivery
 	for range 3 {
 		x.pass("")

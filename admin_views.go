@@ -48,13 +48,15 @@ type attemptView struct {
 
 type detailView struct {
 	deliveryView
-	Method     string        `json:"method"`
-	Host       string        `json:"host"`
-	URI        string        `json:"uri"`
-	Headers    http.Header   `json:"headers"`
-	Body       string        `json:"body,omitempty"`
-	BodyBase64 string        `json:"body_base64,omitempty"`
-	History    []attemptView `json:"history"`
+	Method     string      `json:"method"`
+	Host       string      `json:"host"`
+	URI        string      `json:"uri"`
+	Headers    http.Header `json:"headers"`
+	Body       string      `json:"body,omitempty"`
+	BodyBase64 string      `json:"body_base64,omitempty"`
+	// BodyDropped: there was one, and `retain delivered` did not keep it.
+	BodyDropped bool          `json:"body_dropped,omitempty"`
+	History     []attemptView `json:"history"`
 }
 
 type laneView struct {
@@ -132,6 +134,7 @@ func newDetailView(d *retrystore.Delivery, m mask) detailView {
 		URI:          m.uri(d.Event.URI),
 		Headers:      m.header(d.Event.Header),
 		History:      make([]attemptView, len(d.History)),
+		BodyDropped:  d.BodyDropped,
 	}
 	view.Body, view.BodyBase64 = textOrBase64(d.Event.Body)
 	for i, attempt := range d.History {

@@ -50,6 +50,10 @@ type App struct {
 	// that they keep their events. Dead letters do not count. Default: 100000.
 	MaxPending int `json:"max_pending,omitempty"`
 
+	// What is kept of webhooks that were delivered, for inspection. A reload
+	// changes it; without it what was kept is removed. Default: nothing.
+	RetainDelivered *RetainDelivered `json:"retain_delivered,omitempty"`
+
 	// What all endpoints together take. Only verified webhooks count. Default: no limit.
 	RateLimit limiter.Limit `json:"rate_limit,omitzero"`
 
@@ -116,6 +120,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.MaxPending == 0 {
 		a.MaxPending = defaultMaxPending
 	}
+	if err := a.RetainDelivered.validate(); err != nil {
+		return err
+	}
 	if a.StoreRaw == nil {
 		a.StoreRaw = json.RawMessage(`{"backend":"file"}`)
 	}
@@ -161,11 +168,16 @@ func (a *App) Start() error {
 	if sharer, ok := store.(LimitsSharer); ok {
 		a.limits = sharer.Limits()
 	}
+	if err := retentions.add(key, store, a); err != nil {
+		releaseStore(key, a.logger)
+		return err
+	}
 	store = timedStore{store}
 	dispatcher, err := forward.New(store, a.destinations(), forward.Options{
 		Logger: a.logger, Observer: observers{a.emitter, deliveryCounter{}},
 	})
 	if err != nil {
+		retentions.remove(key, a)
 		releaseStore(key, a.logger)
 		return err
 	}
@@ -225,7 +237,10 @@ func (a *App) Stop() error {
 	default:
 		return nil // never started: there is nothing to stop
 	}
-	a.stopOnce.Do(func() { draining.Go(a.drain) })
+	a.stopOnce.Do(func() {
+		retentions.remove(a.storeKey, a)
+		draining.Go(a.drain)
+	})
 	if caddy.Exiting() {
 		jobs.stop()
 		waitFor(&draining, exitGrace+time.Second)

@@ -175,6 +175,7 @@ func (h *Handler) unmarshalRespond(d *caddyfile.Dispenser) error {
 //	    rate_limit  on_error allow|deny|local
 //	    node        <name>
 //	    max_pending <number>
+//	    retain      delivered <number>|<duration>... [bodies]
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
@@ -198,6 +199,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"rate_limit":  a.unmarshalGlobalRateLimit,
 		"node":        func(d *caddyfile.Dispenser) error { return oneArg(d, &a.Node) },
 		"max_pending": func(d *caddyfile.Dispenser) error { return number(d, &a.MaxPending, 1) },
+		"retain":      a.unmarshalRetain,
 	}.parse(d, "rate_limit")
 }
 

@@ -88,7 +88,7 @@ func listCommand() *cobra.Command {
 		Long: `
 list shows what is stored: deliveries that are pending, being tried, or dead
 letters. Those that were delivered leave the list once every destination of
-their event has it. With hundreds of thousands stored, looking for a type or an
+their event has it, unless the option 'retain delivered' keeps them. With hundreds of thousands stored, looking for a type or an
 event takes seconds; --since and --until shorten that.`,
 		Example: "  caddy webhooks list --state dead\n" +
 			"  caddy webhooks list --endpoint stripe --since 2h --limit 10\n" +
@@ -277,6 +277,9 @@ func printDetail(s screen, d detailView) {
 		for _, value := range d.Headers[name] {
 			fmt.Fprintf(s, "%s: %s\n", clean(name), clean(value))
 		}
+	}
+	if d.BodyDropped {
+		fmt.Fprint(s, "\n(body not kept: see the option 'retain delivered')")
 	}
 	for line := range strings.Lines(d.Body + d.BodyBase64) {
 		fmt.Fprintf(s, "\n%s", clean(strings.TrimRight(line, "\r\n")))

@@ -1,0 +1,157 @@
+package caddywebhooks
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// RetainDelivered says what is kept of webhooks once every destination has them,
+// for `caddy webhooks list --state delivered` and `show`: everything but the body.
+type RetainDelivered struct {
+	// How many deliveries are kept, the latest of the whole store; those of one
+	// event go together. Default: 100000 with age; without it, one of the two is required.
+	Count int `json:"count,omitempty"`
+
+	// For how long each is kept. Default: as long as count allows.
+	Age caddy.Duration `json:"age,omitempty"`
+
+	// Whether bodies are kept, too. They may hold personal data, and take as much
+	// room in the store as they are long. Default: false.
+	Bodies bool `json:"bodies,omitempty"`
+}
+
+// retention is what the store is asked for. nil keeps nothing.
+func (r *RetainDelivered) retention() retrystore.Retention {
+	if r == nil {
+		return retrystore.Retention{}
+	}
+	return retrystore.Retention{Count: r.Count, Age: time.Duration(r.Age), Bodies: r.Bodies}.Normal()
+}
+
+func (r *RetainDelivered) validate() error {
+	if r != nil && (r.Count < 0 || r.Age < 0 || r.Count == 0 && r.Age == 0) {
+		return fmt.Errorf("retain delivered: count is %d and age is %s: want one of them above zero, and none below", r.Count, time.Duration(r.Age))
+	}
+	return nil
+}
+
+// unmarshalRetain reads `retain delivered <number>|<duration>... [bodies]`.
+func (a *App) unmarshalRetain(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 || args[0] != "delivered" {
+		return d.Err("retain wants: delivered, and then how many or for how long, such as `retain delivered 10000 7d`")
+	}
+	r := new(RetainDelivered)
+	for _, arg := range args[1:] {
+		count, notCount := strconv.Atoi(arg)
+		age, notAge := caddy.ParseDuration(arg)
+		again := false
+		switch {
+		case arg == "bodies":
+			again, r.Bodies = r.Bodies, true
+		case notCount == nil && count > 0:
+			again, r.Count = r.Count > 0, count
+		case notCount != nil && notAge == nil && age > 0:
+			again, r.Age = r.Age > 0, caddy.Duration(age)
+		default:
+			return d.Errf("retain delivered has %q: want how many to keep, such as 10000, for how long, such as 7d, or bodies; leave the line out to keep nothing", arg)
+		}
+		if again {
+			return d.Errf("retain delivered has %q where that was said before: want one number, one duration, and bodies at most once", arg)
+		}
+	}
+	if r.Count == 0 && r.Age == 0 {
+		return d.Err("retain delivered wants how many to keep, such as 10000, or for how long, such as 7d, or both")
+	}
+	a.RetainDelivered = r
+	return nil
+}
+
+var errCannotRetain = errors.New("retain delivered: this store cannot keep what was delivered: leave the line out, or use another store")
+
+// retentions tells open stores what to keep.
+var retentions = retentionSet{stores: make(map[string]*retained)}
+
+// retentionSet knows what each running config wants kept of which store. While an
+// old and a new config share one, it keeps what either wants: should Caddy refuse
+// the new one for some other reason, nothing has been dropped that the old keeps.
+type retentionSet struct {
+	mu     sync.Mutex
+	stores map[string]*retained // by the key of the store
+}
+
+type retained struct {
+	store retrystore.Retainer
+	apps  map[*App]retrystore.Retention
+}
+
+// add begins what a wants of the store with this key.
+func (s *retentionSet) add(key string, store retrystore.Store, a *App) error {
+	r := a.RetainDelivered.retention()
+	retainer, ok := store.(retrystore.Retainer)
+	if !ok {
+		if r.On() {
+			return errCannotRetain
+		}
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := s.stores[key]
+	if of == nil {
+		of = &retained{apps: make(map[*App]retrystore.Retention)}
+		s.stores[key] = of
+	}
+	of.store = retainer
+	of.apps[a] = r
+	of.tell()
+	return nil
+}
+
+// remove ends what a wants. When nobody else uses the store it is about to be
+// closed, and keeps what it has for the next start.
+func (s *retentionSet) remove(key string, a *App) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := s.stores[key]
+	if of == nil {
+		return
+	}
+	delete(of.apps, a)
+	if len(of.apps) == 0 {
+		delete(s.stores, key)
+		return
+	}
+	of.tell()
+}
+
+func (of *retained) tell() {
+	var all retrystore.Retention
+	for _, r := range of.apps {
+		all = either(all, r)
+	}
+	of.store.Retain(all)
+}
+
+// either keeps what a or b does. Both are normal.
+func either(a, b retrystore.Retention) retrystore.Retention {
+	switch {
+	case !a.On():
+		return b
+	case !b.On():
+		return a
+	}
+	age := max(a.Age, b.Age)
+	if a.Age == 0 || b.Age == 0 {
+		age = 0
+	}
+	return retrystore.Retention{Count: max(a.Count, b.Count), Age: age, Bodies: a.Bodies || b.Bodies}
+}

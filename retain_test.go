@@ -1,0 +1,203 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+func TestRetainErrors(t *testing.T) {
+	for arguments, want := range map[string]string{
+		"":                                  "retain wants: delivered",
+		"dead 100":                          "retain wants: delivered",
+		"delivered":                         "wants how many to keep",
+		"delivered bodies":                  "wants how many to keep",
+		"delivered 0":                       `has "0"`,
+		"delivered -5":                      `has "-5"`,
+		"delivered 0s":                      `has "0s"`,
+		"delivered -1h":                     `has "-1h"`,
+		"delivered many":                    `has "many"`,
+		`delivered 10 ""`:                   `has ""`,
+		"delivered 10 20":                   `"20" where that was said before`,
+		"delivered 1h 2h":                   `"2h" where that was said before`,
+		"delivered 1h bodies bodies":        `"bodies" where that was said before`,
+		"delivered 10 {\n}":                 `"{"`,
+		"delivered 10\nretain delivered 20": `subdirective "retain" is repeated`,
+	} {
+		_, err := adapt("{\nwebhooks {\nretain " + arguments + "\n}\n}")
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), ":"+fmt.Sprint(3+strings.Count(arguments, "\nretain"))) {
+			t.Errorf("retain %s: error %v, want one with %q and the line", arguments, err, want)
+		}
+	}
+	for _, r := range []*RetainDelivered{{}, {Bodies: true}, {Count: -1, Age: 1}, {Count: 1, Age: -1}} {
+		if err := r.validate(); err == nil || !strings.Contains(err.Error(), "retain delivered") {
+			t.Errorf("%+v: error %v", *r, err)
+		}
+	}
+	var none *RetainDelivered
+	if err := none.validate(); err != nil || none.retention().On() {
+		t.Errorf("none: %v, %+v", err, none.retention())
+	}
+	if got := (&RetainDelivered{Age: caddy.Duration(time.Hour)}).retention(); got.Count != 100_000 {
+		t.Errorf("a duration alone keeps %d", got.Count)
+	}
+}
+
+// retainingStore notes what it is asked to keep.
+type retainingStore struct {
+	retrystore.Store
+	asked []retrystore.Retention
+}
+
+func (s *retainingStore) Retain(r retrystore.Retention) { s.asked = append(s.asked, r) }
+
+// TestRetentionsOfTwoConfigs: what the old config keeps is kept until it has ended.
+func TestRetentionsOfTwoConfigs(t *testing.T) {
+	set := retentionSet{stores: make(map[string]*retained)}
+	store := new(retainingStore)
+	config := func(count int, age time.Duration, bodies bool) *App {
+		return &App{RetainDelivered: &RetainDelivered{Count: count, Age: caddy.Duration(age), Bodies: bodies}}
+	}
+	old, off, other := config(10, time.Hour, true), &App{}, config(5, 0, false)
+	want := func(what string, r retrystore.Retention) {
+		t.Helper()
+		if len(store.asked) == 0 || store.asked[len(store.asked)-1] != r {
+			t.Errorf("%s: asked %+v, want at last %+v", what, store.asked, r)
+		}
+	}
+	all := retrystore.Retention{Count: 10, Age: time.Hour, Bodies: true}
+	add := func(a *App) {
+		t.Helper()
+		if err := set.add("a", store, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(old)
+	want("first", all)
+	add(off)
+	want("beside one that keeps nothing", all)
+	set.remove("a", off) // refused
+	want("alone again", all)
+	add(other)
+	want("together", retrystore.Retention{Count: 10, Bodies: true})
+	set.remove("a", old)
+	want("the new one", retrystore.Retention{Count: 5})
+	add(off)
+	set.remove("a", other)
+	want("none", retrystore.Retention{})
+	asked := len(store.asked)
+	set.remove("a", off)
+	set.remove("a", off)
+	set.remove("b", off)
+	if len(store.asked) != asked || len(set.stores) != 0 {
+		t.Error("the end of the last config told the store something, or left something behind")
+	}
+	if err := set.add("c", warnedStore{}, old); err == nil {
+		t.Error("a store that cannot keep anything was asked to, and no error")
+	}
+	if err := set.add("c", warnedStore{}, off); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRetain keeps what was delivered through reloads, shows it, and removes it,
+// on both stores.
+func TestRetain(t *testing.T) {
+	t.Run("file", func(t *testing.T) { testRetain(t, startCaddy(t, "respond 200", "")) })
+	t.Run("redis", func(t *testing.T) {
+		testRetain(t, onRedis(t, "redis redis://"+redistest.Start(t).Addr(), "respond 200"))
+	})
+}
+
+func testRetain(t *testing.T, c *running) {
+	app := startApplication(t)
+	off := c.options
+	retain := func(arguments string) {
+		t.Helper()
+		c.options = off
+		if arguments != "" {
+			c.options = strings.Replace(off, "webhooks {", "webhooks {\n retain delivered "+arguments, 1)
+		}
+		if err := c.load(githubSite(app, "")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send := func(id, body string) {
+		t.Helper()
+		checkAnswer(t, c.do(c.githubRequest("/github", id, body)), 202, "accepted")
+		app.next(t)
+	}
+	show := func(id string) (d detailView) {
+		t.Helper()
+		eventually(t, "the delivery is kept", func() bool {
+			d = detailView{}
+			return c.adminCall(http.MethodGet, "/webhooks/deliveries/"+id, "", &d) == 200 && d.State == "delivered"
+		})
+		return d
+	}
+	retain("")
+	send("none", `{"n":0}`)
+	retain("10")
+	send("first", `{"n":1}`)
+	first := c.delivery("state=delivered").ID
+	var d detailView
+	eventually(t, "the body is dropped", func() bool { d = show(first); return d.BodyDropped })
+	if d.EventID != "first" || d.Body != "" || d.LastStatus != 200 || len(d.History) != 1 || d.History[0].Status != 200 ||
+		d.Headers.Get("X-Github-Delivery") != "first" || d.Headers.Get("X-Hub-Signature-256") != masked {
+		t.Errorf("kept %+v", d)
+	}
+	run := func(cmd *cobra.Command, arguments ...string) string {
+		t.Helper()
+		out, err := runCommand(cmd, append(arguments, "--address", c.adminAddress())...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if out := run(listCommand(), "--state", "delivered"); !strings.Contains(out, first) || !strings.Contains(out, "status 200") {
+		t.Errorf("list says\n%s", out)
+	}
+	if out := run(showCommand(), first); !strings.Contains(out, "body not kept") || !strings.Contains(out, "X-Github-Delivery: first") {
+		t.Errorf("show says\n%s", out)
+	}
+	var refusal struct{ Error string }
+	for _, call := range [][2]string{{"POST", "/replay"}, {"DELETE", ""}} {
+		code := c.adminCall(call[0], "/webhooks/deliveries/"+first+call[1], "", &refusal)
+		if code != 409 || !strings.Contains(refusal.Error, "is delivered") {
+			t.Errorf("%s answered %d %q, want 409", call[0], code, refusal.Error)
+		}
+	}
+	checkAnswer(t, c.do(c.githubRequest("/github", "first", `{"n":1}`)), 200, "duplicate")
+
+	// A reload changes it; the newest are kept.
+	retain("1 1h bodies")
+	send("second", `{"n":2}`)
+	second := c.delivery("state=delivered&event_id=second").ID
+	if d := show(second); d.BodyDropped || d.Body != `{"n":2}` {
+		t.Errorf("kept %+v", d)
+	}
+	eventually(t, "the older one is gone", func() bool {
+		return c.adminCall(http.MethodGet, "/webhooks/deliveries/"+first, "", nil) == 404
+	})
+	var stats statsView
+	c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
+	if i := slices.IndexFunc(stats.Destinations, func(l laneView) bool { return l.Pending+l.Leased+l.Dead > 0 }); i >= 0 {
+		t.Errorf("stats count %+v", stats.Destinations[i])
+	}
+	retain("")
+	eventually(t, "nothing is left", func() bool {
+		var list listView
+		c.adminCall(http.MethodGet, "/webhooks/deliveries", "", &list)
+		return len(list.Deliveries) == 0
+	})
+	checkAnswer(t, c.do(c.githubRequest("/github", "second", `{"n":2}`)), 200, "duplicate")
+}

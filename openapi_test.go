@@ -29,7 +29,7 @@ func TestOpenAPI(t *testing.T) {
 		name string
 		run  func(*contract)
 	}{
-		{"what is stored", contractStored}, {"bulk", contractBulk}, {"refusals", contractRefusals}, {"Redis is down", contractRedisDown},
+		{"what is stored", contractStored}, {"what is kept", contractKept}, {"bulk", contractBulk}, {"refusals", contractRefusals}, {"Redis is down", contractRedisDown},
 		{"webhooks", contractWebhooks}, {"guard mode", contractGuard}, {"handshakes", contractHandshakes}, {"limits", contractLimits}, {"broken bodies", contractBrokenBodies},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -123,6 +123,25 @@ func (k *contract) oneByOne(c *running) {
 		if got := k.admin(c, test.method, "/webhooks/deliveries/"+c.delivery(test.delivery).ID+test.action, ""); got.code != test.code {
 			k.Errorf("%s %s %s was answered %d %s: want %d", test.method, test.delivery, test.action, got.code, got.body, test.code)
 		}
+	}
+}
+
+// contractKept looks at a delivery that is kept without its body.
+func contractKept(k *contract) {
+	c := startCaddy(k.T, "respond 200", "")
+	c.options = strings.Replace(c.options, "webhooks {", "webhooks {\nretain delivered 1", 1)
+	if err := c.load(answersSite("kept", "204")); err != nil {
+		k.Fatal(err)
+	}
+	k.hook(c, c.githubRequest("/kept", "kept", "{}"))
+	path := "/webhooks/deliveries/" + c.delivery("state=delivered").ID
+	eventually(k.T, "it is kept without its body", func() bool {
+		var d detailView
+		return c.adminCall("GET", path, "", &d) == 200 && d.BodyDropped
+	})
+	k.admin(c, "GET", path, "")
+	if got := k.admin(c, "DELETE", path, ""); got.code != 409 {
+		k.Errorf("DELETE was answered %d %s: want 409", got.code, got.body)
 	}
 }
 

@@ -63,6 +63,51 @@ func benchmark(b *testing.B, settle bool) {
 	}
 }
 
+// BenchmarkRetain is BenchmarkAcceptSettle with what was delivered kept, of which
+// the oldest go. It says what each that is kept takes, too.
+func BenchmarkRetain(b *testing.B) {
+	for _, bodies := range []bool{false, true} {
+		b.Run(fmt.Sprintf("bodies=%v", bodies), func(b *testing.B) {
+			server := redistest.Start(b)
+			s, probe := benchStore(b, server, Options{}), server.Client()
+			const count = 100_000
+			pass := func(from, n int64) {
+				var made atomic.Int64
+				var wg sync.WaitGroup
+				for range 64 {
+					wg.Go(func() {
+						for i := made.Add(1); i <= n; i = made.Add(1) {
+							r, err := s.Accept(b.Context(), benchSubmission(from+i))
+							if err == nil {
+								err = s.Settle(b.Context(), r.Deliveries[0], delivered)
+							}
+							if err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+			}
+			pass(0, count) // whose keys are not to be counted
+			empty := usage(b, probe)["used_memory"]
+			s.Retain(retrystore.Retention{Count: count, Bodies: bodies})
+			pass(count, count)
+			full := usage(b, probe)["used_memory"]
+			before := usage(b, probe)
+			b.ResetTimer()
+			pass(2*count, int64(b.N))
+			b.StopTimer()
+			after := usage(b, probe)
+			b.ReportMetric((after["redis-µs"]-before["redis-µs"])/float64(b.N), "redis-µs/op")
+			b.ReportMetric((after["commands"]-before["commands"])/float64(b.N), "commands/op")
+			b.ReportMetric((after["scripts"]-before["scripts"])/float64(b.N), "scripts/op")
+			b.ReportMetric((full-empty)/count, "B/kept+key")
+		})
+	}
+}
+
 // BenchmarkMemory measures what 100 000 events take in Redis, per event:
 // pending, and settled with nothing left but the key.
 func BenchmarkMemory(b *testing.B) {

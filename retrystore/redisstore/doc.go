@@ -33,19 +33,23 @@
 //	wh:meta       hash    none      layout and number of shards; one
 //	P:lanes       set     none      the lanes; 100 bytes for each destination ever used
 //	P:e:<event>   string  none      the event: its size and some 350 bytes; 1.6 KB for 1 KiB of body.
-//	                                It goes with the last delivery that is open or dead
+//	                                It goes with the last delivery that is open or dead,
+//	                                or without its body among those kept
 //	P:k:<key>     string  dedupe    event key: "e" and the event's id, "c" once committed by a guard,
 //	                      or lease  "h<token>:<until>" while held; 166 bytes
 //	P:o:<lane>    zset    none      open deliveries by id, which is by time; 120 bytes for each
 //	P:q:<lane>    zset    none      those pending, by band and due time; 120 bytes for each
 //	P:l:<lane>    zset    none      those leased, by band and end of the lease; 120 bytes for each
 //	P:x:<lane>    zset    none      dead letters by id; 120 bytes for each
-//	P:z           zset    none      delivered ones with open or dead siblings, by id; 120 bytes for each
+//	P:z           zset    none      delivered ones with open or dead siblings, and those kept, by id;
+//	                                120 bytes for each
+//	P:y           zset    none      those kept, by when the last of their event was settled; 120 bytes
+//	                                for each
 //	P:s:<delivery> hash   none      what an attempt leaves behind: token of the lease, attempts, budget,
 //	                                reason, the last 20 attempts; 130 bytes, and for each attempt 40
 //	                                bytes and its answer (up to 1 KiB). A delivery that succeeds at
 //	                                the first attempt, in the node that accepted it, has none
-//	P:g:<event>   hash    none      only with several destinations: how many are open or dead, and the
+//	P:g:<event>   hash    none      only with several destinations, or kept: how many are open or dead, and the
 //	                                progress of those that were delivered; 90 bytes at first
 //	P:probe                         never written: deleted to see whether the server takes writes
 //
@@ -56,6 +60,15 @@
 // those of sets, lists read a bounded piece of each index, and KEYS, SCAN and
 // their like are never used. The server must not evict (maxmemory-policy
 // noeviction); the package does not check that.
+//
+// What is kept of delivered events (retrystore.Retention) takes 0.9 KB for an
+// event of 1 KiB without its body, and 2.0 KB with it. The script that settles
+// the last delivery keeps it: no round trip more, 9 commands more within. Dropping
+// the oldest is done beside that, in the background: two scripts for 64
+// deliveries, which name their keys. Each shard keeps its share of the count, and
+// up to a sixteenth more for a while. Replicas need not confirm it. A full server
+// keeps nothing new, and whoever is refused has the oldest 512 of each shard
+// dropped. Nodes go by what each was told: they should be told the same.
 //
 // A band is a priority, most urgent first, and within it first attempts before
 // retries: band times 2^42 plus milliseconds is the score of queue and leases.

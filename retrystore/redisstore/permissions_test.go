@@ -158,4 +158,21 @@ func everything(t *testing.T, s *Store) {
 	h, err = s.HoldKey(t.Context(), testKey("free"), time.Minute)
 	check("HoldKey", err)
 	check("ReleaseKey", s.ReleaseKey(t.Context(), h))
+
+	s.Retain(retrystore.Retention{Count: 1})
+	sub = submission("kept siblings", time.Minute)
+	sub.Targets = append(sub.Targets, retrystore.Target{Destination: "audit"})
+	r, err = s.Accept(t.Context(), sub)
+	check("Accept", err)
+	check("Settle", s.Settle(t.Context(), r.Deliveries[0], delivered))
+	check("Delete", s.Delete(t.Context(), r.Deliveries[1].ID))
+	check("Settle", s.Settle(t.Context(), accept(t, s, "kept", time.Minute), delivered))
+	s.Retain(retrystore.Retention{})
+	eventually(t, 20*time.Second, func() error {
+		page, err := s.List(t.Context(), retrystore.Filter{States: []retrystore.State{retrystore.Delivered}}, "", 10)
+		if err == nil && len(page.Deliveries) > 0 {
+			err = fmt.Errorf("%d are kept", len(page.Deliveries))
+		}
+		return err
+	})
 }

@@ -17,25 +17,26 @@ import (
 // luaStrip puts an empty body in the place of an event's own. The record says
 // then that it has none, and has no checksum.
 const luaStrip = `
-local function number(key, at)
-  local b, value, scale = redis.call('GETRANGE', key, at, at + 9), 0, 1
-  for i = 1, #b do
-    local c = string.byte(b, i)
-    value = value + c % 128 * scale
-    if c < 128 then return value, at + i end
-    scale = scale * 128
-  end
-  return 0, at
-end
 local function strip(key)
-  local size, at = number(key, 5)
-  size, at = number(key, at + size + 1)
-  size, at = number(key, at)
-  size, at = number(key, at + size)
-  local body = number(key, at + size)
-  if body > 0 then
-    redis.call('SET', key, '\0\0\0\0\2' .. redis.call('GETRANGE', key, 5, at + size - 1) .. '\0')
+  local b = redis.call('GETRANGE', key, 0, 1023)
+  local function number(at)
+    local value, scale = 0, 1
+    while true do
+      at = at + 1
+      if at > #b then b = redis.call('GETRANGE', key, 0, 2 * at + 1023) end
+      local c = string.byte(b, at) or 0
+      value, scale = value + c % 128 * scale, scale * 128
+      if c < 128 or scale > 2^49 then return value, at end
+    end
   end
+  local size, at = number(5)
+  size, at = number(at + size + 1)
+  size, at = number(at)
+  size, at = number(at + size)
+  local cut = at + size
+  if number(cut) == 0 then return end
+  if cut > #b then b = redis.call('GETRANGE', key, 0, cut - 1) end
+  redis.call('SET', key, '\0\0\0\0\2' .. string.sub(b, 6, cut) .. '\0')
 end
 `
 
@@ -148,16 +149,17 @@ return out
 //	returns 1
 var dropScript = newScript("trim", `
 local events = tonumber(ARGV[1])
-local function drop(member)
-  redis.call('ZREM', KEYS[1], member)
-  redis.call('ZREM', KEYS[2], member)
+local function drop(members)
+  redis.call('ZREM', KEYS[1], unpack(members))
+  redis.call('ZREM', KEYS[2], unpack(members))
 end
 for i = 1, events do
-  local done = redis.call('HGET', KEYS[2 + 2 * i], 'd') or ''
-  for j = 1, #done do drop(ARGV[1 + i] .. string.sub(done, j, j)) end
+  local done, members = redis.call('HGET', KEYS[2 + 2 * i], 'd') or '', {}
+  for j = 1, #done do members[j] = ARGV[1 + i] .. string.sub(done, j, j) end
+  if #done > 0 then drop(members) end
   redis.call('DEL', KEYS[1 + 2 * i], KEYS[2 + 2 * i])
 end
-for i = events + 2, #ARGV do drop(ARGV[i]) end
+drop({unpack(ARGV, events + 2)})
 return 1
 `)
 

@@ -37,6 +37,9 @@ func TestReadmeIndex(t *testing.T) {
 		t.Fatalf("documents %q, %v", documents, err)
 	}
 	for _, document := range documents {
+		if ext := filepath.Ext(document); ext != ".md" && ext != ".yaml" {
+			continue // a picture in one of them
+		}
 		if !strings.Contains(text, "]("+filepath.ToSlash(document)) {
 			t.Errorf("README.md does not lead to %s", document)
 		}

@@ -135,6 +135,7 @@ func testRetain(t *testing.T, c *running) {
 		t.Helper()
 		checkAnswer(t, c.do(c.githubRequest("/github", id, body)), 202, "accepted")
 		app.next(t)
+		eventually(t, "its answer is noted", func() bool { return c.openDeliveries() == 0 })
 	}
 	show := func(id string) (d detailView) {
 		t.Helper()

@@ -74,7 +74,7 @@ func (x *keyIndex) all() iter.Seq2[retrystore.Key, rememberedKey] {
 }
 
 // renew replaces the next maps by copies that are no larger than they have to be, until
-// `most` keys were copied or it has been all round; at least one map.
+// at least `most` keys were copied or it has been all round.
 func (x *keyIndex) renew(most int) {
 	for copied, done := 0, 0; copied < most && done < keyShards; done++ {
 		keys := x.shards[x.next]

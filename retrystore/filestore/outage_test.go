@@ -38,7 +38,7 @@ func mustAccept(t testing.TB, s *Store, lease time.Duration) *retrystore.Deliver
 // eventually tries f until it works, as whoever waits for a disk has to.
 func eventually(t testing.TB, what string, f func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		err := f()
 		if err == nil {
 			return

@@ -88,8 +88,9 @@ func listCommand() *cobra.Command {
 		Long: `
 list shows what is stored: deliveries that are pending, being tried, or dead
 letters. Those that were delivered leave the list once every destination of
-their event has it, unless the option 'retain delivered' keeps them. With hundreds of thousands stored, looking for a type or an
-event takes seconds; --since and --until shorten that.`,
+their event has it, unless the option 'retain delivered' keeps them. With
+hundreds of thousands stored, looking for a type or an event takes seconds;
+--since and --until shorten that.`,
 		Example: "  caddy webhooks list --state dead\n" +
 			"  caddy webhooks list --endpoint stripe --since 2h --limit 10\n" +
 			"  caddy webhooks list --state dead --json | jq -r .deliveries[].id",

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
 // onRedis is a running Caddy whose store is that Redis.
@@ -145,6 +146,9 @@ func TestRedisLimits(t *testing.T) {
 		}
 		header X-Node %s`, githubSecret, app.address, name)
 	}
+	before := ownLimits // outlive configs, and so would outlive this test
+	ownLimits = limiter.NewLocal(limiter.LocalOptions{})
+	t.Cleanup(func() { ownLimits = before })
 	c := onRedis(t, "redis "+server.URL(), site("one"))
 	for i := range 2 {
 		checkAnswer(t, c.do(c.githubRequest("/", fmt.Sprint("first", i), "{}")), 202, "accepted")

@@ -253,7 +253,7 @@ func TestCheckCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Nodes[0].Pause()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if _, err := Check(ctx, client, some); err == nil || errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "volatile-ttl") {
 		t.Errorf("got %v", err)

@@ -31,14 +31,7 @@ type watcher struct {
 
 func startPrometheus(t *testing.T, c *running) *watcher {
 	t.Helper()
-	binary, err := exec.LookPath("prometheus")
-	if err != nil {
-		unavailable := t.Skip
-		if os.Getenv("CI") != "" {
-			unavailable = t.Fatal
-		}
-		unavailable("prometheus is not installed: it is in Debian's package of this name")
-	}
+	binary := ofPrometheus(t, "prometheus")
 	rules, err := filepath.Abs("examples/monitoring/alerts.yml")
 	if err != nil {
 		t.Fatal(err)

@@ -15,17 +15,25 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// promtool runs Prometheus's own checker.
-func promtool(t *testing.T, args ...string) {
+// ofPrometheus finds a program of Debian's package prometheus. Without it the
+// test is skipped, but fails in CI.
+func ofPrometheus(t *testing.T, program string) string {
 	t.Helper()
-	tool, err := exec.LookPath("promtool")
+	path, err := exec.LookPath(program)
 	if err != nil {
 		unavailable := t.Skip
 		if os.Getenv("CI") != "" {
 			unavailable = t.Fatal
 		}
-		unavailable("promtool is not installed: it is in Debian's package prometheus")
+		unavailable(program + " is not installed: it is in Debian's package prometheus")
 	}
+	return path
+}
+
+// promtool runs Prometheus's own checker.
+func promtool(t *testing.T, args ...string) {
+	t.Helper()
+	tool := ofPrometheus(t, "promtool")
 	if out, err := exec.CommandContext(t.Context(), tool, args...).CombinedOutput(); err != nil {
 		t.Fatalf("promtool %s: %v\n%s", args[0], err, out)
 	}

@@ -170,16 +170,7 @@ func testListUnderChurn(x *suite) {
 	for range 20 {
 		stay, leave = append(stay, x.acceptOne()), append(leave, x.acceptOne())
 	}
-	seen := make(map[string]int)
-	for cursor := ""; ; {
-		p, err := x.store.List(x.Context(), retrystore.Filter{}, cursor, 3)
-		x.check(err)
-		for _, d := range p.Deliveries {
-			seen[d.ID]++
-		}
-		if cursor = p.Next; cursor == "" {
-			break
-		}
+	seen := x.pageThrough(func() {
 		x.acceptOne()
 		if len(leave) > 1 {
 			// One from either end, so that cursors lose what they point at.
@@ -187,15 +178,28 @@ func testListUnderChurn(x *suite) {
 			x.check(x.store.Delete(x.Context(), leave[len(leave)-1].ID))
 			leave = leave[1 : len(leave)-1]
 		}
-	}
+	})
 	for _, d := range stay {
 		if seen[d.ID] != 1 {
 			x.Errorf("delivery %s was listed %d times, want once", d.ID, seen[d.ID])
 		}
 	}
-	for id, n := range seen {
-		if n > 1 {
-			x.Errorf("delivery %s was listed %d times", id, n)
+}
+
+// pageThrough lists everything, three a page, calls between after each page but
+// the last, and counts how often each delivery was seen, which must not be twice.
+func (x *suite) pageThrough(between func()) (seen map[string]int) {
+	seen = make(map[string]int)
+	for cursor := ""; ; between() {
+		p, err := x.store.List(x.Context(), retrystore.Filter{}, cursor, 3)
+		x.check(err)
+		for _, d := range p.Deliveries {
+			if seen[d.ID]++; seen[d.ID] > 1 {
+				x.Errorf("delivery %s was listed %d times", d.ID, seen[d.ID])
+			}
+		}
+		if cursor = p.Next; cursor == "" {
+			return seen
 		}
 	}
 }

@@ -71,24 +71,8 @@ func testRetainTrimmedList(x *suite) {
 		x.pass("")
 	}
 	x.settled()
-	seen := make(map[string]int)
 	newest := ids(x.history())[0]
-	for cursor := ""; ; {
-		p, err := x.store.List(x.Context(), retrystore.Filter{}, cursor, 3)
-		x.check(err)
-		for _, d := range p.Deliveries {
-			seen[d.ID]++
-		}
-		if cursor = p.Next; cursor == "" {
-			break
-		}
-		x.pass("")
-	}
-	for id, n := range seen {
-		if n > 1 {
-			x.Errorf("delivery %s was listed %d times", id, n)
-		}
-	}
+	seen := x.pageThrough(func() { x.pass("") })
 	if seen[newest] != 1 {
 		x.Errorf("the newest was listed %d times, want once", seen[newest])
 	}

@@ -12,7 +12,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -109,7 +111,53 @@ func (c *running) load(directives string) error {
 	if err != nil {
 		return err
 	}
-	return caddy.Load(config, true)
+	if err := caddy.Load(config, true); err != nil {
+		return err
+	}
+	return c.awaitOldListeners()
+}
+
+// awaitOldListeners returns when nobody but the running config listens. On
+// Linux a reload opens a second socket on each port, and Caddy returns before
+// it has closed the first; a connection that is still in its queue is then reset.
+func (c *running) awaitOldListeners() error {
+	ports := []string{c.port, c.admin[strings.LastIndexByte(c.admin, ':')+1:]}
+	var err error
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if err = oneListenerEach(ports); err == nil {
+			break
+		}
+	}
+	return err
+}
+
+// oneListenerEach tells if several sockets listen on one of the ports. Where the
+// system does not say so as Linux does, it has no second socket either.
+func oneListenerEach(ports []string) error {
+	sockets, err := os.ReadFile("/proc/net/tcp")
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	const listening = "0A"
+	for _, port := range ports {
+		number, err := strconv.Atoi(port)
+		if err != nil {
+			return err
+		}
+		n := 0
+		for line := range strings.Lines(string(sockets)) { // 0: 0100007F:1F90 00000000:0000 0A …
+			fields := strings.Fields(line)
+			if len(fields) > 3 && fields[3] == listening && strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", number)) {
+				n++
+			}
+		}
+		if n > 1 {
+			return fmt.Errorf("%d sockets listen on port %s", n, port)
+		}
+	}
+	return nil
 }
 
 func adapt(caddyfile string) ([]byte, error) {

@@ -1,6 +1,8 @@
 package caddywebhooks
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"io"
@@ -68,8 +70,15 @@ type arena struct {
 
 	mu        sync.Mutex
 	requests  int
-	accepted  []string // bodies that were answered "accepted"
-	delivered []string // bodies that the application got
+	accepted  []string // digests of the bodies that were answered "accepted"
+	delivered []string // digests of the bodies that the application got
+}
+
+// digest stands for a body, so that what the test remembers takes no memory to
+// speak of: it must not hide what Caddy does not let go of.
+func digest(body string) string {
+	sum := sha256.Sum256([]byte(body))
+	return hex.EncodeToString(sum[:])
 }
 
 func newArena(t *testing.T) *arena {
@@ -79,7 +88,7 @@ func newArena(t *testing.T) *arena {
 		body, _ := io.ReadAll(r.Body)
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.delivered = append(a.delivered, string(body))
+		a.delivered = append(a.delivered, digest(string(body)))
 	}))
 	t.Cleanup(a.backend.Close)
 	// All that Caddy logs; panics that net/http recovers are in it, as http.stdlib.
@@ -130,7 +139,7 @@ func (a *arena) attack(t *testing.T, w *wire, s *signing, name, raw string) []re
 		case got.code >= 200 && got.code < 300 && i < len(requests) && s.signed(requests[i]):
 			if word == "accepted" {
 				a.mu.Lock()
-				a.accepted = append(a.accepted, requests[i].body)
+				a.accepted = append(a.accepted, digest(requests[i].body))
 				a.mu.Unlock()
 			}
 		default:
@@ -212,12 +221,12 @@ func (a *arena) checkLeaks(t *testing.T, goroutines goleak.Option, before uint64
 	}
 	after := a.inUse()
 	t.Logf("heap in use: %d KiB before, %d KiB after", before>>10, after>>10)
-	if after > before+8<<20 {
+	if after > before+4<<20 {
 		t.Errorf("heap in use grew from %d to %d bytes", before, after)
 	}
 }
 
-// inUse is the heap in use, without garbage and without what the test itself remembers.
+// inUse is the heap in use, without garbage.
 func (a *arena) inUse() uint64 {
 	var stats runtime.MemStats
 	for range 3 { // twice for what sync.Pools hold, once for finalizers' garbage

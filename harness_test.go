@@ -114,13 +114,14 @@ func (c *running) load(directives string) error {
 	if err := caddy.Load(config, true); err != nil {
 		return err
 	}
-	return c.awaitOldListeners()
+	return c.awaitOldConfig()
 }
 
-// awaitOldListeners returns when nobody but the running config listens. On
-// Linux a reload opens a second socket on each port, and Caddy returns before
-// it has closed the first; a connection that is still in its queue is then reset.
-func (c *running) awaitOldListeners() error {
+// awaitOldConfig returns when nobody but the running config listens, and
+// kept connections to the one before are closed. On Linux a reload opens a
+// second socket on each port, and Caddy returns before it has closed the first;
+// a connection that is still in its queue is then reset.
+func (c *running) awaitOldConfig() error {
 	ports := []string{c.port, c.admin[strings.LastIndexByte(c.admin, ':')+1:]}
 	var err error
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
@@ -128,6 +129,7 @@ func (c *running) awaitOldListeners() error {
 			break
 		}
 	}
+	http.DefaultClient.CloseIdleConnections()
 	return err
 }
 

@@ -294,7 +294,7 @@ func (c *running) loadRoutes(routes []any) {
 	if err := caddy.Load(text, true); err != nil {
 		c.t.Fatal(err)
 	}
-	if err := c.awaitOldListeners(); err != nil {
+	if err := c.awaitOldConfig(); err != nil {
 		c.t.Fatal(err)
 	}
 }

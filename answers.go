@@ -100,12 +100,12 @@ type answerBody struct {
 // write sends the answer. Errors of a provider that went away are its own.
 func (a *answer) write(w http.ResponseWriter, in *inbound) error {
 	h := w.Header()
-	h.Set("Webhook-Status", a.word)
+	setHeader(h, "Webhook-Status", a.word)
 	if a.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(a.retryAfter))
+		setHeader(h, "Retry-After", strconv.Itoa(a.retryAfter))
 	}
 	if a.allow != "" {
-		h.Set("Allow", a.allow)
+		setHeader(h, "Allow", a.allow)
 	}
 	for name, values := range a.header {
 		h[name] = values
@@ -120,18 +120,21 @@ func (a *answer) write(w http.ResponseWriter, in *inbound) error {
 		if body, err = json.Marshal(a.json(in)); err != nil {
 			return err
 		}
-		h.Set("Content-Type", "application/json")
+		setHeader(h, "Content-Type", "application/json")
 	}
 	if a.code == http.StatusNoContent { // has no body, RFC 9110, section 15.3.5
 		h.Del("Content-Type")
 		w.WriteHeader(a.code)
 		return nil
 	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	setHeader(h, "Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(a.code)
 	_, _ = w.Write(body)
 	return nil
 }
+
+// setHeader is h.Set for a name that is in canonical form already.
+func setHeader(h http.Header, name, value string) { h[name] = []string{value} }
 
 func (a *answer) json(in *inbound) answerBody {
 	b := answerBody{CorrelationID: in.correlationID, Message: a.message}

@@ -1,8 +1,7 @@
 package caddywebhooks
 
 import (
-	"bytes"
-	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -81,13 +80,6 @@ func (h *Handler) newInbound(w http.ResponseWriter, r *http.Request) *inbound {
 	return in
 }
 
-// storeContext bounds a wait for the store. By then the webhook is whole and
-// verified: that the provider hangs up, or has shut its side of the connection,
-// is no reason to refuse it.
-func (in *inbound) storeContext() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(in.r.Context()), storeTime)
-}
-
 // lastOf is the last element of a comma-separated header: what the trusted
 // proxy next to us wrote. What is left of it may be anybody's.
 func lastOf(lines []string) string {
@@ -108,9 +100,8 @@ func correlationID(r *http.Request, trusted bool) string {
 		}
 	}
 	var id [16]byte
-	for i := range id {
-		id[i] = byte(rand.Uint32())
-	}
+	binary.LittleEndian.PutUint64(id[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())
 	return hex.EncodeToString(id[:])
 }
 
@@ -182,29 +173,44 @@ func (h *Handler) readBody(in *inbound) *answer {
 }
 
 // readBody reads the whole body, chunked or not, and fails when it is longer
-// than limit: cutting it would break the signature or, worse, the event. Memory
-// grows with what arrives, not with what Content-Length claims.
+// than limit: cutting it would break the signature or, worse, the event.
 func readBody(in *inbound, limit int64) ([]byte, error) {
-	r := in.r
-	if r.ContentLength > limit {
+	if in.r.ContentLength > limit {
 		return nil, errBodyTooLarge
 	}
-	const trust = 64 << 10 // a claimed length that is believed at once
-	var buf bytes.Buffer
-	if n := r.ContentLength; n > 0 {
-		buf.Grow(int(min(n, trust)) + bytes.MinRead)
-	}
-	n, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	body, err := readAll(in.r.Body, in.r.ContentLength, limit)
 	if err != nil {
 		return nil, err
-	}
-	if n > limit {
-		return nil, errBodyTooLarge
 	}
 	// The bound is for the body, not for the work or the next request. (At the end
 	// of a body net/http clears it itself; a server behind another listener need not.)
 	_ = http.NewResponseController(in.w).SetReadDeadline(time.Time{})
-	return buf.Bytes(), nil
+	return body, nil
+}
+
+// readAll reads up to limit bytes. Memory grows with what arrives, not with the
+// length that the sender claims, which is negative if he claims none.
+func readAll(r io.Reader, claimed, limit int64) ([]byte, error) {
+	const trust = 64 << 10      // a claimed length that is believed at once
+	const unannounced = 1 << 10 // a webhook without one, to begin with
+	if claimed < 0 {
+		claimed = unannounced
+	}
+	body := make([]byte, 0, min(claimed, trust)+1) // one more, to see the end without growing
+	for {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > limit:
+			return nil, errBodyTooLarge
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return nil, err
+		case len(body) == cap(body):
+			body = append(body, 0)[:len(body)]
+		}
+	}
 }
 
 // newEvent is what is stored and delivered: the request as the handlers before

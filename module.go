@@ -32,9 +32,6 @@ const (
 	defaultDedupeTTL = 24 * time.Hour
 )
 
-// storeTime bounds how long a webhook waits for the store.
-const storeTime = 30 * time.Second
-
 // Handler receives the webhooks of one provider: one endpoint. It answers the
 // provider itself; no handler behind it in the route is called, except in guard
 // mode (no `forward`).
@@ -330,6 +327,9 @@ func (h *Handler) checkContentType(in *inbound) *answer {
 	if len(h.ContentTypes) == 0 || in.r.ContentLength == 0 {
 		return nil
 	}
+	if types := in.r.Header["Content-Type"]; len(types) == 1 && slices.Contains(h.ContentTypes, types[0]) {
+		return nil // as nearly all are: nothing to parse
+	}
 	if !slices.Contains(h.ContentTypes, in.mediaType()) {
 		return unsupportedMediaType
 	}
@@ -371,9 +371,7 @@ func (h *Handler) accept(in *inbound) *answer {
 	if h.Respond == respondUpstream {
 		relay = newRelay()
 	}
-	ctx, cancel := in.storeContext()
-	defer cancel()
-	duplicate, err := h.app.accept(ctx, in.targets, retrystore.Submission{
+	duplicate, err := h.app.accept(storeContexts.now(), in.targets, retrystore.Submission{
 		Key:    h.eventKey(in),
 		KeyTTL: time.Duration(h.DedupeTTL),
 		Event:  h.newEvent(in),

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -46,11 +48,34 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 	if r == nil {
 		return receipt, err
 	}
-	s.encode(r, sub)
-	if err := s.submit(ctx, r); err != nil || r.receipt.Duplicate {
+	buffer := recordBuffers.Get().(*[]byte)
+	s.encode(r, sub, *buffer)
+	err = s.submit(ctx, r)
+	if r.answered() && cap(r.record) <= maxBuffer {
+		*buffer = r.record[:0]
+		recordBuffers.Put(buffer)
+	}
+	if err != nil || r.receipt.Duplicate {
 		return r.receipt, err
 	}
 	return r.deliveries(sub), nil
+}
+
+// recordBuffers are for records on their way to the file. The writer has read a
+// record for the last time when it answers.
+var recordBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxBuffer bounds what is kept for the next record.
+const maxBuffer = 64 << 10
+
+// answered reports whether the writer is done with r.
+func (r *request) answered() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func checkSubmission(sub *retrystore.Submission) error {
@@ -71,7 +96,7 @@ func checkSubmission(sub *retrystore.Submission) error {
 // reserve answers a duplicate, or takes the room that sub needs and returns a
 // request that holds it until the writer, or unreserve, gives it up.
 func (s *Store) reserve(sub *retrystore.Submission) (*request, retrystore.Receipt, error) {
-	r := &request{lanes: make([]*lane, len(sub.Targets)), leases: make([]time.Duration, len(sub.Targets)), done: make(chan struct{})}
+	r := newRequest(len(sub.Targets))
 	receipt, err := s.tryReserve(r, sub)
 	if errors.Is(err, errKeysFull) && s.purgeSome() {
 		receipt, err = s.tryReserve(r, sub)
@@ -139,8 +164,9 @@ func (s *Store) duplicate(key retrystore.Key) (retrystore.Receipt, bool) {
 }
 
 // encode does, in the caller's goroutine, all work that the single writer need
-// not do: the record and the event that will join the index.
-func (s *Store) encode(r *request, sub *retrystore.Submission) {
+// not do: the record, in buffer if it is large enough, and the event that will
+// join the index.
+func (s *Store) encode(r *request, sub *retrystore.Submission, buffer []byte) {
 	now := s.options.Now()
 	r.accepted = now
 	head := record{
@@ -162,7 +188,22 @@ func (s *Store) encode(r *request, sub *retrystore.Submission) {
 	}
 	r.event.received = sub.Event.ReceivedAt.UnixMilli()
 	r.event.key, r.event.expiry, r.event.salt = head.key, head.expiry, head.salt
-	r.record = appendRecord(make([]byte, 0, 512+len(sub.Event.Body)), &head, sub.Event)
+	r.record = appendRecord(slices.Grow(buffer, 512+len(sub.Event.Body)), &head, sub.Event)
+}
+
+// newRequest allocates the usual request of one target in one piece.
+func newRequest(targets int) *request {
+	one := &struct {
+		request
+		lane  [1]*lane
+		lease [1]time.Duration
+	}{}
+	r := &one.request
+	r.done = make(chan struct{})
+	if r.lanes, r.leases = one.lane[:], one.lease[:]; targets != 1 {
+		r.lanes, r.leases = make([]*lane, targets), make([]time.Duration, targets)
+	}
+	return r
 }
 
 // newEvent allocates the usual event of one delivery in one piece.

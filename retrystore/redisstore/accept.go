@@ -3,7 +3,9 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -88,12 +90,17 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 		return retrystore.Receipt{}, err // before the work of encoding
 	}
 	a := s.newAcceptance(p, sub, shard)
-	c := a.call(p, sub)
+	buffer := recordBuffers.Get().(*[]byte)
+	c, record := a.call(p, sub, *buffer)
 	if err := line.submit(ctx, c, s.options.Timeout); err != nil {
 		if c.unsure {
 			a.regret(c.line)
 		}
 		return retrystore.Receipt{}, err
+	}
+	if cap(record) <= maxBuffer {
+		*buffer = record[:0]
+		recordBuffers.Put(buffer)
 	}
 	receipt, err := s.receipt(p, a, sub, c)
 	if ctx.Err() != nil && err == nil && !receipt.Duplicate {
@@ -102,6 +109,12 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 	}
 	return receipt, err
 }
+
+// recordBuffers are for records on their way to Redis, of calls that were answered.
+var recordBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxBuffer bounds what is kept for the next record.
+const maxBuffer = 64 << 10
 
 func checkSubmission(sub *retrystore.Submission) error {
 	if n := len(sub.Targets); n == 0 || n > retrystore.MaxTargets {
@@ -148,8 +161,9 @@ func (a *acceptance) delivery(i int) deliveryID {
 	return a.id.delivery(byte(i))
 }
 
-// call makes the run of acceptScript.
-func (a *acceptance) call(p *parts, sub *retrystore.Submission) *call {
+// call makes the run of acceptScript, and the record that it stores: in buffer, if
+// that is large enough.
+func (a *acceptance) call(p *parts, sub *retrystore.Submission, buffer []byte) (_ *call, record []byte) {
 	number := a.id.shard()
 	keys := append(make([]string, 0, 6+2*len(a.lanes)), a.shard.event(a.id), a.shard.lanes())
 	for i, l := range a.lanes {
@@ -180,15 +194,15 @@ func (a *acceptance) call(p *parts, sub *retrystore.Submission) *call {
 	for i, t := range sub.Targets {
 		h.targets[i] = target{t.Destination, t.Priority}
 	}
-	args := append(make([]any, 0, 6+4*len(a.lanes)), a.id[:],
-		appendRecord(make([]byte, 0, 512+len(sub.Event.Body)), &h, sub.Event),
+	record = appendRecord(slices.Grow(buffer, 512+len(sub.Event.Body)), &h, sub.Event)
+	args := append(make([]any, 0, 6+4*len(a.lanes)), a.id[:], record,
 		ttl, share(sub.MaxPending, len(p.shards)), len(a.lanes), others)
 	for i, t := range sub.Targets {
 		args = append(args, []byte{a.delivery(i).index()}, int64(band(t.Priority, false))*bandWidth, milliseconds(t.Lease), a.lanes[i].text)
 	}
 	c := acceptScript.call(p.line(number), keys, args...)
 	c.durable = true
-	return c
+	return c, record
 }
 
 // has says whether the event goes to the lane.

@@ -29,16 +29,8 @@ func (u usage) since(before usage) usage {
 
 // usageOf reads the usage of a process.
 func usageOf(pid int) usage {
-	u := usage{unknown, unknown}
-	if stat, err := os.ReadFile(procFile(pid, "stat")); err == nil {
-		// The name of the program, in parentheses, may have spaces.
-		_, after, _ := strings.Cut(string(stat), ") ")
-		if fields := strings.Fields(after); len(fields) > 12 {
-			u.cpu = (parse(fields[11]) + parse(fields[12])) / ticksPerSecond
-		}
-	}
-	u.written = field(procFile(pid, "io"), "write_bytes:")
-	return u
+	fields := statFields(procFile(pid, "stat"))
+	return usage{(fields[11] + fields[12]) / ticksPerSecond, field(procFile(pid, "io"), "write_bytes:")}
 }
 
 // memory of a process, in bytes.
@@ -55,7 +47,8 @@ func memoryOf(pid int) memory {
 }
 
 // machineCPU is for how many seconds all CPUs together were busy for processes.
-// Interrupts are left out: whose they are, nobody can tell.
+// Interrupts and the kernel's own threads are left out: whose work they do, for
+// the disk above all, nobody can tell.
 func machineCPU() number {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -66,7 +59,40 @@ func machineCPU() number {
 	if len(fields) < 9 {
 		return unknown
 	}
-	return (parse(fields[1]) + parse(fields[2]) + parse(fields[3]) + parse(fields[8])) / ticksPerSecond
+	busy := (parse(fields[1]) + parse(fields[2]) + parse(fields[3]) + parse(fields[8])) / ticksPerSecond
+	return busy - kernelCPU()
+}
+
+// kernelCPU is how long the kernel's threads have worked, in seconds.
+func kernelCPU() (sum number) {
+	const kernelThread = 0x00200000 // PF_KTHREAD
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		fields := statFields(path)
+		if flags := fields[6]; flags.known() && int64(flags)&kernelThread != 0 {
+			sum += (fields[11] + fields[12]) / ticksPerSecond
+		}
+	}
+	return sum
+}
+
+// statFields are the first fields of a process' stat behind its name, which may have
+// spaces: state, parent, … What is no number, or cannot be read, is unknown.
+func statFields(path string) (fields [13]number) {
+	for i := range fields {
+		fields[i] = unknown
+	}
+	stat, err := os.ReadFile(path)
+	if err != nil {
+		return fields
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	for i, text := range strings.Fields(after) {
+		if i < len(fields) {
+			fields[i] = parse(text)
+		}
+	}
+	return fields
 }
 
 func procFile(pid int, name string) string {

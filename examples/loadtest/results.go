@@ -104,11 +104,12 @@ func (r *results) filledRSS(pending int) spread {
 	return spreadOf(values)
 }
 
-// othersCPU is the share of the machine that strangers had, in the worst trial.
+// othersCPU is the share of the machine that strangers had, in the worst trial of
+// those whose speed counts: strace is a stranger too.
 func (r *results) othersCPU() number {
 	worst := unknown
 	for _, t := range r.Trials {
-		if t.OthersCPU.known() && (!worst.known() || t.OthersCPU > worst) {
+		if t.Probe == noProbe && t.OthersCPU.known() && (!worst.known() || t.OthersCPU > worst) {
 			worst = t.OthersCPU
 		}
 	}

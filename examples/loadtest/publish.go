@@ -21,7 +21,7 @@ const (
 )
 
 // strangersAllowed is how much of the CPUs other processes may have had in a
-// trial that is published. The kernel's own work for the disk is part of it.
+// trial that is published.
 const strangersAllowed = .10
 
 // publishable says why the results should not be published, or nothing.

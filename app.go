@@ -78,6 +78,7 @@ type App struct {
 	storeKey   string
 	limits     limiter.Backend
 	dispatcher *forward.Dispatcher
+	waits      storeWaits
 	stopOnce   sync.Once
 }
 

@@ -42,7 +42,7 @@ func (h *Handler) guard(in *inbound, w http.ResponseWriter, next caddyhttp.Handl
 		in.outcome = "passed"
 		return nil, next.ServeHTTP(w, h.guardedRequest(in))
 	}
-	ctx := storeContexts.now()
+	ctx := h.app.waits.now()
 	if err := h.app.ready(ctx); err != nil {
 		return unavailable(retrySoon, "store_unavailable", err), nil
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,15 +189,16 @@ func readBody(in *inbound, limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// readAll reads up to limit bytes. Memory grows with what arrives, not with the
-// length that the sender claims, which is negative if he claims none.
+// readAll reads up to limit bytes, of which claimed are announced; negative if that
+// is unknown. Memory grows with what arrives, not with what is claimed.
 func readAll(r io.Reader, claimed, limit int64) ([]byte, error) {
 	const trust = 64 << 10      // a claimed length that is believed at once
 	const unannounced = 1 << 10 // a webhook without one, to begin with
+	first := min(claimed, trust)
 	if claimed < 0 {
-		claimed = unannounced
+		first = unannounced
 	}
-	body := make([]byte, 0, min(claimed, trust)+1) // one more, to see the end without growing
+	body := make([]byte, 0, first+1) // one more, to see the end without growing
 	for {
 		n, err := r.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
@@ -208,7 +210,11 @@ func readAll(r io.Reader, claimed, limit int64) ([]byte, error) {
 		case err != nil:
 			return nil, err
 		case len(body) == cap(body):
-			body = append(body, 0)[:len(body)]
+			size := int64(2 * len(body))
+			if claimed >= int64(len(body)) {
+				size = min(size, claimed+1)
+			}
+			body = slices.Grow(body, int(size)-len(body))
 		}
 	}
 }

@@ -371,7 +371,7 @@ func (h *Handler) accept(in *inbound) *answer {
 	if h.Respond == respondUpstream {
 		relay = newRelay()
 	}
-	duplicate, err := h.app.accept(storeContexts.now(), in.targets, retrystore.Submission{
+	duplicate, err := h.app.accept(h.app.waits.now(), in.targets, retrystore.Submission{
 		Key:    h.eventKey(in),
 		KeyTTL: time.Duration(h.DedupeTTL),
 		Event:  h.newEvent(in),

@@ -29,7 +29,7 @@ func (u usage) since(before usage) usage {
 
 // usageOf reads the usage of a process.
 func usageOf(pid int) usage {
-	fields := statFields(procFile(pid, "stat"))
+	_, fields := statFields(procFile(pid, "stat"))
 	return usage{(fields[11] + fields[12]) / ticksPerSecond, field(procFile(pid, "io"), "write_bytes:")}
 }
 
@@ -46,53 +46,66 @@ func memoryOf(pid int) memory {
 	return memory{field(status, "VmRSS:") * kB, field(status, "RssAnon:") * kB, field(status, "VmHWM:") * kB}
 }
 
-// machineCPU is for how many seconds all CPUs together were busy for processes.
-// Interrupts and the kernel's own threads are left out: whose work they do, for
-// the disk above all, nobody can tell.
-func machineCPU() number {
+// machine is what all CPUs together have done for processes since the start, in
+// seconds. Interrupts and the kernel's own threads are left out: whose work they
+// do, for the disk above all, nobody can tell.
+type machine struct {
+	busy   number
+	kernel map[string]number // seconds of the kernel's threads, which come and go
+}
+
+// machineNow reads it. Where there is no /proc, it is unknown.
+func machineNow() machine {
+	now := machine{unknown, make(map[string]number)}
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
-		return unknown
+		return now
 	}
 	line, _, _ := strings.Cut(string(stat), "\n")
 	fields := strings.Fields(line) // cpu user nice system idle iowait irq softirq steal …
 	if len(fields) < 9 {
-		return unknown
+		return now
 	}
-	busy := (parse(fields[1]) + parse(fields[2]) + parse(fields[3]) + parse(fields[8])) / ticksPerSecond
-	return busy - kernelCPU()
-}
-
-// kernelCPU is how long the kernel's threads have worked, in seconds.
-func kernelCPU() (sum number) {
-	const kernelThread = 0x00200000 // PF_KTHREAD
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		fields := statFields(path)
-		if flags := fields[6]; flags.known() && int64(flags)&kernelThread != 0 {
-			sum += (fields[11] + fields[12]) / ticksPerSecond
+	now.busy = (parse(fields[1]) + parse(fields[2]) + parse(fields[3]) + parse(fields[8])) / ticksPerSecond
+	paths, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range paths {
+		const isKernelThread = 0x00200000 // PF_KTHREAD
+		name, fields := statFields(path)
+		if flags := fields[6]; flags.known() && int64(flags)&isKernelThread != 0 && !strings.HasPrefix(name, "ksoftirqd/") { // which does interrupts
+			now.kernel[path] = (fields[11] + fields[12]) / ticksPerSecond
 		}
 	}
-	return sum
+	return now
 }
 
-// statFields are the first fields of a process' stat behind its name, which may have
-// spaces: state, parent, … What is no number, or cannot be read, is unknown.
-func statFields(path string) (fields [13]number) {
+// since is how long the CPUs worked for processes since before.
+func (m machine) since(before machine) number {
+	d := m.busy - before.busy
+	for path, cpu := range m.kernel {
+		d -= max(0, cpu-before.kernel[path])
+	}
+	return d
+}
+
+// statFields are the name of a process and the first fields behind it in its stat:
+// state, parent, … What is no number, or cannot be read, is unknown.
+func statFields(path string) (name string, fields [13]number) {
 	for i := range fields {
 		fields[i] = unknown
 	}
 	stat, err := os.ReadFile(path)
 	if err != nil {
-		return fields
+		return "", fields
 	}
-	_, after, _ := strings.Cut(string(stat), ") ")
-	for i, text := range strings.Fields(after) {
+	text := string(stat) // 12 (a name) S 1 …
+	end := max(strings.LastIndexByte(text, ')'), 0)
+	_, name, _ = strings.Cut(text[:end], "(")
+	for i, field := range strings.Fields(strings.TrimPrefix(text[end:], ")")) {
 		if i < len(fields) {
-			fields[i] = parse(text)
+			fields[i] = parse(field)
 		}
 	}
-	return fields
+	return name, fields
 }
 
 func procFile(pid int, name string) string {

@@ -121,13 +121,13 @@ func (r *run) settle(ctx context.Context) error {
 type reading struct {
 	at                      time.Time
 	caddy, redis, app, self usage
-	machine                 number
+	machine                 machine
 	calls                   map[string]int
 }
 
 func (r *run) reading(ctx context.Context) (_ reading, err error) {
 	now := reading{
-		at: time.Now(), machine: machineCPU(),
+		at: time.Now(), machine: machineNow(),
 		caddy: usageOf(r.rig.caddy.Pid()), app: usageOf(r.rig.app.pid()), self: usageOf(os.Getpid()),
 		redis: usage{unknown, unknown},
 	}
@@ -157,5 +157,5 @@ func (t *trial) addReadings(before, after reading) {
 		}
 	}
 	all := number(after.at.Sub(before.at).Seconds()) * number(runtime.NumCPU())
-	t.OthersCPU = max(0, after.machine-before.machine-ours) / all
+	t.OthersCPU = max(0, after.machine.since(before.machine)-ours) / all
 }

@@ -55,8 +55,11 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 		*buffer = r.record[:0]
 		recordBuffers.Put(buffer)
 	}
-	if err != nil || r.receipt.Duplicate {
-		return r.receipt, err
+	switch {
+	case err != nil:
+		return retrystore.Receipt{}, err // of a request that was abandoned, r is the writer's
+	case r.receipt.Duplicate:
+		return r.receipt, nil
 	}
 	return r.deliveries(sub), nil
 }

@@ -51,12 +51,13 @@ func memoryOf(pid int) memory {
 // do, for the disk above all, nobody can tell.
 type machine struct {
 	busy   number
+	idle   number            // with nothing to do, or waiting for the disk
 	kernel map[string]number // seconds of the kernel's threads, which come and go
 }
 
 // machineNow reads it. Where there is no /proc, it is unknown.
 func machineNow() machine {
-	now := machine{unknown, make(map[string]number)}
+	now := machine{unknown, unknown, make(map[string]number)}
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return now
@@ -67,6 +68,7 @@ func machineNow() machine {
 		return now
 	}
 	now.busy = (parse(fields[1]) + parse(fields[2]) + parse(fields[3]) + parse(fields[8])) / ticksPerSecond
+	now.idle = (parse(fields[4]) + parse(fields[5])) / ticksPerSecond
 	paths, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range paths {
 		const isKernelThread = 0x00200000 // PF_KTHREAD

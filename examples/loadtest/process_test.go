@@ -26,8 +26,8 @@ func TestStatFields(t *testing.T) {
 
 // TestMachineSince does not take the work of a kernel thread that has ended for work of a stranger.
 func TestMachineSince(t *testing.T) {
-	before := machine{100, map[string]number{"stays": 10, "ends": 50}}
-	after := machine{107, map[string]number{"stays": 12, "begins": 1}}
+	before := machine{100, 7, map[string]number{"stays": 10, "ends": 50}}
+	after := machine{107, 7, map[string]number{"stays": 12, "begins": 1}}
 	if got := after.since(before); got != 4 {
 		t.Errorf("%v seconds of work: want 7 less the kernel's 3", got)
 	}

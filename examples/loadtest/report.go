@@ -103,9 +103,9 @@ func (r *results) answerTable() table {
 func (r *results) costTable() table {
 	t := table{
 		title: "What an event costs (closed loop)",
-		head:  []string{"", "CPU of Caddy", "of Redis", "bytes written", "syncs", "scripts run by Redis", "commands, with those in scripts", "peak RSS of Caddy"},
+		head:  []string{"", "CPU of Caddy", "of Redis", "of the client", "machine idle", "bytes written", "syncs", "scripts run by Redis", "commands, with those in scripts", "peak RSS of Caddy"},
 		notes: []string{
-			"CPU until all is delivered and noted. Syncs were counted with strace in a trial of their own (n/a: there is none, or nothing is stored); they are shared by the events that wait at the same time.",
+			"CPU until all is delivered and noted; idle is the share of all CPUs that waited, for the disk above all. Syncs were counted with strace in a trial of their own (n/a: there is none, or nothing is stored); they are shared by the events that wait at the same time.",
 		},
 	}
 	for _, name := range r.Systems {
@@ -113,6 +113,8 @@ func (r *results) costTable() table {
 		t.add(r.systemTitle(name),
 			of(func(t trial) number { return t.CPU.Caddy }).text(timeText),
 			of(func(t trial) number { return t.CPU.Redis }).text(timeText),
+			of(func(t trial) number { return t.CPU.Client }).text(timeText),
+			of(func(t trial) number { return t.IdleCPU }).text(shareText),
 			of(func(t trial) number { return t.Written }).text(sizeText),
 			r.syncs(name).text(func(n number) string { return fmt.Sprintf("%.3f", n) }),
 			of(func(t trial) number { return t.Commands.scripts() }).text(ratioText),

@@ -157,5 +157,6 @@ func (t *trial) addReadings(before, after reading) {
 		}
 	}
 	all := number(after.at.Sub(before.at).Seconds()) * number(runtime.NumCPU())
+	t.IdleCPU = (after.machine.idle - before.machine.idle) / all
 	t.OthersCPU = max(0, after.machine.since(before.machine)-ours) / all
 }

@@ -37,6 +37,7 @@ type trial struct {
 	SendLate   percentiles `json:"send_late"`  // from when a webhook was due until it was sent
 	CPU        cpu         `json:"cpu"`        // per event
 	OthersCPU  number      `json:"others_cpu"` // share of the machine that went to strangers
+	IdleCPU    number      `json:"idle_cpu"`   // share of the machine that had nothing to do, or waited for the disk
 	Written    number      `json:"bytes_written_per_event"`
 	Syncs      number      `json:"syncs_per_event"`
 	Commands   calls       `json:"redis_commands_per_event,omitempty"`

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -48,12 +47,11 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 	if r == nil {
 		return receipt, err
 	}
-	buffer := recordBuffers.Get().(*[]byte)
+	buffer := retrystore.GetBuffer()
 	s.encode(r, sub, *buffer)
 	err = s.submit(ctx, r)
-	if r.answered() && cap(r.record) <= maxBuffer {
-		*buffer = r.record[:0]
-		recordBuffers.Put(buffer)
+	if r.answered() {
+		retrystore.PutBuffer(buffer, r.record)
 	}
 	switch {
 	case err != nil:
@@ -63,13 +61,6 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 	}
 	return r.deliveries(sub), nil
 }
-
-// recordBuffers are for records on their way to the file. The writer has read a
-// record for the last time when it answers.
-var recordBuffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// maxBuffer bounds what is kept for the next record.
-const maxBuffer = 64 << 10
 
 // answered reports whether the writer is done with r.
 func (r *request) answered() bool {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -90,7 +89,7 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 		return retrystore.Receipt{}, err // before the work of encoding
 	}
 	a := s.newAcceptance(p, sub, shard)
-	buffer := recordBuffers.Get().(*[]byte)
+	buffer := retrystore.GetBuffer()
 	c, record := a.call(p, sub, *buffer)
 	if err := line.submit(ctx, c, s.options.Timeout); err != nil {
 		if c.unsure {
@@ -98,10 +97,7 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 		}
 		return retrystore.Receipt{}, err
 	}
-	if cap(record) <= maxBuffer {
-		*buffer = record[:0]
-		recordBuffers.Put(buffer)
-	}
+	retrystore.PutBuffer(buffer, record)
 	receipt, err := s.receipt(p, a, sub, c)
 	if ctx.Err() != nil && err == nil && !receipt.Duplicate {
 		a.abandon(s.ctx, c.line)
@@ -109,12 +105,6 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 	}
 	return receipt, err
 }
-
-// recordBuffers are for records on their way to Redis, of calls that were answered.
-var recordBuffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// maxBuffer bounds what is kept for the next record.
-const maxBuffer = 64 << 10
 
 func checkSubmission(sub *retrystore.Submission) error {
 	if n := len(sub.Targets); n == 0 || n > retrystore.MaxTargets {

@@ -26,6 +26,8 @@ type conditions struct {
 	Load       string    `json:"load"` // average of the machine, before
 	OthersCPU  number    `json:"others_cpu"`
 	OnlyMemory bool      `json:"only_memory,omitempty"` // the disk is none: syncs cost nothing
+
+	OthersCPUInSweeps number `json:"others_cpu_in_sweeps"`
 }
 
 // conditionsOf the machine, before anything is measured.

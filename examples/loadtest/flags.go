@@ -21,6 +21,7 @@ type settings struct {
 	out        string
 	profileDir string
 	publish    bool
+	from       string        // results.json of an earlier run, instead of a run
 	soak       time.Duration // 0: measure speed instead
 	names      []string      // of the systems to measure; empty: all that can be
 	sweepNames []string      // empty: all, if there are sweeps
@@ -50,6 +51,7 @@ func parseFlags(args []string, messages io.Writer) (settings, error) {
 	f.StringVar(&s.out, "out", "", "where the results go (default bin/bench; with -soak bin/soak)")
 	f.DurationVar(&s.soak, "soak", 0, "send at a steady rate for so long, and watch whether memory, goroutines, files and stores stay as large as they are; -rate for each store (default 200)")
 	f.StringVar(&s.profileDir, "profile", "", "also take CPU and allocation profiles of Caddy, in trials of their own, into this directory")
+	f.StringVar(&s.from, "from", "", "print, and with -publish publish, the `results.json` of an earlier run instead of measuring")
 	f.BoolVar(&s.publish, "publish", false, "put the results into docs/performance.md; refused if the machine had other work")
 	if err := f.Parse(args); err != nil {
 		return s, err
@@ -99,8 +101,8 @@ func (s *settings) check() error {
 		return errors.New("-rounds, -duration, -max-events and -rate want positive numbers")
 	case s.soak != 0 && s.soak < shortestSoak:
 		return fmt.Errorf("-soak wants at least %s", shortestSoak)
-	case s.soak > 0 && (s.publish || s.profileDir != "" || s.sweeps):
-		return errors.New("-soak stands alone: no -full, -sweep, -profile or -publish")
+	case s.soak > 0 && (s.publish || s.profileDir != "" || s.sweeps || s.from != ""):
+		return errors.New("-soak stands alone: no -full, -sweep, -profile, -from or -publish")
 	case s.base.Connections < 1:
 		return errors.New("-connections wants a positive number")
 	case s.base.BodyBytes < minBody || s.base.BodyBytes > 1<<20:

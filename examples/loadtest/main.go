@@ -49,10 +49,25 @@ func command(args []string) error {
 	debug.SetGCPercent(400) // memory is plenty here, CPU is shared with what is measured
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if s.soak > 0 {
+	switch {
+	case s.soak > 0:
 		return soak(ctx, s, os.Stdout)
+	case s.from != "":
+		return reportAgain(s, os.Stdout)
 	}
 	return loadtest(ctx, s, os.Stdout)
+}
+
+// reportAgain prints, and publishes, what an earlier run has measured.
+func reportAgain(s settings, out io.Writer) error {
+	r, err := loadResults(s.from)
+	if err != nil {
+		return err
+	}
+	if err := r.print(out); err != nil || !s.publish {
+		return err
+	}
+	return r.publish()
 }
 
 // loadtest measures, prints and saves. Results of a run that was cut short or went
@@ -72,8 +87,7 @@ func loadtest(ctx context.Context, s settings, out io.Writer) (err error) {
 		return err
 	}
 	r.Trials, r.Rounds, r.Rate = b.trials, b.rounds, b.rate
-	r.Conditions.OthersCPU = r.othersCPU()
-	r.judgeGoals()
+	r.judge()
 	if err = errors.Join(err, b.wrong()); err != nil {
 		r.Wrong = err.Error()
 	}

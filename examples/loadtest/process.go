@@ -27,6 +27,21 @@ func (u usage) since(before usage) usage {
 	return usage{u.cpu - before.cpu, u.written - before.written}
 }
 
+// familyUsage is the usage of a process and of its children, dead or alive: Redis
+// has one write its append-only file anew. (What the dead wrote is in its own count.)
+func familyUsage(pid int) usage {
+	u := usageOf(pid)
+	_, fields := statFields(procFile(pid, "stat"))
+	u.cpu += (fields[13] + fields[14]) / ticksPerSecond
+	paths, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range paths {
+		if _, fields := statFields(path); fields[1] == number(pid) {
+			u.cpu += (fields[11] + fields[12]) / ticksPerSecond
+		}
+	}
+	return u
+}
+
 // usageOf reads the usage of a process.
 func usageOf(pid int) usage {
 	_, fields := statFields(procFile(pid, "stat"))
@@ -91,7 +106,7 @@ func (m machine) since(before machine) number {
 
 // statFields are the name of a process and the first fields behind it in its stat:
 // state, parent, … What is no number, or cannot be read, is unknown.
-func statFields(path string) (name string, fields [13]number) {
+func statFields(path string) (name string, fields [15]number) {
 	for i := range fields {
 		fields[i] = unknown
 	}

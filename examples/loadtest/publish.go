@@ -35,6 +35,8 @@ func (r *results) publishable() error {
 		return errors.New("not published: the files differ from revision " + c.Revision)
 	case !c.OthersCPU.known() || c.OthersCPU > strangersAllowed:
 		return fmt.Errorf("not published: other processes had up to %s of the CPUs; at most %s may be", shareText(c.OthersCPU), shareText(strangersAllowed))
+	case r.Wrong != "":
+		return errors.New("not published: the run failed: " + r.Wrong)
 	case len(r.Missing) > 0:
 		return fmt.Errorf("not published: not measured: %s", strings.Join(r.Missing, "; "))
 	}

@@ -31,7 +31,11 @@ func (r *results) conditionLines() []string {
 	if c.Redis != "" {
 		lines = append(lines, fmt.Sprintf("%s, append-only file with appendfsync %s", c.Redis, r.Base.RedisSync))
 	}
-	lines = append(lines, fmt.Sprintf("load average before: %s; other processes had up to %s of the CPUs in a trial", c.Load, shareText(c.OthersCPU)))
+	others := fmt.Sprintf("load average before: %s; other processes had up to %s of the CPUs in a trial", c.Load, shareText(c.OthersCPU))
+	if c.OthersCPUInSweeps.known() {
+		others += fmt.Sprintf(", up to %s in one of the sweeps", shareText(c.OthersCPUInSweeps))
+	}
+	lines = append(lines, others)
 	if c.OnlyMemory {
 		lines = append(lines, "the stores were in memory, not on a disk: syncs cost nothing, and what was measured says little")
 	}

@@ -123,6 +123,7 @@ func TestPublish(t *testing.T) {
 		"dirty":       func(r *results) { r.Conditions.Revision += "-dirty" },
 		"others work": func(r *results) { r.Conditions.OthersCPU = .3 },
 		"no /proc":    func(r *results) { r.Conditions.OthersCPU = unknown },
+		"failed":      func(r *results) { r.Wrong = "an event was lost" },
 		"incomplete":  func(r *results) { r.Missing = []string{"redis: there is no redis-server"} },
 	} {
 		r := someResults()
@@ -155,6 +156,25 @@ func TestPublish(t *testing.T) {
 	}
 	if err != nil || len(saved.Trials) != len(someResults().Trials) || saved.Trials[0].Syncs.known() {
 		t.Errorf("saved: %v, %d trials", err, len(saved.Trials))
+	}
+}
+
+// TestReportAgain prints the same from what was saved.
+func TestReportAgain(t *testing.T) {
+	r, dir := someResults(), t.TempDir()
+	r.judge()
+	if err := r.save(dir); err != nil {
+		t.Fatal(err)
+	}
+	var want, got strings.Builder
+	if err := r.print(&want); err != nil {
+		t.Fatal(err)
+	}
+	if err := reportAgain(settings{from: filepath.Join(dir, "results.json")}, &got); err != nil || got.String() != want.String() {
+		t.Errorf("%v, printed %s\nwant %s", err, got.String(), want.String())
+	}
+	if err := reportAgain(settings{from: dir}, &got); err == nil {
+		t.Error("a directory was read as results")
 	}
 }
 

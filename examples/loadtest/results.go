@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -105,15 +106,36 @@ func (r *results) filledRSS(pending int) spread {
 }
 
 // othersCPU is the share of the machine that strangers had, in the worst trial of
-// those whose speed counts: strace is a stranger too.
-func (r *results) othersCPU() number {
+// the sweeps or of all others. Trials whose speed does not count are left out: strace
+// is a stranger too.
+func (r *results) othersCPU(sweeps bool) number {
 	worst := unknown
 	for _, t := range r.Trials {
-		if t.Probe == noProbe && t.OthersCPU.known() && (!worst.known() || t.OthersCPU > worst) {
+		if t.Probe == noProbe && (t.Sweep != "") == sweeps && t.OthersCPU.known() && (!worst.known() || t.OthersCPU > worst) {
 			worst = t.OthersCPU
 		}
 	}
 	return worst
+}
+
+// judge sums up the trials.
+func (r *results) judge() {
+	r.Conditions.OthersCPU, r.Conditions.OthersCPUInSweeps = r.othersCPU(false), r.othersCPU(true)
+	r.judgeGoals()
+}
+
+// loadResults reads what save wrote, and judges it anew.
+func loadResults(path string) (*results, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	r := new(results)
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	r.judge()
+	return r, nil
 }
 
 // save writes results.json.

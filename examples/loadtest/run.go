@@ -132,7 +132,7 @@ func (r *run) reading(ctx context.Context) (_ reading, err error) {
 		redis: usage{unknown, unknown},
 	}
 	if r.rig.redis != nil {
-		now.redis = usageOf(r.rig.redis.pid())
+		now.redis = familyUsage(r.rig.redis.pid())
 		now.calls, err = r.rig.redis.calls(ctx)
 	}
 	return now, err

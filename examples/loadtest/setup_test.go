@@ -27,7 +27,7 @@ func TestParseFlags(t *testing.T) {
 	for _, args := range []string{
 		"-quick -full", "-rounds -1", "-duration -1s", "-connections 0", "-body 10", "-body 2000000",
 		"-appendfsync sometimes", "-systems nginx", "-sweep moon", "-max-events 0", "-rate -1",
-		"-soak 5s", "-soak -1h", "-soak 1h -publish", "-soak 1h -sweep body", "stray", "-unknown",
+		"-soak 5s", "-soak -1h", "-soak 1h -publish", "-soak 1h -sweep body", "-soak 1h -from results.json", "stray", "-unknown",
 	} {
 		if _, err := parseFlags(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%s: no error", args)

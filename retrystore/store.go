@@ -37,6 +37,10 @@ type Target struct {
 	// Lease, when above zero, stores the delivery already leased to the caller
 	// for that long, counted from the moment it is durable. Zero stores it pending and due.
 	Lease time.Duration
+	// Dead, when not empty, stores the delivery as a dead letter from the start, with
+	// this as its reason: it counts towards no bound, is not leased, and can be
+	// replayed. A Lease beside it is an error of the caller.
+	Dead string
 }
 
 // Submission asks a store to keep an event.
@@ -66,8 +70,8 @@ type Acceptor interface {
 	// durable write, and returns after it is durable. When ctx ends first,
 	// Accept returns its error; should the write still succeed, the deliveries
 	// become pending and due, so that nobody waits for a worker that left.
-	// A key with a KeyTTL of zero, no or too many targets, and a priority out of
-	// bounds are errors of the caller, with none of the values above.
+	// A key with a KeyTTL of zero, no or too many targets, a priority out of bounds,
+	// and a target both dead and leased are errors of the caller, with none of the values above.
 	// Errors: ErrFull, ErrUnavailable, ErrClosed, ctx.Err().
 	Accept(ctx context.Context, s *Submission) (Receipt, error)
 }

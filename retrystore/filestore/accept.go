@@ -17,9 +17,11 @@ import (
 // not refer to the Submission, which belongs to the caller again after an Accept
 // that was abandoned.
 type request struct {
-	event    *event // joins the index once it is durable
-	record   []byte // the encoded event record
+	event    *event   // joins the index once it is durable
+	record   []byte   // the encoded event record
+	rows     [][]byte // by target: the row of one that is dead from the start; nil if none is
 	lanes    []*lane
+	open     int             // targets that take room: all but those dead from the start
 	leases   []time.Duration // as asked for, by target
 	accepted time.Time
 	hold     retrystore.Hold // without an event: the key to commit; zero for none
@@ -83,6 +85,9 @@ func checkSubmission(sub *retrystore.Submission) error {
 		if t.Priority < 0 || t.Priority > retrystore.MaxPriority {
 			return fmt.Errorf("destination %s has priority %d, want 0 to %d", t.Destination, t.Priority, retrystore.MaxPriority)
 		}
+		if t.Dead != "" && t.Lease > 0 {
+			return fmt.Errorf("destination %s is to be leased, but dead: %s", t.Destination, t.Dead)
+		}
 	}
 	return nil
 }
@@ -91,6 +96,11 @@ func checkSubmission(sub *retrystore.Submission) error {
 // request that holds it until the writer, or unreserve, gives it up.
 func (s *Store) reserve(sub *retrystore.Submission) (*request, retrystore.Receipt, error) {
 	r := newRequest(len(sub.Targets))
+	for _, t := range sub.Targets {
+		if t.Dead == "" {
+			r.open++
+		}
+	}
 	receipt, err := s.tryReserve(r, sub)
 	if errors.Is(err, errKeysFull) && s.purgeSome() {
 		receipt, err = s.tryReserve(r, sub)
@@ -116,7 +126,7 @@ func (s *Store) tryReserve(r *request, sub *retrystore.Submission) (retrystore.R
 		return retrystore.Receipt{}, err
 	}
 	e := s.index.endpoint(sub.Event.Endpoint)
-	if sub.MaxPending > 0 && e.open+e.reserved+len(sub.Targets) > sub.MaxPending {
+	if sub.MaxPending > 0 && r.open > 0 && e.open+e.reserved+r.open > sub.MaxPending {
 		return retrystore.Receipt{}, fmt.Errorf("%w: endpoint %s has %d deliveries pending", retrystore.ErrFull, sub.Event.Endpoint, e.open+e.reserved)
 	}
 	if !sub.Key.IsZero() {
@@ -125,7 +135,7 @@ func (s *Store) tryReserve(r *request, sub *retrystore.Submission) (retrystore.R
 		}
 		s.reservedKeys++
 	}
-	e.reserved += len(sub.Targets)
+	e.reserved += r.open
 	for i, t := range sub.Targets {
 		r.leases[i] = t.Lease
 		r.lanes[i] = s.index.lane(retrystore.Lane{Endpoint: sub.Event.Endpoint, Destination: t.Destination})
@@ -135,7 +145,7 @@ func (s *Store) tryReserve(r *request, sub *retrystore.Submission) (retrystore.R
 
 // unreserve gives up the room of r. The caller holds mu.
 func (s *Store) unreserve(r *request) {
-	r.lanes[0].endpoint.reserved -= len(r.lanes)
+	r.lanes[0].endpoint.reserved -= r.open
 	if !r.event.key.IsZero() {
 		s.reservedKeys--
 	}
@@ -179,10 +189,24 @@ func (s *Store) encode(r *request, sub *retrystore.Submission, buffer []byte) {
 		head.targets[i] = recordTarget{destination: t.Destination, priority: byte(t.Priority)}
 		d := &r.event.deliveries[i]
 		d.lane, d.priority, d.budgetSince, d.when = r.lanes[i], byte(t.Priority), head.accepted, head.accepted
+		if t.Dead != "" {
+			r.bury(i, t.Dead)
+		}
 	}
 	r.event.received = sub.Event.ReceivedAt.UnixMilli()
 	r.event.key, r.event.expiry, r.event.salt = head.key, head.expiry, head.salt
 	r.record = appendRecord(slices.Grow(buffer, 512+len(sub.Event.Body)), &head, sub.Event)
+}
+
+// bury makes the i-th delivery dead from the start. The event record does not tell,
+// so it has a row at once.
+func (r *request) bury(i int, reason string) {
+	d := &r.event.deliveries[i]
+	d.state, r.event.rows = dead, true
+	if r.rows == nil {
+		r.rows = make([][]byte, len(r.lanes))
+	}
+	r.rows[i] = (&row{state: dead, budgetSince: d.budgetSince, due: d.when, reason: trim(reason, maxText)}).encode()
 }
 
 // newRequest allocates the usual request of one target in one piece.
@@ -262,6 +286,9 @@ func (r *request) deliveries(sub *retrystore.Submission) retrystore.Receipt {
 		d.Priority = t.Priority
 		d.Budget.Since = r.accepted
 		d.NextAttemptAt = r.accepted
+		if d.Reason = trim(t.Dead, maxText); t.Dead != "" {
+			d.State = retrystore.Dead
+		}
 		if t.Lease > 0 {
 			d.State = retrystore.Leased
 			d.Lease = retrystore.Lease{Token: r.token + uint64(i), Until: r.at.Add(t.Lease)}

@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"errors"
+	"math"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -22,7 +23,7 @@ func (s *Store) write(tx *bbolt.Tx, b *batch) error {
 	// Events are appended and mostly deleted in the order they came, so full
 	// pages are better than pages with room for insertions.
 	events.FillPercent = 1
-	if err := s.writeUndo(events); err != nil {
+	if err := s.writeUndo(tx, events); err != nil {
 		return err
 	}
 	for _, slot := range b.drop {
@@ -42,6 +43,14 @@ func (s *Store) write(tx *bbolt.Tx, b *batch) error {
 		if err := events.Put(eventKey(r.event.seq), r.record); err != nil {
 			return err
 		}
+		for i, row := range r.rows {
+			if row == nil {
+				continue
+			}
+			if err := tx.Bucket(bucketDeliveries).Put(deliveryKey(r.event.seq, byte(i)), row); err != nil {
+				return err
+			}
+		}
 	}
 	if len(b.events) == 0 {
 		return nil
@@ -53,9 +62,13 @@ func (s *Store) write(tx *bbolt.Tx, b *batch) error {
 // writeUndo deletes what a failed commit may have left in the file after all:
 // when the last sync fails nobody knows what reached the disk. Its callers were
 // told that nothing was stored, so it must not be delivered.
-func (s *Store) writeUndo(events *bbolt.Bucket) error {
+func (s *Store) writeUndo(tx *bbolt.Tx, events *bbolt.Bucket) error {
 	if s.undo == 0 {
 		return nil
+	}
+	// Of those that were dead from the start there are rows, too.
+	if err := deleteRange(tx.Bucket(bucketDeliveries), eventKey(s.undo), eventKey(math.MaxUint64)); err != nil {
+		return err
 	}
 	var leftovers [][]byte
 	c := events.Cursor()

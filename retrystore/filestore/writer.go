@@ -297,6 +297,9 @@ func (s *Store) install(r *request, now instant, wake []retrystore.Lane) []retry
 	for i, lease := range r.leases {
 		d := &r.event.deliveries[i]
 		s.token++
+		if d.state == dead {
+			continue
+		}
 		if lease > 0 && !r.abandoned {
 			d.state, d.token, d.when = leased, s.token, now.mono+lease.Milliseconds()
 			continue

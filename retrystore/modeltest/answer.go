@@ -56,6 +56,9 @@ func (m *machine) submission(o Op) *retrystore.Submission {
 	}
 	for _, t := range o.shapes() {
 		target := retrystore.Target{Destination: t.lane, Priority: t.priority}
+		if t.dead {
+			target.Dead = deadFromStart
+		}
 		if t.leased {
 			target.Lease = m.duration(leaseTicks)
 		}

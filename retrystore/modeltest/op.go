@@ -49,8 +49,8 @@ type Op struct {
 	event  int // by the number given to its Accept
 	target int
 	key    int // 0: none
-	// targets of an Accept: of each the lane, "+" if it is to be leased or "-",
-	// and "!" if it is urgent, such as "a+ b-!".
+	// targets of an Accept: of each the lane, "+" if it is to be leased, "x" if it is
+	// dead from the start, or "-", and "!" if it is urgent, such as "a+ b-!".
 	targets      string
 	bound        int // MaxPending
 	lane         string
@@ -175,6 +175,7 @@ func (o Op) String() string {
 type shape struct {
 	lane     string
 	leased   bool
+	dead     bool
 	priority int
 }
 
@@ -182,7 +183,7 @@ type shape struct {
 func (o Op) shapes() []shape {
 	var all []shape
 	for _, field := range strings.Fields(o.targets) {
-		t := shape{lane: field[:1], leased: field[1] == '+'}
+		t := shape{lane: field[:1], leased: field[1] == '+', dead: field[1] == 'x'}
 		if strings.HasSuffix(field, "!") {
 			t.priority = retrystore.MaxPriority
 		}

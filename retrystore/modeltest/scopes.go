@@ -18,6 +18,11 @@ var scopes = []Scope{
 		Name: "Siblings", Events: 1, Attempts: 1, Keys: 1, Targets: []string{"a+ b-"}, Claims: [][2]int{{1, 1}},
 		Results: every, ByHand: true, Time: true, Restart: true, Depth: 4,
 	},
+	// Deliveries that are dead from the start, alone and beside another.
+	{
+		Name: "DeadFromStart", Events: 1, Attempts: 1, Keys: 1, Targets: []string{"ax", "ax b+"}, Claims: [][2]int{{1, 1}},
+		Results: every, ByHand: true, Time: true, Restart: true, Bound: 1, Depth: 5,
+	},
 	// An event whose key expires while it is open, and another one with the key.
 	{
 		Name: "Repetitions", Events: 2, Attempts: 1, Keys: 1, Targets: []string{"a+"}, Claims: [][2]int{{1, 1}},
@@ -63,7 +68,7 @@ var scopes = []Scope{
 
 // anything is what walks choose from: all at once is too much to be explored.
 var anything = Scope{
-	Name: "Walk", Events: 4, Attempts: 4, Keys: 3, Keyless: true, Targets: []string{"a+", "a-", "b-!", "a+ b-", "a- b+!"}, Bound: 5,
+	Name: "Walk", Events: 4, Attempts: 4, Keys: 3, Keyless: true, Targets: []string{"a+", "a-", "b-!", "a+ b-", "a- b+!", "ax b-"}, Bound: 5,
 	Claims: [][2]int{{1, 0}, {1, 1}, {2, 1}, {4, 4}}, Results: []Result{Delivered, Retry, RetryNow, Dead},
 	Hold: true, ByHand: true, Lease: true, Time: true, Restart: true,
 }

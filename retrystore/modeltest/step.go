@@ -92,7 +92,11 @@ func (s *state) accept(o Op) []outcome {
 		return []outcome{{answerHeld, s}}
 	}
 	shapes := o.shapes()
-	if o.bound > 0 && s.open()+len(shapes) > o.bound {
+	open := 0
+	for _, t := range shapes {
+		open += bit(!t.dead)
+	}
+	if o.bound > 0 && open > 0 && s.open()+open > o.bound {
 		return []outcome{{answerFull, s}}
 	}
 	c := s.clone()
@@ -103,6 +107,9 @@ func (s *state) accept(o Op) []outcome {
 		d := delivery{lane: t.lane, priority: t.priority}
 		d.since = s.now
 		d.pend(s.now)
+		if t.dead {
+			d.state = retrystore.Dead
+		}
 		d.saved = []progress{d.progress}
 		if t.leased {
 			d.state, d.until, d.token = retrystore.Leased, s.now+leaseTicks, o.lease(i)

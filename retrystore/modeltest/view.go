@@ -48,6 +48,9 @@ func untilText(ticks int) string   { return fmt.Sprintf("until %+d", ticks) }
 func grantedText(ticks int) string { return fmt.Sprintf("granted until %+d", ticks) }
 func takenText(ticks int) string   { return fmt.Sprintf("taken until %+d", ticks) }
 
+// deadFromStart is the reason of deliveries that are stored as dead letters.
+const deadFromStart = "type_unknown"
+
 // outcomeOf is the attempt that a result comes with, and the reason of death.
 func outcomeOf(r Result) (status int, text, reason string) {
 	switch r {
@@ -174,6 +177,9 @@ func (s *state) viewOf(e *event, target int) deliveryView {
 	}
 	if d.state == retrystore.Pending && d.due > s.now {
 		v.due = d.due - s.now
+	}
+	if d.state == retrystore.Dead {
+		v.reason = deadFromStart // unless an attempt says another
 	}
 	for _, a := range d.history[:d.attempts] {
 		status, text, reason := outcomeOf(a.result)

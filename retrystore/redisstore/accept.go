@@ -25,12 +25,14 @@ const (
 // acceptScript stores an event unless its key is known or there is no room.
 //
 //	KEYS  1 event, 2 lanes, then for each target: open index, and queue or leases;
-//	      then the open indexes of the endpoint's other lanes; then, if ARGV says
-//	      so, the siblings' hash, and last the event key
+//	      then the open indexes of the endpoint's other lanes; then for each target
+//	      that is dead from the start: dead letters, progress; then, if there are
+//	      several targets, the siblings' hash, and last the event key
 //	ARGV  1 event id, 2 record, 3 milliseconds to remember the key, 0 without one,
-//	      4 bound on open deliveries, 0 for none, 5 number of targets, 6 number of
-//	      other lanes, then for each target: index byte, first score of its band,
-//	      milliseconds of its lease or 0, lane
+//	      4 bound on open deliveries, 0 for none, 5 number of targets that are not
+//	      dead, 6 number of other lanes, then for each target: index byte, first
+//	      score of its band, milliseconds of its lease or 0, lane; then for each
+//	      that is dead: index byte, reason, lane
 //	returns {0, now} stored, {1, value of the key} duplicate,
 //	      {2, open deliveries} full, {3, ms} held by a guard for so long
 //
@@ -41,6 +43,7 @@ const (
 var acceptScript = newScript("accept", luaNow+`
 local targets, others = tonumber(ARGV[5]), tonumber(ARGV[6])
 local ttl, bound = tonumber(ARGV[3]), tonumber(ARGV[4])
+local dead = (#ARGV - 6 - 4 * targets) / 3
 if ttl > 0 then
   local value = redis.call('GET', KEYS[#KEYS])
   if value == 'e' .. ARGV[1] then return {0, now} end
@@ -57,17 +60,23 @@ end
 for i = 1, others do
   open = open + redis.call('ZCARD', KEYS[2 + 2 * targets + i])
 end
-if bound > 0 and open + targets > bound then return {2, open} end
+if bound > 0 and targets > 0 and open + targets > bound then return {2, open} end
+for i = 1, dead do new[#new + 1] = ARGV[6 + 4 * targets + 3 * i] end
 
 if not redis.call('SET', KEYS[1], ARGV[2], 'NX') then return {0, now} end
 if #new > 0 then redis.call('SADD', KEYS[2], unpack(new)) end
-if targets > 1 then
-  redis.call('HSET', KEYS[3 + 2 * targets + others], 'n', targets)
+if targets + dead > 1 then
+  redis.call('HSET', KEYS[3 + 2 * targets + others + 2 * dead], 'n', targets + dead)
 end
 for i = 1, targets do
   local member = ARGV[1] .. ARGV[3 + 4 * i]
   redis.call('ZADD', KEYS[1 + 2 * i], 0, member)
   redis.call('ZADD', KEYS[2 + 2 * i], ARGV[4 + 4 * i] + now + ARGV[5 + 4 * i], member)
+end
+for i = 1, dead do
+  local key, arg = 1 + 2 * targets + others + 2 * i, 4 + 4 * targets + 3 * i
+  redis.call('ZADD', KEYS[key], 0, ARGV[1] .. ARGV[arg])
+  redis.call('HSET', KEYS[key + 1], 'r', ARGV[arg + 1])
 end
 if ttl > 0 then redis.call('SET', KEYS[#KEYS], 'e' .. ARGV[1], 'PX', ttl) end
 return {0, now}
@@ -117,6 +126,9 @@ func checkSubmission(sub *retrystore.Submission) error {
 		if t.Priority < 0 || t.Priority > retrystore.MaxPriority {
 			return fmt.Errorf("destination %s has priority %d, want 0 to %d", t.Destination, t.Priority, retrystore.MaxPriority)
 		}
+		if t.Dead != "" && t.Lease > 0 {
+			return fmt.Errorf("destination %s is to be leased, but dead: %s", t.Destination, t.Dead)
+		}
 	}
 	return nil
 }
@@ -156,11 +168,15 @@ func (a *acceptance) delivery(i int) deliveryID {
 func (a *acceptance) call(p *parts, sub *retrystore.Submission, buffer []byte) (_ *call, record []byte) {
 	number := a.id.shard()
 	keys := append(make([]string, 0, 6+2*len(a.lanes)), a.shard.event(a.id), a.shard.lanes())
+	var dead []int // of the targets
 	for i, l := range a.lanes {
 		k := &l.keys[number]
-		if sub.Targets[i].Lease > 0 {
+		switch t := &sub.Targets[i]; {
+		case t.Dead != "":
+			dead = append(dead, i)
+		case t.Lease > 0:
 			keys = append(keys, k.open, k.leased)
-		} else {
+		default:
 			keys = append(keys, k.open, k.queue)
 		}
 	}
@@ -171,6 +187,9 @@ func (a *acceptance) call(p *parts, sub *retrystore.Submission, buffer []byte) (
 				keys, others = append(keys, l.keys[number].open), others+1
 			}
 		}
+	}
+	for _, i := range dead {
+		keys = append(keys, a.lanes[i].keys[number].dead, a.shard.progress(a.delivery(i)))
 	}
 	if len(a.lanes) > 1 {
 		keys = append(keys, a.shard.siblings(a.id))
@@ -186,19 +205,25 @@ func (a *acceptance) call(p *parts, sub *retrystore.Submission, buffer []byte) (
 	}
 	record = appendRecord(slices.Grow(buffer, 512+len(sub.Event.Body)), &h, sub.Event)
 	args := append(make([]any, 0, 6+4*len(a.lanes)), a.id[:], record,
-		ttl, share(sub.MaxPending, len(p.shards)), len(a.lanes), others)
+		ttl, share(sub.MaxPending, len(p.shards)), len(a.lanes)-len(dead), others)
 	for i, t := range sub.Targets {
+		if t.Dead != "" {
+			continue
+		}
 		args = append(args, []byte{a.delivery(i).index()}, int64(band(t.Priority, false))*bandWidth, milliseconds(t.Lease), a.lanes[i].text)
+	}
+	for _, i := range dead {
+		args = append(args, []byte{a.delivery(i).index()}, cut(sub.Targets[i].Dead), a.lanes[i].text)
 	}
 	c := acceptScript.call(p.line(number), keys, args...)
 	c.durable = true
 	return c, record
 }
 
-// has says whether the event goes to the lane.
+// has says whether the event waits in the lane.
 func (a *acceptance) has(l *lane) bool {
-	for _, mine := range a.lanes {
-		if mine == l {
+	for i, mine := range a.lanes {
+		if mine == l && a.targets[i].Dead == "" {
 			return true
 		}
 	}
@@ -246,10 +271,13 @@ func (s *Store) stored(a *acceptance, sub *retrystore.Submission, c *call) retry
 			ID: a.delivery(i).String(), Lane: a.lanes[i].name, Event: sub.Event, Priority: t.Priority,
 			Budget: retrystore.Budget{Since: a.at}, NextAttemptAt: a.at,
 		}
-		if t.Lease > 0 {
+		switch {
+		case t.Dead != "":
+			d.State, d.Reason = retrystore.Dead, cut(t.Dead)
+		case t.Lease > 0:
 			d.State = retrystore.Leased
 			d.Lease = retrystore.Lease{Token: acceptedToken, Until: c.sent.Add(t.Lease)}
-		} else {
+		default:
 			s.wake(a.lanes[i])
 		}
 	}

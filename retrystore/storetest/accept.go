@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 var acceptTests = map[string]func(*suite){
 	"Accept":                      testAccept,
 	"AcceptLeased":                testAcceptLeased,
+	"AcceptDead":                  testAcceptDead,
+	"AcceptDeadTakesNoRoom":       testAcceptDeadTakesNoRoom,
 	"AcceptRefusesNonsense":       testAcceptRefusesNonsense,
 	"DuplicateTellsFirst":         testDuplicateTellsFirst,
 	"DuplicateTellsLeastSettled":  testDuplicateTellsLeastSettled,
@@ -75,11 +78,70 @@ func testAcceptLeased(x *suite) {
 	x.claimNothing(ds[0].Lane)
 }
 
+func testAcceptDead(x *suite) {
+	dead := func(destination string) retrystore.Target {
+		return retrystore.Target{Destination: destination, Priority: 5, Dead: "type_unknown"}
+	}
+	for name, targets := range map[string][]retrystore.Target{
+		"alone":           {dead("app")},
+		"beside a leased": {x.target("audit", 10), dead("app")},
+		"beside a dead":   {dead("app"), dead("audit")},
+	} {
+		r, err := x.submit(name, x.event(), targets...)
+		x.check(err)
+		d := r.Deliveries[slices.IndexFunc(targets, func(t retrystore.Target) bool { return t.Destination == "app" })]
+		if d.State != retrystore.Dead || d.Reason != "type_unknown" || d.Lease != (retrystore.Lease{}) {
+			x.Fatalf("%s: delivery %+v, want it dead", name, *d)
+		}
+		x.claimNothing(d.Lane)
+		got, err := x.store.Get(x.Context(), d.ID)
+		x.check(err)
+		x.wantEvent(got.Event, d.Event)
+		if got.State != retrystore.Dead || got.Reason != "type_unknown" || got.Attempts != 0 || len(got.History) != 0 || got.Priority != 5 {
+			x.Errorf("%s: it is kept as %+v", name, *got)
+		}
+		x.check(x.store.Replay(x.Context(), d.ID))
+		c := x.claimOnly(d)
+		if c.Attempts != 0 || c.Reason != "" || c.Budget.Attempts != 0 {
+			x.Errorf("%s: replayed as %+v", name, *c)
+		}
+		x.delivered(c)
+		for i, other := range r.Deliveries {
+			switch {
+			case other == d:
+			case targets[i].Dead != "":
+				x.check(x.store.Delete(x.Context(), other.ID))
+			default:
+				x.delivered(other)
+			}
+		}
+		x.wantGone(d.ID)
+	}
+}
+
+func testAcceptDeadTakesNoRoom(x *suite) {
+	dead := retrystore.Target{Destination: "app", Dead: "type_unknown"}
+	accept := func(targets ...retrystore.Target) error {
+		_, err := x.store.Accept(x.Context(), &retrystore.Submission{
+			Key: key("one part"), KeyTTL: x.Unit, Event: x.event(), Targets: targets, MaxPending: 1,
+		})
+		x.advance(2) // the key is for the part only
+		return err
+	}
+	x.check(accept(x.target("audit", 0), dead))
+	x.check(accept(dead)) // full, but for those that wait
+	x.wantErr(accept(x.target("app", 0), dead), retrystore.ErrFull)
+	if s := x.stats(retrystore.Lane{Endpoint: "shop", Destination: "app"}); s.Dead != 2 || s.Pending != 0 {
+		x.Errorf("lane %+v, want 2 dead", s)
+	}
+}
+
 func testAcceptRefusesNonsense(x *suite) {
 	for name, sub := range map[string]*retrystore.Submission{
 		"no target":          {Event: x.event()},
 		"too many targets":   {Event: x.event(), Targets: make([]retrystore.Target, retrystore.MaxTargets+1)},
 		"key without a life": {Event: x.event(), Key: key("k"), Targets: []retrystore.Target{x.target("app", 0)}},
+		"dead and leased":    {Event: x.event(), Targets: []retrystore.Target{{Destination: "app", Lease: x.Unit, Dead: "type_unknown"}}},
 		"priority":           {Event: x.event(), Targets: []retrystore.Target{{Destination: "app", Priority: retrystore.MaxPriority + 1}}},
 	} {
 		if _, err := x.store.Accept(x.Context(), sub); err == nil {

@@ -30,6 +30,7 @@ func testReopen(x *suite) {
 	replayed := x.accept(x.target("replayed", 10))[0]
 	x.kill(replayed)
 	x.check(x.store.Replay(x.Context(), replayed.ID))
+	x.accept(retrystore.Target{Destination: "unreadable", Dead: "type_unknown"}, x.target("readable", 0))
 	siblings := x.accept(x.target("a", 10), x.target("b", 0), x.target("c", 0))
 	x.delivered(siblings[0])
 	x.check(x.store.Delete(x.Context(), siblings[1].ID))

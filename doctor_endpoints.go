@@ -8,6 +8,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 const (
@@ -94,6 +96,8 @@ func refusalFix(h *Handler, word string) string {
 		return fmt.Sprintf("If these came from %s, have it sign: set the secret there. Else somebody is trying the URL, and nothing needs to be done.", h.provider.Title)
 	case "timestamp_expired", "invalid_timestamp":
 		return "See that this machine's clock is right and set by NTP, and that nothing in front of Caddy holds requests back."
+	case string(verify.AmbiguousRequest):
+		return "If these came from the sender, see that nothing in front of Caddy changes headers or body. Else somebody tries to slip in values that are not signed, and nothing needs to be done."
 	case httpsRequired.word:
 		return "Give the provider the https URL. Behind a proxy that ends TLS, name the proxy in the server's trusted_proxies."
 	case ipBlocked.word, ipNotAllowed.word:

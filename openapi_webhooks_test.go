@@ -108,6 +108,9 @@ func contractWebhooks(k *contract) {
 		graph.Header.Set("Content-Type", "application/json")
 		k.want(k.hook(c, graph), 202, word)
 	}
+	graph := c.request("POST", c.site+"/ms-graph", fmt.Sprintf(`{"value":[{"id":"3","changeType":"updated","clientState":%q}]}`, contractSecret))
+	graph.Header.Set("Content-Type", "application/json; charset=utf-16")
+	k.want(k.hook(c, graph), 400, "ambiguous_request")
 }
 
 // contractGuard has the application answer.

@@ -110,7 +110,7 @@ func writePlivo(buf []byte, in *input) ([]byte, *Error) {
 	if err != nil {
 		return buf, err
 	}
-	if len(r.Body) > 0 && (!r.isForm() || r.Method == http.MethodGet) {
+	if len(r.Body) > 0 && (!in.document.isForm() || r.Method == http.MethodGet) {
 		return buf, invalidSignature(DetailUnsignedBody, "the body is not a form")
 	}
 	form, err := parseFields(string(r.Body))

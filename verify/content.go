@@ -257,7 +257,7 @@ func (p part) append(buf []byte, in *input) ([]byte, *Error) {
 		if in.digested {
 			return buf, nil
 		}
-		return appendFormSorted(buf, r)
+		return appendFormSorted(buf, &in.document)
 	default: // partSource
 		value, ok := p.source.extract(&in.document)
 		if !ok {

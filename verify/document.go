@@ -17,18 +17,19 @@ const maxJSONDepth = 1000
 // a form, which is read anew for each field.
 type document struct {
 	request *Request
+	seen    bool
+	is      bodyKind // if seen
 	parsed  bool
 	root    gjson.Result // of a JSON body; does not exist for any other
 	split   bool
 	fields  map[string][]string // of a multipart body
 }
 
-// json returns the value at pointer in a JSON body. A form is never taken for
-// JSON. Other content types are not asked for: providers send JSON under many.
+// json returns the value at pointer in a JSON body.
 func (d *document) json(pointer string) []string {
 	if !d.parsed {
 		d.parsed = true
-		if !d.request.isForm() {
+		if d.kind() == kindJSON {
 			d.root = parseJSON(d.request.Body)
 		}
 	}
@@ -43,24 +44,16 @@ func (d *document) value(pointer string) gjson.Result {
 
 // form returns the values of a field of a form body, in order.
 func (d *document) form(name string) []string {
-	if !d.request.isForm() {
+	switch d.kind() {
+	case kindForm:
+		return fieldValues(d.request.Body, name)
+	case kindMultipart:
 		if !d.split {
-			d.split, d.fields = true, d.request.multipartFields()
+			d.split, d.fields = true, multipartFields(d.request.Body)
 		}
 		return d.fields[name]
 	}
-	return fieldValues(d.request.Body, name)
-}
-
-// isForm reports whether the body is a form, by its one Content-Type. Looking
-// at the bytes instead would find fields in the text of a JSON body.
-func (r *Request) isForm() bool {
-	types := r.Header["Content-Type"]
-	if len(types) != 1 {
-		return false
-	}
-	media, _, _ := strings.Cut(types[0], ";")
-	return strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded")
+	return nil
 }
 
 // parseJSON returns the root of valid JSON, else a result that does not exist.

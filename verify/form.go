@@ -3,10 +3,8 @@ package verify
 import (
 	"bytes"
 	"io"
-	"mime"
 	"mime/multipart"
 	"slices"
-	"strings"
 )
 
 // maxFormFields bounds what of a form is looked at.
@@ -20,11 +18,12 @@ const maxMultipartField = 256 << 10
 // there several times is written once for each different value, in order, which
 // is the rule of Twilio's Node.js library. An empty body has no fields; a body that
 // is no form would not be covered at all, and is refused.
-func appendFormSorted(buf []byte, r *Request) ([]byte, *Error) {
+func appendFormSorted(buf []byte, d *document) ([]byte, *Error) {
+	r := d.request
 	if len(r.Body) == 0 {
 		return buf, nil
 	}
-	if !r.isForm() {
+	if !d.isForm() {
 		return buf, invalidSignature(DetailUnsignedBody, "the body is not a form")
 	}
 	fields, err := parseFields(string(r.Body))
@@ -38,22 +37,21 @@ func appendFormSorted(buf []byte, r *Request) ([]byte, *Error) {
 	return buf, nil
 }
 
+// isForm reports whether the body is a form, and comes as one.
+func (d *document) isForm() bool { return d.kind() == kindForm && d.labelled() }
+
 // multipartFields returns the fields of a multipart/form-data body, no more than
-// two values of each; nil for any other. Files are not values; a value that is very
+// two values of each. Its first line is the boundary: what the Content-Type says of it
+// is not signed. Files are not values; a value that is very
 // large counts as empty. A body that does not parse to its end has no fields: what we
 // cannot read might be read differently by others.
-func (r *Request) multipartFields() map[string][]string {
-	types := r.Header["Content-Type"]
-	const form = "multipart/form-data"
-	if len(types) != 1 || len(types[0]) < len(form) || !strings.EqualFold(types[0][:len(form)], form) {
-		return nil
-	}
-	media, parameters, err := mime.ParseMediaType(types[0])
-	if err != nil || media != form || parameters["boundary"] == "" {
+func multipartFields(body []byte) map[string][]string {
+	boundary := boundaryOf(body)
+	if boundary == "" {
 		return nil
 	}
 	fields := make(map[string][]string)
-	reader := multipart.NewReader(bytes.NewReader(r.Body), parameters["boundary"])
+	reader := multipart.NewReader(bytes.NewReader(body), boundary)
 	for range maxFormFields {
 		part, err := reader.NextRawPart()
 		if err == io.EOF {
@@ -76,4 +74,17 @@ func (r *Request) multipartFields() map[string][]string {
 		fields[name] = append(fields[name], string(value))
 	}
 	return nil
+}
+
+// maxBoundary is the length of the longest boundary (RFC 2046, section 5.1.1).
+const maxBoundary = 70
+
+// boundaryOf is what follows the two hyphens that a multipart body begins with.
+func boundaryOf(body []byte) string {
+	line, _, _ := bytes.Cut(body[:min(len(body), maxBoundary+4)], []byte("\r\n"))
+	boundary, found := bytes.CutPrefix(line, []byte("--"))
+	if !found || len(boundary) > maxBoundary {
+		return ""
+	}
+	return string(boundary)
 }

@@ -121,12 +121,11 @@ func FuzzMultipart(f *testing.F) {
 	f.Add("b", "--b\nContent-Disposition: form-data; name=a; filename=x\n\nfile\n--b\nContent-Disposition: form-data; name=a\n\nv\n--b--", "a")
 	f.Add("b", "--b\r\nContent-Transfer-Encoding: quoted-printable\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n=41\r\n--b--\r\n", "a")
 	f.Fuzz(func(t *testing.T, boundary, body, name string) {
-		r := &Request{Header: http.Header{"Content-Type": {`multipart/form-data; boundary="` + boundary + `"`}}, Body: []byte(body)}
-		got := r.multipartFields()[name]
+		got := multipartFields([]byte(body))[name]
 		if len(got) > 2 {
 			t.Errorf("%d values", len(got))
 		}
-		if strings.Contains(strings.ToLower(body), "quoted-printable") || strings.ContainsAny(boundary, "\"\\") {
+		if strings.Contains(strings.ToLower(body), "quoted-printable") || boundaryOf([]byte(body)) != boundary {
 			return // we leave the bytes as they are
 		}
 		want, err := multipart.NewReader(strings.NewReader(body), boundary).ReadForm(1 << 20)

@@ -130,7 +130,7 @@ func signableRequest(v *Verifier, body string) *Request {
 	if s.Timestamp.From == FromJSON || s.Timestamp.From == FromForm {
 		put(s.Timestamp.Source, s.Timestamp.Format(testTime))
 	}
-	if r.isForm() {
+	if r.Header.Get("Content-Type") == mediaForm {
 		r.Body = []byte(fields.Encode())
 	} else {
 		r.Body, _ = json.Marshal(document)

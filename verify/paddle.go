@@ -13,7 +13,7 @@ var paddleClassic = []canonical{{write: writePaddle, body: true}}
 const paddleSignature = "p_signature"
 
 func writePaddle(buf []byte, in *input) ([]byte, *Error) {
-	if !in.request.isForm() {
+	if !in.document.isForm() {
 		return buf, invalidSignature(DetailUnsignedBody, "the body is not a form")
 	}
 	fields, err := parseFields(string(in.request.Body))

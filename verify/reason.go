@@ -20,18 +20,21 @@ const (
 	// InvalidTimestamp: the signed timestamp is missing, malformed, or (correctly
 	// signed) further in the future than the tolerance.
 	InvalidTimestamp Reason = "invalid_timestamp"
+	// AmbiguousRequest: another program could read another value than we do where a single
+	// field, member or header is signed, or says what event this is.
+	AmbiguousRequest Reason = "ambiguous_request"
 	// KeyUnavailable: the provider's public key cannot be fetched now, so nothing is
 	// known of the webhook. The provider should send it again.
 	KeyUnavailable Reason = "key_unavailable"
 )
 
 // Status returns the HTTP status that answers a webhook refused for r: 401
-// where the signature is at fault, 400 where the timestamp is, 503 where we are.
+// where the signature is at fault, 400 where the timestamp or the form of the request is, 503 where we are.
 func (r Reason) Status() int {
 	switch r {
 	case KeyUnavailable:
 		return http.StatusServiceUnavailable
-	case TimestampExpired, InvalidTimestamp:
+	case TimestampExpired, InvalidTimestamp, AmbiguousRequest:
 		return http.StatusBadRequest
 	default:
 		return http.StatusUnauthorized
@@ -47,6 +50,7 @@ const (
 	DetailNoMatchingSignature = "no_matching_signature" // well-formed, but of other content or another key
 	DetailMissingPart         = "missing_part"          // a signed header or field is absent, or there several times
 	DetailMalformedPart       = "malformed_part"        // a signed value is one that no sender can mean
+	DetailMislabelledBody     = "mislabelled_body"      // the Content-Type says another kind of body, charset or boundary
 	DetailUnsignedBody        = "unsigned_body"         // the signature would not cover this body
 	DetailBodyDigestMismatch  = "body_digest_mismatch"  // correctly signed, but the signed digest is of another body
 	DetailOtherRecipient      = "other_recipient"       // correctly signed, but for somebody else, by the provider's settings
@@ -101,6 +105,10 @@ func (e *Error) rank() int {
 
 func invalidSignature(detail, about string) *Error {
 	return &Error{Reason: InvalidSignature, Detail: detail, About: about}
+}
+
+func ambiguous(detail, about string) *Error {
+	return &Error{Reason: AmbiguousRequest, Detail: detail, About: about}
 }
 
 func invalidTimestamp(detail, about string) *Error {

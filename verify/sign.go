@@ -105,7 +105,7 @@ func (s *scheme) wantsDigest(r *Request) bool {
 	case s.contents[0].uses(partBody):
 		return false
 	case s.contents[0].uses(partFormSorted):
-		return len(r.Body) > 0 && !r.isForm()
+		return len(r.Body) > 0 && !(&document{request: r}).isForm()
 	}
 	return true
 }

@@ -22,9 +22,9 @@ const (
 // Source names where a value of a webhook is. The zero Source is "nowhere".
 type Source struct {
 	// Where to look: "header"; "json" for a body that is JSON; "query" for the URL's
-	// query; "form" for a body whose Content-Type is
-	// application/x-www-form-urlencoded or multipart/form-data; "form_json" for JSON inside a
-	// field of such a body.
+	// query; "form" for a body that is a form (application/x-www-form-urlencoded or
+	// multipart/form-data); "form_json" for JSON inside a field of such a body. What
+	// kind of body it is, its own beginning tells, whatever its Content-Type says.
 	From string `json:"from,omitempty"`
 
 	// What to take: the name of the header, parameter or field. For "json" an

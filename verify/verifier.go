@@ -63,6 +63,8 @@ type Verifier struct {
 	now        func() time.Time
 	newID      func() string
 	fetched    *keySource // nil: nothing is fetched
+
+	takesFields bool // a scheme goes by single fields or members of the body
 }
 
 // Result is what is known of a webhook after its signature was found right.
@@ -109,6 +111,7 @@ func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
 		return nil, err
 	}
 	v.headers, v.parameters = names(schemes)
+	v.takesFields = slices.ContainsFunc(schemes, (*scheme).takesFromBody)
 	published := slices.ContainsFunc(schemes, func(s *scheme) bool { return s.locate != nil })
 	waiting := (published || p.offersSecret()) && len(o.Secrets)+len(o.PublicKeys) == 0
 	if !waiting {
@@ -230,6 +233,9 @@ func (v *Verifier) Verify(r *Request) (Result, error) {
 			continue
 		}
 		result, err := v.verify(s, in, signatures)
+		if err == nil && v.takesFields && !in.document.labelled() {
+			err = ambiguous(DetailMislabelledBody, "header Content-Type")
+		}
 		if err == nil {
 			return result, nil
 		}

@@ -231,6 +231,8 @@ func TestTwilioForms(t *testing.T) {
 	get.Body, get.Header["Content-Type"] = []byte(`{"a":1}`), []string{mediaJSON}
 	verdict(t, v, get, InvalidSignature, DetailUnsignedBody)
 	get.Header["Content-Type"] = []string{mediaForm}
+	verdict(t, v, get, InvalidSignature, DetailUnsignedBody)
+	get.Body = []byte("a=1")
 	verdict(t, v, get, InvalidSignature, DetailNoMatchingSignature)
 	get.Body = []byte("a=%zz")
 	verdict(t, v, get, InvalidSignature, DetailMalformedPart)

@@ -64,6 +64,9 @@ func Explain(p *verify.Provider, o verify.Options, r *verify.Request) (Explanati
 		secretInPlay = false
 		c.explainMalformed(v)
 		c.otherProviders()
+	case verify.DetailMislabelledBody:
+		secretInPlay = false
+		c.find("The signature is right, but the Content-Type says another kind of body (or charset, or boundary) than it is: the application could read other values than those that are signed.")
 	case verify.DetailNoSecretYet:
 		c.find("No --secret was given.")
 	default:

@@ -1,0 +1,86 @@
+package verify
+
+import (
+	"bytes"
+	"mime"
+	"strings"
+)
+
+// bodyKind is how a body is written.
+type bodyKind int
+
+const (
+	kindOther     bodyKind = iota // nothing that has fields or members, or empty
+	kindJSON                      // an object or an array
+	kindForm                      // application/x-www-form-urlencoded
+	kindMultipart                 // multipart/form-data
+)
+
+// kindOf tells the kind by how the body begins. It does not look at Content-Type,
+// which no provider signs: anybody who has seen a webhook could send it again under
+// another type, and so hide its id and its event type, or have text inside of JSON
+// taken for the fields of a form. The beginnings cannot be mistaken: senders of forms
+// escape brackets and quotes.
+func kindOf(body []byte) bodyKind {
+	if bytes.HasPrefix(body, []byte("--")) {
+		return kindMultipart
+	}
+	text := bytes.TrimLeft(body, " \t\r\n") // RFC 8259, section 2
+	if len(text) == 0 {
+		return kindOther
+	}
+	switch text[0] {
+	case '{', '[':
+		return kindJSON
+	case '<', '"':
+		return kindOther
+	}
+	return kindForm
+}
+
+// kind is that of the request's body.
+func (d *document) kind() bodyKind {
+	if !d.seen {
+		d.seen, d.is = true, kindOf(d.request.Body)
+	}
+	return d.is
+}
+
+// labelled reports whether the request's Content-Type says what the body is, or nothing,
+// so that an application which believes the header reads what we read. JSON comes under
+// many types, but under none of a form.
+func (d *document) labelled() bool {
+	types := d.request.Header["Content-Type"]
+	if len(types) == 1 && (d.kind() == kindForm && types[0] == mediaForm || d.kind() == kindJSON && types[0] == mediaJSON) {
+		return true // as nearly all are: nothing to parse
+	}
+	switch {
+	case len(types) == 0:
+		return d.kind() != kindMultipart // which needs the boundary
+	case len(types) > 1:
+		return false
+	case len(d.request.Body) == 0:
+		return true
+	}
+	media, parameters, err := mime.ParseMediaType(types[0])
+	if err != nil || !plainCharset(parameters["charset"]) {
+		return false
+	}
+	switch d.kind() {
+	case kindForm:
+		return media == mediaForm
+	case kindMultipart:
+		return media == mediaMultipart && parameters["boundary"] == boundaryOf(d.request.Body)
+	}
+	return media != mediaForm && media != mediaMultipart
+}
+
+// plainCharset reports whether names and punctuation are in it what they are in
+// ASCII. In UTF-7 or IBM037, say, the same bytes are another body.
+func plainCharset(name string) bool {
+	switch strings.ToLower(name) {
+	case "", "utf-8", "utf8", "us-ascii", "iso-8859-1", "windows-1252":
+		return true
+	}
+	return false
+}

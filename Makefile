@@ -6,6 +6,8 @@
 # make bench  how fast it is, beside plain Caddy; BENCHFLAGS=-help says more
 # make soak   an hour at a steady rate: does anything grow, is anything lost? SOAKFLAGS="-soak 8h" for longer
 # make torture  random faults against promises; TORTUREFLAGS="-minutes 60" for longer, -help says more
+# make model  random walks through the stores, beside the model, from a seed of the clock;
+#             MODELFLAGS="-model.walks=100000" for longer. What fails is a seed for modeltest's list
 # make lint   gofmt, go vet, staticcheck
 
 MODULE := github.com/caddywebhooks/caddy-webhooks
@@ -15,11 +17,12 @@ TESTFLAGS ?=
 BENCHFLAGS ?=
 SOAKFLAGS ?= -soak 1h
 TORTUREFLAGS ?=
+MODELFLAGS ?= -model.walks=2000
 PORT ?= 8080
 APP_PORT ?= 9000
 ADMIN_PORT ?= 2019
 
-.PHONY: demo run test build bench soak torture lint deps vectors
+.PHONY: demo run test build bench soak torture model lint deps vectors
 
 demo: bin/caddy bin/demo
 	bin/demo
@@ -49,6 +52,9 @@ torture: bin/caddy bin/torture
 
 bin/torture: $(SOURCES)
 	go build -o $@ ./internal/torture
+
+model:
+	go test -timeout 0 -v -run '^TestModel$$/^Walks$$' ./retrystore/filestore ./retrystore/redisstore -args -model.seed=0 $(MODELFLAGS)
 
 test: deps
 	CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) ./...

@@ -3,7 +3,6 @@ package forward
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
@@ -226,7 +225,7 @@ func TestStopBeforeStart(t *testing.T) {
 // Everything at once, many times: Start, Stop, events, wakes. Nothing is lost
 // or left running, whatever the order.
 func TestStartStopStress(t *testing.T) {
-	for range 200 {
+	for round := range 200 {
 		q := newFakeQueue()
 		d, err := New(q, []Destination{
 			{Lane: laneA, Sender: answers(200), MaxInFlight: 2},
@@ -239,7 +238,7 @@ func TestStartStopStress(t *testing.T) {
 		for range 2 {
 			all.Go(d.Start)
 			all.Go(func() {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(3))*time.Millisecond)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(round%3)*time.Millisecond)
 				defer cancel()
 				d.Stop(ctx)
 			})

@@ -2,7 +2,6 @@ package forward
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -165,10 +164,11 @@ func TestOverloadTakesTheShortWay(t *testing.T) {
 func TestTurnsStress(t *testing.T) {
 	q := newFakeQueue()
 	var in gauge
+	var served atomic.Int64
 	const maxInFlight, writers, each = 4, 32, 100
 	sender := senderFunc(func(_ context.Context, d *retrystore.Delivery) (Answer, error) {
 		defer in.enter(d)()
-		if rand.IntN(20) == 0 {
+		if served.Add(1)%20 == 0 {
 			return Answer{Status: 429}, nil // tried again, and nothing for the breaker
 		}
 		time.Sleep(100 * time.Microsecond)

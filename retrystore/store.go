@@ -70,6 +70,7 @@ type Acceptor interface {
 	// durable write, and returns after it is durable. When ctx ends first,
 	// Accept returns its error; should the write still succeed, the deliveries
 	// become pending and due, so that nobody waits for a worker that left.
+	// A key that somebody holds (see Guard) is undecided: ErrUnavailable.
 	// A key with a KeyTTL of zero, no or too many targets, a priority out of bounds,
 	// and a target both dead and leased are errors of the caller, with none of the values above.
 	// Errors: ErrFull, ErrUnavailable, ErrClosed, ctx.Err().

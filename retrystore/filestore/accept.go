@@ -23,6 +23,7 @@ type request struct {
 	lanes    []*lane
 	open     int             // targets that take room: all but those dead from the start
 	leases   []time.Duration // as asked for, by target
+	bound    int             // MaxPending
 	accepted time.Time
 	hold     retrystore.Hold // without an event: the key to commit; zero for none
 	expiry   uint32          // of that key, Unix seconds
@@ -30,7 +31,7 @@ type request struct {
 
 	// Guarded by Store.mu until done is closed.
 	abandoned bool
-	first     *request // the request with the same key earlier in the batch
+	first     *request // the request with the same key earlier in the batch, which decides about it
 	receipt   retrystore.Receipt
 	err       error
 	token     uint64    // of the first target's lease; the others follow
@@ -45,7 +46,7 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 	if err := checkSubmission(sub); err != nil {
 		return retrystore.Receipt{}, err
 	}
-	r, receipt, err := s.reserve(sub)
+	r, receipt, err := s.screen(sub)
 	if r == nil {
 		return receipt, err
 	}
@@ -92,18 +93,20 @@ func checkSubmission(sub *retrystore.Submission) error {
 	return nil
 }
 
-// reserve answers a duplicate, or takes the room that sub needs and returns a
-// request that holds it until the writer, or unreserve, gives it up.
-func (s *Store) reserve(sub *retrystore.Submission) (*request, retrystore.Receipt, error) {
+// screen answers what can be answered before the work of encoding: a duplicate, or
+// that there is no room. Otherwise it returns a request for the writer, who decides:
+// only in its order can be told which of several comes first.
+func (s *Store) screen(sub *retrystore.Submission) (*request, retrystore.Receipt, error) {
 	r := newRequest(len(sub.Targets))
 	for _, t := range sub.Targets {
 		if t.Dead == "" {
 			r.open++
 		}
 	}
-	receipt, err := s.tryReserve(r, sub)
-	if errors.Is(err, errKeysFull) && s.purgeSome() {
-		receipt, err = s.tryReserve(r, sub)
+	receipt, err := s.tryScreen(r, sub, len(s.queue))
+	if errors.Is(err, errKeysFull) {
+		s.purgeSome()
+		receipt, err = s.tryScreen(r, sub, 0)
 	}
 	if err != nil || receipt.Duplicate {
 		return nil, receipt, err
@@ -113,7 +116,8 @@ func (s *Store) reserve(sub *retrystore.Submission) (*request, retrystore.Receip
 
 var errKeysFull = fmt.Errorf("%w: too many event keys remembered", retrystore.ErrFull)
 
-func (s *Store) tryReserve(r *request, sub *retrystore.Submission) (retrystore.Receipt, error) {
+// tryScreen leaves room for as many keys as are waiting.
+func (s *Store) tryScreen(r *request, sub *retrystore.Submission, waiting int) (retrystore.Receipt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -125,25 +129,38 @@ func (s *Store) tryReserve(r *request, sub *retrystore.Submission) (retrystore.R
 	if err := s.outage.refusal(); err != nil {
 		return retrystore.Receipt{}, err
 	}
-	e := s.index.endpoint(sub.Event.Endpoint)
-	if sub.MaxPending > 0 && r.open > 0 && e.open+e.reserved+r.open > sub.MaxPending {
-		return retrystore.Receipt{}, fmt.Errorf("%w: endpoint %s has %d deliveries pending", retrystore.ErrFull, sub.Event.Endpoint, e.open+e.reserved)
+	// Neither what is about to be stored nor its keys count here: it may be the
+	// first one of this very event.
+	if !sub.Key.IsZero() && s.index.keys.size()+len(s.holds)+waiting >= s.options.MaxKeys {
+		return retrystore.Receipt{}, errKeysFull
 	}
-	if !sub.Key.IsZero() {
-		if s.rememberedKeys() >= s.options.MaxKeys {
-			return retrystore.Receipt{}, errKeysFull
-		}
-		s.reservedKeys++
-	}
-	e.reserved += r.open
+	r.bound = sub.MaxPending
 	for i, t := range sub.Targets {
 		r.leases[i] = t.Lease
 		r.lanes[i] = s.index.lane(retrystore.Lane{Endpoint: sub.Event.Endpoint, Destination: t.Destination})
 	}
-	return retrystore.Receipt{}, nil
+	return retrystore.Receipt{}, r.full()
 }
 
-// unreserve gives up the room of r. The caller holds mu.
+// full says that there is no room for r. The caller holds mu.
+func (r *request) full() error {
+	e := r.lanes[0].endpoint
+	if open := e.open + e.reserved; r.bound > 0 && r.open > 0 && open+r.open > r.bound {
+		return fmt.Errorf("%w: endpoint %s has %d deliveries pending", retrystore.ErrFull, r.lanes[0].name.Endpoint, open)
+	}
+	return nil
+}
+
+// reserve takes the room of r while it is being written. The caller holds mu.
+func (s *Store) reserve(r *request) {
+	r.lanes[0].endpoint.reserved += r.open
+	if !r.event.key.IsZero() {
+		s.reservedKeys++
+		s.deciding[r.event.key] = r
+	}
+}
+
+// unreserve gives it up. The caller holds mu.
 func (s *Store) unreserve(r *request) {
 	r.lanes[0].endpoint.reserved -= r.open
 	if !r.event.key.IsZero() {
@@ -245,11 +262,6 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 	select {
 	case s.queue <- r:
 	default:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if r.event != nil {
-			s.unreserve(r)
-		}
 		return fmt.Errorf("%w: %d writes are waiting for the disk", retrystore.ErrUnavailable, cap(s.queue))
 	}
 	select {

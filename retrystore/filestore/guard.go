@@ -11,7 +11,8 @@ import (
 )
 
 // hold is an undecided key. Like leases, holds are in memory only: they end
-// with the process, and with it their holders do.
+// with the process, and with it their holders do. While a commit writes something about
+// a key (Store.deciding), its hold stays as it is.
 type hold struct {
 	token uint64
 	until int64 // monotonic milliseconds
@@ -27,15 +28,35 @@ func (s *Store) HoldKey(ctx context.Context, key retrystore.Key, lease time.Dura
 	if key.IsZero() {
 		return retrystore.Hold{}, errZeroKey
 	}
-	h, err := s.tryHold(key, lease)
+	h, err := s.tryHold(ctx, key, lease)
 	if errors.Is(err, errKeysFull) && s.purgeSome() {
-		h, err = s.tryHold(key, lease)
+		h, err = s.tryHold(ctx, key, lease)
 	}
 	return h, err
 }
 
-func (s *Store) tryHold(key retrystore.Key, lease time.Duration) (retrystore.Hold, error) {
+// lockKey locks mu at a moment when nothing about the key is being written, so that
+// whoever holds it, or wants to, knows what came of that. After an error mu is not locked.
+func (s *Store) lockKey(ctx context.Context, key retrystore.Key) error {
 	s.mu.Lock()
+	for r := s.deciding[key]; r != nil; r = s.deciding[key] {
+		s.mu.Unlock()
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.stopped:
+			return retrystore.ErrClosed
+		}
+		s.mu.Lock()
+	}
+	return nil
+}
+
+func (s *Store) tryHold(ctx context.Context, key retrystore.Key, lease time.Duration) (retrystore.Hold, error) {
+	if err := s.lockKey(ctx, key); err != nil {
+		return retrystore.Hold{}, err
+	}
 	defer s.mu.Unlock()
 	if s.closed {
 		return retrystore.Hold{}, retrystore.ErrClosed
@@ -62,8 +83,10 @@ func (s *Store) tryHold(key retrystore.Key, lease time.Duration) (retrystore.Hol
 func (s *Store) rememberedKeys() int { return s.index.keys.size() + s.reservedKeys + len(s.holds) }
 
 // RenewKey extends a hold; see retrystore.Guard.
-func (s *Store) RenewKey(_ context.Context, h *retrystore.Hold, lease time.Duration) error {
-	s.mu.Lock()
+func (s *Store) RenewKey(ctx context.Context, h *retrystore.Hold, lease time.Duration) error {
+	if err := s.lockKey(ctx, h.Key); err != nil {
+		return err
+	}
 	defer s.mu.Unlock()
 	if err := s.holding(*h); err != nil {
 		return err
@@ -74,8 +97,10 @@ func (s *Store) RenewKey(_ context.Context, h *retrystore.Hold, lease time.Durat
 }
 
 // ReleaseKey frees a key; see retrystore.Guard.
-func (s *Store) ReleaseKey(_ context.Context, h retrystore.Hold) error {
-	s.mu.Lock()
+func (s *Store) ReleaseKey(ctx context.Context, h retrystore.Hold) error {
+	if err := s.lockKey(ctx, h.Key); err != nil {
+		return err
+	}
 	defer s.mu.Unlock()
 	if err := s.holding(h); err != nil {
 		return err
@@ -107,27 +132,50 @@ func (s *Store) holding(h retrystore.Hold) error {
 	if s.closed {
 		return retrystore.ErrClosed
 	}
-	if other, ok := s.holds[h.Key]; !ok || other.token != h.Token {
-		return fmt.Errorf("event key %s: %w", h.Key, retrystore.ErrLeaseLost)
+	if !s.owns(h) {
+		return leaseLost(h.Key)
 	}
+	return nil
+}
+
+// owns says that nobody else has taken the key since. The caller holds mu.
+func (s *Store) owns(h retrystore.Hold) bool {
+	latest, ok := s.holds[h.Key]
+	return ok && latest.token == h.Token
+}
+
+func leaseLost(key retrystore.Key) error {
+	return fmt.Errorf("event key %s: %w", key, retrystore.ErrLeaseLost)
+}
+
+// undecided says that somebody holds the key, and ends a hold that has lapsed: who
+// accepts an event takes the key over. The caller holds mu.
+func (s *Store) undecided(key retrystore.Key) error {
+	h, held := s.holds[key]
+	if now := s.instant().mono; held && h.until > now {
+		return fmt.Errorf("%w: event key %s is held for another %d ms by a caller who decides about it",
+			retrystore.ErrUnavailable, key, h.until-now)
+	}
+	delete(s.holds, key)
 	return nil
 }
 
 // decide puts the key of r into the batch. The caller holds mu.
 func (s *Store) decide(b *batch, r *request) {
-	if err := s.holding(r.hold); err != nil && !s.closed {
-		r.finish(err)
+	if !s.owns(r.hold) {
+		r.finish(leaseLost(r.hold.Key))
 		return
 	}
-	b.remember(r.hold.Key, r.expiry)
 	b.waiting = append(b.waiting, r)
+	if r.first = s.deciding[r.hold.Key]; r.first == nil {
+		s.deciding[r.hold.Key] = r
+		b.remember(r.hold.Key, r.expiry)
+	}
 }
 
 // decided makes a committed key known. The caller holds mu.
 func (s *Store) decided(r *request) {
-	if s.holds[r.hold.Key].token == r.hold.Token {
-		delete(s.holds, r.hold.Key)
-	}
+	delete(s.holds, r.hold.Key)
 	s.index.keys.set(r.hold.Key, rememberedKey{expiry: r.expiry})
 }
 

@@ -48,7 +48,7 @@ func newModelHarness(t testing.TB) modeltest.Harness {
 	return modeltest.Harness{
 		Open: f.open, Crash: f.crash, Flush: func(s retrystore.Store) error { return s.(*Store).flush(t.Context()) },
 		Now: f.clock.now, Advance: f.clock.advance, Unit: time.Hour,
-		Rules: modeltest.Rules{Forgets: true, CountsKeys: true, IgnoresHolds: true, CommitsAlone: true},
+		Rules: modeltest.Rules{Forgets: true, CountsKeys: true},
 		Close: remove,
 	}
 }

@@ -88,8 +88,9 @@ type Store struct {
 	index        index
 	dirty        []*event // changed since they were last committed
 	token        uint64   // of the latest lease
-	reservedKeys int      // keys of Accepts under way
+	reservedKeys int      // keys of Accepts that are being written
 	holds        map[retrystore.Key]hold
+	deciding     map[retrystore.Key]*request // keys that are being written, and by whose wish
 	outage       outage
 	retention    retention
 	trimAsked    bool     // the next commit looks for kept events that are to go
@@ -137,7 +138,7 @@ func Open(path string, o Options) (*Store, error) {
 		queue:   make(chan *request, o.queueSize),
 		kick:    make(chan struct{}, 1),
 		closing: make(chan struct{}), stopped: make(chan struct{}),
-		index: newIndex(), holds: make(map[retrystore.Key]hold),
+		index: newIndex(), holds: make(map[retrystore.Key]hold), deciding: make(map[retrystore.Key]*request),
 		// A token of an earlier process must not fit a lease of this one.
 		token: uint64(time.Now().UnixNano()),
 	}

@@ -158,7 +158,6 @@ func (s *Store) prepare(rs []*request) *batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	refusal := s.outage.refusal()
-	keys := make(map[retrystore.Key]*request)
 	for _, r := range rs {
 		switch {
 		case r.event == nil && refusal == nil && r.hold.Token != 0:
@@ -167,10 +166,9 @@ func (s *Store) prepare(rs []*request) *batch {
 			b.waiting = append(b.waiting, r)
 		case r.event == nil:
 			r.finish(refusal)
-		case r.abandoned:
-			s.unreserve(r)
+		case r.abandoned: // nobody waits for it
 		default:
-			s.admit(b, keys, r, refusal)
+			s.admit(b, r, refusal)
 		}
 	}
 	if refusal != nil && !s.closed {
@@ -182,28 +180,29 @@ func (s *Store) prepare(rs []*request) *batch {
 	return b
 }
 
-// admit decides about one Accept. Its key may have become durable, or a
-// request with the same key may be ahead in this batch, since it was reserved.
-func (s *Store) admit(b *batch, keys map[retrystore.Key]*request, r *request, refusal error) {
+// admit decides about one Accept. Since it was screened its key may have become
+// durable or held, a request with the same key may be ahead in this batch, and the
+// room may be taken.
+func (s *Store) admit(b *batch, r *request, refusal error) {
 	key := r.event.key
 	if receipt, ok := s.duplicate(key); ok {
-		s.unreserve(r)
 		r.receipt = receipt
 		r.finish(nil)
 		return
 	}
 	if refusal != nil {
-		s.unreserve(r)
 		r.finish(refusal)
 		return
 	}
-	if !key.IsZero() {
-		if r.first = keys[key]; r.first != nil {
-			b.waiting = append(b.waiting, r)
-			return
-		}
-		keys[key] = r
+	if r.first = s.deciding[key]; r.first != nil {
+		b.waiting = append(b.waiting, r)
+		return
 	}
+	if err := s.admissible(r); err != nil {
+		r.finish(err)
+		return
+	}
+	s.reserve(r)
 	if s.seq++; uint32(s.seq) == 0 {
 		s.seq++ // see rememberedKey
 	}
@@ -258,15 +257,9 @@ func (s *Store) succeeded(b *batch) {
 		r.finish(nil)
 	}
 	for _, r := range b.waiting {
-		if r.hold.Token != 0 {
-			s.decided(r)
-		}
-		if r.first != nil {
-			s.unreserve(r)
-			r.receipt = retrystore.Receipt{Duplicate: true, First: r.first.event.first()}
-		}
-		r.finish(nil)
+		r.finish(s.second(r))
 	}
+	clear(s.deciding)
 	for _, c := range b.changed {
 		for _, d := range c.deliveries {
 			if d.delivery.unsaved == d.changes {
@@ -288,6 +281,36 @@ func (s *Store) succeeded(b *batch) {
 	s.mu.Unlock()
 	s.trimmed(b)
 	s.wakeLanes(wake...)
+}
+
+// admissible says whether an Accept, of whose key nothing durable is known, may be
+// stored. The caller holds mu.
+func (s *Store) admissible(r *request) error {
+	if key := r.event.key; !key.IsZero() {
+		if err := s.undecided(key); err != nil {
+			return err
+		}
+		if s.rememberedKeys() >= s.options.MaxKeys {
+			return errKeysFull
+		}
+	}
+	return r.full()
+}
+
+// second completes, after the events of a batch were installed, a request that did
+// not store one, and returns its error. The caller holds mu.
+func (s *Store) second(r *request) error {
+	switch {
+	case r.hold.Token != 0 && r.first != nil: // the hold was committed a moment before
+		return leaseLost(r.hold.Key)
+	case r.hold.Token != 0:
+		s.decided(r)
+	case r.first != nil && r.first.event != nil:
+		r.receipt = retrystore.Receipt{Duplicate: true, First: r.first.event.first()}
+	case r.first != nil: // a hold that was committed
+		r.receipt = retrystore.Receipt{Duplicate: true, First: retrystore.Delivered}
+	}
+	return nil
 }
 
 // install puts the event of r into the index, and its lane into wake when the
@@ -326,12 +349,14 @@ func (s *Store) failed(b *batch, cause error, took time.Duration) {
 	}
 	s.log.Error("commit failed", zap.String("path", s.path), zap.Int("events_refused", len(b.events)),
 		zap.Int("changes_waiting", len(b.changed)), zap.Error(cause))
-	for _, r := range append(b.events, b.waiting...) {
-		if r.event != nil {
-			s.unreserve(r)
-		}
+	for _, r := range b.events {
+		s.unreserve(r)
 		r.finish(err)
 	}
+	for _, r := range b.waiting {
+		r.finish(err)
+	}
+	clear(s.deciding)
 	for _, c := range b.changed {
 		s.changed(c.event)
 	}

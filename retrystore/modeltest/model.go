@@ -32,12 +32,6 @@ type Rules struct {
 	// LeasesOutlive says that leases and holds go on when the store is closed, or
 	// its process dies; else they end.
 	LeasesOutlive bool
-	// IgnoresHolds says that Accept and the holders of keys do not see each other,
-	// against the contract: then no key is used by both at a time.
-	IgnoresHolds bool
-	// CommitsAlone says that CommitKey is not one step with what others do to the
-	// key meanwhile, against the contract: then nobody does anything to it.
-	CommitsAlone bool
 	// ClaimsInSteps says that Claim chooses first, and then leases what is still
 	// due: what others change meanwhile may come in another order than it should.
 	ClaimsInSteps bool

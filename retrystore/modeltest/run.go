@@ -8,8 +8,13 @@ import (
 var (
 	deep  = flag.Bool("model.deep", false, "explore every state that can be reached, which takes minutes")
 	walks = flag.Int("model.walks", 8, "how many random walks to go")
-	seed  = flag.Uint64("model.seed", 0, "the first random walk's seed; 0 takes one from the clock")
+	seed  = flag.Uint64("model.seed", 1, "the first random walk's seed; 0 takes one from the clock")
 )
+
+// found are seeds of walks that failed once. They are walked every time.
+var found = []uint64{
+	1796068358763319276, // full, by what an Accept of the same key was about to store
+}
 
 // Run explores every scope, and goes on random walks. A backend that takes its
 // time explores the scopes that have a bound to fewer steps than others.

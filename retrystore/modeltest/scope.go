@@ -52,9 +52,6 @@ func (sc *Scope) ops(worlds []*state, keys []int, name int) []Op {
 		all = append([]Op{}, single...)
 		for i, a := range single {
 			for _, b := range single[i:] {
-				if !s.mayJoin(a, b) {
-					continue
-				}
 				if a.kind == KindAccept && b.kind == KindAccept {
 					if b.event++; len(s.events)+2 > sc.Events && !s.duplicates(a) && !s.duplicates(b) {
 						continue
@@ -76,27 +73,12 @@ func (sc *Scope) ops(worlds []*state, keys []int, name int) []Op {
 	return all
 }
 
-// mayJoin says that the contract, and the rules of the backend, say what comes of
-// a and b at once.
-func (s *state) mayJoin(a, b Op) bool {
-	if a.key == 0 || a.key != b.key {
-		return true
-	}
-	if s.rules.CommitsAlone && (a.kind == KindCommit || b.kind == KindCommit) {
-		return false
-	}
-	return !s.rules.IgnoresHolds || (a.kind == KindAccept) == (b.kind == KindAccept)
-}
-
 // duplicates says that an Accept stores nothing.
 func (s *state) duplicates(o Op) bool { return o.key != 0 && s.remembers(o.key) }
 
 func (sc *Scope) accepts(s *state, keys []int, name int) (all []Op) {
 	room := len(s.events) < sc.Events
 	for _, k := range keys {
-		if s.rules.IgnoresHolds && s.key(k).hold != 0 {
-			continue
-		}
 		for _, targets := range sc.Targets {
 			if room || s.remembers(k) {
 				all = append(all, AcceptBound(name, k, targets, sc.Bound))

@@ -12,6 +12,7 @@ var guardTests = map[string]func(*suite){
 	"HoldLapses":       testHoldLapses,
 	"HoldRenewed":      testHoldRenewed,
 	"HoldAndAccept":    testHoldAndAccept,
+	"HoldThenAccept":   testHoldThenAccept,
 	"HoldAtOnce":       testHoldAtOnce,
 	"HoldCrash":        testHoldCrash,
 	"CommittedExpires": testCommittedExpires,
@@ -96,6 +97,34 @@ func testHoldAndAccept(x *suite) {
 
 	x.check(x.commit(x.hold("committed", retrystore.HoldGranted)))
 	x.wantDuplicate("committed", retrystore.Delivered)
+}
+
+// testHoldThenAccept is an endpoint in guard mode that a reload gave destinations,
+// while an event is being worked on: its provider's next try must not be stored, or
+// the application gets it twice.
+func testHoldThenAccept(x *suite) {
+	accept := func(name string) error {
+		_, err := x.submit(name, x.event(), x.target(lane.Destination, 0))
+		return err
+	}
+	for _, name := range []string{"committed later", "released later", "lapsed later"} {
+		h := x.hold(name, retrystore.HoldGranted)
+		x.wantErr(accept(name), retrystore.ErrUnavailable)
+		switch name {
+		case "committed later":
+			x.check(x.commit(h))
+			x.wantDuplicate(name, retrystore.Delivered)
+		case "released later":
+			x.check(x.store.ReleaseKey(x.Context(), h))
+			x.check(accept(name))
+			x.hold(name, retrystore.HoldCommitted)
+		case "lapsed later":
+			x.advance(11)
+			x.check(accept(name))
+			x.wantErr(x.commit(h), retrystore.ErrLeaseLost)
+			x.hold(name, retrystore.HoldCommitted)
+		}
+	}
 }
 
 func testHoldAtOnce(x *suite) {

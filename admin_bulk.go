@@ -3,16 +3,15 @@ package caddywebhooks
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"sync"
 
 	"golang.org/x/time/rate"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/strictjson"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -62,23 +61,10 @@ func adminPurge(app *App, r *http.Request, _ string) (any, error) {
 // maxBulkBody bounds the body of a bulk call, in bytes.
 const maxBulkBody = 64 << 10
 
-var (
-	errBulkTooLarge = fmt.Errorf("the body is larger than %d bytes", maxBulkBody)
-	errBulkGoesOn   = errors.New("something follows the request")
-)
+var errBulkTooLarge = fmt.Errorf("the body is larger than %d bytes", maxBulkBody)
 
 func readBulk(r *http.Request) (request bulkRequest, filter retrystore.Filter, err error) {
-	decoder := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBulkBody))
-	decoder.DisallowUnknownFields()
-	err = decoder.Decode(&request)
-	if err == nil {
-		// A second request in the body would be passed over, and be thought done.
-		if _, err = decoder.Token(); err == nil {
-			err = errBulkGoesOn
-		} else if errors.Is(err, io.EOF) {
-			err = nil
-		}
-	}
+	err = strictjson.Decode(http.MaxBytesReader(nil, r.Body, maxBulkBody), &request)
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return request, filter, errBulkTooLarge
 	}

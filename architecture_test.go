@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"internal/sample":       {"verify"},
 	"internal/explain":      {"verify"},
 	"internal/caddyproc":    {},
+	"internal/strictjson":   {},
 	"internal/e2e":          {"internal/caddyproc"},
 }
 

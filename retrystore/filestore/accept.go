@@ -129,15 +129,19 @@ func (s *Store) tryScreen(r *request, sub *retrystore.Submission, waiting int) (
 	if err := s.outage.refusal(); err != nil {
 		return retrystore.Receipt{}, err
 	}
-	// Neither what is about to be stored nor its keys count here: it may be the
-	// first one of this very event.
-	if !sub.Key.IsZero() && s.index.keys.size()+len(s.holds)+waiting >= s.options.MaxKeys {
-		return retrystore.Receipt{}, errKeysFull
-	}
 	r.bound = sub.MaxPending
 	for i, t := range sub.Targets {
 		r.leases[i] = t.Lease
 		r.lanes[i] = s.index.lane(retrystore.Lane{Endpoint: sub.Event.Endpoint, Destination: t.Destination})
+	}
+	if s.deciding[sub.Key] != nil {
+		return retrystore.Receipt{}, nil // what is written now may be the first one
+	}
+	if err := s.undecided(sub.Key); err != nil {
+		return retrystore.Receipt{}, err
+	}
+	if !sub.Key.IsZero() && s.index.keys.size()+len(s.holds)+waiting >= s.options.MaxKeys {
+		return retrystore.Receipt{}, errKeysFull
 	}
 	return retrystore.Receipt{}, r.full()
 }
@@ -151,12 +155,13 @@ func (r *request) full() error {
 	return nil
 }
 
-// reserve takes the room of r while it is being written. The caller holds mu.
+// reserve takes the room and the key of r while it is being written. The caller holds mu.
 func (s *Store) reserve(r *request) {
 	r.lanes[0].endpoint.reserved += r.open
 	if !r.event.key.IsZero() {
 		s.reservedKeys++
 		s.deciding[r.event.key] = r
+		delete(s.holds, r.event.key) // it has lapsed
 	}
 }
 

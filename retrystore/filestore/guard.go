@@ -148,15 +148,13 @@ func leaseLost(key retrystore.Key) error {
 	return fmt.Errorf("event key %s: %w", key, retrystore.ErrLeaseLost)
 }
 
-// undecided says that somebody holds the key, and ends a hold that has lapsed: who
-// accepts an event takes the key over. The caller holds mu.
+// undecided says that somebody holds the key. The caller holds mu.
 func (s *Store) undecided(key retrystore.Key) error {
 	h, held := s.holds[key]
 	if now := s.instant().mono; held && h.until > now {
 		return fmt.Errorf("%w: event key %s is held for another %d ms by a caller who decides about it",
 			retrystore.ErrUnavailable, key, h.until-now)
 	}
-	delete(s.holds, key)
 	return nil
 }
 

@@ -60,10 +60,11 @@ var scopes = []Scope{
 		Name: "KeysAtOnce", Events: 2, Keys: 1, Targets: []string{"a+"}, Results: []Result{Delivered},
 		Hold: true, ByHand: true, Time: true, Pairs: true, Depth: 5,
 	},
-	// Two events of one key of which there is room for one, or for none.
+	// Two events of one key of which there is room for one, or for none, and a key that
+	// is held when there is no room.
 	{
 		Name: "BoundAtOnce", Events: 3, Keys: 2, Targets: []string{"a+", "a+ b-"}, Bound: 2,
-		Results: []Result{Delivered}, Pairs: true, Depth: 3,
+		Results: []Result{Delivered}, Hold: true, Pairs: true, Depth: 3,
 	},
 	{
 		Name: "SiblingsAtOnce", Events: 1, Attempts: 1, Keys: 1, Targets: []string{"a+ b+"},

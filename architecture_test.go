@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/redisclient":  {},
 	"internal/redistest":    {},
 	"internal/catalog":      {"verify"},
+	"internal/keyfiles":     {},
 	"internal/sample":       {"verify"},
 	"internal/explain":      {"verify"},
 	"internal/caddyproc":    {},

@@ -77,7 +77,7 @@ func (h *Handler) newInbound(w http.ResponseWriter, r *http.Request) *inbound {
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		uri = original.RequestURI
 	}
-	in.signed = verify.Request{Context: r.Context(), Method: r.Method, Scheme: in.scheme, Host: host, URI: uri, Header: r.Header}
+	in.signed = verify.Request{Context: r.Context(), Client: in.clientIP, Method: r.Method, Scheme: in.scheme, Host: host, URI: uri, Header: r.Header}
 	return in
 }
 

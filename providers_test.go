@@ -161,6 +161,7 @@ func (x *providerWebhook) signed(t *testing.T) *verify.Request {
 // accepted, a duplicate, forged, and stale where the time is signed.
 func TestEveryProvider(t *testing.T) {
 	var now atomic.Int64
+	ownKeys(t)
 	verifyClock = func() time.Time { return time.Unix(now.Load(), 0) }
 	t.Cleanup(func() { verifyClock = nil })
 	app := startApplication(t)

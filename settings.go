@@ -120,16 +120,9 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 		Settings:   options,
 		Tolerance:  time.Duration(h.Tolerance),
 		Now:        verifyClock,
-		Transport:  keyTransport,
+		Keys:       fetchedKeys,
 	})
 }
-
-// What tests replace: the clock that signed times are compared with, and how
-// providers' public keys are fetched. nil stands for the usual.
-var (
-	verifyClock  func() time.Time
-	keyTransport http.RoundTripper
-)
 
 // expand resolves placeholders. Its errors name the setting and the
 // placeholder, never a value.

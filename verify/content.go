@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // input is one request on its way through one scheme: what was read from it so
@@ -13,11 +16,14 @@ import (
 type input struct {
 	request    *Request
 	document   document
-	keyID      string // of the key that has signed, as the webhook says
-	timestamp  string // as on the wire
-	id         string // as on the wire
-	secret     string // while a plain hash is made
-	digested   bool   // the body's digest is there, and will be checked
+	keyID      string       // of the key that has signed, as the webhook says
+	timestamp  string       // as on the wire
+	id         string       // as on the wire
+	secret     string       // while a plain hash is made
+	digested   bool         // the body's digest is there, and will be checked
+	at         time.Time    // the timestamp
+	claims     gjson.Result // of a token
+	trustee    *keySource   // that had the key which a webhook named
 	signatures [][]byte
 
 	signatureSpace [4][]byte
@@ -45,7 +51,8 @@ func (in *input) release() {
 
 // reset forgets what a scheme read, for the next one.
 func (in *input) reset(r *Request) {
-	in.request, in.keyID = r, ""
+	in.request, in.keyID, in.trustee = r, "", nil
+	in.at, in.claims = time.Time{}, gjson.Result{}
 	in.document = document{request: r}
 	in.timestamp, in.id, in.secret, in.digested = "", "", "", false
 	in.signatures = in.signatureSpace[:0]

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -50,9 +49,6 @@ func (ebaySignature) signsTimestamp() bool   { return false }
 func (ebaySignature) recognizes(*input) bool { return true }
 func (ebaySignature) signsURL() bool         { return false }
 
-// keyIDs is what ids of keys look like; they become parts of addresses and bodies.
-var keyIDs = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,64}\z`)
-
 // The APIs that hand out keys one by one, to those who say who they are.
 var (
 	ebayAPIs  = map[string]string{"production": "https://api.ebay.com", "sandbox": "https://api.sandbox.ebay.com"}
@@ -60,15 +56,15 @@ var (
 )
 
 func locateEbay(in *input, set settings) (*fetch, string, *Error) {
-	if !keyIDs.MatchString(in.keyID) {
+	if !uuid.MatchString(in.keyID) { // it becomes part of an address
 		return nil, "", invalidSignature(DetailUnknownKey, "an id that eBay would not give")
 	}
 	api := ebayAPIs[set.one("environment", "production")]
+	url := api + "/commerce/notification/v1/public_key/" + in.keyID
 	credentials := base64.StdEncoding.EncodeToString([]byte(set.one("client_id", "") + ":" + set.one("client_secret", "")))
 	return &fetch{
-		url:   api + "/commerce/notification/v1/public_key/" + in.keyID,
-		one:   true,
-		parse: func(text []byte, _ time.Time) (keySet, error) { return pemAt("/key", in.keyID)(text) },
+		name: url, url: url, one: true, metered: true,
+		parse: ebayKey(in.keyID),
 		token: &fetch{
 			url:    api + "/identity/v1/oauth2/token",
 			header: http.Header{"Authorization": {"Basic " + credentials}, "Content-Type": {mediaForm}},
@@ -77,24 +73,27 @@ func locateEbay(in *input, set settings) (*fetch, string, *Error) {
 	}, in.keyID, nil
 }
 
+// ebayKey reads the key of that id; in must not be used, it does not live as long.
+func ebayKey(id string) func([]byte, time.Time) (keySet, error) {
+	parse := pemAt("/key", id)
+	return func(text []byte, _ time.Time) (keySet, error) { return parse(text) }
+}
+
 // locatePlaid asks Plaid for the key of that id, which is a JWK:
 // https://plaid.com/docs/api/webhooks/webhook-verification/
 func locatePlaid(in *input, set settings) (*fetch, string, *Error) {
 	id := in.keyID
-	if !keyIDs.MatchString(id) {
+	if !uuid.MatchString(id) {
 		return nil, "", invalidSignature(DetailUnknownKey, "an id that Plaid would not give")
 	}
-	body, err := json.Marshal(map[string]string{
-		"client_id": set.one("client_id", ""), "secret": set.one("client_secret", ""), "key_id": id,
-	})
-	if err != nil {
-		return nil, "", invalidSignature(DetailUnknownKey, "an id that Plaid would not give")
-	}
+	url := plaidAPIs[set.one("environment", "production")] + "/webhook_verification_key/get"
 	return &fetch{
-		url:    plaidAPIs[set.one("environment", "production")] + "/webhook_verification_key/get",
+		name: url + " " + id, url: url, one: true, metered: true,
 		header: http.Header{"Content-Type": {mediaJSON}},
-		body:   string(body),
-		one:    true,
+		body: jsonBody(map[string]string{
+			"client_id": set.one("client_id", ""), "secret": set.one("client_secret", ""), "key_id": id,
+		}),
+		absent: func(text []byte) bool { return child(parseJSON(text), "error_code").Str != plaidWrongKeys },
 		parse: func(text []byte, now time.Time) (keySet, error) {
 			jwk := child(parseJSON(text), "key")
 			if expired, ok := numericDate(child(jwk, "expired_at")); ok && expired.Before(now) {
@@ -105,6 +104,9 @@ func locatePlaid(in *input, set settings) (*fetch, string, *Error) {
 		},
 	}, id, nil
 }
+
+// plaidWrongKeys is Plaid's code for credentials that are not right: it says nothing about the key.
+const plaidWrongKeys = "INVALID_API_KEYS"
 
 // one returns the setting's one value, or what it is where there is none.
 func (s settings) one(name, otherwise string) string {

@@ -79,6 +79,9 @@ func (x *vector) flipBody(t *testing.T, v *Verifier, s *scheme) {
 	if s.Signature.inBody() {
 		reasons = append(reasons, MissingSignature)
 	}
+	if x.Fetched != nil {
+		reasons = append(reasons, KeyUnavailable) // the id of the key is in the body
+	}
 	for i, body := range flips(string(x.request(t).Body)) {
 		r := x.request(t)
 		r.Body = []byte(body)

@@ -89,17 +89,22 @@ func FuzzJWKS(f *testing.F) {
 // FuzzKeyAddress: an address that is taken leads to the provider, whoever reads it.
 func FuzzKeyAddress(f *testing.F) {
 	f.Add("https://sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem")
-	f.Add("https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-a.pem")
+	f.Add("https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem")
 	f.Add("https://api.sandbox.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77")
 	f.Add("https://api.paypal.com@example.com/v1/notifications/certs/CERT-1")
 	f.Fuzz(func(t *testing.T, address string) {
-		body, err := json.Marshal(map[string]string{"SigningCertURL": address})
+		region := strings.TrimPrefix(strings.Split(address, ".amazonaws")[0], "https://sns.")
+		arn := "arn:aws:sns:" + region + ":123456789012:x"
+		if strings.HasPrefix(region, "cn-") {
+			arn = strings.Replace(arn, "aws", "aws-cn", 1)
+		}
+		body, err := json.Marshal(map[string]string{"SigningCertURL": address, "TopicArn": arn, "SignatureVersion": "2"})
 		if err != nil {
 			return
 		}
 		in := newInput(&Request{Header: http.Header{"Paypal-Cert-Url": {address}}, Body: body})
 		defer in.release()
-		for _, locate := range []keyLocation{locateSNS, locatePayPal} {
+		for _, locate := range []keyLocation{locateSNS("2"), locatePayPal} {
 			found, _, refused := locate(in, nil)
 			if refused != nil {
 				continue

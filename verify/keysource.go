@@ -4,106 +4,105 @@ import (
 	"context"
 	"crypto"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"strconv"
-	"strings"
+	"net/netip"
 	"sync"
 	"time"
 )
 
-// Bounds on what is fetched, and on how often.
+// Bounds on how long keys are good, and on how often one is fetched.
 const (
-	fetchTime      = 5 * time.Second
-	maxFetched     = 256 << 10        // bytes of one answer
-	maxFetches     = 4                // under way at once
-	maxSources     = 64               // addresses that are remembered
-	maxCredit      = 20               // fetches in a burst
-	creditPause    = 3 * time.Second  // until there may be one more
-	minKeyAge      = 5 * time.Minute  // a key is not fetched again before, whatever Cache-Control says
-	maxKeyAge      = 24 * time.Hour   // nor later
-	usualKeyAge    = time.Hour        // where Cache-Control says nothing
-	maxStaleness   = 24 * time.Hour   // how long a key that cannot be fetched again stays good
-	refetchPause   = time.Minute      // between fetches for the sake of an unknown key id
-	failurePause   = 10 * time.Second // after a fetch that failed
-	errClosedFetch = "the endpoint is being closed"
+	maxEntries   = 1024             // keys that are remembered, those that do not exist included
+	minKeyAge    = 5 * time.Minute  // a key is not fetched again before, whatever Cache-Control says
+	maxKeyAge    = 24 * time.Hour   // nor later
+	usualKeyAge  = time.Hour        // where Cache-Control says nothing
+	maxStaleness = 24 * time.Hour   // how long a key that cannot be fetched again stays good
+	refetchPause = 15 * time.Second // between fetches of a key set for the sake of an unknown key id
+	failurePause = 10 * time.Second // after a fetch that failed
+	missingPause = time.Minute      // after a fetch that said that there is no such key
+
+	maxVisits  = 4    // under way at once
+	maxVisited = 64   // that are remembered
+	maxTrusted = 4096 // addresses that sent a verified webhook
 )
 
-var errTooManyFetches = errors.New("too many keys are being fetched")
+var (
+	// errUnknownKey says that the source has keys, but not that one.
+	errUnknownKey = errors.New("the provider has no key of that id")
+	// errKeyNotYet is for a key set that was fetched just before the webhook came, and so
+	// is not fetched again for it: the key may have been added since.
+	errKeyNotYet = errors.New("the provider's keys were fetched a moment ago and had none of that id; they are fetched again soon")
+	// errTooManyFetches says that the budgets of fetchBudgets are spent.
+	errTooManyFetches = errors.New("too many keys that nobody knows are asked for")
+	errClosedFetch    = errors.New("the endpoint is being closed")
+	errExpiredKey     = errors.New("the key has expired")
+)
 
-// errUnknownKey says that the source has keys, but not that one.
-var errUnknownKey = errors.New("the provider has no key of that id")
-
-// fetch is where keys come from, and how they are read. Addresses are made by
-// the rows of the table, never taken from a request unchecked.
-type fetch struct {
-	url    string
-	header http.Header // of the request
-	body   string      // if not empty, it is a POST
-	one    bool        // the address names one key, so "not found" says that there is none
-	token  *fetch      // gets an OAuth 2.0 access token for it; nil: none is needed
-	parse  func(text []byte, now time.Time) (keySet, error)
-}
-
-// keySource fetches public keys and remembers them. There is one for a
-// Verifier. It is safe for concurrent use; no lock is held while something is fetched.
+// keySource fetches public keys of one provider and remembers them. Endpoints that
+// ask the same hosts with the same credentials share it, through a KeyPool. It is
+// safe for concurrent use; no lock is held while something is fetched.
+//
+// Keys come in two kinds. Those of a key set are all at one address, which is fetched
+// when it expires, and at most every refetchPause for the sake of unknown ids: nothing
+// that strangers send changes that. Those that the webhook names (fetch.one) are
+// fetched one by one, so strangers can ask for ever other ones; what that may cost is
+// bounded by fetchBudgets, and a key that was fetched once is exempt from it: it is
+// fetched again when it expires, whatever else goes on.
 type keySource struct {
-	client *http.Client
-	now    func() time.Time
-	ctx    context.Context // ends what is under way
-	cancel context.CancelFunc
-	group  sync.WaitGroup
-	slots  chan struct{}
+	pool     *KeyPool
+	identity string
+	file     string // its name in the pool's storage
+	client   *http.Client
+	now      func() time.Time
+	saving   sync.Mutex // held while keys are saved
 
 	mu      sync.Mutex
-	credit  int                  // fetches that may start at once
-	counted time.Time            // when credit was last added to
-	entries map[string]*keyEntry // by address and body
-	closed  bool
+	entries map[string]*keyEntry // by fetch.name
+	budgets fetchBudgets
+	trusted map[netip.Addr]time.Time // who sent a verified webhook, and when last
+	access  accessToken
+	visits  int                  // under way
+	visited map[string]time.Time // addresses, and when
+	users   int
+	idle    time.Time     // since when there are no users
+	session *fetchSession // nil if there are no users
+}
+
+// fetchSession is the time during which a source has users: fetches belong to it.
+type fetchSession struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	group  sync.WaitGroup
 }
 
 // keyEntry is what is known of one address.
 type keyEntry struct {
 	keys    keySet
+	text    []byte    // what keys were read from
+	unread  bool      // text is from the storage, and keys were not read from it yet
+	fetched time.Time // when text came
 	expires time.Time // of keys
 	tried   time.Time // when the last fetch ended
-	failure error     // of the last fetch; nil if it went well
-	flight  chan struct{}
+	pause   time.Duration
+	failure error         // of the last fetch; nil if it went well
+	flight  chan struct{} // closed when the fetch that is under way has ended
 }
 
-// newKeySource returns a keySource that must be closed. transport nil means
-// net/http's default.
-func newKeySource(transport http.RoundTripper, now func() time.Time) *keySource {
-	if transport == nil {
-		transport = http.DefaultTransport
+func (e *keyEntry) proven() bool { return e != nil && e.text != nil }
+
+// key returns the key of that id, for a client at from. It waits for a fetch only if
+// it has no key to answer with, and not longer than ctx or fetchTime. Before anything
+// is fetched it calls doubt, whose error it returns. errUnknownKey is final; any
+// other error of its own may pass.
+func (k *keySource) key(ctx context.Context, f *fetch, id string, from netip.Addr, doubt func() *Error) (crypto.PublicKey, error) {
+	if key := k.known(f, id); key != nil {
+		return key, nil
 	}
-	k := &keySource{now: now, slots: make(chan struct{}, maxFetches), credit: maxCredit, counted: now(), entries: make(map[string]*keyEntry)}
-	k.client = &http.Client{
-		Transport: transport,
-		Timeout:   fetchTime,
-		// A redirect could lead anywhere.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	if refused := doubt(); refused != nil {
+		return nil, refused
 	}
-	k.ctx, k.cancel = context.WithCancel(context.Background())
-	return k
-}
-
-// close ends what is under way and waits for it.
-func (k *keySource) close() {
-	k.mu.Lock()
-	k.closed = true
-	k.mu.Unlock()
-	k.cancel()
-	k.group.Wait()
-}
-
-// key returns the key of that id. It waits for a fetch only if it has no key to
-// answer with, and not longer than ctx or fetchTime. errUnknownKey is
-// final; any other error may pass.
-func (k *keySource) key(ctx context.Context, f *fetch, id string) (crypto.PublicKey, error) {
 	for waited := false; ; waited = true {
-		key, flight, err := k.look(f, id, waited)
+		key, flight, err := k.look(f, id, clientKey(from), waited)
 		if flight == nil {
 			return key, err
 		}
@@ -115,157 +114,193 @@ func (k *keySource) key(ctx context.Context, f *fetch, id string) (crypto.Public
 	}
 }
 
-// look returns what is known, or a fetch to wait for.
-func (k *keySource) look(f *fetch, id string, waited bool) (crypto.PublicKey, chan struct{}, error) {
+// known returns a key that is good, or nil. One that has expired not long ago is good
+// while it is fetched again.
+func (k *keySource) known(f *fetch, id string) crypto.PublicKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
-	e := k.entry(f.url + "\n" + f.body)
-	key, known := e.keys[id]
-	fresh := now.Before(e.expires)
-	switch {
-	case known && fresh:
-		return key, nil, nil
-	case e.mayFetch(now, fresh) && !waited:
-		k.start(f, e)
+	key, e := k.usable(f, id, now)
+	if key != nil && !now.Before(e.expires) && e.mayFetch(now) {
+		_ = k.start(f, e, netip.Addr{}) // the fetch goes on without us
 	}
-	stale := known && now.Before(e.expires.Add(maxStaleness))
+	return key
+}
+
+func (k *keySource) usable(f *fetch, id string, now time.Time) (crypto.PublicKey, *keyEntry) {
+	e := k.entries[f.name]
+	if e == nil {
+		return nil, nil
+	}
+	if e.unread {
+		e.read(f, now)
+	}
+	if key, found := e.keys[id]; found && now.Before(e.expires.Add(maxStaleness)) {
+		return key, e
+	}
+	return nil, e
+}
+
+// look returns what is known, or a fetch to wait for.
+func (k *keySource) look(f *fetch, id string, from netip.Addr, waited bool) (crypto.PublicKey, chan struct{}, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	key, e := k.usable(f, id, now)
+	if key != nil {
+		return key, nil, nil
+	}
+	if !waited && e.mayFetch(now) {
+		if err := k.start(f, e, from); err != nil {
+			return nil, nil, err
+		}
+		e = k.entries[f.name]
+	}
 	switch {
-	case stale:
-		return key, nil, nil // the fetch goes on without us
+	case e == nil:
+		return nil, nil, errTooManyFetches // it was forgotten while we waited, for others
 	case e.flight != nil:
 		return nil, e.flight, nil
 	case e.failure != nil:
 		return nil, nil, e.failure
-	case known:
-		return nil, nil, errors.New("the key has expired")
+	case e.keys[id] != nil:
+		return nil, nil, errExpiredKey
+	case !waited:
+		return nil, nil, errKeyNotYet
 	}
 	return nil, nil, errUnknownKey
 }
 
-// mayFetch reports whether it is time to fetch again: soon after a failure, once
-// a minute for the sake of an unknown id.
-func (e *keyEntry) mayFetch(now time.Time, fresh bool) bool {
-	switch {
-	case e.flight != nil:
-		return false
-	case e.tried.IsZero():
+// mayFetch reports whether it is time to fetch (again).
+func (e *keyEntry) mayFetch(now time.Time) bool {
+	if e == nil || e.tried.IsZero() && e.flight == nil {
 		return true
-	case e.failure != nil:
-		return now.Sub(e.tried) >= failurePause
-	case fresh:
-		return now.Sub(e.tried) >= refetchPause
 	}
-	return true
+	since := now.Sub(e.tried)
+	return e.flight == nil && (since >= e.pause || since < 0)
 }
 
-// entry returns the entry of that address. When there are too many, the one that
-// was not tried for longest goes: which addresses are asked for, senders decide.
-func (k *keySource) entry(address string) *keyEntry {
-	if e := k.entries[address]; e != nil {
-		return e
-	}
-	if len(k.entries) >= maxSources {
+// entry makes the entry of that name. When there are too many, the one that was not
+// tried for longest goes: which names are asked for, senders decide. Those that have
+// keys stay as long as any other can go.
+func (k *keySource) entry(name string) *keyEntry {
+	if len(k.entries) >= maxEntries {
 		oldest := ""
-		for address, e := range k.entries {
-			if e.flight == nil && (oldest == "" || e.worth().Before(k.entries[oldest].worth())) {
-				oldest = address
+		for name, e := range k.entries {
+			if e.flight == nil && (oldest == "" || e.worthLess(k.entries[oldest])) {
+				oldest = name
 			}
 		}
 		delete(k.entries, oldest)
 	}
 	e := &keyEntry{}
-	k.entries[address] = e
+	k.entries[name] = e
 	return e
 }
 
-// worth orders entries by how long they are of use: those that have keys live
-// longer than those that have none.
-func (e *keyEntry) worth() time.Time {
-	if len(e.keys) > 0 {
-		return e.expires.Add(maxStaleness)
+func (e *keyEntry) worthLess(other *keyEntry) bool {
+	if e.proven() != other.proven() {
+		return other.proven()
 	}
-	return e.tried
+	return e.tried.Before(other.tried)
 }
 
-// start fetches in the background. The caller holds the lock.
-func (k *keySource) start(f *fetch, e *keyEntry) {
-	if k.closed {
-		e.failure = errors.New(errClosedFetch)
-		return
+// start fetches in the background for a client at from. The caller holds the lock. e is
+// nil if nothing is known of the address.
+func (k *keySource) start(f *fetch, e *keyEntry, from netip.Addr) error {
+	session := k.session
+	if session == nil {
+		return errClosedFetch
 	}
-	if !k.takeCredit() {
-		e.failure = errTooManyFetches
-		return
+	var place *budgetPlace
+	if f.one && !e.proven() {
+		_, trusted := k.trusted[from]
+		if place = k.budgets.take(f, from, trusted, k.now()); place == nil {
+			return errTooManyFetches
+		}
 	}
-	select {
-	case k.slots <- struct{}{}:
-	default:
-		e.failure = errTooManyFetches
-		return
+	if e == nil {
+		e = k.entry(f.name)
 	}
 	flight := make(chan struct{})
 	e.flight = flight
-	k.group.Go(func() {
-		keys, age, err := k.fetch(f)
+	session.group.Go(func() {
+		got, err := k.fetch(session.ctx, f)
 		k.mu.Lock()
-		defer k.mu.Unlock()
-		now := k.now()
-		if e.tried, e.failure = now, err; err == nil {
-			e.keys, e.expires = keys, now.Add(age)
+		if e.settle(got, err, k.now()); err != nil && session.ctx.Err() != nil {
+			e.failure, e.tried = errClosedFetch, time.Time{} // says nothing about the key
 		}
+		place.free()
 		e.flight = nil
-		<-k.slots
 		close(flight)
-	})
-}
-
-// takeCredit slows down what senders can make us fetch by asking for ever other keys.
-func (k *keySource) takeCredit() bool {
-	now := k.now()
-	if elapsed := now.Sub(k.counted); elapsed >= creditPause || k.counted.IsZero() {
-		k.credit = min(maxCredit, k.credit+int(min(elapsed/creditPause, maxCredit)))
-		k.counted = now
-	}
-	if k.credit == 0 {
-		return false
-	}
-	k.credit--
-	return true
-}
-
-// fetch gets and reads keys, and says how long they are good.
-func (k *keySource) fetch(f *fetch) (keySet, time.Duration, error) {
-	if f.token != nil {
-		text, _, err := k.get(f.token)
-		if err != nil {
-			return nil, 0, err
+		k.mu.Unlock()
+		if err == nil {
+			k.save()
 		}
-		f = &fetch{url: f.url, body: f.body, one: f.one, parse: f.parse, header: http.Header{
-			"Authorization": {"Bearer " + child(parseJSON(text), "access_token").Str},
-		}}
-	}
-	text, header, err := k.get(f)
-	if err != nil {
-		return nil, 0, err
-	}
-	keys, err := f.parse(text, k.now())
-	if err != nil {
-		return nil, 0, fmt.Errorf("fetching %s: %w", f.url, err)
-	}
-	return keys, keyAge(header.Get("Cache-Control")), nil
+	})
+	return nil
 }
 
-// visit gets an address for what that does, and does not mind what comes back.
+// settle takes over what came of a fetch.
+func (e *keyEntry) settle(got fetchedKeys, err error, now time.Time) {
+	e.tried, e.failure, e.pause = now, err, failurePause
+	switch {
+	case err == nil:
+		e.keys, e.text, e.unread = got.keys, got.text, false
+		e.fetched, e.expires, e.pause = now, now.Add(got.age), refetchPause
+	case errors.Is(err, errUnknownKey):
+		e.pause = missingPause
+	}
+}
+
+// trust notes that a webhook from that address was verified: its keys are fetched
+// from a budget that strangers cannot spend.
+func (k *keySource) trust(from netip.Addr) {
+	from = clientKey(from)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	if last, known := k.trusted[from]; known && now.Sub(last) < time.Minute {
+		return
+	} else if !known && len(k.trusted) >= maxTrusted {
+		oldest := from
+		for address, last := range k.trusted {
+			if oldest == from || last.Before(k.trusted[oldest]) {
+				oldest = address
+			}
+		}
+		delete(k.trusted, oldest)
+	}
+	k.trusted[from] = now
+}
+
+// visit gets an address for what that does, and does not mind what comes back. What
+// was visited already is not visited again: anybody may send a webhook once more.
 func (k *keySource) visit(ctx context.Context, address string) error {
 	done := make(chan error, 1)
 	k.mu.Lock()
-	if k.closed {
+	session := k.session
+	_, visited := k.visited[address]
+	switch {
+	case session == nil:
 		k.mu.Unlock()
-		return errors.New(errClosedFetch)
+		return errClosedFetch
+	case visited:
+		k.mu.Unlock()
+		return nil
+	case k.visits >= maxVisits:
+		k.mu.Unlock()
+		return errTooManyFetches
 	}
-	k.group.Go(func() {
-		_, _, err := k.get(&fetch{url: address})
+	k.visits++
+	session.group.Go(func() {
+		_, _, err := k.get(session.ctx, &fetch{url: address})
+		k.mu.Lock()
+		k.visits--
+		if err == nil {
+			k.remember(address)
+		}
+		k.mu.Unlock()
 		done <- err
 	})
 	k.mu.Unlock()
@@ -277,55 +312,16 @@ func (k *keySource) visit(ctx context.Context, address string) error {
 	}
 }
 
-func (k *keySource) get(f *fetch) ([]byte, http.Header, error) {
-	method := http.MethodGet
-	if f.body != "" {
-		method = http.MethodPost
-	}
-	request, err := http.NewRequestWithContext(k.ctx, method, f.url, strings.NewReader(f.body))
-	if err != nil {
-		return nil, nil, err
-	}
-	if request.URL.Scheme != "https" || request.URL.User != nil {
-		return nil, nil, fmt.Errorf("fetching %s: only plain https addresses are fetched", f.url)
-	}
-	for name, values := range f.header {
-		request.Header[name] = values
-	}
-	response, err := k.client.Do(request)
-	if err != nil {
-		return nil, nil, fmt.Errorf("fetching keys: %w", err)
-	}
-	defer response.Body.Close()
-	if missing := response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusBadRequest; missing && f.one {
-		return nil, nil, errUnknownKey
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("fetching %s: answered %d", f.url, response.StatusCode)
-	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxFetched+1))
-	switch {
-	case err != nil:
-		return nil, nil, fmt.Errorf("fetching %s: %w", f.url, err)
-	case len(text) > maxFetched:
-		return nil, nil, fmt.Errorf("fetching %s: more than %d bytes", f.url, maxFetched)
-	}
-	return text, response.Header, nil
-}
-
-// keyAge reads max-age of a Cache-Control header, within bounds.
-func keyAge(control string) time.Duration {
-	age := usualKeyAge
-	for directive := range strings.SplitSeq(control, ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		switch strings.ToLower(name) {
-		case "no-cache", "no-store":
-			return minKeyAge
-		case "max-age":
-			if n, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 32); err == nil {
-				age = time.Duration(n) * time.Second
+// remember notes that an address was visited; the caller holds the lock.
+func (k *keySource) remember(address string) {
+	if len(k.visited) >= maxVisited {
+		oldest := address
+		for other, at := range k.visited {
+			if oldest == address || at.Before(k.visited[oldest]) {
+				oldest = other
 			}
 		}
+		delete(k.visited, oldest)
 	}
-	return min(max(age, minKeyAge), maxKeyAge)
+	k.visited[address] = k.now()
 }

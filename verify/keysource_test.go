@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
@@ -60,17 +61,34 @@ type sourceTest struct {
 func newSourceTest(t *testing.T, answer string) *sourceTest {
 	t.Helper()
 	s := &sourceTest{server: newKeyServer(t, map[string]string{testJWKS: answer}), clock: &clock{at: testTime}}
-	s.keySource = newKeySource(s.server.transport, s.clock.now)
-	t.Cleanup(s.keySource.close)
-	s.fetch = &fetch{url: testJWKS, parse: parseJWKS}
+	pool := NewKeyPool(KeyPoolOptions{Transport: s.server.transport, Now: s.clock.now})
+	s.keySource = pool.acquire(sourceID{"test", "test"})
+	t.Cleanup(s.close)
+	s.fetch = keySetAt(testJWKS)
 	return s
 }
+
+// close gives the source back, if it was not given back yet.
+func (s *sourceTest) close() {
+	if s.users > 0 {
+		s.pool.release(s.keySource)
+	}
+}
+
+// ask asks for a key, for a client at from.
+func (s *sourceTest) ask(t testing.TB, f *fetch, id, from string) error {
+	t.Helper()
+	_, err := s.key(t.Context(), f, id, netip.MustParseAddr(from), noDoubt)
+	return err
+}
+
+func noDoubt() *Error { return nil }
 
 // want asks for a key: err is part of the error, "" means that the key is there;
 // asked is how often the server was asked so far.
 func (s *sourceTest) want(t *testing.T, id, err string, asked int) {
 	t.Helper()
-	key, got := s.key(t.Context(), s.fetch, id)
+	key, got := s.key(t.Context(), s.fetch, id, netip.Addr{}, noDoubt)
 	switch {
 	case err == "" && (got != nil || key == nil):
 		t.Errorf("key %s: %v", id, got)
@@ -87,9 +105,14 @@ func (s *sourceTest) want(t *testing.T, id, err string, asked int) {
 func (s *sourceTest) settled(t *testing.T) {
 	t.Helper()
 	s.mu.Lock()
-	flight := s.entry(s.fetch.url + "\n" + s.fetch.body).flight
+	var flights []chan struct{}
+	for _, e := range s.entries {
+		if e.flight != nil {
+			flights = append(flights, e.flight)
+		}
+	}
 	s.mu.Unlock()
-	if flight != nil {
+	for _, flight := range flights {
 		<-flight
 	}
 }
@@ -105,19 +128,23 @@ func TestKeysAreRemembered(t *testing.T) {
 	s.want(t, "b", "", 2)
 }
 
+// TestUnknownKeyIDsAreAskedForSeldom: an id that was not there a moment ago is certainly
+// unknown only after the keys were fetched again.
 func TestUnknownKeyIDsAreAskedForSeldom(t *testing.T) {
 	s := newSourceTest(t, jwksOf(t, "a"))
 	s.want(t, "a", "", 1)
 	for range 5 {
-		s.want(t, "new", "no key of that id", 1)
+		s.want(t, "new", errKeyNotYet.Error(), 1)
 	}
 	s.clock.add(refetchPause)
-	s.want(t, "new", "no key of that id", 2)
+	s.want(t, "new", errUnknownKey.Error(), 2)
 	s.server.set(testJWKS, jwksOf(t, "new"))
-	s.want(t, "new", "no key of that id", 2)
+	s.want(t, "new", errKeyNotYet.Error(), 2)
 	s.clock.add(refetchPause)
 	s.want(t, "new", "", 3)
-	s.want(t, "a", "no key of that id", 3) // withdrawn
+	s.want(t, "a", errKeyNotYet.Error(), 3) // withdrawn
+	s.clock.add(refetchPause)
+	s.want(t, "a", errUnknownKey.Error(), 4)
 }
 
 func TestKeysOutliveTheirSource(t *testing.T) {
@@ -181,15 +208,14 @@ func TestFetchTrustsNobodyElse(t *testing.T) {
 		"http://keys.example.com/jwks.json", "https://user@keys.example.com/jwks.json", "file:///etc/passwd",
 		"https://other.example.com/jwks.json", // the certificate is of another name
 	} {
-		f := &fetch{url: address, parse: parseJWKS}
-		if key, err := s.key(t.Context(), f, "a"); err == nil {
+		if key, err := s.key(t.Context(), keySetAt(address), "a", netip.Addr{}, noDoubt); err == nil {
 			t.Errorf("%s: %v", address, key)
 		}
 	}
-	strange := newKeySource(nil, s.clock.now) // does not know our authority
-	defer strange.close()
-	strange.client.Transport = &http.Transport{DialContext: s.server.transport.DialContext}
-	if _, err := strange.key(t.Context(), s.fetch, "a"); err == nil || !strings.Contains(err.Error(), "certificate") {
+	strangers := NewKeyPool(KeyPoolOptions{Transport: &http.Transport{DialContext: s.server.transport.DialContext}}) // does not know our authority
+	strange := strangers.acquire(sourceID{"test", "test"})
+	defer strangers.release(strange)
+	if _, err := strange.key(t.Context(), s.fetch, "a", netip.Addr{}, noDoubt); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a certificate of nobody: %v", err)
 	}
 	if s.server.asked() != 0 {
@@ -209,7 +235,7 @@ func TestOneFetchAtATime(t *testing.T) {
 	for range 20 {
 		group.Go(func() {
 			waiting.Add(1)
-			if _, err := s.key(t.Context(), s.fetch, "a"); err != nil {
+			if _, err := s.key(t.Context(), s.fetch, "a", netip.Addr{}, noDoubt); err != nil {
 				t.Error(err)
 			}
 		})
@@ -217,7 +243,7 @@ func TestOneFetchAtATime(t *testing.T) {
 	eventually(t, func() bool { return waiting.Load() == 20 && s.server.asked() == 1 })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.key(ctx, s.fetch, "a"); !errors.Is(err, context.Canceled) {
+	if _, err := s.key(ctx, s.fetch, "a", netip.Addr{}, noDoubt); !errors.Is(err, context.Canceled) {
 		t.Errorf("who does not want to wait: %v", err)
 	}
 	if s.mu.TryLock() { // nobody holds it while something is fetched
@@ -238,33 +264,6 @@ func TestOneFetchAtATime(t *testing.T) {
 	}
 }
 
-func TestFetchesAreBounded(t *testing.T) {
-	s := newSourceTest(t, jwksOf(t, "a"))
-	s.want(t, "a", "", 1)
-	other := func(i int) error {
-		_, err := s.key(t.Context(), &fetch{url: fmt.Sprintf("https://keys.example.com/%d", i), one: true, parse: parseJWKS}, "a")
-		return err
-	}
-	unknown := 0
-	for i := range 3 * maxSources {
-		if err := other(i); errors.Is(err, errUnknownKey) {
-			unknown++
-		} else if !errors.Is(err, errTooManyFetches) {
-			t.Fatal(err)
-		}
-	}
-	if unknown != maxCredit-1 || len(s.entries) > maxSources {
-		t.Errorf("%d fetches, %d addresses are remembered", unknown, len(s.entries))
-	}
-	s.want(t, "a", "", maxCredit) // still known, not asked for again
-	s.clock.add(2 * creditPause)
-	for i, want := range []error{errUnknownKey, errUnknownKey, errTooManyFetches} {
-		if err := other(1000 + i); !errors.Is(err, want) {
-			t.Errorf("fetch %d: %v, want %v", i, err, want)
-		}
-	}
-}
-
 func TestCloseEndsFetches(t *testing.T) {
 	s := newSourceTest(t, "")
 	entered := make(chan struct{})
@@ -274,7 +273,7 @@ func TestCloseEndsFetches(t *testing.T) {
 	})
 	failed := make(chan error)
 	go func() {
-		_, err := s.key(t.Context(), s.fetch, "a")
+		_, err := s.key(t.Context(), s.fetch, "a", netip.Addr{}, noDoubt)
 		failed <- err
 	}()
 	<-entered
@@ -284,7 +283,7 @@ func TestCloseEndsFetches(t *testing.T) {
 		t.Error("a key from nowhere")
 	}
 	s.clock.add(time.Hour)
-	if _, err := s.key(t.Context(), s.fetch, "a"); err == nil || !strings.Contains(err.Error(), errClosedFetch) {
+	if _, err := s.key(t.Context(), s.fetch, "a", netip.Addr{}, noDoubt); !errors.Is(err, errClosedFetch) {
 		t.Errorf("after close: %v", err)
 	}
 	if err := s.visit(t.Context(), testJWKS); err == nil {

@@ -57,6 +57,8 @@ const (
 	DetailForeignKeyAddress   = "foreign_key_address"   // it wants its key fetched from where the provider has none
 	DetailUnknownKey          = "unknown_key"           // the provider publishes no key of that id
 	DetailKeyNotFetched       = "key_not_fetched"       // the provider's key could not be fetched
+	DetailKeyFetchLimited     = "key_fetch_limited"     // it was not fetched, since webhooks name too many keys that nobody knows
+	DetailKeyNotYet           = "key_not_yet"           // the provider's keys were fetched just before and had none of that id
 	DetailMissingTimestamp    = "missing_timestamp"     // not there, empty, or there several times
 	DetailMalformedTimestamp  = "malformed_timestamp"   // not in the scheme's unit
 	DetailStaleTimestamp      = "stale_timestamp"       // correctly signed, too old
@@ -96,7 +98,7 @@ func (e *Error) rank() int {
 		return 3
 	case DetailNoMatchingSignature, DetailUnknownKey:
 		return 4
-	case DetailKeyNotFetched:
+	case DetailKeyNotFetched, DetailKeyFetchLimited, DetailKeyNotYet:
 		return 6 // whatever else: it may be right
 	default: // the signature was right, something else was not
 		return 5

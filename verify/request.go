@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -16,6 +17,10 @@ type Request struct {
 	URI    string      // the request line's target: path and query
 	Header http.Header // names in canonical form, as net/http makes them
 	Body   []byte      // the raw bytes; Verify neither changes nor keeps them
+
+	// Client is who sends, as far as it is known: the address that a trusted proxy names, if
+	// there is one. Budgets for fetching keys go by it; the zero Addr has one, too.
+	Client netip.Addr
 
 	// Context ends Verify's wait for a key that has to be fetched; nil: only the time
 	// limit of fetching does.

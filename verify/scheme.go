@@ -90,6 +90,8 @@ type Scheme struct {
 	special   special     // instead of a signature over the content
 	canonical []canonical // instead of Content and Alternatives
 	locate    keyLocation // public keys are fetched, unless they are configured
+	locatedBy []string    // settings that locate looks at
+	shape     keyShape    // of webhooks for which a key is fetched
 	needs     []string    // settings without which they cannot be fetched
 	reads     []Source    // what locate looks at
 	binds     []binding   // what must be ours

@@ -14,6 +14,7 @@ var snsMessage = []canonical{{write: writeSNS}}
 
 var (
 	snsType        = jsonAt("/Type")
+	snsVersion     = jsonAt("/SignatureVersion")
 	snsCertificate = jsonAt("/SigningCertURL")
 )
 
@@ -50,21 +51,36 @@ func writeSNS(buf []byte, in *input) ([]byte, *Error) {
 }
 
 // snsHost and snsPath are where SNS publishes its certificates, in the regions of
-// the partitions aws and aws-cn.
+// the partitions aws, aws-cn and aws-us-gov.
 var (
-	snsHost = regexp.MustCompile(`\Asns\.[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}\.amazonaws\.com(\.cn)?\z`) // not s3-us-west-2, which may be a bucket
-	snsPath = regexp.MustCompile(`\A/SimpleNotificationService-[A-Za-z0-9]{1,64}\.pem\z`)
+	snsTopic = jsonAt("/TopicArn")
+	snsHost  = regexp.MustCompile(`\Asns\.[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}\.amazonaws\.com(\.cn)?\z`) // not s3-us-west-2, which may be a bucket
+	snsPath  = regexp.MustCompile(`\A/SimpleNotificationService-[0-9a-f]{32}\.pem\z`)
 )
 
 var parseSNSCertificate = certificateOf("amazonaws.com")
 
-func locateSNS(in *input, _ settings) (*fetch, string, *Error) {
-	text, _ := snsCertificate.extract(&in.document)
-	u, ok := plainHTTPS(text)
-	if !ok || !snsHost.MatchString(u.Host) || !snsPath.MatchString(u.Path) || u.RawQuery != "" {
-		return nil, "", invalidSignature(DetailForeignKeyAddress, snsCertificate.String())
+// locateSNS returns the location of the certificate of webhooks with that SignatureVersion.
+// It is where the topic is: SNS signs in each region for the region's own topics.
+func locateSNS(version string) keyLocation {
+	return func(in *input, _ settings) (*fetch, string, *Error) {
+		if got, _ := snsVersion.extract(&in.document); got != version {
+			return nil, "", invalidSignature(DetailMalformedPart, snsVersion.String())
+		}
+		arn, _ := snsTopic.extract(&in.document)
+		text, _ := snsCertificate.extract(&in.document)
+		u, ok := plainHTTPS(text)
+		if !ok || !atTopic(u, arn) || !snsPath.MatchString(u.Path) || u.RawQuery != "" || u.ForceQuery {
+			return nil, "", invalidSignature(DetailForeignKeyAddress, snsCertificate.String())
+		}
+		return &fetch{name: text, url: text, one: true, parse: parseSNSCertificate}, "", nil
 	}
-	return &fetch{url: text, one: true, parse: parseSNSCertificate}, "", nil
+}
+
+// atTopic reports whether u is at the host of SNS in the topic's region.
+func atTopic(u *url.URL, arn string) bool {
+	topic, ok := parseTopic(arn)
+	return ok && u.Host == topic.host() && snsHost.MatchString(u.Host)
 }
 
 // plainHTTPS parses an https address without user, port, fragment or anything that
@@ -86,7 +102,8 @@ func plainHTTPS(text string) (*url.URL, bool) {
 func confirmSNS(v *Verifier, r *Request) Answer {
 	address, _ := jsonAt("/SubscribeURL").Extract(r)
 	u, ok := plainHTTPS(address)
-	if !ok || !snsHost.MatchString(u.Host) || u.Path != "/" || u.Query().Get("Action") != "ConfirmSubscription" {
+	arn, _ := snsTopic.Extract(r)
+	if !ok || !atTopic(u, arn) || u.Path != "/" || u.Query().Get("TopicArn") != arn || u.Query().Get("Action") != "ConfirmSubscription" {
 		return Answer{Status: http.StatusForbidden, ContentType: "text/plain", Body: "SubscribeURL is not of SNS\n"}
 	}
 	if err := v.fetched.visit(r.context(), address); err != nil {
@@ -100,7 +117,7 @@ var paypalCertificate = header("Paypal-Cert-Url")
 
 var (
 	paypalHost = regexp.MustCompile(`\Aapi(-m)?(\.sandbox)?\.paypal\.com\z`)
-	paypalPath = regexp.MustCompile(`\A/v1/notifications/certs/[A-Za-z0-9_-]{1,128}\z`)
+	paypalPath = regexp.MustCompile(`\A/v1/notifications/certs/CERT(-[0-9A-Za-z]{4,32}){2,6}\z`) // CERT-360caa42-fca2a594-a5cafa77
 )
 
 var parsePayPalCertificate = certificateOf("paypal.com")
@@ -108,8 +125,8 @@ var parsePayPalCertificate = certificateOf("paypal.com")
 func locatePayPal(in *input, _ settings) (*fetch, string, *Error) {
 	text, _ := paypalCertificate.extract(&in.document)
 	u, ok := plainHTTPS(text)
-	if !ok || !paypalHost.MatchString(u.Host) || !paypalPath.MatchString(u.Path) || u.RawQuery != "" {
+	if !ok || !paypalHost.MatchString(u.Host) || !paypalPath.MatchString(u.Path) || u.RawQuery != "" || u.ForceQuery {
 		return nil, "", invalidSignature(DetailForeignKeyAddress, paypalCertificate.String())
 	}
-	return &fetch{url: text, one: true, parse: parsePayPalCertificate}, "", nil
+	return &fetch{name: text, url: text, one: true, parse: parsePayPalCertificate}, "", nil
 }

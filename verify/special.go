@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"crypto"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -43,36 +42,49 @@ type keyLocation func(in *input, set settings) (*fetch, string, *Error)
 
 // fetchedKey is a public key that the provider publishes.
 type fetchedKey struct {
-	scheme *scheme
-	source *keySource
+	verifier *Verifier
+	scheme   *scheme
+	source   *keySource
 }
 
+// matches looks at a webhook's signature. Where it cannot tell, since the key is not
+// there, the error is KeyUnavailable: the webhook may be genuine, and the provider is to
+// send it again. It is InvalidSignature if the webhook is certainly forged: of a shape
+// that the provider's do not have, or signed with a key that the provider was just
+// asked for and does not have.
 func (k *fetchedKey) matches(content template, in *input) (bool, *Error) {
 	location, id, refused := k.scheme.locate(in, k.scheme.settings)
 	if refused != nil {
 		return false, refused
 	}
-	public, err := k.fetch(in, location, id)
-	switch {
-	case errors.Is(err, errUnknownKey):
-		return false, invalidSignature(DetailUnknownKey, location.url)
-	case err != nil:
-		return false, &Error{KeyUnavailable, DetailKeyNotFetched, err.Error()}
+	key, err := k.source.key(in.request.context(), location, id, in.request.Client, func() *Error { return k.doubt(content, in) })
+	if err != nil {
+		return false, keyError(err, location)
+	}
+	public, err := newPublicKey(k.scheme.algorithm, key)
+	if err != nil {
+		return false, keyError(fmt.Errorf("the key at %s %w", location.name, err), location)
+	}
+	if location.one {
+		in.trustee = k.source
 	}
 	return public.matches(content, in)
 }
 
-func (k *fetchedKey) fetch(in *input, location *fetch, id string) (*publicKey, error) {
-	var key crypto.PublicKey
-	key, err := k.source.key(in.request.context(), location, id)
-	if err != nil {
-		return nil, err
+// keyError says what it means for a webhook that its key is not there.
+func keyError(err error, location *fetch) *Error {
+	if refused, ok := errors.AsType[*Error](err); ok {
+		return refused
 	}
-	public, err := newPublicKey(k.scheme.algorithm, key)
-	if err != nil {
-		return nil, fmt.Errorf("the key at %s %w", location.url, err)
+	switch {
+	case errors.Is(err, errUnknownKey):
+		return invalidSignature(DetailUnknownKey, location.name)
+	case errors.Is(err, errKeyNotYet):
+		return &Error{KeyUnavailable, DetailKeyNotYet, location.name + ": " + err.Error()}
+	case errors.Is(err, errTooManyFetches):
+		return &Error{KeyUnavailable, DetailKeyFetchLimited, location.name + ": " + err.Error()}
 	}
-	return public, nil
+	return &Error{KeyUnavailable, DetailKeyNotFetched, err.Error()}
 }
 
 // context is what bounds a wait for a key.

@@ -96,31 +96,31 @@ func TestForeignAddressesOfKeys(t *testing.T) {
 	sns := vectorOf(t, "aws-sns", "notification")
 	v := sns.verifier(t)
 	for _, address := range []string{
-		"", "https://example.com/SimpleNotificationService-a.pem", "http://sns.us-west-2.amazonaws.com/SimpleNotificationService-a.pem",
-		"https://sns.us-west-2.amazonaws.com.example.com/SimpleNotificationService-a.pem", "https://snsxus-west-2.amazonaws.com/SimpleNotificationService-a.pem",
-		"https://example.com#@sns.us-west-2.amazonaws.com/SimpleNotificationService-a.pem", "https://example.com\\@sns.us-west-2.amazonaws.com/SimpleNotificationService-a.pem",
-		"https://sns.us-west-2.amazonaws.com@example.com/SimpleNotificationService-a.pem", "https://user@sns.us-west-2.amazonaws.com/SimpleNotificationService-a.pem",
-		"https://sns.us-west-2.amazonaws.com:8443/SimpleNotificationService-a.pem", "https://sns.us-west-2.amazonaws.com./SimpleNotificationService-a.pem",
-		"https://sns.us-west-2.amazonaws.com/?Action=x&y=.pem", "https://sns.us-west-2.amazonaws.com/SimpleNotificationService-a.pem?x=1",
-		"https://sns.us-west-2.amazonaws.com/SimpleNotificationService-a.pem#x", "https://sns.us-west-2.amazonaws.com/../SimpleNotificationService-a.pem",
-		"https://sns.us-west-2.amazonaws.com/%2e%2e/SimpleNotificationService-a.pem", "https://sns.us-west-2.amazonaws.com/a/SimpleNotificationService-a.pem",
-		"https://bucket.s3.amazonaws.com/SimpleNotificationService-a.pem", "https://sns.us.east.amazonaws.com/SimpleNotificationService-a.pem",
-		"https://sns.us-west-2.amazonaws.com/SimpleNotificationService-a.pem\n", " https://sns.us-west-2.amazonaws.com/SimpleNotificationService-a.pem",
-		"HTTPS://sns.us-west-2.amazonaws.com/SimpleNotificationService-a.pem", "//sns.us-west-2.amazonaws.com/SimpleNotificationService-a.pem",
+		"", "https://example.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem", "http://sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
+		"https://sns.us-west-2.amazonaws.com.example.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem", "https://snsxus-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
+		"https://example.com#@sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem", "https://example.com\\@sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
+		"https://sns.us-west-2.amazonaws.com@example.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem", "https://user@sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
+		"https://sns.us-west-2.amazonaws.com:8443/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem", "https://sns.us-west-2.amazonaws.com./SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
+		"https://sns.us-west-2.amazonaws.com/?Action=x&y=.pem", "https://sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem?x=1",
+		"https://sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem#x", "https://sns.us-west-2.amazonaws.com/../SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
+		"https://sns.us-west-2.amazonaws.com/%2e%2e/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem", "https://sns.us-west-2.amazonaws.com/a/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
+		"https://bucket.s3.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem", "https://sns.us.east.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
+		"https://sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem\n", " https://sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
+		"HTTPS://sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem", "//sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
 	} {
 		verdict(t, v, sns.withJSON(t, "/SigningCertURL", address), InvalidSignature, DetailForeignKeyAddress)
 	}
-	for _, address := range []any{nil, 1, []any{"https://sns.us-west-2.amazonaws.com/SimpleNotificationService-a.pem"}} {
+	for _, address := range []any{nil, 1, []any{"https://sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem"}} {
 		verdict(t, v, sns.withJSON(t, "/SigningCertURL", address), InvalidSignature, DetailForeignKeyAddress)
 	}
 
 	paypal := vectorOf(t, "paypal", "unicode")
 	pv := paypal.verifier(t)
 	for _, address := range []string{
-		"", "https://example.com/v1/notifications/certs/CERT-1", "https://api.paypal.com.example.com/v1/notifications/certs/CERT-1",
-		"https://www.paypal.com/v1/notifications/certs/CERT-1", "https://apiapaypal.com/v1/notifications/certs/CERT-1", "http://api.paypal.com/v1/notifications/certs/CERT-1",
-		"https://api.paypal.com/v1/notifications/certs/../../x", "https://api.paypal.com/v1/notifications/certs/CERT-1?x", "https://api.paypal.com/v2/notifications/certs/CERT-1",
-		"https://api.paypal.com/v1/notifications/certs/", "https://paypal.com/v1/notifications/certs/CERT-1", "https://api.paypal.com:443/v1/notifications/certs/CERT-1",
+		"", "https://example.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77", "https://api.paypal.com.example.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77",
+		"https://www.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77", "https://apiapaypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77", "http://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77",
+		"https://api.paypal.com/v1/notifications/certs/../../x", "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77?x", "https://api.paypal.com/v2/notifications/certs/CERT-360caa42-fca2a594-a5cafa77",
+		"https://api.paypal.com/v1/notifications/certs/", "https://paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77", "https://api.paypal.com:443/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77",
 	} {
 		r := paypal.request(t)
 		r.Header.Set("Paypal-Cert-Url", address)

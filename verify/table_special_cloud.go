@@ -37,6 +37,7 @@ var specialCodeProviders = []*Provider{
 			Signature: header("Signature"),
 			Content:   "{form.payload}",
 			locate:    pemInJSON("https://api.travis-ci.com/config", "/config/notifications/webhook/public_key"),
+			shape:     keyShape{wrong: wrongTravis},
 		}},
 		EventType:    []Source{{FromFormJSON, "payload /type"}},
 		ContentTypes: []string{mediaForm},
@@ -56,9 +57,9 @@ var specialCloudProviders = []*Provider{
 		Retries:  "by the delivery policy; by default 50 times over an hour",
 		Notes:    "The signed time is not checked: it stays the same in retries. Give the topic SignatureVersion 2, which is SHA-256. With raw message delivery there is no signature.",
 		Evidence: FromSDK,
-		Settings: []Setting{{Name: "topic_arn", Required: true, Several: true,
-			Doc: "The ARN of the topic; without it anybody's topic would do."}},
-		Schemes:      []Scheme{snsScheme(algorithmRSA), snsScheme("rsa-sha1")},
+		Settings: []Setting{{Name: "topic_arn", Required: true, Several: true, Pattern: topicPattern,
+			Doc: "The ARN of the topic, such as arn:aws:sns:us-east-1:123456789012:orders; without it anybody's topic would do."}},
+		Schemes:      []Scheme{snsScheme("2", algorithmRSA), snsScheme("1", "rsa-sha1")},
 		EventID:      []Source{jsonAt("/MessageId")},
 		EventType:    []Source{jsonAt("/Type")},
 		ContentTypes: []string{"text/plain", mediaJSON},
@@ -89,6 +90,7 @@ var specialCloudProviders = []*Provider{
 				{name: "email_verified", kind: claimTrue},
 			}},
 			locate: jwksAt("https://www.googleapis.com/oauth2/v3/certs"),
+			shape:  jsonShape,
 		}},
 		EventID:      []Source{jsonAt("/message/messageId")},
 		ContentTypes: []string{mediaJSON},
@@ -134,13 +136,15 @@ var specialCloudProviders = []*Provider{
 	},
 }
 
-func snsScheme(algorithm string) Scheme {
+// snsScheme is that of a SignatureVersion.
+func snsScheme(version, algorithm string) Scheme {
 	return Scheme{
 		Algorithm: algorithm,
 		Signature: jsonAt("/Signature"),
 		Format:    "{base64}",
 		canonical: snsMessage,
-		locate:    locateSNS,
-		binds:     []binding{{source: jsonAt("/TopicArn"), setting: "topic_arn"}},
+		locate:    locateSNS(version),
+		shape:     keyShape{wrong: wrongSNS},
+		binds:     []binding{{source: snsTopic, setting: "topic_arn"}},
 	}
 }

@@ -28,8 +28,10 @@ var specialIdentityProviders = []*Provider{
 			Algorithm: algorithmRSA,
 			Signature: Source{From: fromBody},
 			// The keys sign users' tokens, too: only a webhook's has an event.
-			special: &jwt{alg: "RS256", claims: []claim{{name: "event_id", kind: claimID}}},
-			locate:  locateKinde,
+			special:   &jwt{alg: "RS256", claims: []claim{{name: "event_id", kind: claimID}}},
+			locate:    locateKinde,
+			locatedBy: []string{"domain"},
+			shape:     signedShape,
 		}},
 		Methods: post,
 	},

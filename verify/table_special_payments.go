@@ -103,6 +103,7 @@ var specialPaymentProviders = []*Provider{
 			Content:   "{header.Paypal-Transmission-Id}|{timestamp}|{setting.webhook_id}|{body_crc32}",
 			Timestamp: Timestamp{header("Paypal-Transmission-Time"), UnitRFC3339},
 			locate:    locatePayPal,
+			shape:     keyShape{wrong: wrongPayPal},
 			reads:     []Source{paypalCertificate},
 		}},
 		EventID:      []Source{jsonAt("/id")},

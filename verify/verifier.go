@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -35,7 +36,11 @@ type Options struct {
 	// Settings are the values of Provider.Settings, by name.
 	Settings map[string][]string
 
-	// Transport fetches public keys, for providers that publish them. It must verify
+	// Keys is where fetched public keys are, for providers that publish them; nil: the
+	// Verifier has a pool of its own, which fetches with Transport.
+	Keys *KeyPool
+
+	// Transport fetches public keys where Keys is nil. It must verify
 	// certificates. nil means http.DefaultTransport.
 	Transport http.RoundTripper
 
@@ -62,7 +67,9 @@ type Verifier struct {
 	tolerance  time.Duration
 	now        func() time.Time
 	newID      func() string
+	keys       *KeyPool
 	fetched    *keySource // nil: nothing is fetched
+	closing    sync.Once
 
 	takesFields bool // a scheme goes by single fields or members of the body
 }
@@ -138,21 +145,28 @@ func (v *Verifier) armFetched(schemes []*scheme, o Options) error {
 				return fmt.Errorf("option %s is missing: the provider's keys are fetched with it (or give them as public_key)", name)
 			}
 		}
-		if v.fetched == nil {
-			v.fetched = newKeySource(o.Transport, v.now)
-		}
-		if len(s.keys) == 0 {
-			s.keys = append(s.keys, armedKey{&fetchedKey{s, v.fetched}, 0})
+	}
+	if !slices.ContainsFunc(schemes, func(s *scheme) bool { return s.locate != nil }) {
+		return nil
+	}
+	if v.keys = o.Keys; v.keys == nil {
+		v.keys = NewKeyPool(KeyPoolOptions{Transport: o.Transport, Now: v.now})
+	}
+	v.fetched = v.keys.acquire(v.provider.sourceID(schemes))
+	for _, s := range schemes {
+		if s.locate != nil && len(s.keys) == 0 {
+			s.keys = append(s.keys, armedKey{&fetchedKey{v, s, v.fetched}, 0})
 		}
 	}
 	return nil
 }
 
-// Close ends what is being fetched, and waits for it. A Verifier that is closed
-// still verifies with the keys that it has. Closing twice does no harm.
+// Close gives back what the Verifier has of Options.Keys. If nobody else uses the same
+// keys it ends what is being fetched, and waits for it. A Verifier that is closed
+// still verifies with the keys that are there. Closing twice does no harm.
 func (v *Verifier) Close() {
 	if v.fetched != nil {
-		v.fetched.close()
+		v.closing.Do(func() { v.keys.release(v.fetched) })
 	}
 }
 
@@ -237,6 +251,9 @@ func (v *Verifier) Verify(r *Request) (Result, error) {
 			err = ambiguous(DetailMislabelledBody, "header Content-Type")
 		}
 		if err == nil {
+			if in.trustee != nil {
+				in.trustee.trust(r.Client)
+			}
 			return result, nil
 		}
 		if furthest == nil || err.rank() > furthest.rank() {
@@ -279,6 +296,7 @@ func (v *Verifier) verify(s *scheme, in *input, signatures []string) (Result, *E
 	if err != nil {
 		return Result{}, err
 	}
+	in.at = at
 	if s.signsID {
 		in.id, _ = s.ID.extract(d)
 	}

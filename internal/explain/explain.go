@@ -57,7 +57,7 @@ func Explain(p *verify.Provider, o verify.Options, r *verify.Request) (Explanati
 	case verify.DetailNoSignature, verify.DetailMissingPart, verify.DetailMissingTimestamp:
 		c.explainMissing(v)
 		c.otherProviders()
-	case verify.DetailKeyNotFetched, verify.DetailUnknownKey, verify.DetailForeignKeyAddress:
+	case verify.DetailKeyNotFetched, verify.DetailKeyNotYet, verify.DetailKeyFetchLimited, verify.DetailUnknownKey, verify.DetailForeignKeyAddress:
 		secretInPlay = false
 		c.explainKey(failure.Detail)
 	case verify.DetailMalformedSignature, verify.DetailMalformedPart, verify.DetailMalformedTimestamp:
@@ -171,7 +171,7 @@ func (c *check) explainMissing(v *verify.Verifier) {
 // explainKey is for a public key of the provider's that is not at hand.
 func (c *check) explainKey(detail string) {
 	switch detail {
-	case verify.DetailKeyNotFetched:
+	case verify.DetailKeyNotFetched, verify.DetailKeyNotYet, verify.DetailKeyFetchLimited:
 		c.find("Nothing is known of the signature: the public key of %s could not be fetched from this machine. See that it may reach the Internet, or give the key with --public-key.", c.provider.Title)
 	case verify.DetailUnknownKey:
 		c.find("It names a key that %s does not publish: it is another sender's, another environment's (a sandbox's, say), or older than the key.", c.provider.Title)

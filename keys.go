@@ -1,0 +1,51 @@
+package caddywebhooks
+
+import (
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/keyfiles"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// What tests replace: the clock that signed times are compared with, and how
+// providers' public keys are fetched. nil stands for the usual.
+var (
+	verifyClock  func() time.Time
+	keyTransport http.RoundTripper
+)
+
+// fetchedKeys are the providers' public keys. They outlive a config, and those that were
+// fetched are written below Caddy's data directory, where the next start finds them: so
+// neither a reload nor a restart waits for the providers' key servers.
+var fetchedKeys = newFetchedKeys()
+
+func newFetchedKeys() *verify.KeyPool {
+	return verify.NewKeyPool(verify.KeyPoolOptions{
+		Transport: keyServers{},
+		Now: func() time.Time {
+			if verifyClock != nil {
+				return verifyClock()
+			}
+			return time.Now()
+		},
+		Storage: keyfiles.New(func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "keys") }),
+		Warn: func(err error) {
+			caddy.Log().Named("webhooks.keys").Warn("fetched keys cannot be stored; the next start fetches them again", zap.Error(err))
+		},
+	})
+}
+
+// keyServers fetches from the Internet, or wherever a test says.
+type keyServers struct{}
+
+func (keyServers) RoundTrip(r *http.Request) (*http.Response, error) {
+	if keyTransport != nil {
+		return keyTransport.RoundTrip(r)
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}

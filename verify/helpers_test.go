@@ -84,8 +84,8 @@ func testSettings(p *Provider) settings {
 	set := settings{}
 	for _, s := range p.Settings {
 		set[s.Name] = []string{"value-of-" + s.Name}
-		if s.Name == "domain" {
-			set[s.Name] = []string{"example.kinde.com"}
+		if value, formed := map[string]string{"domain": "example.kinde.com", "topic_arn": "arn:aws:sns:us-west-2:123456789012:MyTopic"}[s.Name]; formed {
+			set[s.Name] = []string{value}
 		}
 		if len(s.Values) > 0 {
 			set[s.Name] = s.Values[:1]

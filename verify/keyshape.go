@@ -114,7 +114,7 @@ func wrongSNS(d *document) string {
 	return ""
 }
 
-var snsToken = regexp.MustCompile(`\A[0-9A-Za-z]{8,1024}\z`)
+var snsToken = regexp.MustCompile(`\A[0-9A-Za-z]{8,1000}\z`)
 
 // topicARN is the part of a topic's ARN that says where its messages come from.
 type topicARN struct{ partition, region string }

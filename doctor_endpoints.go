@@ -109,7 +109,7 @@ func refusalFix(h *Handler, word string) string {
 	case unsupportedMediaType.word:
 		return "Set content_type to what the provider sends."
 	case "unavailable":
-		return "See the checks of the store and the queue."
+		return "See the checks of the store and the queue. With a reason that begins with key_, the provider's key could not be fetched: Caddy's log names the host that it has to reach."
 	}
 	return "Caddy's log has a line for each, with the reason."
 }

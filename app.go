@@ -79,7 +79,12 @@ type App struct {
 	limits     limiter.Backend
 	dispatcher *forward.Dispatcher
 	waits      storeWaits
+	serving    serving
 	stopOnce   sync.Once
+
+	hasServer   bool          // some server tells when it has shut down
+	httpStopped chan struct{} // closed when the servers take no requests any more
+	httpOnce    sync.Once
 }
 
 // endpointOnServer tells a repeated name from one site that Caddy serves on
@@ -102,6 +107,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.logger = ctx.Logger()
 	a.started = make(chan struct{})
+	a.httpStopped = make(chan struct{})
 	a.endpoints = make(map[string]*Handler)
 	a.servers = make(map[endpointOnServer]struct{})
 	if !a.RateLimit.IsZero() {
@@ -146,6 +152,10 @@ func (a *App) register(ctx caddy.Context, h *Handler) error {
 		return errNameTaken
 	}
 	a.servers[place] = struct{}{}
+	if server != nil && !a.hasServer {
+		a.hasServer = true
+		server.RegisterOnStop(func(context.Context) error { a.endServing(); return nil })
+	}
 	first, ok := a.endpoints[h.Name]
 	if !ok {
 		a.endpoints[h.Name] = h
@@ -229,30 +239,60 @@ func (a *App) configured(lane retrystore.Lane) bool {
 // draining counts the dispatchers of replaced configs that finish their last attempts.
 var draining sync.WaitGroup
 
-// Stop ends delivering. On a reload the attempts in flight go on in the
-// background, as Caddy's own HTTP requests do; when Caddy exits, Stop waits
-// for them for a while.
+// Stop ends delivering. Caddy stops its apps in no particular order, so webhooks
+// may come in for some time after it (`shutdown_delay`, `grace_period`): the
+// store stays open for them until the HTTP servers have shut down.
+//
+// On a reload the attempts in flight go on in the background, as Caddy's own
+// HTTP requests do, and the new config delivers what still comes in. When Caddy
+// exits nobody else would: delivering goes on until the servers are down as
+// well, and what tells of that waits for the last attempts.
 func (a *App) Stop() error {
-	select {
-	case <-a.started:
-	default:
-		return nil // never started: there is nothing to stop
-	}
-	a.stopOnce.Do(func() {
-		retentions.remove(a.storeKey, a)
-		draining.Go(a.drain)
-	})
-	if caddy.Exiting() {
-		jobs.stop()
-		waitFor(&draining, exitGrace+time.Second)
+	if !caddy.Exiting() || !a.hasServer {
+		a.stopDelivering()
 	}
 	return nil
 }
 
-// Cleanup stops an app whose config failed after its start: Caddy does not call Stop then.
-func (a *App) Cleanup() error { return a.Stop() }
+// endServing is called when the config's HTTP servers have shut down: all of
+// them, when the first one says so. Caddy waits for it when it exits, with the
+// modules that deliver still in working order.
+func (a *App) endServing() {
+	a.httpOnce.Do(func() { close(a.httpStopped) })
+	if caddy.Exiting() {
+		a.stopDelivering()
+	}
+}
 
-// drain outlives the config's context, which is cancelled as soon as Stop returned.
+// Cleanup ends an app whose config failed after its start, or whose servers never ran.
+func (a *App) Cleanup() error {
+	if a.httpStopped == nil {
+		return nil // never provisioned
+	}
+	a.httpOnce.Do(func() { close(a.httpStopped) })
+	a.stopDelivering()
+	return nil
+}
+
+// stopDelivering has an effect once, if the app was started. When Caddy exits,
+// it waits for attempts in flight for a while.
+func (a *App) stopDelivering() {
+	select {
+	case <-a.started:
+	default:
+		return
+	}
+	a.stopOnce.Do(func() {
+		retentions.remove(a.storeKey, a)
+		draining.Go(a.drain)
+		if caddy.Exiting() {
+			jobs.stop()
+			waitFor(&draining, exitGrace+time.Second)
+		}
+	})
+}
+
+// drain outlives the config's context, which is cancelled as soon as all apps have stopped.
 func (a *App) drain() {
 	grace := reloadGrace
 	if caddy.Exiting() {
@@ -261,6 +301,11 @@ func (a *App) drain() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), grace)
 	defer cancel()
 	a.dispatcher.Stop(ctx)
+	select {
+	case <-a.httpStopped:
+		a.serving.wait(ctx) // on a reload the servers' last requests may still go on
+	case <-ctx.Done():
+	}
 	releaseStore(a.storeKey, a.logger)
 	a.emitter.stop() // may wait for slow handlers
 }

@@ -243,6 +243,8 @@ func (h *Handler) Cleanup() error {
 
 // ServeHTTP takes one webhook through the pipeline and answers the provider.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	h.app.serving.enter()
+	defer h.app.serving.leave()
 	in := h.newInbound(w, r)
 	h.offerPlaceholders(in)
 	endTrace := h.startTrace(in)

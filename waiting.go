@@ -35,3 +35,44 @@ func (s *storeWaits) now() context.Context {
 	}
 	return s.current
 }
+
+// serving counts the webhooks that are being worked on, so that the store is not
+// closed under them. The zero value is ready; it is safe for concurrent use.
+type serving struct {
+	mu   sync.Mutex
+	n    int
+	idle chan struct{} // if set, closed when n becomes 0
+}
+
+// enter begins the work on a webhook; leave ends it.
+func (s *serving) enter() {
+	s.mu.Lock()
+	s.n++
+	s.mu.Unlock()
+}
+
+func (s *serving) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n--; s.n == 0 && s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
+}
+
+// wait returns when no webhook is being worked on, or when ctx ends. One call at
+// a time waits.
+func (s *serving) wait(ctx context.Context) {
+	s.mu.Lock()
+	if s.n == 0 {
+		s.mu.Unlock()
+		return
+	}
+	idle := make(chan struct{})
+	s.idle = idle
+	s.mu.Unlock()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+}

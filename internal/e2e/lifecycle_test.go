@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,6 +47,45 @@ func TestStop(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestShutdownDelay has the HTTP servers go on for a second while Caddy exits: till
+// their end every webhook is accepted, in whatever order Caddy stops its apps. The
+// application is so slow that attempts are in flight all the time.
+func TestShutdownDelay(t *testing.T) {
+	const (
+		stops = 10
+		delay = time.Second
+		limit = 10 * time.Second // to end in, on a busy machine
+	)
+	books := oracle.NewBooks()
+	app := startApplication(t, books, 13)
+	app.Behave(oracle.Manner{Kind: oracle.Take, Delay: 100 * time.Millisecond, Share: 0.5})
+	s := newSetupWith(t, app, "", "shutdown_delay "+delay.String())
+	stop := send(t, &oracle.Provider{Books: books, URLs: []string{s.hook}, Run: "delay", Connections: 8, Pace: 10 * time.Millisecond})
+	for range stops {
+		before, begin := books.Acknowledged(), time.Now()
+		if err := syscall.Kill(s.Pid(), syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		<-s.Exited()
+		if took := time.Since(begin); took < delay || took > delay+limit {
+			t.Errorf("Caddy ended after %s", took)
+		}
+		if books.Acknowledged() == before {
+			t.Error("no webhook was accepted during the delay: this test shows nothing")
+		}
+		if err := s.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	app.Behave()
+	s.waitUntilEmpty(t, time.Minute)
+	if n := books.Resent()["unavailable"]; n > 0 {
+		t.Errorf("%d webhooks were answered 503", n)
+	}
+	judge(t, books, nil)
 }
 
 // losesAndRepeatsNothing disturbs a proxy under load, and wants every

@@ -21,15 +21,22 @@ type setup struct {
 	hook     string // URL that takes webhooks
 	upstream string
 	store    string // as in the config
+	globals  string // further global options
 }
 
 // newSetup writes the config of a proxy that retries quickly, and starts it.
 // store is what follows `store` in it; empty stands for a file in the test's directory.
 func newSetup(t *testing.T, app *oracle.Application, store string) *setup {
 	t.Helper()
+	return newSetupWith(t, app, store, "")
+}
+
+func newSetupWith(t *testing.T, app *oracle.Application, store, globals string) *setup {
+	t.Helper()
 	port, adminPort := freePort(t), freePort(t)
 	s := &setup{
 		store:    store,
+		globals:  globals,
 		dir:      t.TempDir(),
 		admin:    "http://127.0.0.1:" + adminPort,
 		hook:     "http://127.0.0.1:" + port + "/github",
@@ -73,6 +80,7 @@ func (s *setup) caddyfile(port, adminPort string, revision int) string {
 	webhooks {
 		store %s
 	}
+	%s
 }
 http://127.0.0.1:%s {
 	header X-Revision %d
@@ -92,7 +100,7 @@ http://127.0.0.1:%s {
 		}
 	}
 }
-`, adminPort, s.store, port, revision, oracle.Secret, s.upstream)
+`, adminPort, s.store, s.globals, port, revision, oracle.Secret, s.upstream)
 }
 
 func freePort(t *testing.T) string {

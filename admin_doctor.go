@@ -66,6 +66,7 @@ func adminDoctor(app *App, r *http.Request, _ string) (any, error) {
 			d.checkLane(lane)
 		}
 	}
+	d.checkRoutes()
 	for _, name := range slices.Sorted(maps.Keys(app.endpoints)) {
 		d.checkEndpoint(app.endpoints[name])
 	}

@@ -71,7 +71,7 @@ type App struct {
 	opener    StoreOpener
 	emitter   *emitter
 	endpoints map[string]*Handler // by name; complete once every app is provisioned
-	servers   map[endpointOnServer]struct{}
+	servers   map[endpointOnServer]*Handler
 
 	started    chan struct{} // closed by Start
 	store      retrystore.Store
@@ -109,7 +109,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.started = make(chan struct{})
 	a.httpStopped = make(chan struct{})
 	a.endpoints = make(map[string]*Handler)
-	a.servers = make(map[endpointOnServer]struct{})
+	a.servers = make(map[endpointOnServer]*Handler)
 	if !a.RateLimit.IsZero() {
 		if err := a.RateLimit.Validate(); err != nil {
 			return fmt.Errorf("rate_limit global: %w", err)
@@ -151,7 +151,7 @@ func (a *App) register(ctx caddy.Context, h *Handler) error {
 	if _, taken := a.servers[place]; taken {
 		return errNameTaken
 	}
-	a.servers[place] = struct{}{}
+	a.servers[place] = h
 	if server != nil && !a.hasServer {
 		a.hasServer = true
 		server.RegisterOnStop(func(context.Context) error { a.endServing(); return nil })
@@ -194,6 +194,7 @@ func (a *App) Start() error {
 	}
 	a.store, a.storeKey, a.dispatcher = store, key, dispatcher
 	a.warnOfOrphans()
+	a.warnOfUnreached()
 	a.emitter.start()
 	dispatcher.Start()
 	close(a.started)

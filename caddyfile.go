@@ -15,8 +15,9 @@ import (
 
 func init() {
 	httpcaddyfile.RegisterHandlerDirective("webhooks", parseHandler)
-	// Before the handlers that answer everything that is left, such as a plain `respond 404`.
-	httpcaddyfile.RegisterDirectiveOrder("webhooks", httpcaddyfile.Before, "respond")
+	// Before everything of the same site that could answer a webhook, or change
+	// what the directive's matcher looks at: such a webhook would not be verified.
+	httpcaddyfile.RegisterDirectiveOrder("webhooks", httpcaddyfile.Before, "redir")
 	httpcaddyfile.RegisterGlobalOption("webhooks", parseApp)
 }
 

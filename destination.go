@@ -70,6 +70,7 @@ type Forward struct {
 	handleSegment *caddyfile.Dispenser // the block of `handle`, until it is parsed
 
 	lane   retrystore.Lane
+	routes caddyhttp.RouteList // what delivers
 	sender *sender
 }
 
@@ -173,6 +174,7 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 	if err := routes.Provision(ctx); err != nil {
 		return err
 	}
+	f.routes = routes
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
 		return errors.New("webhooks must be used as a handler of an HTTP server")

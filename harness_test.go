@@ -35,6 +35,7 @@ type running struct {
 	site    string // URL of the site
 	admin   string // URL of the admin API
 	options string // the global options that every config of this test begins with
+	routes  string // named routes that configs from now on have
 	port    string
 }
 
@@ -107,7 +108,7 @@ func startCaddyLogging(t *testing.T, log, directives string) *running {
 
 // load replaces the running config by one with these directives.
 func (c *running) load(directives string) error {
-	config, err := adapt(fmt.Sprintf("{\n\t%s\n}\nhttp://:%s {\n\tbind 127.0.0.1\n%s\n}\n", c.options, c.port, directives))
+	config, err := adapt(fmt.Sprintf("{\n\t%s\n}\n%s\nhttp://:%s {\n\tbind 127.0.0.1\n%s\n}\n", c.options, c.routes, c.port, directives))
 	if err != nil {
 		return err
 	}

@@ -45,8 +45,3 @@ func (s *scheme) coversQuery() bool {
 			})
 	})
 }
-
-// takesFromBody reports whether s proves a webhook by single fields or members of the body.
-func (s *scheme) takesFromBody() bool {
-	return !s.coversBody() && slices.ContainsFunc(s.looksAt(), Source.inBody)
-}

@@ -22,8 +22,13 @@ type document struct {
 	parsed  bool
 	root    gjson.Result // of a JSON body; does not exist for any other
 	split   bool
-	fields  map[string][]string // of a multipart body
+	parts   []formPart // of a multipart body
 }
+
+// several is what a place has where applications do not agree on the value: it is
+// there more than once, or there is another name that some take for the same. As with
+// a header that came twice, more than one value means that none is certain.
+var several = []string{"", ""}
 
 // json returns the value at pointer in a JSON body.
 func (d *document) json(pointer string) []string {
@@ -36,8 +41,9 @@ func (d *document) json(pointer string) []string {
 	return jsonValues(d.root, pointer)
 }
 
-// value returns what is at pointer in a JSON body.
-func (d *document) value(pointer string) gjson.Result {
+// value returns what is at pointer in a JSON body; not certain where the way there
+// has a name more than once.
+func (d *document) value(pointer string) (value gjson.Result, certain bool) {
 	d.json("") // parses it
 	return at(d.root, pointer)
 }
@@ -49,9 +55,9 @@ func (d *document) form(name string) []string {
 		return fieldValues(d.request.Body, name)
 	case kindMultipart:
 		if !d.split {
-			d.split, d.fields = true, multipartFields(d.request.Body)
+			d.split, d.parts = true, parseMultipart(d.request.Body)
 		}
-		return d.fields[name]
+		return partValues(d.parts, name)
 	}
 	return nil
 }
@@ -86,26 +92,32 @@ func deeperThan(text []byte, max int) bool {
 }
 
 // jsonValues returns the string or number at an RFC 6901 pointer, as a slice of
-// one, or nothing. Of repeated member names the last one counts, as with
-// JSON.parse and encoding/json.
+// one, or nothing; several where it is not certain which one is meant.
 func jsonValues(node gjson.Result, pointer string) []string {
-	switch node = at(node, pointer); node.Type {
-	case gjson.String:
+	node, certain := at(node, pointer)
+	switch {
+	case !certain:
+		return several
+	case node.Type == gjson.String:
 		return []string{strings.Clone(node.Str)} // not a part of the whole body's copy
-	case gjson.Number:
+	case node.Type == gjson.Number:
 		return []string{strings.Clone(node.Raw)}
 	}
 	return nil
 }
 
-// at returns what is at pointer below node.
-func at(node gjson.Result, pointer string) gjson.Result {
+// at returns what is at pointer below node. It is not certain where an object on the
+// way has the name twice, or another one that some take for it: of those parsers keep
+// the first, the last, or what they please.
+func at(node gjson.Result, pointer string) (found gjson.Result, certain bool) {
 	for pointer != "" {
 		var token string
 		token, pointer = nextToken(pointer)
-		node = child(node, token)
+		if node, certain = step(node, token); !certain {
+			return gjson.Result{}, false
+		}
 	}
-	return node
+	return node, true
 }
 
 // nextToken splits off the first reference token and undoes its escapes.
@@ -120,48 +132,106 @@ func nextToken(pointer string) (token, rest string) {
 	return token, rest
 }
 
-// child returns the member or element that token names, or a result that does not exist.
-func child(node gjson.Result, token string) (found gjson.Result) {
-	switch {
-	case node.IsObject():
-		node.ForEach(func(name, value gjson.Result) bool {
-			if name.Str == token {
-				found = value
-			}
-			return true
-		})
-	case node.IsArray():
-		index, err := strconv.Atoi(token)
-		if err != nil || strconv.Itoa(index) != token {
-			return found // "-", "+1" and "01" name no element
-		}
-		node.ForEach(func(_, value gjson.Result) bool {
-			if index == 0 {
-				found = value
-			}
-			index--
-			return index >= 0
-		})
-	}
+// child returns the member or element that token names, or a result that does not
+// exist: also where that is not certain.
+func child(node gjson.Result, token string) gjson.Result {
+	found, _ := step(node, token)
 	return found
 }
 
-// fieldValues returns the decoded values of a field of a form or query, in
-// order, but no more than two: that tells "there" from "there several times".
-// Fields whose value cannot be decoded are left out.
-func fieldValues(form []byte, name string) (values []string) {
-	for len(form) > 0 && len(values) < 2 {
+// step is child for those who want to know whether it is certain.
+func step(node gjson.Result, token string) (found gjson.Result, certain bool) {
+	if node.IsObject() {
+		return memberOf(node, token)
+	}
+	if !node.IsArray() {
+		return found, true
+	}
+	index, err := strconv.Atoi(token)
+	if err != nil || strconv.Itoa(index) != token {
+		return found, true // "-", "+1" and "01" name no element
+	}
+	node.ForEach(func(_, value gjson.Result) bool {
+		if index == 0 {
+			found = value
+		}
+		index--
+		return index >= 0
+	})
+	return found, true
+}
+
+func memberOf(object gjson.Result, name string) (gjson.Result, bool) {
+	var seen struct { // in one piece, which is one allocation
+		value   gjson.Result
+		unclear bool
+	}
+	object.ForEach(func(key, value gjson.Result) bool {
+		switch {
+		case key.Str == name:
+			seen.unclear = seen.value.Exists()
+			seen.value = value
+		case aliasOfMember(key.Str, name):
+			seen.unclear = true
+		}
+		return !seen.unclear
+	})
+	if seen.unclear {
+		return gjson.Result{}, false
+	}
+	return seen.value, true
+}
+
+// fieldValues returns the decoded value of a field of a form or query, or several. A
+// value that cannot be decoded is an empty one.
+func fieldValues(form []byte, name string) []string {
+	value, n := findField(form, name)
+	switch n {
+	case 0:
+		return nil
+	case 1:
+		decoded, err := url.QueryUnescape(string(value))
+		if err != nil {
+			decoded = ""
+		}
+		return []string{decoded}
+	}
+	return several
+}
+
+// findField returns the value of a field as it stands in the form. n is 0 where there
+// is none, 2 where there are more, or another field that some take for the same.
+func findField(form []byte, name string) (value []byte, n int) {
+	odd := splitOddly(form)
+	for len(form) > 0 {
 		var pair []byte
 		pair, form, _ = bytes.Cut(form, []byte("&"))
-		key, value, _ := bytes.Cut(pair, []byte("="))
-		if !fieldNamed(key, name) {
-			continue
-		}
-		if decoded, err := url.QueryUnescape(string(value)); err == nil {
-			values = append(values, decoded)
+		key, text, _ := bytes.Cut(pair, []byte("="))
+		named := fieldNamed(key, name)
+		switch {
+		case named && n > 0, !named && aliasOfField(key, name), odd && splitOddly(pair) && (named || hides(pair, name)):
+			return nil, 2
+		case named:
+			value, n = text, 1
 		}
 	}
-	return values
+	return value, n
+}
+
+// hides reports whether those who split a form oddly see the field in this pair.
+func hides(pair []byte, name string) bool {
+	for len(pair) > 0 {
+		end := bytes.IndexAny(pair, oddSeparators)
+		if end < 0 {
+			end = len(pair)
+		}
+		key, _, _ := bytes.Cut(pair[:end], []byte("="))
+		if fieldNamed(key, name) || aliasOfField(key, name) {
+			return true
+		}
+		pair = pair[min(end+1, len(pair)):]
+	}
+	return false
 }
 
 // fieldNamed reports whether key, as it stands in a form, is that name.

@@ -12,23 +12,31 @@ import (
 type items struct {
 	list      string // pointer to the array
 	signature string // pointer to the signature, inside an item
-	content   func(item gjson.Result) (string, bool)
+	content   func(item gjson.Result) (string, *Error)
 }
 
 func (s *items) verify(_ *Verifier, c *scheme, in *input) (Result, *Error) {
-	list := in.document.value(s.list).Array()
-	if len(list) == 0 {
+	all, certain := in.document.value(s.list)
+	if !certain {
+		return Result{}, ambiguous(DetailAmbiguousMember, "json "+s.list)
+	}
+	list := all.Array()
+	if len(list) == 0 || !all.IsArray() {
 		return Result{}, invalidSignature(DetailMissingPart, "json "+s.list)
 	}
 	result := Result{}
 	for i, item := range list {
 		in.signatures, in.decoded = in.signatureSpace[:0], in.decodedSpace[:0]
-		if !c.format.parse(jsonValues(item, s.signature), in) {
+		signatures := jsonValues(item, s.signature)
+		if len(signatures) > 1 {
+			return Result{}, ambiguous(DetailAmbiguousMember, "json "+s.list+"/*"+s.signature)
+		}
+		if !c.format.parse(signatures, in) {
 			return Result{}, invalidSignature(DetailMalformedSignature, "json "+s.list+"/*"+s.signature)
 		}
-		content, ok := s.content(item)
-		if !ok {
-			return Result{}, invalidSignature(DetailMissingPart, "a signed field of json "+s.list)
+		content, err := s.content(item)
+		if err != nil {
+			return Result{}, err
 		}
 		index, err := c.match([]template{literal(content)}, in)
 		if err != nil {
@@ -56,27 +64,35 @@ var adyenFields = []string{
 	"/amount/value", "/amount/currency", "/eventCode", "/success",
 }
 
-func adyenContent(item gjson.Result) (string, bool) {
-	item = child(item, "NotificationRequestItem")
+func adyenContent(item gjson.Result) (string, *Error) {
+	item, only := step(item, "NotificationRequestItem")
 	values := make([]string, len(adyenFields))
 	for i, pointer := range adyenFields {
-		node := at(item, pointer)
-		switch node.Type {
-		case gjson.String:
+		node, certain := at(item, pointer)
+		certain = certain && only
+		missing := invalidSignature(DetailMissingPart, "a signed field: json "+pointer)
+		switch {
+		case !certain:
+			return "", ambiguous(DetailAmbiguousMember, "json "+pointer)
+		case node.Type == gjson.String:
 			values[i] = node.Str
-		case gjson.Number, gjson.True, gjson.False:
-			values[i] = node.Raw
+		case node.Type == gjson.JSON: // an object would be signed like nothing
+			return "", missing
+		default:
+			if node.Type != gjson.Null {
+				values[i] = node.Raw
+			}
 		}
 		// Only the merchant's own reference may have colons: otherwise values could move.
 		if pointer != "/merchantReference" && strings.Contains(values[i], ":") {
-			return "", false
+			return "", missing
 		}
 		if values[i] == "" && pointer != "/originalReference" && pointer != "/merchantReference" {
-			return "", false
+			return "", missing
 		}
 	}
-	return strings.Join(values, ":"), true
+	return strings.Join(values, ":"), nil
 }
 
 // noContent is for items that carry a token and sign nothing.
-func noContent(gjson.Result) (string, bool) { return "", true }
+func noContent(gjson.Result) (string, *Error) { return "", nil }

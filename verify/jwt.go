@@ -95,7 +95,23 @@ func decodePart(text string) (gjson.Result, bool) {
 		return gjson.Result{}, false
 	}
 	object := parseJSON(raw)
-	return object, object.IsObject()
+	return object, object.IsObject() && namedOnce(object)
+}
+
+// namedOnce reports whether no name of the object is there twice (RFC 7515 and 7519,
+// section 4, forbid it), also not in another case.
+func namedOnce(object gjson.Result) bool {
+	names := map[string]struct{}{}
+	object.ForEach(func(key, _ gjson.Result) bool {
+		name := foldName(key.Str)
+		if _, found := names[name]; found {
+			names = nil
+			return false
+		}
+		names[name] = struct{}{}
+		return true
+	})
+	return names != nil
 }
 
 func (j *jwt) verify(v *Verifier, s *scheme, in *input) (Result, *Error) {

@@ -33,7 +33,7 @@ var (
 
 // wrongJSON wants an object.
 func wrongJSON(d *document) string {
-	if !d.value("").IsObject() {
+	if root, _ := d.value(""); !root.IsObject() {
 		return "the body: it is not a JSON object"
 	}
 	return ""

@@ -50,6 +50,9 @@ const (
 	DetailNoMatchingSignature = "no_matching_signature" // well-formed, but of other content or another key
 	DetailMissingPart         = "missing_part"          // a signed header or field is absent, or there several times
 	DetailMalformedPart       = "malformed_part"        // a signed value is one that no sender can mean
+	DetailAmbiguousField      = "ambiguous_field"       // a field is there several times, or under a name that some take for the same
+	DetailAmbiguousMember     = "ambiguous_member"      // the same of a member of JSON, or the JSON is not UTF-8
+	DetailAmbiguousHeader     = "ambiguous_header"      // the same of a header
 	DetailMislabelledBody     = "mislabelled_body"      // the Content-Type says another kind of body, charset or boundary
 	DetailUnsignedBody        = "unsigned_body"         // the signature would not cover this body
 	DetailBodyDigestMismatch  = "body_digest_mismatch"  // correctly signed, but the signed digest is of another body

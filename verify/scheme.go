@@ -109,6 +109,14 @@ type scheme struct {
 	signsTimestamp bool // the contents have {timestamp}, or what it is a part of
 	signsID        bool // one of them has {id}
 
+	looseBody  bool     // the body is not signed as a whole: somebody could add to it
+	looseQuery bool     // the same of the query
+	loose      []Source // what is read there to prove a webhook
+
+	looseIdentity [][]Source // the row's sources of ids and types, where some of them look there
+	takesMembers  bool       // members of a JSON body that is not signed as a whole prove it
+	takesFields   bool       // the same of fields of a form
+
 	keys   []armedKey // any may have signed
 	signer signer     // nil: cannot sign
 }

@@ -5,12 +5,17 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // Amazon SNS signs fields of its JSON, a line for the name and one for the value,
 // with a certificate that is published by SNS itself:
 // https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message-verify-message-signature.html
-var snsMessage = []canonical{{write: writeSNS}}
+var snsMessage = []canonical{{write: writeSNS, reads: []Source{
+	jsonAt("/Message"), jsonAt("/MessageId"), jsonAt("/Subject"), jsonAt("/Timestamp"), jsonAt("/TopicArn"), jsonAt("/Type"),
+	jsonAt("/SubscribeURL"), jsonAt("/Token"), jsonAt("/SigningCertURL"),
+}}}
 
 var (
 	snsType        = jsonAt("/Type")
@@ -36,6 +41,9 @@ func writeSNS(buf []byte, in *input) ([]byte, *Error) {
 	for _, name := range fields {
 		values := in.document.json("/" + name)
 		if len(values) == 0 && name == "Subject" {
+			if value, _ := in.document.value("/Subject"); value.Type == gjson.JSON { // which would not be signed
+				return buf, invalidSignature(DetailMalformedPart, "json /Subject")
+			}
 			continue
 		}
 		if len(values) == 0 {

@@ -99,9 +99,13 @@ func (s Source) inBody() bool {
 
 // Extract returns the value that s names. A value that is missing, empty, or
 // there more than once is not ok: of several, the application might read
-// another one than we do. JSON strings and numbers are values (a number keeps
+// another one than we do. Neither is one beside which stands a name that some
+// applications take for the same, such as X_Id for X-Id or ID for id. JSON strings and numbers are values (a number keeps
 // its digits as sent), anything else in JSON is not.
 func (s Source) Extract(r *Request) (value string, ok bool) {
+	if s.From == FromHeader && headerAlias(r.Header, []string{http.CanonicalHeaderKey(s.Name)}) != "" {
+		return "", false
+	}
 	return s.extract(&document{request: r})
 }
 
@@ -133,18 +137,23 @@ func (s Source) lookup(d *document) []string {
 		field, pointer, _ := strings.Cut(s.Name, " ")
 		values := d.form(field)
 		if len(values) != 1 {
-			return nil
+			return values[:min(len(values), 2)]
 		}
 		return jsonValues(parseJSON([]byte(values[0])), pointer)
 	}
 	return nil
 }
 
-// firstOf returns the value of the first source that has one fit to identify.
+// firstOf returns the value of the first source that has one fit to identify. One that
+// is not certain is not passed over: the next one would stand for something else.
 func firstOf(sources []Source, d *document) string {
 	for _, s := range sources {
-		if value, ok := s.extract(d); ok && identifies(value) {
-			return value
+		values := s.lookup(d)
+		if len(values) > 1 {
+			return ""
+		}
+		if len(values) == 1 && values[0] != "" && identifies(values[0]) {
+			return values[0]
 		}
 	}
 	return ""

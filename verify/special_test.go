@@ -286,7 +286,7 @@ func TestPartsOfRequestsCannotMove(t *testing.T) {
 	verdict(t, mercado.verifier(t), r, InvalidSignature, DetailMalformedPart)
 	r = mercado.request(t)
 	r.URI += "&data.id=2"
-	verdict(t, mercado.verifier(t), r, InvalidSignature, DetailMalformedPart)
+	verdict(t, mercado.verifier(t), r, AmbiguousRequest, DetailAmbiguousField)
 
 	contentful := vectorOf(t, "contentful", "signed headers")
 	v := contentful.verifier(t)
@@ -322,7 +322,7 @@ func TestMultipartForms(t *testing.T) {
 		ok                bool
 	}{
 		"as it is":            {"", whole, true},
-		"a file of that name": {"", part(`form-data; name="token"; filename="token"`, "another") + whole, true},
+		"a file of that name": {"", part(`form-data; name="token"; filename="token"`, "another") + whole, false},
 		"other parts":         {"", part(`form-data; name="x"`, strings.Repeat("y", 2*maxMultipartField)) + whole, true},
 		"twice":               {"", part(`form-data; name="token"`, "another") + whole, false},
 		"cut":                 {"", whole[:len(whole)-5], false},

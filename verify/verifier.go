@@ -71,7 +71,9 @@ type Verifier struct {
 	fetched    *keySource // nil: nothing is fetched
 	closing    sync.Once
 
-	takesFields bool // a scheme goes by single fields or members of the body
+	watched    []string // headers that it reads, also for the event's id and type
+	takesParts bool     // a scheme goes by single fields or members of the body
+	goesByBody bool     // so does it for the event's id or type, in a body that is not signed
 }
 
 // Result is what is known of a webhook after its signature was found right.
@@ -118,7 +120,12 @@ func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
 		return nil, err
 	}
 	v.headers, v.parameters = names(schemes)
-	v.takesFields = slices.ContainsFunc(schemes, (*scheme).takesFromBody)
+	v.watchHeaders()
+	for _, s := range schemes {
+		s.takeSources(p)
+		v.takesParts = v.takesParts || s.takesMembers || s.takesFields
+		v.goesByBody = v.goesByBody || s.looseBody && slices.ContainsFunc(slices.Concat(p.EventID, p.EventType), Source.inBody)
+	}
 	published := slices.ContainsFunc(schemes, func(s *scheme) bool { return s.locate != nil })
 	waiting := (published || p.offersSecret()) && len(o.Secrets)+len(o.PublicKeys) == 0
 	if !waiting {
@@ -243,12 +250,13 @@ func (v *Verifier) Verify(r *Request) (Result, error) {
 	for _, s := range v.schemes {
 		in.reset(r)
 		signatures := s.Signature.lookup(&in.document)
-		if !slices.ContainsFunc(signatures, notEmpty) {
+		uncertain := len(signatures) > 1 && s.Signature.From != FromHeader // it is there, at least
+		if !slices.ContainsFunc(signatures, notEmpty) && !uncertain {
 			continue
 		}
 		result, err := v.verify(s, in, signatures)
-		if err == nil && v.takesFields && !in.document.labelled() {
-			err = ambiguous(DetailMislabelledBody, "header Content-Type")
+		if err == nil {
+			err = v.checkLabels(&in.document)
 		}
 		if err == nil {
 			if in.trustee != nil {
@@ -282,6 +290,9 @@ func notEmpty(value string) bool { return value != "" }
 // the signature, then what it vouches for.
 func (v *Verifier) verify(s *scheme, in *input, signatures []string) (Result, *Error) {
 	d := &in.document
+	if err := s.checkLoose(d); err != nil {
+		return Result{}, err
+	}
 	if !s.format.parse(signatures, in) {
 		return Result{}, invalidSignature(DetailMalformedSignature, s.Signature.String())
 	}

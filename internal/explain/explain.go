@@ -67,6 +67,9 @@ func Explain(p *verify.Provider, o verify.Options, r *verify.Request) (Explanati
 	case verify.DetailMislabelledBody:
 		secretInPlay = false
 		c.find("The signature is right, but the Content-Type says another kind of body (or charset, or boundary) than it is: the application could read other values than those that are signed.")
+	case verify.DetailAmbiguousField, verify.DetailAmbiguousMember, verify.DetailAmbiguousHeader:
+		secretInPlay = false
+		c.find("It has something twice (%s), or under a name that some applications take for the same: they could read another value than the one that is signed. %s sends it once.", failure.About, c.provider.Title)
 	case verify.DetailNoSecretYet:
 		c.find("No --secret was given.")
 	default:

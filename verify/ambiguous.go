@@ -1,0 +1,153 @@
+package verify
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Where only parts of a request are signed, somebody who has seen a webhook can add
+// others. What we take for the signed part must then be what every application takes
+// for it, or the webhook is refused. What is signed to the last byte is the
+// provider's own: there a value of which we cannot be certain counts as missing.
+
+// takeSources notes what s proves a webhook by, and anybody could add to.
+func (s *scheme) takeSources(row *Provider) {
+	own := s.looksAt()
+	for _, b := range s.binds {
+		own = append(own, b.source)
+	}
+	s.looseBody, s.looseQuery = !s.coversBody(), !s.coversQuery()
+	for _, source := range slices.Concat(own, row.Identity) {
+		if s.isLoose(source) && !slices.Contains(s.loose, source) {
+			s.loose = append(s.loose, source)
+		}
+	}
+	for _, sources := range [][]Source{row.EventID, row.EventType} {
+		if slices.ContainsFunc(sources, s.isLoose) {
+			s.looseIdentity = append(s.looseIdentity, sources)
+		}
+	}
+	s.takesMembers = s.looseBody && slices.ContainsFunc(own, func(s Source) bool { return s.From == FromJSON })
+	s.takesFields = s.looseBody && slices.ContainsFunc(own, func(s Source) bool { return s.From == FromForm || s.From == FromFormJSON })
+}
+
+// isLoose reports whether somebody could add to the place where source looks.
+func (s *scheme) isLoose(source Source) bool {
+	return source.From == FromQuery && s.looseQuery || source.inBody() && source.From != fromBody && s.looseBody
+}
+
+// checkLoose refuses a webhook in which not everybody finds the same at one of those
+// places, or where the event's id and type are read.
+func (s *scheme) checkLoose(d *document) *Error {
+	for _, source := range s.loose {
+		if err := source.checkCertain(d); err != nil {
+			return err
+		}
+	}
+	for _, sources := range s.looseIdentity {
+		for _, source := range sources {
+			if err := source.checkCertain(d); err != nil && s.isLoose(source) {
+				return err
+			}
+			if _, found := source.extract(d); found {
+				break // the others are not looked at
+			}
+		}
+	}
+	if s.takesMembers && d.kind() == kindJSON && !utf8.Valid(d.request.Body) {
+		return ambiguous(DetailAmbiguousMember, "the body is not UTF-8")
+	}
+	if s.takesFields {
+		for _, name := range reinterpreting {
+			if len(d.form(name)) > 0 { // few bodies have them: nothing is decoded
+				return ambiguous(DetailAmbiguousField, "form "+name)
+			}
+		}
+	}
+	return nil
+}
+
+// checkCertain reports what is there several times. It decodes no value.
+func (s Source) checkCertain(d *document) *Error {
+	switch s.From {
+	case FromQuery:
+		if _, n := findField([]byte(d.request.query()), s.Name); n > 1 {
+			return ambiguous(DetailAmbiguousField, s.String())
+		}
+	case FromForm:
+		if d.kind() == kindForm {
+			if _, n := findField(d.request.Body, s.Name); n > 1 {
+				return ambiguous(DetailAmbiguousField, s.String())
+			}
+		} else if len(d.form(s.Name)) > 1 {
+			return ambiguous(DetailAmbiguousField, s.String())
+		}
+	case FromJSON:
+		if _, certain := d.value(s.Name); !certain {
+			return ambiguous(DetailAmbiguousMember, s.String())
+		}
+	case FromFormJSON:
+		field, _, _ := strings.Cut(s.Name, " ")
+		if text := d.form(field); len(text) > 1 || len(text) == 1 && !utf8.ValidString(text[0]) {
+			return ambiguous(DetailAmbiguousField, s.String())
+		}
+		if len(s.lookup(d)) > 1 {
+			return ambiguous(DetailAmbiguousMember, s.String())
+		}
+	}
+	return nil
+}
+
+// reinterpreting are fields that make frameworks take the request for one by another
+// method, or in another charset. No provider sends them.
+var reinterpreting = []string{"_method", "_charset_"}
+
+// watchHeaders notes the headers that the provider's webhooks are read by.
+func (v *Verifier) watchHeaders() {
+	v.watched = append(slices.Clone(v.headers), "Content-Type")
+	for _, s := range slices.Concat(v.provider.EventID, v.provider.EventType, v.provider.Identity) {
+		if name := http.CanonicalHeaderKey(s.Name); s.From == FromHeader && !slices.Contains(v.watched, name) {
+			v.watched = append(v.watched, name)
+		}
+	}
+}
+
+// checkLabels refuses headers by which an application could take a webhook that was
+// found right for another one.
+func (v *Verifier) checkLabels(d *document) *Error {
+	if name := headerAlias(d.request.Header, v.watched); name != "" {
+		return ambiguous(DetailAmbiguousHeader, "header "+name)
+	}
+	if (v.takesParts || v.goesByBody && d.kind() == kindJSON) && !d.labelled() {
+		return ambiguous(DetailMislabelledBody, "header Content-Type")
+	}
+	return nil
+}
+
+// headerAlias returns the name of a header that CGI, and what is built like it, takes
+// for one of names without being it, such as X_Signature for X-Signature; empty if
+// there is none.
+func headerAlias(h http.Header, names []string) string {
+	for name := range h {
+		if plainHeader(name) || slices.Contains(names, name) {
+			continue
+		}
+		folded := foldHeader(name)
+		if slices.ContainsFunc(names, func(read string) bool { return foldHeader(read) == folded }) {
+			return name
+		}
+	}
+	return ""
+}
+
+// plainHeader reports whether name is of letters, digits and hyphens, as nearly all are.
+func plainHeader(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c == '_' || !plainNameByte(c) {
+			return false
+		}
+	}
+	return true
+}

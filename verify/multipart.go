@@ -1,0 +1,117 @@
+package verify
+
+import (
+	"bytes"
+	"mime"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// maxMultipartField bounds a field of a multipart form that is taken for a value.
+const maxMultipartField = 256 << 10
+
+// maxBoundary is the length of the longest boundary (RFC 2046, section 5.1.1).
+const maxBoundary = 70
+
+// formPart is one part of a multipart form.
+type formPart struct {
+	name  string
+	file  bool
+	odd   string // its headers, folded, where not everybody reads them alike
+	value []byte // a part of the body
+}
+
+// parseMultipart returns the parts of a multipart/form-data body, as providers write
+// it. Its first line is the boundary: what the Content-Type says of it is not signed.
+// A body that is written in any other way, such as with line feeds alone or with
+// the boundary inside of a value, has no parts: others might read others.
+func parseMultipart(body []byte) []formPart {
+	boundary := boundaryOf(body)
+	if boundary == "" {
+		return nil
+	}
+	mark := []byte("\n--" + boundary)
+	var parts []formPart
+	for rest := body[len("--"+boundary):]; len(parts) <= maxFormFields; {
+		if end, last := bytes.CutPrefix(rest, []byte("--")); last {
+			if len(bytes.TrimSpace(end)) > 0 {
+				return nil
+			}
+			return parts
+		}
+		text, ok := bytes.CutPrefix(rest, []byte("\r\n"))
+		section, after, found := bytes.Cut(text, mark)
+		section, ended := bytes.CutSuffix(section, []byte("\r"))
+		if !ok || !found || !ended {
+			return nil
+		}
+		parts = append(parts, parsePart(section))
+		rest = after
+	}
+	return nil
+}
+
+var boundaries = regexp.MustCompile(`\A[0-9A-Za-z'()+_,./:=?-]{1,70}\z`)
+
+// boundaryOf is what follows the two hyphens that a multipart body begins with.
+func boundaryOf(body []byte) string {
+	line, _, found := bytes.Cut(body[:min(len(body), maxBoundary+4)], []byte("\r\n"))
+	boundary, marked := bytes.CutPrefix(line, []byte("--"))
+	if !found || !marked || !boundaries.Match(boundary) {
+		return ""
+	}
+	return string(boundary)
+}
+
+// plainDisposition is the usual header of a part. Backslashes, parameters of other
+// forms (name*=) and repeated ones are read differently.
+var plainDisposition = regexp.MustCompile(`(?i)\A *form-data; *name=(?:"([^"\\]*)"|([0-9a-z_.-]+))(; *filename=(?:"[^"\\]*"|[0-9a-z_.-]+))? *\z`)
+
+func parsePart(section []byte) formPart {
+	head, value, found := bytes.Cut(section, []byte("\r\n\r\n"))
+	part := formPart{value: value}
+	described, plain := false, found && bytes.Count(head, []byte("\n")) == bytes.Count(head, []byte("\r\n"))
+	for line := range strings.SplitSeq(string(head), "\r\n") {
+		name, text, colon := strings.Cut(line, ":")
+		switch strings.ToLower(name) {
+		case "content-disposition":
+			match := plainDisposition.FindStringSubmatch(text)
+			if plain = plain && match != nil && !described; plain {
+				described, part.name, part.file = true, match[1]+match[2], match[3] != ""
+			}
+		case "content-transfer-encoding":
+			plain = plain && slices.Contains([]string{"7bit", "8bit", "binary"}, strings.ToLower(strings.TrimSpace(text)))
+		case "content-type":
+			_, parameters, err := mime.ParseMediaType(text)
+			plain = plain && err == nil && plainCharset(parameters["charset"])
+		default:
+			plain = plain && colon && !strings.ContainsAny(name, " \t")
+		}
+	}
+	if !plain || !described {
+		part.name, part.odd = "", foldName(string(head))
+	}
+	return part
+}
+
+// partValues returns the values of a field; several where a file or a part that not
+// everybody reads alike could be taken for it. A value that is very large counts as empty.
+func partValues(parts []formPart, name string) (values []string) {
+	for _, part := range parts {
+		key := []byte(part.name)
+		switch {
+		case part.odd != "":
+			if strings.Contains(part.odd, foldName(name)) {
+				return several
+			}
+		case part.name == name && !part.file && len(part.value) <= maxMultipartField:
+			values = append(values, string(part.value))
+		case part.name == name && !part.file:
+			values = append(values, "")
+		case fieldNamed(key, name) || aliasOfField(key, name):
+			return several
+		}
+	}
+	return values[:min(len(values), 2)]
+}

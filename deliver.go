@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -150,17 +151,41 @@ func (w *answerRecorder) Flush() {}
 
 // answer is the attempt's result, given what the chain returned.
 func (w *answerRecorder) answer(err error) (forward.Answer, error) {
+	a := forward.Answer{RetryAfter: w.header.Get("Retry-After")}
 	if w.status != 0 {
-		a := forward.Answer{Status: w.status, RetryAfter: w.header.Get("Retry-After"), Body: w.body}
+		a.Status, a.Body = w.status, w.body
 		if err == nil { // a whole answer, fit to be relayed
 			a.Header = w.header
 		}
 		return a, nil
 	}
-	if handlerErr, ok := errors.AsType[caddyhttp.HandlerError](err); ok && handlerErr.Err != nil {
-		err = handlerErr.Err // without Caddy's trace of where it was made
+	refused, ok := errors.AsType[caddyhttp.HandlerError](err)
+	if !ok {
+		return forward.Answer{}, err
 	}
-	return forward.Answer{}, err
+	if refused.Err == nil {
+		refused.Err = errors.New(http.StatusText(refused.StatusCode))
+	}
+	if !isRefusal(refused) {
+		return forward.Answer{}, refused.Err // without Caddy's trace of where it was made
+	}
+	a.Status, a.Cause = refused.StatusCode, refused.Err
+	return a, nil
+}
+
+// isRefusal reports whether a handler's error is an answer: what `error`,
+// basic_auth or file_server say instead of writing it. It is none where a
+// reverse_proxy says with it that it got no answer (a dial error, no healthy
+// upstream, a timeout), where the attempt ended under the handler, and where the
+// status is none of an error.
+func isRefusal(e caddyhttp.HandlerError) bool {
+	if e.StatusCode < 400 || e.StatusCode > 599 ||
+		errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, context.DeadlineExceeded) {
+		return false
+	}
+	// 499 and up are what reverse_proxy makes of its own failures; what it says
+	// below that is about the request, or of a response that a route of it handled.
+	return e.StatusCode < 499 || !strings.HasPrefix(e.Trace, "reverseproxy.")
 }
 
 // Interface guards

@@ -168,7 +168,7 @@ func TestRetried(t *testing.T) {
 		{"timeout", "forward " + app.address + " {\ntimeout 50ms\nRETRY\n}", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, "timeout"},
 		{"no route", "forward {\nname x\nRETRY\nhandle {\nrespond /elsewhere 200\n}\n}", nil, 0, "no handler"},
 		{"panic", "forward {\nname x\nRETRY\nhandle {\ntest_panic\n}\n}", nil, 0, "panic"},
-		{"handler error", "forward {\nname x\nRETRY\nhandle {\nerror \"out of order\" 418\n}\n}", nil, 0, "out of order"},
+		{"handler error", "forward {\nname x\nRETRY\nhandle {\nerror \"out of order\" 418\n}\n}", nil, 418, "out of order"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			app.answerWith(test.answer)

@@ -104,6 +104,9 @@ func startAttempt(ctx context.Context, d *retrystore.Delivery, header http.Heade
 		case err != nil:
 			span.SetAttributes(attribute.String("error.type", "no_answer"))
 			span.SetStatus(codes.Error, err.Error())
+		case a.Status == 0: // the handler ended its goroutine
+			span.SetAttributes(attribute.String("error.type", "no_answer"))
+			span.SetStatus(codes.Error, "")
 		case a.Status < 200 || a.Status > 299:
 			span.SetAttributes(attribute.String("error.type", strconv.Itoa(a.Status)))
 			span.SetStatus(codes.Error, "")

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,13 +23,14 @@ const maxError = 512
 // errNoAnswer is recorded when a Sender reports neither status nor error.
 var errNoAnswer = errors.New("no answer")
 
-// deliver makes one attempt at d and tells the breaker and the store what came
-// of it. The lease lasts until leaseEnd. made is false when nothing came of it,
-// because of shutdown; then d was given back.
-func (l *lane) deliver(d *retrystore.Delivery, leaseEnd time.Time, generation uint64) (answer Answer, s retrystore.Settlement, made bool) {
-	at := l.opts.Now()
-	answer, err := l.send(d)
-	end := l.opts.Now()
+// errGoexit is recorded when a Sender ended its goroutine.
+var errGoexit = errors.New("the handler ended its goroutine (runtime.Goexit)")
+
+// conclude tells the breaker and the store what came of the attempt at j.d that
+// began at the given time. made is false when nothing came of it, because of
+// shutdown; then j.d was given back.
+func (l *lane) conclude(j job, at time.Time, answer Answer, err error) (_ Answer, s retrystore.Settlement, made bool) {
+	d, end := j.d, l.opts.Now()
 
 	// Shutdown is not an outcome, and looks like many: an error, a panic, a
 	// status 0 or 499 without an error. So it is asked for before classifying.
@@ -38,17 +40,17 @@ func (l *lane) deliver(d *retrystore.Delivery, leaseEnd time.Time, generation ui
 		return Answer{}, s, false
 	}
 
-	l.judge(alive(answer, err), generation, at, end)
+	l.judge(alive(answer, err), j.generation, at, end)
 	s = l.dest.Classify(d, answer, err, end, l.opts.Rand)
 	s.Attempt = retrystore.Attempt{
 		At:       at,
 		Duration: end.Sub(at),
 		Status:   answer.Status,
-		Error:    errorText(err),
+		Error:    errorText(cmp.Or(err, answer.Cause)),
 		Answer:   answer.Body[:min(len(answer.Body), retrystore.MaxAnswer)],
 	}
 	l.opts.Observer.Attempted(d, s)
-	l.settle(d, s, leaseEnd)
+	l.settle(d, s, j.leaseEnd)
 	return answer, s, true
 }
 

@@ -30,7 +30,8 @@ type Sender interface {
 	// until then, and Stop waits for it.
 	//
 	// An error means that there was no whole answer; Answer.Status is then
-	// recorded but not believed. A panic is recorded like an error.
+	// recorded but not believed. A panic is recorded like an error, and so is
+	// the end of the goroutine by runtime.Goexit.
 	// Send is called from many goroutines at once.
 	Send(ctx context.Context, d *retrystore.Delivery) (Answer, error)
 }
@@ -39,6 +40,9 @@ type Sender interface {
 type Answer struct {
 	Status     int    // HTTP status; 0 if there was none
 	RetryAfter string // the Retry-After header as it came; empty if there was none
+	// Cause is why a handler refused, where Status is of its error and not of an
+	// answer that it wrote. It is kept as the attempt's error, and decides nothing.
+	Cause error
 	// Header may be nil. It is not kept: it is for who relays the answer
 	// (Slot.RunThen). The receiver owns it.
 	Header http.Header

@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -155,6 +156,50 @@ func TestRunThenReceivers(t *testing.T) {
 		slot.RunThen(q.add(laneA, slot.Lease(), nil), func(Answer, retrystore.Settlement, bool) { time.Sleep(time.Second) })
 		if took := stopAfter(d, time.Minute); took != time.Second {
 			t.Errorf("Stop took %s", took)
+		}
+	})
+}
+
+// TestGoexit: a Sender that ends its goroutine costs neither the slot, nor the
+// outcome, nor the breaker's probe.
+func TestGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		gone := true
+		sender := senderFunc(func(context.Context, *retrystore.Delivery) (Answer, error) {
+			if gone {
+				runtime.Goexit()
+			}
+			return Answer{Status: 200}, nil
+		})
+		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: sender, MaxInFlight: 1,
+			Breaker: Breaker{Failures: 2, Recovery: time.Minute, Probes: 1}, Retry: Retry{Initial: time.Second, Jitter: -1}})
+		synctest.Wait()
+		id, told := runThen(d, q)
+		synctest.Wait()
+		if len(*told) != 1 || !(*told)[0].made || (*told)[0].Attempt.Error != errGoexit.Error() {
+			t.Fatalf("told %+v", *told)
+		}
+		time.Sleep(time.Second) // the second attempt opens the breaker
+		synctest.Wait()
+		if state := d.Breakers()[laneA].State; state != BreakerOpen {
+			t.Errorf("breaker is %v", state)
+		}
+		time.Sleep(time.Minute) // the probe goes the same way
+		synctest.Wait()
+		gone = false
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if got := q.get(id); got.d.State != retrystore.Delivered || len(got.history) != 4 {
+			t.Errorf("%v after %d attempts", got.d.State, len(got.history))
+		}
+		if slot, ok := d.Reserve(laneA); !ok {
+			t.Error("the slot is lost")
+		} else {
+			slot.Cancel()
+		}
+		if took := stopAfter(d, time.Minute); took != 0 {
+			t.Errorf("stopping took %s", took)
 		}
 	})
 }

@@ -63,9 +63,15 @@ func (l *lane) worker(j job) {
 	}
 }
 
-// do makes the attempt and gives the slot back.
+// do makes the attempt, tells what came of it and gives the slot back.
 func (l *lane) do(j job) {
 	defer l.free(1, j.retries)
-	a, s, made := l.deliver(j.d, j.leaseEnd, j.generation)
-	l.finish(j.d, j.done, a, s, made)
+	at := l.opts.Now()
+	answer, err := Answer{}, errGoexit
+	// Deferred, because runtime.Goexit in a handler returns to nobody.
+	defer func() {
+		a, s, made := l.conclude(j, at, answer, err)
+		l.finish(j.d, j.done, a, s, made)
+	}()
+	answer, err = l.send(j.d)
 }

@@ -14,7 +14,7 @@ import (
 // answer is what the provider gets. The pipeline's steps return one to end the
 // request, or nil to go on.
 type answer struct {
-	code    int    // HTTP status
+	code    int    // HTTP status; 0 if the next handler gave none
 	word    string // "status" or "error" of the body, and the Webhook-Status header
 	message string // for errors: one sentence for a person; nothing an attacker could use
 
@@ -84,8 +84,8 @@ func handshake(reply verify.Answer) *answer {
 	return a
 }
 
-// ok tells successes from refusals.
-func (a *answer) ok() bool { return a.code < 400 }
+// ok tells successes from refusals, and from failures of the next handler.
+func (a *answer) ok() bool { return a.code < 400 && a.word != outcomeFailed }
 
 // body is the JSON form of every answer of ours.
 type answerBody struct {

@@ -259,23 +259,30 @@ func taken(answer string) bool {
 	return strings.HasPrefix(answer, "2") && strings.Contains(answer, " ")
 }
 
-// hint says what is likely wrong.
+// hint says what is likely wrong. An answer without a word came from no endpoint of ours.
 func hint(answer string) string {
+	_, word, ours := strings.Cut(answer, " ")
 	switch {
+	case word == outcomeFailed:
+		return ": the endpoint verified it, but the handler behind it (guard mode) did not answer 2xx; the application's log says why"
+	case word == "in_progress":
+		return ": the handler behind the endpoint (guard mode) is still at work on the first one with this id"
 	case strings.HasPrefix(answer, "2"):
 		return ": no webhooks endpoint answered at that URL, something else did; is the path right?"
 	case strings.HasPrefix(answer, "3"):
 		return ": the URL redirects; send to where it leads, https most likely"
-	case strings.HasSuffix(answer, "https_required"):
+	case word == "https_required":
 		return ": use an https URL, or `require_https off` in the endpoint"
-	case strings.HasPrefix(answer, "401"):
-		return ": --secret is not the endpoint's, or the endpoint is another provider's; Caddy's log has the reason"
 	case strings.HasPrefix(answer, "404"):
 		return ": there is no webhooks endpoint at that URL"
+	case !ours:
+		return ": no webhooks endpoint answered at that URL, something else did"
+	case strings.HasPrefix(answer, "401"):
+		return ": --secret is not the endpoint's, or the endpoint is another provider's; Caddy's log has the reason"
 	case strings.HasPrefix(answer, "429"):
 		return ": the endpoint's rate_limit lets no more in; send slower with --rate"
 	case strings.HasPrefix(answer, "503"):
-		return ": the store is full or does not answer; caddy webhooks doctor says which"
+		return ": the endpoint cannot take webhooks now (its store, or no handler behind it); caddy webhooks doctor says which"
 	}
 	return ""
 }

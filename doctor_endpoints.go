@@ -50,27 +50,39 @@ func (d *diagnosis) checkTraffic(h *Handler, t trafficSnapshot) {
 	if t.refusal == "missing_signature" {
 		level = levelWarn // anybody who knows the URL can cause it
 	}
-	refusal := t.refusal
-	if t.reason != "" {
-		refusal += " (" + t.reason + ")"
-	}
+	what, refusal := trouble(t)
+	fix := refusalFix(h, t.refusal, t.reason)
 	switch {
 	case t.lastAccepted.IsZero() && t.refused == 0:
 		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("no webhook has come in, in the %s that it has been there", span(d.now.Sub(t.since))),
 			tryFix(h))
 	case t.lastAccepted.IsZero():
-		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted: %s refused, the last %s: %s", plural(t.refused, "webhook"), d.ago(t.lastRefused), refusal),
-			refusalFix(h, t.refusal))
+		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted: %s %s, the last %s: %s", plural(t.refused, "webhook"), what, d.ago(t.lastRefused), refusal), fix)
 	case t.refused > 0 && d.now.Sub(t.lastAccepted) > recently && d.now.Sub(t.lastRefused) <= recently:
-		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted since %s; %s refused since then, the last %s: %s",
-			d.ago(t.lastAccepted), plural(t.refused, "webhook"), d.ago(t.lastRefused), refusal), refusalFix(h, t.refusal))
+		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted since %s; %s %s since then, the last %s: %s",
+			d.ago(t.lastAccepted), plural(t.refused, "webhook"), what, d.ago(t.lastRefused), refusal), fix)
 	default:
 		message := "the last webhook was accepted " + d.ago(t.lastAccepted)
 		if t.refused > 0 {
-			message += fmt.Sprintf("; %d refused since then, the last %s: %s", t.refused, d.ago(t.lastRefused), refusal)
+			message += fmt.Sprintf("; %d %s since then, the last %s: %s", t.refused, what, d.ago(t.lastRefused), refusal)
 		}
 		d.add(levelOK, "traffic", h.Name, message, "")
 	}
+}
+
+// trouble says what became of the webhooks since the last accepted one, and of
+// the last of them. What the handler behind an endpoint fails to do (guard mode)
+// is no refusal: those webhooks were genuine.
+func trouble(t trafficSnapshot) (what, last string) {
+	switch {
+	case t.refusal == outcomeFailed && t.reason == reasonBrokenOff:
+		return "failed", "the next handler broke off without an answer"
+	case t.refusal == outcomeFailed:
+		return "failed", "the next handler answered " + strings.TrimPrefix(t.reason, "status_")
+	case t.reason != "":
+		return "refused", t.refusal + " (" + t.reason + ")"
+	}
+	return "refused", t.refusal
 }
 
 // tryFix says how to get a first webhook. What the config describes cannot be sent by a command.
@@ -81,9 +93,14 @@ func tryFix(h *Handler) string {
 	return fmt.Sprintf("Enter its URL at %s; try it with `caddy webhooks send %s <url> --secret <secret>`.", h.provider.Title, h.Provider)
 }
 
-// refusalFix says what to do about webhooks that are refused with this word.
-func refusalFix(h *Handler, word string) string {
+// refusalFix says what to do about webhooks that are refused with this word, for
+// this reason.
+func refusalFix(h *Handler, word, reason string) string {
 	switch word {
+	case outcomeFailed:
+		return failureFix(reason)
+	case "in_progress":
+		return "Repeats of webhooks came while the first was still at work in the next handler. See why that takes so long; with `forward` the provider need not wait."
 	case "invalid_signature":
 		if h.Provider == custom {
 			return "Compare the secret, and what the `verify` block says is signed, with what the sender documents; the body is signed byte for byte."
@@ -109,9 +126,27 @@ func refusalFix(h *Handler, word string) string {
 	case unsupportedMediaType.word:
 		return "Set content_type to what the provider sends."
 	case "unavailable":
+		if reason == reasonNoHandler {
+			return "Nothing behind this endpoint does the work: add `forward <upstream>` to its block, or a handler after it in the route, such as reverse_proxy."
+		}
 		return "See the checks of the store and the queue. With a reason that begins with key_, the provider's key could not be fetched: Caddy's log names the host that it has to reach."
 	}
 	return "Caddy's log has a line for each, with the reason."
+}
+
+// failureFix says what to do about webhooks that the next handler failed at.
+func failureFix(reason string) string {
+	switch status := strings.TrimPrefix(reason, "status_"); {
+	case reason == reasonBrokenOff:
+		return "The webhooks are genuine. See that the application stays up while it answers, and that no `abort` stands behind the endpoint."
+	case status == "502" || status == "504":
+		return "The webhooks are genuine. See that the application behind the endpoint runs and that its address is right; Caddy's log has the error."
+	case status == "404" || status == "405":
+		return "The webhooks are genuine, but the application does not know that path or method: see what stands behind the endpoint in its route, and whether the path is rewritten on the way."
+	case status == "401" || status == "403":
+		return "The webhooks are genuine, but what stands behind the endpoint refuses them: see its own check of the signature, its login, and its protection against forged forms (CSRF)."
+	}
+	return "The webhooks are genuine: the application's own log says why it did not take them. The provider sends them again; with `forward` they would be kept and retried here."
 }
 
 // checkSecrets looks at the secrets' form. It tells their positions only.

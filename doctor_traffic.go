@@ -3,13 +3,12 @@ package caddywebhooks
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // traffics remember, for the life of the process, what came to each endpoint, so
@@ -116,14 +115,13 @@ func (t *traffic) know(marks []secretMark, now time.Time) {
 	}
 }
 
-// saw notes a webhook that was answered with a, or by the next handler if a is nil.
+// saw notes a webhook that was answered with a.
 func (v trafficView) saw(in *inbound, a *answer) {
-	proxied := forwardedByStranger(in)
 	t := v.traffic
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lastReceived = in.receivedAt
-	if proxied {
+	if in.proxied {
 		t.proxied = in.receivedAt
 	}
 	if in.isVerified && in.verified.SecretIndex < len(v.marks) {
@@ -134,12 +132,9 @@ func (v trafficView) saw(in *inbound, a *answer) {
 	}
 	switch {
 	case in.outcome == "handshake":
-	case in.outcome == "failed" || a != nil && !a.ok():
+	case !a.ok():
 		t.refused++
-		t.lastRefused, t.refusal, t.reason = in.receivedAt, in.outcome, ""
-		if a != nil {
-			t.reason = a.reason
-		}
+		t.lastRefused, t.refusal, t.reason = in.receivedAt, in.outcome, a.reason
 	default:
 		t.lastAccepted, t.refused = in.receivedAt, 0
 	}
@@ -173,15 +168,12 @@ func (v trafficView) uses() []secretUse {
 }
 
 // forwardedByStranger reports whether a proxy of this network forwarded the
-// request, but the server trusts it not: all clients look like that proxy then.
-func forwardedByStranger(in *inbound) bool {
-	if len(in.r.Header["X-Forwarded-For"]) == 0 {
+// request. If the server does not trust it, all clients look like that proxy.
+func forwardedByStranger(r *http.Request) bool {
+	if len(r.Header["X-Forwarded-For"]) == 0 {
 		return false
 	}
-	if trusted, _ := caddyhttp.GetVar(in.r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted {
-		return false
-	}
-	peer, err := netip.ParseAddrPort(in.r.RemoteAddr)
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && isLocal(peer.Addr())
 }
 

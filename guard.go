@@ -31,42 +31,57 @@ func inProgress(until time.Time, now time.Time) *answer {
 	}
 }
 
+// reasonNoHandler is the reason of a webhook that nobody stood ready to work on.
+const reasonNoHandler = "no_handler"
+
 var errNoNextHandler = errors.New("no handler after this endpoint answered: add `forward`, or a handler that does the work")
 
 // guard is the mode without `forward`: the next handler does the work while the
 // provider waits, and the event is remembered once that succeeded. It returns an
-// answer if the next handler was not called.
-func (h *Handler) guard(in *inbound, w http.ResponseWriter, next caddyhttp.Handler) (*answer, error) {
-	key := h.eventKey(in)
+// answer if there was none of the next handler; else what came is reported already.
+func (h *Handler) guard(in *inbound, w http.ResponseWriter, next caddyhttp.Handler, endTrace func(*answer)) (*answer, error) {
+	g := &guarded{ResponseWriter: w, h: h, in: in, endTrace: endTrace}
+	if a := g.take(); a != nil {
+		return a, nil
+	}
+	err := g.watch(func() error { return next.ServeHTTP(g, h.guardedRequest(in)) })
+	switch {
+	case err == nil && !g.wroteHeader:
+		// Caddy's end of a route answers nothing: there is nobody who did the work.
+		g.release()
+		return unavailable(retryLater, reasonNoHandler, errNoNextHandler), nil
+	case err != nil && !g.wroteHeader && h.errorRoutes:
+		g.leaveToErrorRoutes(err)
+	default:
+		g.conclude(err, false)
+	}
+	return nil, err
+}
+
+// take takes the hold of the event's key, or says why the next handler is not called.
+func (g *guarded) take() *answer {
+	h := g.h
+	key := h.eventKey(g.in)
 	if key.IsZero() {
-		in.outcome = "passed"
-		return nil, next.ServeHTTP(w, h.guardedRequest(in))
+		g.decided = true // there is nothing to decide about
+		return nil
 	}
 	ctx := h.app.waits.now()
 	if err := h.app.ready(ctx); err != nil {
-		return unavailable(retrySoon, "store_unavailable", err), nil
+		return unavailable(retrySoon, "store_unavailable", err)
 	}
-	hold, err := h.app.store.HoldKey(ctx, key, guardLease)
+	var err error
+	g.hold, err = h.app.store.HoldKey(ctx, key, guardLease)
 	switch {
 	case err != nil:
-		return storeRefused(err), nil
-	case hold.State == retrystore.HoldCommitted:
-		return acknowledge(http.StatusOK, "duplicate", h.provider), nil
-	case hold.State == retrystore.HoldTaken:
-		return inProgress(hold.Until, h.now()), nil
+		return storeRefused(err)
+	case g.hold.State == retrystore.HoldCommitted:
+		return acknowledge(http.StatusOK, "duplicate", h.provider)
+	case g.hold.State == retrystore.HoldTaken:
+		return inProgress(g.hold.Until, h.now())
 	}
-	g := &guarded{ResponseWriter: w, h: h, in: in, hold: hold}
 	g.keep()
-	defer g.release() // also if the handler fails or panics; no effect once committed
-	if err := next.ServeHTTP(g, h.guardedRequest(in)); err != nil {
-		in.outcome = "failed"
-		return nil, err
-	}
-	if !g.wroteHeader {
-		// Caddy's end of a route answers nothing: there is nobody who did the work.
-		return unavailable(retryLater, "no_handler", errNoNextHandler), nil
-	}
-	return nil, nil
+	return nil
 }
 
 // guardedRequest is the request with the body that was read from it, and what
@@ -83,17 +98,21 @@ func (h *Handler) guardedRequest(in *inbound) *http.Request {
 
 // guarded decides about the held key when the next handler answers: a success
 // is durable before the provider hears of it, so that the provider's retry is a
-// duplicate even if the answer gets lost.
+// duplicate even if the answer gets lost. An answer that breaks off after its 2xx
+// changes nothing in that: the application has the event.
 type guarded struct {
 	http.ResponseWriter
 	h           *Handler
 	in          *inbound
+	endTrace    func(*answer)
 	wroteHeader bool // a final one
+	status      int  // of it
 
-	mu      sync.Mutex // hold, against its renewal
+	mu      sync.Mutex // what follows, against the renewal of hold and the end of the request
 	hold    retrystore.Hold
 	decided bool
 	renewal *time.Timer
+	left    error // of the next handler, while error routes may answer instead
 }
 
 // keep renews the hold for as long as the work takes.
@@ -124,7 +143,9 @@ func (g *guarded) decide(how func(context.Context, retrystore.Hold) error) {
 		return
 	}
 	g.decided = true
-	g.renewal.Stop()
+	if g.renewal != nil {
+		g.renewal.Stop()
+	}
 	// The decision stands even if the provider has gone meanwhile.
 	if err := how(context.WithoutCancel(g.in.r.Context()), g.hold); err != nil {
 		g.h.logger.Error("remembering an event; if the provider sends it again, it is worked on again",
@@ -145,18 +166,15 @@ func (g *guarded) release() {
 
 // WriteHeader implements http.ResponseWriter.
 func (g *guarded) WriteHeader(status int) {
-	if !g.wroteHeader {
-		switch {
-		case status < 200: // informational: nothing is decided
-		case status < 300:
+	if !g.wroteHeader && status >= 200 { // informational ones decide nothing
+		g.wroteHeader, g.status = true, status
+		if status < 300 {
 			g.commit()
-		default:
-			g.in.outcome = "failed"
+		} else {
+			g.in.outcome = outcomeFailed
 			g.release()
 		}
-		if g.wroteHeader = status >= 200; g.wroteHeader {
-			g.Header().Set("Webhook-Status", g.in.outcome)
-		}
+		g.Header().Set("Webhook-Status", g.in.outcome)
 	}
 	g.ResponseWriter.WriteHeader(status)
 }

@@ -30,6 +30,7 @@ type inbound struct {
 	scheme        string // as the provider saw it
 	clientIP      netip.Addr
 	correlationID string
+	proxied       bool           // by a proxy that the server does not trust
 	signed        verify.Request // what the provider signed
 
 	// filled in by the steps
@@ -60,6 +61,7 @@ func (h *Handler) newInbound(w http.ResponseWriter, r *http.Request) *inbound {
 		scheme:        "http",
 		clientIP:      clientIP(r),
 		correlationID: correlationID(r, trusted),
+		proxied:       !trusted && forwardedByStranger(r),
 	}
 	host := r.Host
 	if r.TLS != nil {
@@ -240,17 +242,28 @@ func (h *Handler) newEvent(in *inbound) *retrystore.Event {
 	}
 }
 
+// report tells the operator what a webhook was answered, once for each.
+func (h *Handler) report(in *inbound, a *answer, endTrace func(*answer)) {
+	h.logReceived(in, a)
+	h.count(in, a)
+	endTrace(a)
+	h.traffic.saw(in, a)
+}
+
 // logReceived writes the one line that each webhook gets on its way in.
 func (h *Handler) logReceived(in *inbound, a *answer) {
 	level := zap.InfoLevel
-	if !a.ok() {
+	if !a.ok() || a.reason != "" {
 		level = zap.WarnLevel
 	}
 	entry := h.logger.Check(level, "webhook received")
 	if entry == nil {
 		return
 	}
-	fields := append(h.logFields(in), zap.Int("status", a.code))
+	fields := h.logFields(in)
+	if a.code != 0 {
+		fields = append(fields, zap.Int("status", a.code))
+	}
 	if a.reason != "" {
 		fields = append(fields, zap.String("reason", a.reason))
 	}
@@ -258,13 +271,6 @@ func (h *Handler) logReceived(in *inbound, a *answer) {
 		fields = append(fields, zap.Error(a.cause))
 	}
 	entry.Write(fields...)
-}
-
-// logPassed is the same for guard mode, in which the next handler answered.
-func (h *Handler) logPassed(in *inbound, err error) {
-	if entry := h.logger.Check(zap.InfoLevel, "webhook received"); entry != nil {
-		entry.Write(append(h.logFields(in), zap.NamedError("handler_error", err))...)
-	}
 }
 
 func (h *Handler) logFields(in *inbound) []zap.Field {

@@ -80,7 +80,6 @@ func (h *Handler) count(in *inbound, a *answer) {
 		secretUsed.WithLabelValues(h.Name, strconv.Itoa(in.verified.SecretIndex)).Inc()
 	}
 	switch {
-	case a == nil:
 	case a.tier != "":
 		rateLimited.WithLabelValues(h.Provider, a.tier).Inc()
 	case in.outcome == "duplicate":

@@ -146,6 +146,7 @@ type Handler struct {
 	bodyTime time.Duration
 
 	handshakeMethods []string // by which handshakes come, but no webhooks
+	errorRoutes      bool     // handle_errors of the server may answer for the next handler
 	traffic          trafficView
 }
 
@@ -224,6 +225,9 @@ func (h *Handler) provision(ctx caddy.Context) error {
 			return fmt.Errorf("forward %s: %w", f.Name, err)
 		}
 	}
+	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && len(h.Forward) == 0 {
+		h.errorRoutes = watchErrorRoutes(server)
+	}
 	app, err := ctx.App("webhooks")
 	if err != nil {
 		return err
@@ -251,21 +255,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	a := h.admit(in)
 	if a == nil && len(h.Forward) == 0 {
 		var err error
-		if a, err = h.guard(in, w, next); a == nil {
-			h.logPassed(in, err)
-			h.count(in, nil)
-			endTrace(nil)
-			h.traffic.saw(in, nil)
+		if a, err = h.guard(in, w, next, endTrace); a == nil {
 			return err
 		}
 	} else if a == nil {
 		a = h.forward(in)
 	}
 	in.outcome = a.word
-	h.logReceived(in, a)
-	h.count(in, a)
-	endTrace(a)
-	h.traffic.saw(in, a)
+	h.report(in, a, endTrace)
 	return a.write(w, in)
 }
 

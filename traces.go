@@ -30,8 +30,7 @@ var traceContext propagation.TraceContext
 // Caddy does not hand it out, and attempts are made outside of requests.
 var tracerProvider atomic.Pointer[trace.TracerProvider]
 
-// startTrace begins the span of a webhook's acceptance. end is given its answer,
-// which is nil if the next handler answered.
+// startTrace begins the span of a webhook's acceptance. end is given its answer.
 func (h *Handler) startTrace(in *inbound) (end func(*answer)) {
 	parent := trace.SpanFromContext(in.r.Context())
 	if !parent.IsRecording() {
@@ -58,8 +57,12 @@ func (h *Handler) startTrace(in *inbound) (end func(*answer)) {
 			attribute.String("webhook.event_type", in.eventType),
 			attribute.String("webhook.status", in.outcome),
 		)
-		if a != nil && !a.ok() {
-			span.SetAttributes(attribute.String("error.type", a.word))
+		if !a.ok() || a.reason != "" {
+			errorType := a.word
+			if a.ok() {
+				errorType = a.reason // what was accepted broke off
+			}
+			span.SetAttributes(attribute.String("error.type", errorType))
 			span.SetStatus(codes.Error, a.reason)
 		}
 		span.End()

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,9 +166,9 @@ func TestRunThenReceivers(t *testing.T) {
 func TestGoexit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()
-		gone := true
+		var back atomic.Bool
 		sender := senderFunc(func(context.Context, *retrystore.Delivery) (Answer, error) {
-			if gone {
+			if !back.Load() {
 				runtime.Goexit()
 			}
 			return Answer{Status: 200}, nil
@@ -187,7 +188,7 @@ func TestGoexit(t *testing.T) {
 		}
 		time.Sleep(time.Minute) // the probe goes the same way
 		synctest.Wait()
-		gone = false
+		back.Store(true)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if got := q.get(id); got.d.State != retrystore.Delivered || len(got.history) != 4 {

@@ -1,0 +1,174 @@
+package caddywebhooks
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// receivedLines are the lines "webhook received" of a log.
+func receivedLines(t *testing.T, log string) []map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []map[string]any
+	for line := range strings.SplitSeq(string(text), "\n") {
+		var fields map[string]any
+		if json.Unmarshal([]byte(line), &fields) == nil && fields["msg"] == "webhook received" {
+			lines = append(lines, fields)
+		}
+	}
+	return lines
+}
+
+// processed is how many webhooks had that outcome.
+func (c *running) processed(outcome string) (sum float64) {
+	c.t.Helper()
+	for name, value := range c.metrics() {
+		if strings.HasPrefix(name, "webhook_processed_total{") && strings.Contains(name, fmt.Sprintf("status=%q", outcome)) {
+			sum += value
+		}
+	}
+	return sum
+}
+
+// sendBroken sends a webhook whose answer may break off, and returns the status that came, if any.
+func (c *running) sendBroken(id string) int {
+	c.t.Helper()
+	response, err := http.DefaultClient.Do(c.githubRequest("/github", id, "{}"))
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, response.Body)
+	return response.StatusCode
+}
+
+// TestGuardOutcomes: whatever way the next handler ends, the webhook has its line,
+// metric and place in the traffic, and its key is decided about.
+func TestGuardOutcomes(t *testing.T) {
+	breaksOff := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write([]byte("only this"))
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	}
+	const errorRoutes = "\nERRORS\n" // what follows is for `handle_errors`
+	backup := func(answer string) string { return errorRoutes + answer }
+	nobody := freePort(t)
+	for _, test := range []struct {
+		name, next string
+		app        http.HandlerFunc
+		sees       int // what the provider gets; 0: the connection breaks off
+		outcome    string
+		status     int // in the log
+		reason     string
+		level      string
+		again      string // the outcome of the same webhook, sent again
+	}{
+		{"success", "reverse_proxy APP", nil, 200, "accepted", 200, "", "info", "duplicate"},
+		{"application's 404", "reverse_proxy APP", status(404), 404, "failed", 404, "status_404", "warn", "failed"},
+		{"application's 302", "reverse_proxy APP", status(302), 302, "failed", 302, "status_302", "warn", "failed"},
+		{"breaks off after a 200", "reverse_proxy APP", breaksOff, 200, "accepted", 200, "broken_off", "warn", "duplicate"},
+		{"abort", "abort", nil, 0, "failed", 0, "broken_off", "warn", "failed"},
+		{"panic", "test_panic", nil, 0, "failed", 0, "broken_off", "warn", "failed"},
+		{"goexit", "test_goexit", nil, 0, "failed", 0, "broken_off", "warn", "failed"},
+		{"error", "error \"sorry\" 418", nil, 418, "failed", 418, "status_418", "warn", "failed"},
+		{"nobody there", "reverse_proxy 127.0.0.1:" + nobody, nil, 502, "failed", 502, "status_502", "warn", "failed"},
+		{"error page", "error \"sorry\" 503" + backup("respond \"sorry\" {err.status_code}"), nil, 503, "failed", 503, "status_503", "warn", "failed"},
+		{"empty error page", "error \"sorry\" 503" + backup("header X-Any thing"), nil, 503, "failed", 503, "status_503", "warn", "failed"},
+		{"backup", "reverse_proxy 127.0.0.1:" + nobody + backup("reverse_proxy APP"), nil, 200, "accepted", 200, "", "info", "duplicate"},
+		{"backup fails", "reverse_proxy 127.0.0.1:" + nobody + backup("reverse_proxy APP"), status(500), 500, "failed", 500, "status_500", "warn", "failed"},
+		{"backup is not there", "reverse_proxy 127.0.0.1:" + nobody + backup("reverse_proxy 127.0.0.1:"+nobody), nil, 502, "failed", 502, "status_502", "warn", "failed"},
+		{"backup breaks off", "reverse_proxy 127.0.0.1:" + nobody + backup("reverse_proxy APP"), breaksOff, 200, "accepted", 200, "broken_off", "warn", "duplicate"},
+		{"abort in the error page", "error \"sorry\" 503" + backup("abort"), nil, 0, "failed", 0, "broken_off", "warn", "failed"},
+	} {
+		for _, dedupe := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, dedupe %v", test.name, dedupe), func(t *testing.T) {
+				forgetTraffic(t)
+				app := startApplication(t)
+				app.answerWith(test.app)
+				next, errors, _ := strings.Cut(strings.ReplaceAll(test.next, "APP", app.address), errorRoutes)
+				site, again := guardSite(app, next), test.again
+				if errors != "" {
+					site += "\nhandle_errors {\n" + errors + "\n}"
+				}
+				if !dedupe {
+					site, again = strings.Replace(site, "require_https off", "require_https off\ndedupe off", 1), test.outcome
+				}
+				log := filepath.Join(t.TempDir(), "log")
+				c := startCaddyLogging(t, log, site)
+				before := c.processed(test.outcome)
+				if got := c.sendBroken("outcome"); got != test.sees {
+					t.Fatalf("answered %d: want %d", got, test.sees)
+				}
+				var lines []map[string]any
+				eventually(t, "the line is written", func() bool { lines = receivedLines(t, log); return len(lines) > 0 })
+				line := lines[0]
+				code, _ := line["status"].(float64)
+				reason, _ := line["reason"].(string)
+				if line["outcome"] != test.outcome || int(code) != test.status || reason != test.reason || line["level"] != test.level {
+					t.Errorf("line: %v", line)
+				}
+				if got := c.processed(test.outcome); got != before+1 {
+					t.Errorf("counted %v, then %v", before, got)
+				}
+				if seen := traffics.of("github", noon).snapshot(); (seen.refused == 0) != (test.outcome == "accepted") || seen.lastReceived.IsZero() {
+					t.Errorf("traffic: %+v", seen)
+				}
+				c.sendBroken("outcome")
+				eventually(t, "the second line is written", func() bool { lines = receivedLines(t, log); return len(lines) == 2 })
+				if lines[1]["outcome"] != again {
+					t.Errorf("sent again: %v, want %s", lines[1], again)
+				}
+			})
+		}
+	}
+}
+
+// TestGuardErrorsInSubroute: error routes of a subroute are none of the server's.
+// What they answer is not seen, so the provider's retry is let through.
+func TestGuardErrorsInSubroute(t *testing.T) {
+	app := startApplication(t)
+	log := filepath.Join(t.TempDir(), "log")
+	c := startCaddyLogging(t, log, "handle {\n"+guardSite(app, "error \"sorry\" 503")+"\n}\nhandle_errors {\nrespond 500\n}")
+	config := c.do(c.request(http.MethodGet, c.admin+"/config/", "")).body
+	const inner = `"handler":"subroute"`
+	cut := strings.LastIndex(config, inner) + len(inner)
+	changed := config[:cut] + `,"errors":{"routes":[{"handle":[{"handler":"static_response","status_code":200}]}]}` + config[cut:]
+	if err := caddy.Load([]byte(changed), true); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.awaitOldConfig(); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2 {
+		if got := c.do(c.githubRequest("/github", "inner", "{}")); got.code != 200 {
+			t.Fatalf("answered %d %q", got.code, got.body)
+		}
+		var lines []map[string]any
+		eventually(t, "the line is written", func() bool { lines = receivedLines(t, log); return len(lines) == n+1 })
+		if line := lines[n]; line["outcome"] != "failed" || line["status"] != 503.0 {
+			t.Errorf("line: %v", line)
+		}
+	}
+}
+
+// TestGuardWithoutHandlerNorDedupe: nobody did the work, and Caddy's empty 200 must not say so.
+func TestGuardWithoutHandlerNorDedupe(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, strings.Replace(guardSite(app, ""), "require_https off", "require_https off\ndedupe off", 1), "")
+	checkAnswer(t, c.do(c.githubRequest("/github", "nobody", "{}")), 503, "unavailable")
+}

@@ -1,0 +1,69 @@
+package caddywebhooks
+
+import (
+	"crypto/rand"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// ago is a time as the doctor tells it.
+var ago = regexp.MustCompile(`[0-9]+[a-z]+ ago`)
+
+// TestGuardWords: what `send` and the doctor say of an endpoint in guard mode is
+// about the handler behind it, which is what has to be looked at.
+func TestGuardWords(t *testing.T) {
+	for _, test := range []struct{ next, send, message, fix string }{
+		{"respond 404", "the handler behind it (guard mode) did not answer 2xx", "1 webhook failed, the last 0s ago: the next handler answered 404", "does not know that path"},
+		{"respond 403", "the handler behind it (guard mode)", "answered 403", "its own check of the signature"},
+		{"error 503", "the handler behind it (guard mode)", "answered 503", "the application's own log"},
+		{"reverse_proxy 127.0.0.1:" + freePort(t), "the handler behind it (guard mode)", "answered 502", "its address is right"},
+		{"abort", "were not answered", "the next handler broke off without an answer", "`abort`"},
+		{"", "no handler behind it", "1 webhook refused, the last 0s ago: unavailable (no_handler)", "add `forward <upstream>`"},
+	} {
+		t.Run(test.next, func(t *testing.T) {
+			forgetTraffic(t)
+			good := rand.Text()
+			c := startCaddy(t, fmt.Sprintf("route /guarded {\nwebhooks github {\nname guarded\nsecret \"%s\"\nrequire_https off\n}\n%s\n}", good, test.next), "")
+			_, err := runCommand(sendCommand(), "github", c.site+"/guarded", "--secret", good)
+			if err == nil || exitCode(err) != exitNo || !strings.Contains(err.Error(), test.send) || strings.Contains(err.Error(), "no webhooks endpoint") {
+				t.Errorf("send: %v", err)
+			}
+			var seen *checkView
+			for _, check := range c.doctor() {
+				if check.Name == "traffic" && check.Subject == "guarded" {
+					seen = &check
+				}
+			}
+			if seen == nil || seen.Level != levelError || !ago.MatchString(seen.Message) || !strings.Contains(ago.ReplaceAllString(seen.Message, "0s ago"), test.message) {
+				t.Errorf("doctor: %+v: want %q", seen, test.message)
+			}
+			if seen != nil && (!strings.Contains(seen.Fix, test.fix) || strings.Contains(seen.Fix, "the store and the queue")) {
+				t.Errorf("doctor's advice: %q", seen.Fix)
+			}
+		})
+	}
+}
+
+func TestSendHints(t *testing.T) {
+	for answer, want := range map[string]string{
+		"404 failed":            "handler behind it",
+		"500 failed":            "handler behind it",
+		"302 failed":            "handler behind it",
+		"409 in_progress":       "still at work",
+		"404":                   "no webhooks endpoint at that URL",
+		"200":                   "something else did",
+		"401":                   "something else did",
+		"502":                   "something else did",
+		"301":                   "redirects",
+		"401 invalid_signature": "--secret is not the endpoint's",
+		"400 https_required":    "require_https off",
+		"503 unavailable":       "no handler behind it",
+		"413 payload_too_large": "",
+	} {
+		if got := hint(answer); (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", answer, got, want)
+		}
+	}
+}

@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"internal/catalog":      {"verify"},
 	"internal/keyfiles":     {},
 	"internal/reach":        {},
+	"internal/references":   {},
 	"internal/sample":       {"verify"},
 	"internal/explain":      {"verify"},
 	"internal/caddyproc":    {},

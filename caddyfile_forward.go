@@ -2,6 +2,7 @@ package caddywebhooks
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/references"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -38,7 +40,10 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 	if err := f.check(); err != nil {
 		return start.WrapErr(err)
 	}
-	if _, err := f.reverseProxy(); err != nil {
+	if missing := references.Check(f.referencing()); missing != nil { // in upstreams; finalize knows `handle`
+		return start.WrapErr(fmt.Errorf("forward %s: %w", f.Name, missing))
+	}
+	if _, err := f.reverseProxy(f.Upstreams); err != nil {
 		return start.WrapErr(err)
 	}
 	for _, other := range h.Forward {
@@ -173,6 +178,24 @@ func (f *Forward) finalize(helper httpcaddyfile.Helper) error {
 	if !ok {
 		return f.handleSegment.Err("handle was not parsed as a subroute")
 	}
-	f.Handle, f.handleSegment = subroute.Routes, nil
+	f.Handle = subroute.Routes
+	if missing := references.Check(f.referencing()); missing != nil {
+		return f.at(missing)
+	}
+	f.handleSegment = nil
 	return nil
+}
+
+// at names the line of the block of `handle` in which the reference stands.
+func (f *Forward) at(missing *references.Missing) error {
+	d := f.handleSegment
+	err := fmt.Errorf("forward %s: %w", f.Name, missing)
+	for d.Reset(); d.Next(); {
+		if strings.Contains(d.Val(), "{"+missing.Name+"}") {
+			return d.WrapErr(err)
+		}
+	}
+	d.Reset()
+	d.Next() // a matcher from outside refers to it
+	return d.WrapErr(err)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,6 +25,8 @@ import (
 type sender struct {
 	chain    caddyhttp.Handler
 	server   *caddyhttp.Server
+	local    net.Addr     // stands for the one that the webhook came in at
+	http     *http.Server // for handlers that look for one; it serves nothing
 	headers  deliveryHeaders
 	resigner *resigner // nil: every attempt has the provider's own signature
 	keep     int       // how many bytes of an answer's body are kept
@@ -38,7 +41,11 @@ func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers del
 	// Without this last handler an event that no route matches would look like
 	// an empty success.
 	last := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return errNoHandler })
-	return &sender{chain: routes.Compile(last), server: server, headers: headers, resigner: resigner, keep: retrystore.MaxAnswer}
+	local := listenAddress(server.Listen)
+	return &sender{
+		chain: routes.Compile(last), server: server, local: local, http: &http.Server{Addr: local.String()},
+		headers: headers, resigner: resigner, keep: retrystore.MaxAnswer,
+	}
 }
 
 // maxDrain is how much of an answer's body is read. Reading it to its end lets
@@ -67,8 +74,10 @@ func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 	if err != nil {
 		return forward.Answer{}, err
 	}
+	replacer := caddy.NewReplacer()
+	deliveryPlaceholders(replacer, d)
 	// A prepared request serves once: its route groups and vars are used up.
-	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, s.server)
+	r = caddyhttp.PrepareRequest(r, replacer, w, s.server)
 	err = s.chain.ServeHTTP(w, r)
 	return w.answer(err)
 }
@@ -89,6 +98,10 @@ func (s *sender) request(ctx context.Context, event *retrystore.Event, header ht
 		return nil, fmt.Errorf("stored URI: %w", err)
 	}
 	major, minor, _ := http.ParseHTTPVersion(event.Proto)
+	// What net/http gives to every handler: Caddy's placeholders rely on the one, and
+	// httputil.ReverseProxy says only with the other that an answer broke off.
+	ctx = context.WithValue(ctx, http.LocalAddrContextKey, s.local)
+	ctx = context.WithValue(ctx, http.ServerContextKey, s.http)
 	r := (&http.Request{
 		Method:        event.Method,
 		URL:           target,
@@ -107,9 +120,17 @@ func (s *sender) request(ctx context.Context, event *retrystore.Event, header ht
 	}
 	if event.Scheme == "https" {
 		// Only for X-Forwarded-Proto, which Caddy derives from it.
-		r.TLS = &tls.ConnectionState{HandshakeComplete: true, ServerName: event.Host}
+		r.TLS = &tls.ConnectionState{HandshakeComplete: true, ServerName: hostOf(event.Host)}
 	}
 	return r, nil
+}
+
+// hostOf is a Host header without its port.
+func hostOf(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
 }
 
 // answerRecorder is the response writer of an attempt. It keeps the final
@@ -154,6 +175,9 @@ func (w *answerRecorder) answer(err error) (forward.Answer, error) {
 	a := forward.Answer{RetryAfter: w.header.Get("Retry-After")}
 	if w.status != 0 {
 		a.Status, a.Body = w.status, w.body
+		if a.Status == http.StatusLoopDetected && w.header.Get("Webhook-Status") == wordLoop {
+			a.Cause = errLoop
+		}
 		if err == nil { // a whole answer, fit to be relayed
 			a.Header = w.header
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -27,11 +28,18 @@ type Forward struct {
 	Name string `json:"name,omitempty"`
 
 	// Addresses of the application, as reverse_proxy takes them. Give these or
-	// `handle`.
+	// `handle`. Global placeholders such as {env.APP} are expanded when the config
+	// is loaded; one that is unset or empty is an error. Those of a request
+	// ({http.…}) are expanded at each attempt, where deliveries have them.
 	Upstreams []string `json:"upstreams,omitempty"`
 
 	// Handlers that deliver the event instead of a reverse_proxy to upstreams:
-	// whatever answers 2xx has taken it.
+	// whatever answers 2xx has taken it. The status of a handler's error is its
+	// answer too. They see the request as it was stored: placeholders that need the
+	// webhook's connection, or what handlers outside set, are errors.
+	//
+	// Placeholders: {http.webhooks.endpoint}, provider, event_id, event_type,
+	// correlation_id, received_at, destination, delivery_id and attempt.
 	Handle caddyhttp.RouteList `json:"handle,omitempty"`
 
 	// Event types that go here. `*` stands for any characters. Default: all.
@@ -163,9 +171,16 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	if err := f.checkReferences(); err != nil { // before Caddy empties raw modules
+		return err
+	}
 	routes := f.Handle
 	if len(f.Upstreams) > 0 {
-		proxy, err := f.reverseProxy()
+		upstreams, err := expandUpstreams(f.Upstreams)
+		if err != nil {
+			return err
+		}
+		proxy, err := f.reverseProxy(upstreams)
 		if err != nil {
 			return err
 		}
@@ -179,6 +194,7 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 	if !ok {
 		return errors.New("webhooks must be used as a handler of an HTTP server")
 	}
+	f.warnOfLoops(h.logger, server)
 	resigner, err := f.newResigner(h)
 	if err != nil {
 		return err
@@ -226,6 +242,14 @@ func (f *Forward) check() error {
 	case f.Timeout < 0:
 		return fmt.Errorf("timeout is %s: want a positive duration", time.Duration(f.Timeout))
 	}
+	for _, upstream := range f.Upstreams {
+		if strings.Contains(upstream, "{") {
+			continue // known to a running Caddy only
+		}
+		if err := checkUpstream(upstream); err != nil {
+			return fmt.Errorf("upstream %w", err)
+		}
+	}
 	if f.Rate < 0 || f.Rate > maxRate {
 		return fmt.Errorf("rate is %g: want attempts per second, up to %g", f.Rate, float64(maxRate))
 	}
@@ -252,10 +276,10 @@ const requestBuffers = 16 << 10
 // reverseProxy is the config of a reverse_proxy to the upstreams. Its pool of
 // idle connections fits max_in_flight: with Caddy's default of 32, more
 // deliveries at a time than that would open a connection each.
-func (f *Forward) reverseProxy() (json.RawMessage, error) {
+func (f *Forward) reverseProxy(upstreams []string) (json.RawMessage, error) {
 	var proxy reverseproxy.Handler
 	tokens := []caddyfile.Token{{Text: "reverse_proxy"}}
-	for _, upstream := range f.Upstreams {
+	for _, upstream := range upstreams {
 		tokens = append(tokens, caddyfile.Token{Text: upstream})
 	}
 	if err := proxy.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {

@@ -99,6 +99,8 @@ func refusalFix(h *Handler, word, reason string) string {
 	switch word {
 	case outcomeFailed:
 		return failureFix(reason)
+	case wordLoop:
+		return "The endpoint's own deliveries come back to it: give `forward` the application's address, not one that leads to this Caddy's site again."
 	case "in_progress":
 		return "Repeats of webhooks came while the first was still at work in the next handler. See why that takes so long; with `forward` the provider need not wait."
 	case "invalid_signature":

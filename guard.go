@@ -45,6 +45,9 @@ func (h *Handler) guard(in *inbound, w http.ResponseWriter, next caddyhttp.Handl
 		return a, nil
 	}
 	err := g.watch(func() error { return next.ServeHTTP(g, h.guardedRequest(in)) })
+	if err != nil && !g.wroteHeader {
+		w.Header().Set("Webhook-Status", outcomeFailed) // Caddy or an error route answers
+	}
 	switch {
 	case err == nil && !g.wroteHeader:
 		// Caddy's end of a route answers nothing: there is nobody who did the work.
@@ -92,6 +95,7 @@ func (h *Handler) guardedRequest(in *inbound) *http.Request {
 	r.ContentLength = int64(len(in.signed.Body))
 	event := h.newEvent(in)
 	h.headers.stampEvent(event.Header, event)
+	h.headers.addVia(event.Header)
 	r.Header = event.Header
 	return r
 }

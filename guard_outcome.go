@@ -76,7 +76,6 @@ const guardVar = "webhooks.guarded"
 // handler do the work, such as a backup of the application.
 func (g *guarded) leaveToErrorRoutes(err error) {
 	g.in.outcome = outcomeFailed // for now
-	g.Header().Set("Webhook-Status", outcomeFailed)
 	g.mu.Lock()
 	g.left = err
 	g.mu.Unlock()

@@ -31,6 +31,7 @@ var connectionHeaders = []string{
 // provider's, ours, or the connection's.
 type deliveryHeaders struct {
 	id    string              // the header that carries the delivery's id
+	via   string              // the endpoint's mark; see viaHeader
 	owned map[string]struct{} // by the provider's scheme: passed on untouched
 	drop  map[string]struct{} // inbound headers that are not passed on
 }
@@ -73,7 +74,7 @@ func (n deliveryHeaders) toStore(in http.Header) http.Header {
 
 // toDeliver is the header of an attempt: a copy, since handlers may change it.
 func (n deliveryHeaders) toDeliver(d *retrystore.Delivery) http.Header {
-	out := make(http.Header, len(d.Event.Header)+len(ownHeaders)-1) // of the two ids it has one
+	out := make(http.Header, len(d.Event.Header)+len(ownHeaders)) // of the two ids it has one, and the mark
 	total := 0
 	for _, values := range d.Event.Header {
 		total += len(values)
@@ -87,7 +88,17 @@ func (n deliveryHeaders) toDeliver(d *retrystore.Delivery) http.Header {
 	n.set(out, n.id, d.ID)
 	n.set(out, "Idempotency-Key", d.ID)
 	n.set(out, "Webhook-Attempt", strconv.Itoa(d.Attempts+1))
+	n.addVia(out)
 	return out
+}
+
+// addVia says that the webhook has come through this endpoint.
+func (n deliveryHeaders) addVia(h http.Header) {
+	if before := h[viaHeader]; len(before) > 0 {
+		h[viaHeader] = []string{strings.Join(before, ", ") + ", " + n.via}
+		return
+	}
+	h[viaHeader] = []string{n.via}
 }
 
 // stampEvent writes the headers that tell the application about the event.

@@ -220,6 +220,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	h.warnOfHandshakes()
 	h.keyer = dedupe.NewKeyer(h.Name)
 	h.headers = deliveryHeadersFor(h.verifier, len(h.Forward) == 0)
+	h.headers.via = viaMark(h.Name)
 	for _, f := range h.Forward {
 		if err := f.provision(ctx, h); err != nil {
 			return fmt.Errorf("forward %s: %w", f.Name, err)
@@ -271,6 +272,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 func (h *Handler) admit(in *inbound) *answer {
 	for _, step := range []func(*inbound) *answer{
 		h.boundBody,
+		h.checkLoop,
 		h.requireHTTPS,
 		h.checkAddress,
 		h.limitAddress,
@@ -282,6 +284,7 @@ func (h *Handler) admit(in *inbound) *answer {
 		h.verifySignature,
 		h.shakeHandsSigned,
 		h.identify,
+		h.checkOwnDelivery,
 		h.limitVerified,
 	} {
 		if a := step(in); a != nil {

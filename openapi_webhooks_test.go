@@ -139,6 +139,9 @@ func contractGuard(k *contract) {
 	close(release)
 	<-first
 	k.want(k.hook(c, c.githubRequest("/guarded", "three", "{}")), 200, "duplicate")
+	round := c.githubRequest("/guarded", "four", "{}")
+	round.Header.Set("Webhook-Via", strings.Repeat("0123456789abcdef, ", maxVia))
+	k.want(k.hook(c, round), 508, "loop")
 }
 
 // contractHandshakes has endpoints tried out.

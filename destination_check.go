@@ -1,0 +1,88 @@
+package caddywebhooks
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/references"
+)
+
+// checkReferences refuses what would be empty at every attempt: placeholders that
+// no stored event has, and addresses that come to nothing.
+func (f *Forward) checkReferences() error {
+	if missing := references.Check(f.referencing()); missing != nil {
+		return missing
+	}
+	handlers, err := json.Marshal(f.Handle)
+	if err != nil {
+		return err
+	}
+	for _, dial := range references.Dials(handlers) {
+		if !global(dial) {
+			continue // `map` or another handler may set it
+		}
+		if _, err := expandUpstreams([]string{dial}); err != nil {
+			return fmt.Errorf("handle: reverse_proxy: %w", err)
+		}
+	}
+	return nil
+}
+
+// referencing is all of the destination that may hold placeholders, as JSON.
+func (f *Forward) referencing() []byte {
+	text, err := json.Marshal([]any{f.Upstreams, f.Handle})
+	if err != nil {
+		return nil // not valid JSON within: loading the handlers says more of it
+	}
+	return text
+}
+
+// global reports whether an address has only placeholders that no handler sets.
+func global(address string) bool {
+	for _, name := range placeholder.FindAllString(address, -1) {
+		if !strings.HasPrefix(name, "{env.") && !strings.HasPrefix(name, "{file.") && !strings.HasPrefix(name, "{system.") {
+			return false
+		}
+	}
+	return true
+}
+
+// expandUpstreams expands global placeholders. Those of a request are left for
+// each attempt.
+func expandUpstreams(upstreams []string) ([]string, error) {
+	expanded := make([]string, len(upstreams))
+	for i, upstream := range upstreams {
+		expanded[i] = upstream
+		if strings.Contains(upstream, "{http.") {
+			continue
+		}
+		if strings.Contains(upstream, "{") {
+			values, err := expand("upstream", []string{upstream})
+			if err != nil {
+				return nil, err
+			}
+			expanded[i] = values[0]
+		}
+		if err := checkUpstream(expanded[i]); err != nil {
+			return nil, fmt.Errorf("upstream %s: %w", upstream, err)
+		}
+	}
+	return expanded, nil
+}
+
+// checkUpstream refuses what nobody can listen on. Everything else about the form
+// of an address is for reverse_proxy to say.
+func checkUpstream(address string) error {
+	if strings.ContainsAny(address, " \t\r\n") {
+		return fmt.Errorf("%q has a space in it: want one address, such as localhost:3000", address)
+	}
+	if _, rest, ok := strings.Cut(address, "://"); ok {
+		address = rest
+	}
+	if _, port, err := net.SplitHostPort(address); err == nil && port != "" && strings.Trim(port, "0") == "" {
+		return fmt.Errorf("%q has port 0, on which nobody listens: want the application's, such as localhost:3000", address)
+	}
+	return nil
+}

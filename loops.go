@@ -1,0 +1,125 @@
+package caddywebhooks
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+)
+
+// A destination that leads back to its own endpoint would be answered `duplicate`,
+// which is a success: the event would count as delivered and be nowhere. So each
+// attempt says through which endpoints the webhook has come, and an endpoint
+// refuses what has come through it before.
+
+// viaHeader lists the marks of the endpoints that a webhook came through.
+const viaHeader = "Webhook-Via"
+
+// maxVia is how many endpoints a webhook may come through. Beyond that it goes
+// round somewhere, among processes that do not know each other's marks.
+const maxVia = 16
+
+// viaKey makes the marks of this process: nobody else can guess one, and so have
+// the webhooks of others refused.
+var viaKey = []byte(rand.Text())
+
+// viaMark is the mark of an endpoint of this process.
+func viaMark(endpoint string) string {
+	mac := hmac.New(sha256.New, viaKey)
+	mac.Write([]byte(endpoint))
+	return hex.EncodeToString(mac.Sum(nil)[:8])
+}
+
+// wordLoop is the answer's word for a webhook that the endpoint itself delivered.
+const wordLoop = "loop"
+
+var (
+	loopDetected = &answer{code: http.StatusLoopDetected, word: wordLoop, reason: "own_delivery",
+		message: "this endpoint has delivered this webhook itself: its forward leads back to it"}
+	// errLoop is recorded with an attempt that came back.
+	errLoop = errors.New("loop: the destination leads back to an endpoint that the webhook has come through")
+)
+
+// checkLoop refuses what this process has delivered from this endpoint.
+func (h *Handler) checkLoop(in *inbound) *answer {
+	marks := 0
+	for _, line := range in.r.Header[viaHeader] {
+		for mark := range strings.SplitSeq(line, ",") {
+			if marks++; marks >= maxVia || strings.TrimSpace(mark) == h.headers.via {
+				return loopDetected
+			}
+		}
+	}
+	return nil
+}
+
+// checkOwnDelivery refuses what another process has delivered from this endpoint
+// out of the same store. Only what came through some endpoint is looked up.
+func (h *Handler) checkOwnDelivery(in *inbound) *answer {
+	id := in.r.Header.Get(h.headers.id)
+	if len(in.r.Header[viaHeader]) == 0 || id == "" {
+		return nil
+	}
+	ctx := h.app.waits.now()
+	if err := h.app.ready(ctx); err != nil {
+		return unavailable(retrySoon, "store_unavailable", err)
+	}
+	// An error says nothing of a loop; whether the store works is for accept to see.
+	if d, err := h.app.store.Get(ctx, id); err == nil && d.Endpoint == h.Name {
+		return loopDetected
+	}
+	return nil
+}
+
+// warnOfLoops names upstreams that are the server on which the endpoint itself is.
+// Whether its routes lead a delivery to the endpoint, only a request can tell.
+func (f *Forward) warnOfLoops(logger *zap.Logger, server *caddyhttp.Server) {
+	upstreams, err := expandUpstreams(f.Upstreams)
+	if err != nil {
+		return // refused elsewhere
+	}
+	for _, upstream := range upstreams {
+		if listensOn(server.Listen, upstream) {
+			logger.Warn("a destination is the server that its own endpoint is on: deliveries that come back to the endpoint are refused (508 loop) and never arrive; give the application's own address",
+				zap.String("endpoint", f.lane.Endpoint), zap.String("destination", f.lane.Destination), zap.String("upstream", upstream))
+		}
+	}
+}
+
+// listensOn reports whether an upstream is, on this machine, one of the addresses.
+func listensOn(listen []string, upstream string) bool {
+	if _, rest, ok := strings.Cut(upstream, "://"); ok {
+		upstream = rest
+	}
+	host, port, err := net.SplitHostPort(upstream)
+	if err != nil {
+		return false
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	own := host == "" || host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsUnspecified())
+	return slices.ContainsFunc(listen, func(text string) bool {
+		address, err := caddy.ParseNetworkAddress(text)
+		if err != nil || address.IsUnixNetwork() || uint(number) < address.StartPort || uint(number) > address.EndPort {
+			return false
+		}
+		bound, err := netip.ParseAddr(address.Host)
+		everywhere := address.Host == "" || err == nil && bound.IsUnspecified()
+		loopback := address.Host == "localhost" || err == nil && bound.IsLoopback()
+		return own && (everywhere || loopback) || host != "" && host == address.Host
+	})
+}

@@ -103,7 +103,7 @@ func wrongSNS(d *document) string {
 	for name, fits := range map[string]func(string) bool{
 		"/MessageId": uuid.MatchString,
 		"/Timestamp": func(text string) bool { _, err := time.Parse(snsTime, text); return err == nil },
-		"/TopicArn":  func(text string) bool { _, ok := parseTopic(text); return ok },
+		"/TopicArn":  topicARN.MatchString,
 		"/Token":     func(text string) bool { return kind == "Notification" || snsToken.MatchString(text) },
 	} {
 		value, _ := jsonAt(name).extract(d)
@@ -116,29 +116,10 @@ func wrongSNS(d *document) string {
 
 var snsToken = regexp.MustCompile(`\A[0-9A-Za-z]{8,1000}\z`)
 
-// topicARN is the part of a topic's ARN that says where its messages come from.
-type topicARN struct{ partition, region string }
+// topicPattern is what ARNs of topics look like.
+const topicPattern = `arn:(aws|aws-cn|aws-us-gov):sns:[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?`
 
-var topicPattern = `arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}):[0-9]{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?`
-
-var topicARNs = regexp.MustCompile(`\A` + topicPattern + `\z`)
-
-func parseTopic(text string) (topicARN, bool) {
-	parts := topicARNs.FindStringSubmatch(text)
-	if parts == nil {
-		return topicARN{}, false
-	}
-	return topicARN{partition: parts[1], region: parts[2]}, true
-}
-
-// host is where SNS serves the topic, and publishes its certificates.
-func (t topicARN) host() string {
-	host := "sns." + t.region + ".amazonaws.com"
-	if t.partition == "aws-cn" {
-		host += ".cn"
-	}
-	return host
-}
+var topicARN = regexp.MustCompile(`\A` + topicPattern + `\z`)
 
 // wrongPayPal looks at the headers that are part of every webhook; the body may be anything.
 func wrongPayPal(d *document) string {

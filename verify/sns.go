@@ -85,10 +85,19 @@ func locateSNS(version string) keyLocation {
 	}
 }
 
-// atTopic reports whether u is at the host of SNS in the topic's region.
+// atTopic reports whether u is at the host of SNS in the region of the topic with that ARN,
+// which is arn:<partition>:sns:<region>:….
 func atTopic(u *url.URL, arn string) bool {
-	topic, ok := parseTopic(arn)
-	return ok && u.Host == topic.host() && snsHost.MatchString(u.Host)
+	rest, ok := strings.CutPrefix(arn, "arn:aws")
+	partition, rest, _ := strings.Cut(rest, ":sns:")
+	region, _, _ := strings.Cut(rest, ":")
+	host, found := strings.CutPrefix(u.Host, "sns.")
+	suffix := ".amazonaws.com"
+	if partition == "-cn" {
+		suffix = ".amazonaws.com.cn"
+	}
+	return ok && found && snsHost.MatchString(u.Host) && len(host) == len(region)+len(suffix) &&
+		strings.HasPrefix(host, region) && strings.HasSuffix(host, suffix)
 }
 
 // plainHTTPS parses an https address without user, port, fragment or anything that

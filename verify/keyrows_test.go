@@ -259,10 +259,10 @@ func TestForgedWebhooksWithNewKeys(t *testing.T) {
 	})
 }
 
-// TestAnHourOfForgedNotifications is the flood as SNS webhooks: 10 a second for an hour, of
+// TestForgedNotifications is the flood as SNS webhooks: 10 a second for five minutes, of
 // the right topic and each with a new SigningCertURL, all from the address that the
 // genuine ones come from. Some of these have a certificate that was not seen before.
-func TestAnHourOfForgedNotifications(t *testing.T) {
+func TestForgedNotifications(t *testing.T) {
 	t.Parallel()
 	x := vectorOf(t, "aws-sns", "notification")
 	transport := &answers{published: x.Fetched}
@@ -277,7 +277,7 @@ func TestAnHourOfForgedNotifications(t *testing.T) {
 	refused := map[string]int{}
 	genuine := x.request(t)
 	genuine.Client = netip.MustParseAddr("192.0.2.1")
-	for second := range 3600 {
+	for second := range 300 {
 		for i := range 10 {
 			r := *genuine
 			r.Body = bytes.Replace(genuine.Body, []byte("f3ecfb7224c7233fe7bb5f59f96de52f"), fmt.Appendf(nil, "%032x", 10*second+i), 1)
@@ -295,7 +295,7 @@ func TestAnHourOfForgedNotifications(t *testing.T) {
 		}
 		at.add(time.Second)
 	}
-	if refused[DetailUnknownKey] != 36_000 {
+	if refused[DetailUnknownKey] != 3_000 {
 		t.Errorf("forged webhooks were answered %v", refused)
 	}
 }

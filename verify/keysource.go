@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -180,29 +181,36 @@ func (e *keyEntry) mayFetch(now time.Time) bool {
 	return e.flight == nil && (since >= e.pause || since < 0)
 }
 
-// entry makes the entry of that name. When there are too many, the one that was not
+// entry makes the entry of that name. When there are too many, the half that was not
 // tried for longest goes: which names are asked for, senders decide. Those that have
 // keys stay as long as any other can go.
 func (k *keySource) entry(name string) *keyEntry {
 	if len(k.entries) >= maxEntries {
-		oldest := ""
-		for name, e := range k.entries {
-			if e.flight == nil && (oldest == "" || e.worthLess(k.entries[oldest])) {
-				oldest = name
-			}
-		}
-		delete(k.entries, oldest)
+		k.forgetHalf()
 	}
 	e := &keyEntry{}
 	k.entries[name] = e
 	return e
 }
 
-func (e *keyEntry) worthLess(other *keyEntry) bool {
-	if e.proven() != other.proven() {
-		return other.proven()
+func (k *keySource) forgetHalf() {
+	var missing, proven []string
+	for name, e := range k.entries {
+		switch {
+		case e.flight != nil:
+		case e.proven():
+			proven = append(proven, name)
+		default:
+			missing = append(missing, name)
+		}
 	}
-	return e.tried.Before(other.tried)
+	if len(missing) == 0 {
+		missing = proven
+	}
+	slices.SortFunc(missing, func(a, b string) int { return k.entries[a].tried.Compare(k.entries[b].tried) })
+	for _, name := range missing[:(len(missing)+1)/2] {
+		delete(k.entries, name)
+	}
 }
 
 // start fetches in the background for a client at from. The caller holds the lock. e is

@@ -104,6 +104,9 @@ func (s Source) checkCertain(d *document) *Error {
 // method, or in another charset. No provider sends them.
 var reinterpreting = []string{"_method", "_charset_"}
 
+// methodOverrides are headers that do the same. They are signed by nobody.
+var methodOverrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+
 // watchHeaders notes the headers that the provider's webhooks are read by.
 func (v *Verifier) watchHeaders() {
 	v.watched = append(slices.Clone(v.headers), "Content-Type")
@@ -116,7 +119,19 @@ func (v *Verifier) watchHeaders() {
 
 // checkLabels refuses headers by which an application could take a webhook that was
 // found right for another one.
-func (v *Verifier) checkLabels(d *document) *Error {
+func (v *Verifier) checkLabels(s *scheme, d *document) *Error {
+	for _, name := range methodOverrides {
+		for _, method := range d.request.Header[name] {
+			if !strings.EqualFold(method, d.request.Method) {
+				return ambiguous(DetailAmbiguousHeader, "header "+name)
+			}
+		}
+	}
+	if query := d.request.query(); query != "" && s.looseQuery {
+		if _, n := findField([]byte(query), reinterpreting[0]); n > 0 {
+			return ambiguous(DetailAmbiguousField, "query "+reinterpreting[0])
+		}
+	}
 	if name := headerAlias(d.request.Header, v.watched); name != "" {
 		return ambiguous(DetailAmbiguousHeader, "header "+name)
 	}

@@ -243,7 +243,14 @@ func TestHeaderAliases(t *testing.T) {
 		verdict(t, v, r, AmbiguousRequest, DetailAmbiguousHeader)
 		delete(r.Header, name)
 	}
+	r.Header["X-Http-Method-Override"] = []string{"DELETE"}
+	verdict(t, v, r, AmbiguousRequest, DetailAmbiguousHeader)
+	r.Header["X-Http-Method-Override"] = []string{"post"}
 	r.Header["X_other"] = []string{"1"}
+	verdict(t, v, r, "", "")
+	r.URI = "/?a=1&_method=DELETE"
+	verdict(t, v, r, AmbiguousRequest, DetailAmbiguousField)
+	r.URI = "/?a=1&method=DELETE"
 	verdict(t, v, r, "", "")
 	r.Header["X_github_delivery"] = []string{"2"}
 	if _, ok := header("x-github-delivery").Extract(r); ok {
@@ -273,8 +280,45 @@ func TestUnsignedValues(t *testing.T) {
 	refused("adyen-payments", "authorisation", `"eventCode"`, `"x":"`+"\xff"+`","eventCode"`)
 	refused("aws-sns", "notification", `"MessageId"`, `"subject":"EVIL","MessageId"`)
 	refused("aws-sns", "without a subject", `"MessageId"`, `"Subject":{"EVIL":1},"MessageId"`)
+	refused("aws-sns", "without a subject", `"MessageId"`, `"Subject":true,"MessageId"`)
+	refused("aws-sns", "notification", `"MessageId"`, `"signatureversion":"2","MessageId"`)
+	refused("adyen-payments", "authorisation", `]}`, `]}{"notificationItems":[]}`)
+	refused("adyen-payments", "authorisation", `"eventCode"`, `"x":`+strings.Repeat("[", 2000)+strings.Repeat("]", 2000)+`,"eventCode"`)
+	refused("adyen-payments", "authorisation", `{`, "\ufeff{")
 	refused("braintree", "dispute", `bt_payload=`, `_method=DELETE&bt_payload=`)
 	refused("braintree", "dispute", `bt_payload=`, `_charset_=utf-7&bt_payload=`)
+}
+
+// TestCustomParts: a scheme of one's own is as strict as the rows.
+func TestCustomParts(t *testing.T) {
+	scheme := hmacScheme(func(s *Scheme) {
+		s.Signature, s.Content = Source{FromFormJSON, "data /sig"}, "{form_json.data /a/id}.{query.n}"
+		s.ID, s.Type = form("id"), query("type")
+	})
+	v := customVerifier(t, scheme)
+	sig := hexHMAC("1.7")
+	request := func(uri, form string) *Request {
+		return &Request{Method: "POST", URI: uri, Header: http.Header{"Content-Type": {mediaForm}}, Body: []byte(form)}
+	}
+	data := "data=" + url.QueryEscape(`{"sig":"`+sig+`","a":{"id":1}}`)
+	verdict(t, v, request("/?n=7&type=t", data+"&id=2"), "", "")
+	for uri, forms := range map[string][]string{
+		"/?n=7&N=8":            {data},
+		"/?n=7&type=t&type[]=": {data},
+		"/?n=7&n%00=8":         {data},
+		"/?n=7": {
+			data + "&id=1&id=2", data + "&id=1&Id=2", data + "&data.x=1", data + "&[data]=1", data + "&_method=PUT",
+			"data=" + url.QueryEscape(`{"sig":"`+sig+`","a":{"id":1},"A":{"id":2}}`),
+			"data=" + url.QueryEscape(`{"sig":"`+sig+`","SIG":"","a":{"id":1}}`),
+			"data=" + url.QueryEscape(`{"sig":"`+sig+`","x":"`+"\xff"+`","a":{"id":1}}`),
+		},
+	} {
+		for _, form := range forms {
+			if _, err := v.Verify(request(uri, form)); !isAmbiguous(err) {
+				t.Errorf("%s %s: %v", uri, form, err)
+			}
+		}
+	}
 }
 
 // TestSeparators: a semicolon that the sender escapes is not signed as such. Raw, it

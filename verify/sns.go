@@ -14,7 +14,7 @@ import (
 // https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message-verify-message-signature.html
 var snsMessage = []canonical{{write: writeSNS, reads: []Source{
 	jsonAt("/Message"), jsonAt("/MessageId"), jsonAt("/Subject"), jsonAt("/Timestamp"), jsonAt("/TopicArn"), jsonAt("/Type"),
-	jsonAt("/SubscribeURL"), jsonAt("/Token"), jsonAt("/SigningCertURL"),
+	jsonAt("/SubscribeURL"), jsonAt("/Token"), jsonAt("/SigningCertURL"), jsonAt("/SignatureVersion"),
 }}}
 
 var (
@@ -41,7 +41,7 @@ func writeSNS(buf []byte, in *input) ([]byte, *Error) {
 	for _, name := range fields {
 		values := in.document.json("/" + name)
 		if len(values) == 0 && name == "Subject" {
-			if value, _ := in.document.value("/Subject"); value.Type == gjson.JSON { // which would not be signed
+			if value, _ := in.document.value("/Subject"); value.Type != gjson.Null && value.Type != gjson.String { // which would not be signed
 				return buf, invalidSignature(DetailMalformedPart, "json /Subject")
 			}
 			continue

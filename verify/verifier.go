@@ -256,7 +256,7 @@ func (v *Verifier) Verify(r *Request) (Result, error) {
 		}
 		result, err := v.verify(s, in, signatures)
 		if err == nil {
-			err = v.checkLabels(&in.document)
+			err = v.checkLabels(s, &in.document)
 		}
 		if err == nil {
 			if in.trustee != nil {

@@ -35,7 +35,17 @@ func (s *scheme) takeSources(row *Provider) {
 
 // isLoose reports whether somebody could add to the place where source looks.
 func (s *scheme) isLoose(source Source) bool {
+	if field, _, _ := strings.Cut(source.Name, " "); source.From == FromFormJSON && s.signsField(field) {
+		return false // the field is signed as a whole, and looked at by itself
+	}
 	return source.From == FromQuery && s.looseQuery || source.inBody() && source.From != fromBody && s.looseBody
+}
+
+func (s *scheme) signsField(name string) bool {
+	lacks := func(t template) bool {
+		return !slices.ContainsFunc(t.parts, func(p part) bool { return p.kind == partSource && p.source == form(name) })
+	}
+	return s.algorithm.kind != kindCredential && s.special == nil && !slices.ContainsFunc(s.contents, lacks)
 }
 
 // checkLoose refuses a webhook in which not everybody finds the same at one of those

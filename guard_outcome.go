@@ -81,9 +81,11 @@ func (g *guarded) leaveToErrorRoutes(err error) {
 	g.mu.Unlock()
 	ctx := g.in.r.Context()
 	caddyhttp.SetVar(ctx, guardVar, g)
+	g.h.app.serving.enter() // until it is decided: the store stays open for that
 	// Who handles the error need not be the server's error routes.
 	context.AfterFunc(ctx, func() {
 		if err := g.takeBack(); err != nil {
+			defer g.h.app.serving.leave()
 			g.conclude(err, false)
 		}
 	})
@@ -129,6 +131,7 @@ func (errorWatch) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if first == nil {
 		return next.ServeHTTP(w, r)
 	}
+	defer g.h.app.serving.leave()
 	g.ResponseWriter = w
 	err := g.watch(func() error { return next.ServeHTTP(g, r) })
 	g.conclude(first, false)

@@ -84,26 +84,24 @@ func (d *diagnosis) ago(t time.Time) string { return span(d.now.Sub(t)) + " ago"
 // queueWarning is from which part of max_pending on the doctor warns.
 const queueWarning = 0.8
 
-// checkQueues compares the open deliveries of each endpoint with their bound.
+// checkQueues compares the open deliveries of each destination with their bound.
 func (d *diagnosis) checkQueues(stats retrystore.Stats) {
-	open := make(map[string]int)
 	for _, lane := range stats.Lanes {
-		open[lane.Endpoint] += lane.Pending + lane.Leased
-	}
-	for _, name := range slices.Sorted(maps.Keys(open)) {
-		if _, ok := d.app.endpoints[name]; !ok {
+		if _, ok := d.app.endpoints[lane.Endpoint]; !ok {
 			continue // see checkLane
 		}
-		part := float64(open[name]) / float64(d.app.MaxPending)
-		level, message := levelWarn, fmt.Sprintf("%d deliveries are waiting, %.0f%% of max_pending (%d)", open[name], 100*part, d.app.MaxPending)
+		open := lane.Pending + lane.Leased
+		part := float64(open) / float64(d.app.MaxPending)
+		level, message := levelWarn, fmt.Sprintf("%d deliveries are waiting, %.0f%% of max_pending (%d)", open, 100*part, d.app.MaxPending)
 		switch {
 		case part < queueWarning:
 			continue
 		case part >= 1:
 			level = levelError
-			message += ": new webhooks are answered 503"
+			message += ": new webhooks are dead letters for it (" + retrystore.ReasonFull + ") where another destination has room, else answered 503"
 		}
-		d.add(level, "queue", name, message,
-			"Find out why its destinations are slower than what comes in (`caddy webhooks stats --watch`); raise max_pending if there is room.")
+		d.add(level, "queue", lane.String(), message,
+			"Find out why it is slower than what comes in (`caddy webhooks stats --watch`); raise max_pending if there is room. Once it takes events again: `caddy webhooks replay --all-dead --endpoint "+
+				lane.Endpoint+" --destination "+lane.Destination+" --rate 10/s`.")
 	}
 }

@@ -25,7 +25,7 @@ func init() {
 }
 
 const (
-	// defaultMaxPending bounds the open deliveries of an endpoint.
+	// defaultMaxPending bounds the open deliveries of a destination.
 	defaultMaxPending = 100_000
 	// startWait is how long a request waits for the app at start-up: Caddy
 	// starts its apps in no particular order, so HTTP may serve before us.
@@ -45,9 +45,11 @@ type App struct {
 	// one Caddy process can use at a time.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=webhooks.stores inline_key=backend"`
 
-	// How many undelivered events each endpoint may hold, counted per
-	// destination. At the bound providers are answered 503 with Retry-After, so
-	// that they keep their events. Dead letters do not count. Default: 100000.
+	// How many undelivered events each destination may hold. What comes for one that
+	// is full is stored for the other destinations that it goes to, and for the full
+	// one as a dead letter with the reason destination_full, to be replayed later.
+	// Where all are full, providers are answered 503 with Retry-After, so that they
+	// keep their events. Dead letters do not count. Default: 100000.
 	MaxPending int `json:"max_pending,omitempty"`
 
 	// What is kept of webhooks that were delivered, for inspection. A reload
@@ -368,6 +370,11 @@ func (a *App) accept(ctx context.Context, targets []target, s retrystore.Submiss
 	}
 	for i, slot := range slots {
 		switch first := i == 0; {
+		case receipt.Deliveries[i].State == retrystore.Dead: // from the start: its destination is full
+			if first && relay != nil {
+				relay.busy()
+			}
+			a.dispatcher.StoredDead(receipt.Deliveries[i])
 		case slot != nil && first && relay != nil:
 			slot.RunThen(receipt.Deliveries[i], relay.done)
 		case slot != nil:

@@ -213,13 +213,13 @@ func TestDoctorDestinations(t *testing.T) {
 		{"destination", levelError, "down/app", "2 attempts in a row failed, so its breaker is open; it is tried again in 5", ""},
 		{"destination", levelError, "wrong/app", "no attempt has succeeded since Caddy was started; 1 failed", ""},
 		{"dead letters", levelWarn, "gone/app", "1 dead letter will not be tried again", ""},
-		{"queue", levelWarn, "down", "4 deliveries are waiting, 80% of max_pending (5)", ""},
+		{"queue", levelWarn, "down/app", "4 deliveries are waiting, 80% of max_pending (5)", ""},
 	} {
 		eventually(t, fmt.Sprintf("found %+v", want), func() bool { return found(c.doctor(), want.Level, want.Name, want.Subject, want.Message) })
 	}
 	c.send("down", good)
 	eventually(t, "the queue is full", func() bool {
-		return found(c.doctor(), levelError, "queue", "down", "100% of max_pending (5): new webhooks are answered 503")
+		return found(c.doctor(), levelError, "queue", "down/app", "else answered 503")
 	})
 	if err := c.load(doctorSite("gone", good, "", gone.address, "")); err != nil {
 		t.Fatal(err)

@@ -83,13 +83,17 @@ func (e *emitter) Settled(d *retrystore.Delivery, s retrystore.Settlement) {
 	if s.State != retrystore.Dead {
 		return
 	}
+	attempts := d.Attempts
+	if d.State != retrystore.Dead { // else it was dead from the start
+		attempts++
+	}
 	e.emit(eventDead, map[string]any{
 		"delivery_id": d.ID,
 		"endpoint":    d.Endpoint,
 		"destination": d.Destination,
 		"event_id":    d.Event.EventID,
 		"event_type":  d.Event.EventType,
-		"attempts":    d.Attempts + 1,
+		"attempts":    attempts,
 		"reason":      s.Reason,
 		"last_status": s.Attempt.Status,
 		"last_error":  s.Attempt.Error,

@@ -31,7 +31,7 @@ var (
 	breakerState = prometheus.NewDesc("webhook_breaker_state",
 		"0 closed, 1 half open, 2 open.", []string{"endpoint", "destination"}, nil)
 	maxPending = prometheus.NewDesc("webhook_max_pending",
-		"How many open deliveries an endpoint may have; beyond, webhooks are refused.", nil, nil)
+		"How many open deliveries a destination may have; beyond, it is full.", nil, nil)
 	rememberedKeys = prometheus.NewDesc("webhook_event_keys",
 		"Event keys that are remembered, where the store can tell.", nil, nil)
 	storeBytes = prometheus.NewDesc("webhook_store_bytes", "Size of the store.", nil, nil)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -199,6 +201,60 @@ func TestQueueFull(t *testing.T) {
 	eventually(t, "the queue has room again", func() bool {
 		return c.do(c.githubRequest("/github", "3", "{}")).code == 202
 	})
+}
+
+// TestFullDestination has one application down for longer than its queue lasts: the
+// other one gets every event, and what the first one missed is there to be replayed.
+func TestFullDestination(t *testing.T) {
+	const bound, events = 100, 250
+	app, down := startApplication(t), startApplication(t)
+	down.answerStatus(500)
+	c := newRunning(t, filepath.Join(t.TempDir(), "deliveries.db")+"\nmax_pending "+strconv.Itoa(bound), "")
+	startRunning(t, c, fmt.Sprintf(`webhooks /github github {
+		secret "%s"
+		require_https off
+		forward %s {
+			name down
+			max_in_flight 1
+			breaker 1 1h 1
+			retry {
+				initial 1h
+			}
+		}
+		forward %s {
+			name app
+		}
+	}`, githubSecret, down.address, app.address))
+	for n := range events {
+		checkAnswer(t, c.do(c.githubRequest("/github", fmt.Sprint(n), "{}")), 202, "accepted")
+		app.next(t)
+	}
+	eventually(t, "the full destination's dead letters are counted", func() bool {
+		queues := c.metrics()
+		return queues[`webhook_destination_queue_size{destination="down",endpoint="github",queue_type="dead"}`] == events-bound
+	})
+	var page struct{ Deliveries []deliveryView }
+	c.adminCall("GET", "/webhooks/deliveries?state=dead&limit=1000", "", &page)
+	for _, d := range page.Deliveries {
+		if d.Destination != "down" || d.Reason != "destination_full" || d.Attempts != 0 {
+			t.Fatalf("dead letter %+v, want those of down, destination_full", d)
+		}
+	}
+	if len(page.Deliveries) != events-bound {
+		t.Errorf("%d dead letters, want %d", len(page.Deliveries), events-bound)
+	}
+	if !found(c.doctor(), levelError, "queue", "github/down", "100% of max_pending (100)") {
+		t.Errorf("the doctor does not find it: %+v", c.doctor())
+	}
+	// Repaired: what waits, and what is replayed, arrives; nothing is missing.
+	down.answerStatus(200)
+	var result struct{ Matched, Done int }
+	for _, state := range []string{"pending", "dead"} {
+		c.adminCall("POST", "/webhooks/replay", `{"filter":{"state":"`+state+`"}}`, &result)
+	}
+	if result.Done != events-bound {
+		t.Errorf("%d dead letters replayed, want %d", result.Done, events-bound)
+	}
 }
 
 func TestSlackHandshake(t *testing.T) {

@@ -263,6 +263,20 @@ func (d *Dispatcher) Reserve(l retrystore.Lane) (s *Slot, ok bool) {
 	return &Slot{lane: lane, generation: generation}, true
 }
 
+// StoredDead tells of a delivery that was stored as a dead letter: in the log, and
+// to the Observer, as if an attempt had settled it.
+func (d *Dispatcher) StoredDead(dead *retrystore.Delivery) {
+	l := d.lanes[dead.Lane]
+	if l == nil {
+		return
+	}
+	l.log.Warn("delivery settled", zap.String("delivery_id", dead.ID),
+		zap.String("event_id", dead.Event.EventID), zap.String("event_type", dead.Event.EventType),
+		zap.String("correlation_id", dead.Event.CorrelationID),
+		zap.String("outcome", OutcomeName(retrystore.Dead)), zap.String("reason", dead.Reason))
+	l.opts.Observer.Settled(dead, retrystore.Settlement{State: retrystore.Dead, Reason: dead.Reason})
+}
+
 // Breakers returns how the breakers of all lanes stand, but for those that are
 // off.
 func (d *Dispatcher) Breakers() map[retrystore.Lane]BreakerState {

@@ -8,7 +8,7 @@ import (
 
 // Errors a store answers with. Others are wrapped in ErrUnavailable.
 var (
-	// ErrFull means that the endpoint has MaxPending open deliveries, or that
+	// ErrFull means that each destination has MaxPending open deliveries, or that
 	// the store reached another stated bound. Retryable.
 	ErrFull = errors.New("store is full")
 	// ErrUnavailable means that the store could not make the change durable,
@@ -45,12 +45,20 @@ type Target struct {
 
 // Submission asks a store to keep an event.
 type Submission struct {
-	Key        Key           // zero: not deduplicated
-	KeyTTL     time.Duration // how long the key is remembered, from now
-	Event      *Event
-	Targets    []Target // one to MaxTargets
-	MaxPending int      // bound on the endpoint's open (pending or leased) deliveries; 0: none
+	Key     Key           // zero: not deduplicated
+	KeyTTL  time.Duration // how long the key is remembered, from now
+	Event   *Event
+	Targets []Target // one to MaxTargets
+	// MaxPending bounds the open (pending or leased) deliveries of each destination; 0:
+	// none. A destination that has as many is full. What it shares with one that has
+	// room is stored all the same, so that nobody's outage is another's: for the full
+	// one as a dead letter with ReasonFull. Where all are full nothing is stored: ErrFull.
+	MaxPending int
 }
+
+// ReasonFull is why a delivery is dead for which its destination had no room, while
+// another one of its event had.
+const ReasonFull = "destination_full"
 
 // Receipt is the answer to a Submission.
 type Receipt struct {

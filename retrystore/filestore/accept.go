@@ -21,7 +21,6 @@ type request struct {
 	record   []byte   // the encoded event record
 	rows     [][]byte // by target: the row of one that is dead from the start; nil if none is
 	lanes    []*lane
-	open     int             // targets that take room: all but those dead from the start
 	leases   []time.Duration // as asked for, by target
 	bound    int             // MaxPending
 	accepted time.Time
@@ -98,11 +97,6 @@ func checkSubmission(sub *retrystore.Submission) error {
 // only in its order can be told which of several comes first.
 func (s *Store) screen(sub *retrystore.Submission) (*request, retrystore.Receipt, error) {
 	r := newRequest(len(sub.Targets))
-	for _, t := range sub.Targets {
-		if t.Dead == "" {
-			r.open++
-		}
-	}
 	receipt, err := s.tryScreen(r, sub, len(s.queue))
 	if errors.Is(err, errKeysFull) {
 		s.purgeSome()
@@ -143,21 +137,42 @@ func (s *Store) tryScreen(r *request, sub *retrystore.Submission, waiting int) (
 	if !sub.Key.IsZero() && s.index.keys.size()+len(s.holds)+waiting >= s.options.MaxKeys {
 		return retrystore.Receipt{}, errKeysFull
 	}
-	return retrystore.Receipt{}, r.full()
+	return retrystore.Receipt{}, r.full(func(i int) bool { return sub.Targets[i].Dead != "" })
 }
 
-// full says that there is no room for r. The caller holds mu.
-func (r *request) full() error {
-	e := r.lanes[0].endpoint
-	if open := e.open + e.reserved; r.bound > 0 && r.open > 0 && open+r.open > r.bound {
-		return fmt.Errorf("%w: endpoint %s has %d deliveries pending", retrystore.ErrFull, r.lanes[0].name.Endpoint, open)
+// full says that no destination has room for r. isDead tells the targets that need
+// none. The caller holds mu.
+func (r *request) full(isDead func(i int) bool) error {
+	var full *lane
+	for i, l := range r.lanes {
+		switch {
+		case isDead(i):
+		case l.hasRoom(r.bound):
+			return nil
+		default:
+			full = l
+		}
 	}
-	return nil
+	if full == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s has %d deliveries pending, and no other destination of the event has room", retrystore.ErrFull, full.name, full.open())
 }
 
-// reserve takes the room and the key of r while it is being written. The caller holds mu.
+// dead says that the i-th delivery is dead from the start.
+func (r *request) dead(i int) bool { return r.rows != nil && r.rows[i] != nil }
+
+// reserve takes the room and the key of r while it is being written, and makes those
+// dead that have no room. The caller holds mu.
 func (s *Store) reserve(r *request) {
-	r.lanes[0].endpoint.reserved += r.open
+	for i, l := range r.lanes {
+		if !r.dead(i) && !l.hasRoom(r.bound) {
+			r.bury(i, retrystore.ReasonFull)
+		}
+		if !r.dead(i) {
+			l.reserved++
+		}
+	}
 	if !r.event.key.IsZero() {
 		s.reservedKeys++
 		s.deciding[r.event.key] = r
@@ -167,7 +182,11 @@ func (s *Store) reserve(r *request) {
 
 // unreserve gives it up. The caller holds mu.
 func (s *Store) unreserve(r *request) {
-	r.lanes[0].endpoint.reserved -= r.open
+	for i, l := range r.lanes {
+		if !r.dead(i) {
+			l.reserved--
+		}
+	}
 	if !r.event.key.IsZero() {
 		s.reservedKeys--
 	}
@@ -303,10 +322,12 @@ func (r *request) deliveries(sub *retrystore.Submission) retrystore.Receipt {
 		d.Priority = t.Priority
 		d.Budget.Since = r.accepted
 		d.NextAttemptAt = r.accepted
-		if d.Reason = trim(t.Dead, maxText); t.Dead != "" {
+		switch d.Reason = trim(t.Dead, maxText); {
+		case t.Dead != "":
 			d.State = retrystore.Dead
-		}
-		if t.Lease > 0 {
+		case r.dead(i):
+			d.State, d.Reason = retrystore.Dead, retrystore.ReasonFull
+		case t.Lease > 0:
 			d.State = retrystore.Leased
 			d.Lease = retrystore.Lease{Token: r.token + uint64(i), Until: r.at.Add(t.Lease)}
 		}

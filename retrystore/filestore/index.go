@@ -103,11 +103,10 @@ type numberedAttempt struct {
 // index is everything in memory. It can be rebuilt from the file, except for
 // leases, which end with the process. Store.mu guards it.
 type index struct {
-	slots     []slot // by seq; holes where events were forgotten
-	holes     int
-	lanes     map[retrystore.Lane]*lane
-	endpoints map[string]*endpoint
-	keys      keyIndex
+	slots []slot // by seq; holes where events were forgotten
+	holes int
+	lanes map[retrystore.Lane]*lane
+	keys  keyIndex
 }
 
 type slot struct {
@@ -115,26 +114,8 @@ type slot struct {
 	event *event // nil: a hole
 }
 
-// endpoint counts for MaxPending.
-type endpoint struct {
-	open     int // deliveries pending or leased
-	reserved int // those of Accepts under way
-}
-
 func newIndex() index {
-	return index{
-		lanes:     make(map[retrystore.Lane]*lane),
-		endpoints: make(map[string]*endpoint),
-	}
-}
-
-func (x *index) endpoint(name string) *endpoint {
-	e := x.endpoints[name]
-	if e == nil {
-		e = new(endpoint)
-		x.endpoints[strings.Clone(name)] = e
-	}
-	return e
+	return index{lanes: make(map[retrystore.Lane]*lane)}
 }
 
 // lane returns the named lane. Lanes are never dropped: there are as many as
@@ -144,7 +125,7 @@ func (x *index) lane(name retrystore.Lane) *lane {
 	if l == nil {
 		// The strings may be parts of a larger one, such as a whole header.
 		name.Endpoint, name.Destination = strings.Clone(name.Endpoint), strings.Clone(name.Destination)
-		l = newLane(name, x.endpoint(name.Endpoint))
+		l = newLane(name)
 		x.lanes[name] = l
 	}
 	return l

@@ -10,11 +10,11 @@ import (
 // in exactly one queue, dead and delivered ones are only counted.
 type lane struct {
 	name     retrystore.Lane
-	endpoint *endpoint
 	queues   [queueCount]queue
 	dead     int
 	settled  int // delivered, while siblings keep the event
 	retrying int // pending with attempts behind them
+	reserved int // open ones that are being written
 }
 
 type queueName uint8
@@ -28,8 +28,8 @@ const (
 	queueNone
 )
 
-func newLane(name retrystore.Lane, e *endpoint) *lane {
-	l := &lane{name: name, endpoint: e}
+func newLane(name retrystore.Lane) *lane {
+	l := &lane{name: name}
 	for _, q := range []queueName{queueFuture, queueLeased} {
 		l.queues[q].less = earlier
 	}
@@ -62,6 +62,12 @@ func (l *lane) pending() int {
 
 func (l *lane) leased() int { return l.queues[queueLeased].len() }
 
+// open counts towards Submission.MaxPending.
+func (l *lane) open() int { return l.pending() + l.leased() + l.reserved }
+
+// hasRoom says that one more may wait. A bound of zero is none.
+func (l *lane) hasRoom(bound int) bool { return bound <= 0 || l.open() < bound }
+
 // add queues and counts d by its state. Every change of a delivery is remove,
 // change, add, so that queues and counts cannot drift apart.
 func (l *lane) add(d *delivery, now instant) {
@@ -87,7 +93,6 @@ func (l *lane) add(d *delivery, now instant) {
 		l.settled++
 	}
 	if d.queue != queueNone {
-		l.endpoint.open++
 		l.queues[d.queue].push(d)
 	}
 }
@@ -95,7 +100,6 @@ func (l *lane) add(d *delivery, now instant) {
 // remove is the inverse of add.
 func (l *lane) remove(d *delivery) {
 	if d.queue != queueNone {
-		l.endpoint.open--
 		l.queues[d.queue].remove(d)
 		d.queue = queueNone
 	}

@@ -236,8 +236,10 @@ func TestFullQueueRefuses(t *testing.T) {
 		t.Errorf("stats %+v, %v", stats, err)
 	}
 	s.mu.Lock()
-	if e := s.index.endpoint("shop"); e.reserved != 0 || s.reservedKeys != 0 {
-		t.Errorf("%d deliveries and %d keys are still reserved", e.reserved, s.reservedKeys)
+	for name, l := range s.index.lanes {
+		if l.reserved != 0 || s.reservedKeys != 0 {
+			t.Errorf("%s: %d deliveries and %d keys are still reserved", name, l.reserved, s.reservedKeys)
+		}
 	}
 	s.mu.Unlock()
 }

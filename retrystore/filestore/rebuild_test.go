@@ -46,7 +46,7 @@ func (s *Store) dump(now instant) dump {
 	for name, l := range s.index.lanes {
 		if n := [5]int{l.pending(), l.leased(), l.dead, l.settled, l.retrying}; n != [5]int{} {
 			d.Lanes[name] = n
-			d.Open[name.Endpoint] = l.endpoint.open
+			d.Open[name.Endpoint] += l.open()
 		}
 	}
 	return d

@@ -294,7 +294,7 @@ func (s *Store) admissible(r *request) error {
 			return errKeysFull
 		}
 	}
-	return r.full()
+	return r.full(r.dead)
 }
 
 // second completes, after the events of a batch were installed, a request that did

@@ -65,6 +65,7 @@ const removed = retrystore.Dead + 1
 type delivery struct {
 	lane     string
 	priority int
+	fate     string // the reason of one that was stored as a dead letter
 	progress
 	token int // number of the latest lease while it is good for something; 0: none
 	until int // while leased: when it lapses
@@ -147,16 +148,15 @@ func (s *state) held(number int) bool {
 	return k.hold != 0 && k.until > s.now
 }
 
-// open counts the deliveries that count towards MaxPending.
-func (s *state) open() (n int) {
+// full says that a lane has as many open deliveries as it may.
+func (s *state) full(lane string, bound int) bool {
+	n := 0
 	for _, e := range s.events {
 		for _, d := range e.deliveries {
-			if d.state == retrystore.Pending || d.state == retrystore.Leased {
-				n++
-			}
+			n += bit(d.lane == lane && (d.state == retrystore.Pending || d.state == retrystore.Leased))
 		}
 	}
-	return n
+	return bound > 0 && n >= bound
 }
 
 // finished says that nobody can see the event any more.

@@ -92,11 +92,12 @@ func (s *state) accept(o Op) []outcome {
 		return []outcome{{answerHeld, s}}
 	}
 	shapes := o.shapes()
-	open := 0
+	full, wanted := 0, 0 // of the targets
 	for _, t := range shapes {
-		open += bit(!t.dead)
+		wanted += bit(!t.dead)
+		full += bit(!t.dead && s.full(t.lane, o.bound))
 	}
-	if o.bound > 0 && open > 0 && s.open()+open > o.bound {
+	if wanted > 0 && full == wanted {
 		return []outcome{{answerFull, s}}
 	}
 	c := s.clone()
@@ -107,11 +108,14 @@ func (s *state) accept(o Op) []outcome {
 		d := delivery{lane: t.lane, priority: t.priority}
 		d.since = s.now
 		d.pend(s.now)
-		if t.dead {
-			d.state = retrystore.Dead
+		switch {
+		case t.dead:
+			d.state, d.fate = retrystore.Dead, deadFromStart
+		case s.full(t.lane, o.bound):
+			d.state, d.fate = retrystore.Dead, retrystore.ReasonFull
 		}
 		d.saved = []progress{d.progress}
-		if t.leased {
+		if t.leased && d.fate == "" {
 			d.state, d.until, d.token = retrystore.Leased, s.now+leaseTicks, o.lease(i)
 		}
 		e.deliveries = append(e.deliveries, d)

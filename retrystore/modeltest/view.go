@@ -179,7 +179,7 @@ func (s *state) viewOf(e *event, target int) deliveryView {
 		v.due = d.due - s.now
 	}
 	if d.state == retrystore.Dead {
-		v.reason = deadFromStart // unless an attempt says another
+		v.reason = d.fate // unless an attempt says another
 	}
 	for _, a := range d.history[:d.attempts] {
 		status, text, reason := outcomeOf(a.result)

@@ -25,61 +25,74 @@ const (
 // acceptScript stores an event unless its key is known or there is no room.
 //
 //	KEYS  1 event, 2 lanes, then for each target: open index, and queue or leases;
-//	      then the open indexes of the endpoint's other lanes; then for each target
-//	      that is dead from the start: dead letters, progress; then, if there are
-//	      several targets, the siblings' hash, and last the event key
+//	      then for each target that is dead from the start: dead letters, progress;
+//	      then, if there are several that are not and a bound, for each of these: dead
+//	      letters, progress; then, if there are several targets, the siblings' hash,
+//	      and last the event key
 //	ARGV  1 event id, 2 record, 3 milliseconds to remember the key, 0 without one,
-//	      4 bound on open deliveries, 0 for none, 5 number of targets that are not
-//	      dead, 6 number of other lanes, then for each target: index byte, first
-//	      score of its band, milliseconds of its lease or 0, lane; then for each
-//	      that is dead: index byte, reason, lane
-//	returns {0, now} stored, {1, value of the key} duplicate,
-//	      {2, open deliveries} full, {3, ms} held by a guard for so long
+//	      4 bound on the open deliveries of a lane, 0 for none, 5 number of targets that
+//	      are not dead, 6 the reason of those that are full, then for each target: index
+//	      byte, first score of its band, milliseconds of its lease or 0, lane; then for
+//	      each that is dead: index byte, reason, lane
+//	returns {0, now, the numbers of the targets that became dead, as they are full, …}
+//	      stored, {1, value of the key} duplicate, {2, open deliveries} all are full,
+//	      {3, ms} held by a guard for so long
 //
 // The event is the first that is written, since that is what a full Redis
 // refuses, and the key the last: should the script ever break off in between,
 // nobody will be told that the event was stored before. A second run with the
 // same event id, after an answer that was lost, finds what the first one wrote.
 var acceptScript = newScript("accept", luaNow+`
-local targets, others = tonumber(ARGV[5]), tonumber(ARGV[6])
-local ttl, bound = tonumber(ARGV[3]), tonumber(ARGV[4])
+local targets, ttl, bound = tonumber(ARGV[5]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local dead = (#ARGV - 6 - 4 * targets) / 3
+local spill = bound > 0 and targets > 1
+local function letters(i) return 1 + 2 * targets + 2 * dead + 2 * i end
+local function again()
+  local out = {0, now}
+  for i = 1, spill and targets or 0 do
+    if redis.call('ZSCORE', KEYS[letters(i)], ARGV[1] .. ARGV[3 + 4 * i]) then out[#out + 1] = i end
+  end
+  return out
+end
 if ttl > 0 then
   local value = redis.call('GET', KEYS[#KEYS])
-  if value == 'e' .. ARGV[1] then return {0, now} end
+  if value == 'e' .. ARGV[1] then return again() end
   local til = value and string.match(value, '^h%d+:(%d+)')
   if til and tonumber(til) > now then return {3, til - now} end
   if value and not til then return {1, value} end
 end
-local open, new = 0, {}
+local out, full, most, new = {0, now}, {}, 0, {}
 for i = 1, targets do
   local n = redis.call('ZCARD', KEYS[1 + 2 * i])
-  open = open + n
+  most = math.max(most, n)
   if n == 0 then new[#new + 1] = ARGV[6 + 4 * i] end
+  if bound > 0 and n >= bound then full[i], out[#out + 1] = true, i end
 end
-for i = 1, others do
-  open = open + redis.call('ZCARD', KEYS[2 + 2 * targets + i])
-end
-if bound > 0 and targets > 0 and open + targets > bound then return {2, open} end
+if targets > 0 and #out - 2 == targets then return {2, most} end
 for i = 1, dead do new[#new + 1] = ARGV[6 + 4 * targets + 3 * i] end
 
-if not redis.call('SET', KEYS[1], ARGV[2], 'NX') then return {0, now} end
+if not redis.call('SET', KEYS[1], ARGV[2], 'NX') then return again() end
 if #new > 0 then redis.call('SADD', KEYS[2], unpack(new)) end
 if targets + dead > 1 then
-  redis.call('HSET', KEYS[3 + 2 * targets + others + 2 * dead], 'n', targets + dead)
+  redis.call('HSET', KEYS[letters(spill and targets + 1 or 1)], 'n', targets + dead)
 end
 for i = 1, targets do
   local member = ARGV[1] .. ARGV[3 + 4 * i]
-  redis.call('ZADD', KEYS[1 + 2 * i], 0, member)
-  redis.call('ZADD', KEYS[2 + 2 * i], ARGV[4 + 4 * i] + now + ARGV[5 + 4 * i], member)
+  if full[i] then
+    redis.call('ZADD', KEYS[letters(i)], 0, member)
+    redis.call('HSET', KEYS[letters(i) + 1], 'r', ARGV[6])
+  else
+    redis.call('ZADD', KEYS[1 + 2 * i], 0, member)
+    redis.call('ZADD', KEYS[2 + 2 * i], ARGV[4 + 4 * i] + now + ARGV[5 + 4 * i], member)
+  end
 end
 for i = 1, dead do
-  local key, arg = 1 + 2 * targets + others + 2 * i, 4 + 4 * targets + 3 * i
+  local key, arg = 1 + 2 * targets + 2 * i, 4 + 4 * targets + 3 * i
   redis.call('ZADD', KEYS[key], 0, ARGV[1] .. ARGV[arg])
   redis.call('HSET', KEYS[key + 1], 'r', ARGV[arg + 1])
 end
 if ttl > 0 then redis.call('SET', KEYS[#KEYS], 'e' .. ARGV[1], 'PX', ttl) end
-return {0, now}
+return out
 `)
 
 // Accept stores an event; see retrystore.Acceptor.
@@ -140,6 +153,7 @@ type acceptance struct {
 	shard   shard
 	lanes   []*lane // by target
 	targets []retrystore.Target
+	open    []int // those that are not dead from the start
 	at      time.Time
 }
 
@@ -180,15 +194,12 @@ func (a *acceptance) call(p *parts, sub *retrystore.Submission, buffer []byte) (
 			keys = append(keys, k.open, k.queue)
 		}
 	}
-	others := 0
-	if sub.MaxPending > 0 {
-		for _, l := range p.lanes.of(sub.Event.Endpoint) {
-			if !a.has(l) {
-				keys, others = append(keys, l.keys[number].open), others+1
-			}
-		}
+	a.open = besides(len(a.lanes), dead)
+	letters := dead
+	if sub.MaxPending > 0 && len(a.open) > 1 {
+		letters = append(slices.Clip(dead), a.open...)
 	}
-	for _, i := range dead {
+	for _, i := range letters {
 		keys = append(keys, a.lanes[i].keys[number].dead, a.shard.progress(a.delivery(i)))
 	}
 	if len(a.lanes) > 1 {
@@ -205,11 +216,9 @@ func (a *acceptance) call(p *parts, sub *retrystore.Submission, buffer []byte) (
 	}
 	record = appendRecord(slices.Grow(buffer, 512+len(sub.Event.Body)), &h, sub.Event)
 	args := append(make([]any, 0, 6+4*len(a.lanes)), a.id[:], record,
-		ttl, share(sub.MaxPending, len(p.shards)), len(a.lanes)-len(dead), others)
-	for i, t := range sub.Targets {
-		if t.Dead != "" {
-			continue
-		}
+		ttl, share(sub.MaxPending, len(p.shards)), len(a.open), retrystore.ReasonFull)
+	for _, i := range a.open {
+		t := &sub.Targets[i]
 		args = append(args, []byte{a.delivery(i).index()}, int64(band(t.Priority, false))*bandWidth, milliseconds(t.Lease), a.lanes[i].text)
 	}
 	for _, i := range dead {
@@ -220,14 +229,17 @@ func (a *acceptance) call(p *parts, sub *retrystore.Submission, buffer []byte) (
 	return c, record
 }
 
-// has says whether the event waits in the lane.
-func (a *acceptance) has(l *lane) bool {
-	for i, mine := range a.lanes {
-		if mine == l && a.targets[i].Dead == "" {
-			return true
+// besides are the numbers from 0 to n-1 that are not in left, which is in order.
+func besides(n int, left []int) []int {
+	rest := make([]int, 0, n-len(left))
+	for i := range n {
+		if len(left) > 0 && left[0] == i {
+			left = left[1:]
+			continue
 		}
+		rest = append(rest, i)
 	}
-	return false
+	return rest
 }
 
 // share is the part of a bound that one shard keeps, so that no shard has to
@@ -239,18 +251,18 @@ func share(bound, shards int) int {
 // receipt reads the script's answer.
 func (s *Store) receipt(p *parts, a *acceptance, sub *retrystore.Submission, c *call) (retrystore.Receipt, error) {
 	answer, _ := c.reply.([]any)
-	if len(answer) != 2 {
+	if len(answer) < 2 {
 		return retrystore.Receipt{}, unexpected(c)
 	}
 	switch integer(answer[0]) {
 	case acceptStored:
 		s.clock.see(integer(answer[1]), c.sent, c.answered)
-		return s.stored(a, sub, c), nil
+		return s.stored(a, sub, c, answer[2:]), nil
 	case acceptDuplicate:
 		first, err := s.first(p, a.shard, text(answer[1]))
 		return retrystore.Receipt{Duplicate: true, First: first}, err
 	case acceptFull:
-		return retrystore.Receipt{}, fmt.Errorf("%w: endpoint %s has %d deliveries pending in the event's shard, one of %d",
+		return retrystore.Receipt{}, fmt.Errorf("%w: each destination of endpoint %s that the event goes to is full, one with %d deliveries pending in the event's shard, one of %d",
 			retrystore.ErrFull, sub.Event.Endpoint, integer(answer[1]), len(p.shards))
 	case acceptHeld:
 		return retrystore.Receipt{}, fmt.Errorf("%w: event key %s is held for another %d ms by a caller who decides about it",
@@ -260,8 +272,15 @@ func (s *Store) receipt(p *parts, a *acceptance, sub *retrystore.Submission, c *
 }
 
 // stored is the receipt of an event that is now in Redis, and wakes whoever may
-// deliver what is not leased.
-func (s *Store) stored(a *acceptance, sub *retrystore.Submission, c *call) retrystore.Receipt {
+// deliver what is not leased. full are the numbers of those open ones, from 1, that
+// had no room.
+func (s *Store) stored(a *acceptance, sub *retrystore.Submission, c *call, full []any) retrystore.Receipt {
+	died := make(map[int]bool, len(full))
+	for _, number := range full {
+		if n := integer(number); n >= 1 && int(n) <= len(a.open) {
+			died[a.open[n-1]] = true
+		}
+	}
 	all := make([]retrystore.Delivery, len(sub.Targets))
 	receipt := retrystore.Receipt{Deliveries: make([]*retrystore.Delivery, len(all))}
 	for i, t := range sub.Targets {
@@ -274,6 +293,8 @@ func (s *Store) stored(a *acceptance, sub *retrystore.Submission, c *call) retry
 		switch {
 		case t.Dead != "":
 			d.State, d.Reason = retrystore.Dead, cut(t.Dead)
+		case died[i]:
+			d.State, d.Reason = retrystore.Dead, retrystore.ReasonFull
 		case t.Lease > 0:
 			d.State = retrystore.Leased
 			d.Lease = retrystore.Lease{Token: acceptedToken, Until: c.sent.Add(t.Lease)}

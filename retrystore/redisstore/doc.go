@@ -75,9 +75,8 @@
 // Claims jump from one band that is not empty to the next. First attempts are
 // never put off, so they are due whatever a server's clock says.
 //
-// Each shard counts its own part of MaxPending, a share of equal size rounded up,
-// and of the lanes that the node knows: those it used, heard of, or read from
-// Redis within the last minute.
+// Each shard counts its own part of MaxPending for each lane: a share of equal size,
+// rounded up. What is full is told, and made dead, by the script that stores.
 //
 // # Time
 //

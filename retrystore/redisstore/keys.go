@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -148,13 +147,12 @@ func parseLane(text string) (l retrystore.Lane, ok bool) {
 type laneSet struct {
 	shards []shard
 
-	mu         sync.RWMutex
-	byName     map[retrystore.Lane]*lane
-	byEndpoint map[string][]*lane
+	mu     sync.RWMutex
+	byName map[retrystore.Lane]*lane
 }
 
 func newLaneSet(shards []shard) *laneSet {
-	return &laneSet{shards: shards, byName: make(map[retrystore.Lane]*lane), byEndpoint: make(map[string][]*lane)}
+	return &laneSet{shards: shards, byName: make(map[retrystore.Lane]*lane)}
 }
 
 // get returns a lane, which is known from then on.
@@ -178,15 +176,7 @@ func (s *laneSet) get(name retrystore.Lane) *lane {
 		}
 	}
 	s.byName[name] = l
-	s.byEndpoint[name.Endpoint] = append(slices.Clip(s.byEndpoint[name.Endpoint]), l) // of hands the old slice out
 	return l
-}
-
-// of returns the lanes of an endpoint. The slice is not to be changed.
-func (s *laneSet) of(endpoint string) []*lane {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.byEndpoint[endpoint]
 }
 
 // all returns every lane.

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,7 +14,6 @@ var acceptTests = map[string]func(*suite){
 	"Accept":                      testAccept,
 	"AcceptLeased":                testAcceptLeased,
 	"AcceptDead":                  testAcceptDead,
-	"AcceptDeadTakesNoRoom":       testAcceptDeadTakesNoRoom,
 	"AcceptRefusesNonsense":       testAcceptRefusesNonsense,
 	"DuplicateTellsFirst":         testDuplicateTellsFirst,
 	"DuplicateTellsLeastSettled":  testDuplicateTellsLeastSettled,
@@ -23,8 +21,6 @@ var acceptTests = map[string]func(*suite){
 	"KeysAreApart":                testKeysAreApart,
 	"KeyExpires":                  testKeyExpires,
 	"SameKeyAtOnce":               testSameKeyAtOnce,
-	"MaxPending":                  testMaxPending,
-	"MaxPendingAtOnce":            testMaxPendingAtOnce,
 	"AbandonedAcceptLeavesNoHole": testAbandonedAccept,
 }
 
@@ -116,23 +112,6 @@ func testAcceptDead(x *suite) {
 			}
 		}
 		x.wantGone(d.ID)
-	}
-}
-
-func testAcceptDeadTakesNoRoom(x *suite) {
-	dead := retrystore.Target{Destination: "app", Dead: "type_unknown"}
-	accept := func(targets ...retrystore.Target) error {
-		_, err := x.store.Accept(x.Context(), &retrystore.Submission{
-			Key: key("one part"), KeyTTL: x.Unit, Event: x.event(), Targets: targets, MaxPending: 1,
-		})
-		x.advance(2) // the key is for the part only
-		return err
-	}
-	x.check(accept(x.target("audit", 0), dead))
-	x.check(accept(dead)) // full, but for those that wait
-	x.wantErr(accept(x.target("app", 0), dead), retrystore.ErrFull)
-	if s := x.stats(retrystore.Lane{Endpoint: "shop", Destination: "app"}); s.Dead != 2 || s.Pending != 0 {
-		x.Errorf("lane %+v, want 2 dead", s)
 	}
 }
 
@@ -277,111 +256,6 @@ func testSameKeyAtOnce(x *suite) {
 	}
 	if n := len(x.claim(lane, 1000)); n != keys {
 		x.Errorf("%d deliveries stored, want %d", n, keys)
-	}
-}
-
-func testMaxPending(x *suite) {
-	if x.PendingParts > 1 {
-		testMaxPendingInParts(x)
-		return
-	}
-	bounded := func(name string, e *retrystore.Event, targets ...retrystore.Target) (retrystore.Receipt, error) {
-		return x.store.Accept(x.Context(), &retrystore.Submission{
-			Key: key(name), KeyTTL: 100 * x.Unit, Event: e, Targets: targets, MaxPending: 3,
-		})
-	}
-	one, err := bounded("1", x.event(), x.target("app", 0))
-	x.check(err)
-	two, err := bounded("2", x.event(), x.target("app", 10))
-	x.check(err)
-	_, err = bounded("3", x.event(), x.target("app", 0), x.target("audit", 0))
-	x.wantErr(err, retrystore.ErrFull)
-	_, err = bounded("3", x.event(), x.target("app", 0))
-	x.check(err)
-	_, err = bounded("4", x.event(), x.target("app", 0))
-	x.wantErr(err, retrystore.ErrFull)
-
-	// Full is for new events of this endpoint only.
-	if r, err := bounded("1", x.event(), x.target("app", 0)); err != nil || !r.Duplicate {
-		x.Fatalf("duplicate in a full store: %+v, %v", r, err)
-	}
-	other := x.event()
-	other.Endpoint = "other"
-	_, err = bounded("5", other, x.target("app", 0))
-	x.check(err)
-
-	// Dead, delivered and deleted ones make room.
-	x.kill(two.Deliveries[0])
-	_, err = bounded("6", x.event(), x.target("app", 0))
-	x.check(err)
-	_, err = bounded("7", x.event(), x.target("app", 0))
-	x.wantErr(err, retrystore.ErrFull)
-	x.check(x.store.Delete(x.Context(), one.Deliveries[0].ID))
-	r, err := bounded("7", x.event(), x.target("app", 10))
-	x.check(err)
-	_, err = bounded("8", x.event(), x.target("app", 0))
-	x.wantErr(err, retrystore.ErrFull)
-	x.delivered(r.Deliveries[0])
-	_, err = bounded("8", x.event(), x.target("app", 0))
-	x.check(err)
-}
-
-// testMaxPendingInParts fills all parts: none holds more than its share, and
-// each is full for new events only.
-func testMaxPendingInParts(x *suite) {
-	bound := 3 * x.PendingParts
-	submit := func(i int) (retrystore.Receipt, error) {
-		return x.store.Accept(x.Context(), &retrystore.Submission{
-			Key: key(fmt.Sprint(i)), KeyTTL: 100 * x.Unit, Event: x.event(),
-			Targets: []retrystore.Target{x.target("app", 10)}, MaxPending: bound,
-		})
-	}
-	stored := make(map[int]*retrystore.Delivery)
-	for i := range 20 * bound {
-		r, err := submit(i)
-		if err == nil {
-			stored[i] = r.Deliveries[0]
-			continue
-		}
-		x.wantErr(err, retrystore.ErrFull)
-	}
-	if len(stored) != bound {
-		x.Fatalf("%d stored, want %d", len(stored), bound)
-	}
-	for i, d := range stored {
-		if r, err := submit(i); err != nil || !r.Duplicate {
-			x.Fatalf("duplicate in a full store: %+v, %v", r, err)
-		}
-		x.delivered(d)
-	}
-	for i := range stored { // new events with the keys' parts, which have room again
-		if r, err := submit(20*bound + i); err != nil && !errors.Is(err, retrystore.ErrFull) {
-			x.Fatalf("after all were delivered: %+v, %v", r, err)
-		}
-	}
-	if n := x.stats(lane).Leased; n == 0 || n > bound {
-		x.Errorf("%d stored after all were delivered, want some and no more than %d", n, bound)
-	}
-}
-
-func testMaxPendingAtOnce(x *suite) {
-	const bound = 10
-	var mu sync.Mutex
-	accepted := 0
-	var wg sync.WaitGroup
-	for range 4 * bound {
-		sub := &retrystore.Submission{Event: x.event(), Targets: []retrystore.Target{x.target("app", 0)}, MaxPending: bound}
-		wg.Go(func() {
-			if _, err := x.store.Accept(x.Context(), sub); err == nil {
-				mu.Lock()
-				accepted++
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	if parts := max(x.PendingParts, 1); parts == 1 && accepted != bound || accepted == 0 || accepted > bound+parts-1 {
-		x.Errorf("%d accepted, want %d, or about as many in %d parts", accepted, bound, parts)
 	}
 }
 

@@ -9,8 +9,10 @@ import (
 	"net/url"
 	"sync"
 
+	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/internal/strictjson"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -103,6 +105,7 @@ type bulk struct {
 	do       func(store retrystore.Inspector, ctx context.Context, id string) error
 	pace     *rate.Limiter    // nil: as fast as the store
 	progress func(bulkResult) // nil: nobody asks
+	logger   *zap.Logger      // of panics
 }
 
 // each calls visit for what the filter selects, newest first.
@@ -136,12 +139,16 @@ const bulkWidth = 256
 func (b bulk) run(ctx context.Context) (result bulkResult, err error) {
 	var mu sync.Mutex // guards result and failed
 	var failed error
-	var wg sync.WaitGroup
+	var wg safe.Group
 	slots := make(chan struct{}, bulkWidth)
 	change := func(id string) {
 		defer func() { <-slots }()
 		// Not interrupted: it would be done or not, and nobody could tell which.
-		err := b.do(b.store, context.WithoutCancel(ctx), id)
+		var err error
+		panicked := safe.Do(b.logger, "admin: bulk change", func() { err = b.do(b.store, context.WithoutCancel(ctx), id) })
+		if panicked != nil {
+			err = fmt.Errorf("delivery %s: %w", id, panicked)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -172,7 +179,7 @@ func (b bulk) run(ctx context.Context) (result bulkResult, err error) {
 			<-slots
 			return stop
 		}
-		wg.Go(func() { change(d.ID) })
+		wg.Go(b.logger, "admin: bulk change", func() { change(d.ID) })
 		return nil
 	})
 	wg.Wait()

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -107,15 +108,15 @@ func (l *jobList) start(app *App, operation string, request bulkRequest, b bulk)
 		l.remove(j)
 		return jobView{}, err
 	}
-	b.store, b.do = store, operations[operation]
+	b.store, b.do, b.logger = store, operations[operation], app.logger
 	b.pace = pace(perSecond)
-	go func() {
+	safe.Go(app.logger, "admin: bulk job", func() {
 		defer close(j.ended)
 		defer releaseStore(key, app.logger)
 		defer cancel()
 		j.run(ctx, b)
 		app.logger.Info("bulk job ended", zap.Any("job", j.snapshot()))
-	}()
+	})
 	return j.snapshot(), nil
 }
 
@@ -127,11 +128,9 @@ func pace(r limiter.Rate) *rate.Limiter {
 }
 
 func (j *job) run(ctx context.Context, b bulk) {
-	matched, err := b.count(ctx)
-	if err == nil {
-		j.update(func(v *jobView) { v.Matched = matched })
-		b.progress = func(r bulkResult) { j.update(func(v *jobView) { v.Seen, v.Done = r.Matched, r.Done }) }
-		_, err = b.run(ctx)
+	var err error
+	if panicked := safe.Do(b.logger, "admin: bulk job", func() { err = j.work(ctx, b) }); panicked != nil {
+		err = panicked
 	}
 	j.update(func(v *jobView) {
 		v.EndedAt = timeOrNil(time.Now())
@@ -144,6 +143,18 @@ func (j *job) run(ctx context.Context, b bulk) {
 			v.State = jobDone
 		}
 	})
+}
+
+// work counts what the filter selects, then does it.
+func (j *job) work(ctx context.Context, b bulk) error {
+	matched, err := b.count(ctx)
+	if err != nil {
+		return err
+	}
+	j.update(func(v *jobView) { v.Matched = matched })
+	b.progress = func(r bulkResult) { j.update(func(v *jobView) { v.Seen, v.Done = r.Matched, r.Done }) }
+	_, err = b.run(ctx)
+	return err
 }
 
 func (l *jobList) add(j *job) error {

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -240,7 +241,7 @@ func (a *App) configured(lane retrystore.Lane) bool {
 }
 
 // draining counts the dispatchers of replaced configs that finish their last attempts.
-var draining sync.WaitGroup
+var draining safe.Group
 
 // Stop ends delivering. Caddy stops its apps in no particular order, so webhooks
 // may come in for some time after it (`shutdown_delay`, `grace_period`): the
@@ -287,10 +288,10 @@ func (a *App) stopDelivering() {
 	}
 	a.stopOnce.Do(func() {
 		retentions.remove(a.storeKey, a)
-		draining.Go(a.drain)
+		draining.Go(a.logger, "app: drain", a.drain)
 		if caddy.Exiting() {
 			jobs.stop()
-			waitFor(&draining, exitGrace+time.Second)
+			waitFor(draining.Wait, exitGrace+time.Second)
 		}
 	})
 }
@@ -313,9 +314,9 @@ func (a *App) drain() {
 	a.emitter.stop() // may wait for slow handlers
 }
 
-func waitFor(wg *sync.WaitGroup, limit time.Duration) {
+func waitFor(wait func(), limit time.Duration) {
 	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
+	safe.Go(nil, "app: wait", func() { defer close(done); wait() })
 	select {
 	case <-done:
 	case <-time.After(limit):

@@ -2,6 +2,7 @@ package caddywebhooks
 
 import (
 	"bytes"
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -18,16 +19,17 @@ const modulePath = "github.com/caddywebhooks/caddy-webhooks"
 // mayImport says which of our packages each package may import: one way only.
 // Packages that are missing here may import anything of ours.
 var mayImport = map[string][]string{
-	"verify":                {},
+	"verify":                {"internal/safe"},
 	"retrystore":            {},
-	"retrystore/filestore":  {"retrystore"},
-	"retrystore/redisstore": {"retrystore"},
+	"retrystore/filestore":  {"retrystore", "internal/safe"},
+	"retrystore/redisstore": {"retrystore", "internal/safe"},
 	"retrystore/storetest":  {"retrystore"},
 	"dedupe":                {"retrystore"},
-	"forward":               {"retrystore"},
+	"forward":               {"retrystore", "internal/safe"},
 	"limiter":               {},
 	"limiter/limitertest":   {"limiter"},
-	"limiter/redislimiter":  {"limiter"},
+	"limiter/redislimiter":  {"limiter", "internal/safe"},
+	"internal/safe":         {},
 	"internal/redisclient":  {},
 	"internal/redistest":    {},
 	"internal/catalog":      {"verify"},
@@ -68,6 +70,67 @@ func TestImports(t *testing.T) {
 			}
 		}
 	})
+}
+
+// mayStart are the folders whose code may start goroutines without package
+// internal/safe: that package itself, and what runs in tests and tools only.
+var mayStart = []string{
+	"internal/safe", "examples", "internal/torture", "internal/oracle", "internal/redistest", "internal/caddyproc", "internal/e2e",
+	"internal/bench", "internal/harness", "retrystore/storetest", "retrystore/modeltest", "limiter/limitertest",
+}
+
+// TestArchitectureGoroutinesSurvivePanics sees to it that no goroutine is started otherwise than
+// by package internal/safe: a panic in it would end Caddy.
+func TestArchitectureGoroutinesSurvivePanics(t *testing.T) {
+	found := 0
+	walkGo(t, func(path string, _ []byte) {
+		slashed := filepath.ToSlash(path)
+		if strings.HasSuffix(path, "_test.go") || slices.ContainsFunc(mayStart, func(dir string) bool { return strings.HasPrefix(slashed, dir+"/") }) {
+			return
+		}
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s: a bare go statement: use safe.Go", files.Position(n.Pos()))
+			case *ast.CallExpr:
+				switch how := startsGoroutine(n); how {
+				case "":
+				case "safe":
+					found++
+				default:
+					t.Errorf("%s: %s: use package internal/safe", files.Position(n.Pos()), how)
+				}
+			}
+			return true
+		})
+	})
+	if found < 10 {
+		t.Errorf("found %d goroutines only: this test shows nothing", found)
+	}
+}
+
+// startsGoroutine says by what a call starts a goroutine; "safe" where it is package
+// internal/safe, which asks for a place and so has more arguments than others.
+func startsGoroutine(call *ast.CallExpr) string {
+	selector, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return ""
+	}
+	x, _ := selector.X.(*ast.Ident)
+	switch name := selector.Sel.Name; {
+	case name == "Go" && len(call.Args) == 3, x != nil && x.Name == "safe" && name != "Do":
+		return "safe"
+	case name == "Go" && len(call.Args) == 1, name == "TryGo":
+		return "WaitGroup.Go or its like"
+	case name == "AfterFunc" && x != nil && (x.Name == "time" || x.Name == "context"):
+		return x.Name + ".AfterFunc"
+	}
+	return ""
 }
 
 // TestFileLength keeps files at a length that is read in one go.

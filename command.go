@@ -13,6 +13,8 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
 func init() {
@@ -109,7 +111,7 @@ func (c adminClient) ask(method, path, body string) ([]byte, error) {
 		err    error
 	}
 	replies := make(chan reply, 1)
-	go func() { // AdminAPIRequest knows no timeout
+	safe.Go(nil, "command: admin API", func() { // AdminAPIRequest knows no timeout
 		var payload io.Reader
 		if body != "" {
 			payload = strings.NewReader(body)
@@ -124,7 +126,7 @@ func (c adminClient) ask(method, path, body string) ([]byte, error) {
 		defer response.Body.Close()
 		answer, err := io.ReadAll(response.Body)
 		replies <- reply{answer, err}
-	}()
+	})
 	select {
 	case r := <-replies:
 		if r.err != nil {

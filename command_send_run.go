@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -59,15 +60,15 @@ func (s *sendRun) run(ctx context.Context, out screen, asJSON bool) error {
 	defer s.client.CloseIdleConnections()
 	var begun atomic.Int64
 	started := time.Now()
-	var group sync.WaitGroup
+	var group safe.Group
 	for range s.concurrency {
-		group.Go(func() {
+		group.Go(nil, "send: sender", func() {
 			for s.mayBegin(ctx, &begun) {
 				s.sendOne()
 			}
 		})
 	}
-	s.draw(&group)
+	s.draw(group.Wait)
 	sum := s.summary(time.Since(started))
 	if asJSON {
 		if err := printJSON(out, sum); err != nil {
@@ -88,9 +89,9 @@ func (s *sendRun) mayBegin(ctx context.Context, begun *atomic.Int64) bool {
 }
 
 // draw shows the progress until all senders have ended.
-func (s *sendRun) draw(group *sync.WaitGroup) {
+func (s *sendRun) draw(wait func()) {
 	ended := make(chan struct{})
-	go func() { group.Wait(); close(ended) }()
+	safe.Go(nil, "send: wait", func() { defer close(ended); wait() })
 	ticker := time.NewTicker(drawEvery)
 	defer ticker.Stop()
 	defer s.bar.clear()

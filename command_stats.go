@@ -16,6 +16,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
 const defaultWatch = 2 * time.Second
@@ -57,7 +59,7 @@ stands. With --watch it does so again and again, with rates, until Ctrl-C.`,
 // interruptible is ctx until the first Ctrl-C; a second one ends the process.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	safe.AfterContext(ctx, nil, "command: signal", stop)
 	return ctx, stop
 }
 

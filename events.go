@@ -1,7 +1,6 @@
 package caddywebhooks
 
 import (
-	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -9,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -34,7 +34,7 @@ type emitter struct {
 	logger *zap.Logger
 
 	queue chan caddyEvent
-	done  sync.WaitGroup
+	done  safe.Group
 }
 
 type caddyEvent struct {
@@ -51,9 +51,10 @@ func newEmitter(ctx caddy.Context, logger *zap.Logger) (*emitter, error) {
 }
 
 func (e *emitter) start() {
-	e.done.Go(func() {
+	const place = "app: event handlers"
+	e.done.Go(e.logger, place, func() {
 		for event := range e.queue {
-			e.events.Emit(e.ctx, event.name, event.data)
+			_ = safe.Do(e.logger, place, func() { e.events.Emit(e.ctx, event.name, event.data) })
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -123,7 +124,7 @@ type guarded struct {
 func (g *guarded) keep() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.renewal = time.AfterFunc(guardLease/2, func() {
+	g.renewal = safe.AfterFunc(guardLease/2, g.h.logger, "guard: renewal", func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.decided {
@@ -132,10 +133,10 @@ func (g *guarded) keep() {
 		// The handler may go on after the provider has hung up.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(g.in.r.Context()), guardLease/4)
 		defer cancel()
+		defer g.renewal.Reset(guardLease / 2)
 		if err := g.h.app.store.RenewKey(ctx, &g.hold, guardLease); err != nil {
 			g.h.logger.Warn("renewing the hold of an event", zap.String("correlation_id", g.in.correlationID), zap.Error(err))
 		}
-		g.renewal.Reset(guardLease / 2)
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -117,10 +118,10 @@ func (s *ProviderIPRange) Provision(ctx caddy.Context) error {
 	var running context.Context
 	running, s.stop = context.WithCancel(ctx)
 	s.stopped = make(chan struct{})
-	go func() {
+	safe.Go(f.logger, "ip source", func() {
 		defer close(s.stopped)
-		f.run(running)
-	}()
+		safe.Loop(running.Done(), f.logger, "ip source", func() { f.run(running) })
+	})
 	return nil
 }
 

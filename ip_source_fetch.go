@@ -83,13 +83,19 @@ func (f *listFetcher) run(ctx context.Context) {
 			return
 		case <-f.list.turn:
 		}
-		if time.Until(f.due()) <= 0 {
-			f.refresh(ctx)
-		}
-		wait := max(time.Until(f.due()), 0)
-		f.list.turn <- struct{}{}
+		wait := f.takeTurn(ctx)
 		timer.Reset(wait + rand.N(wait/10+1))
 	}
+}
+
+// takeTurn fetches the list if that is due, gives the turn back, and returns how
+// long to wait.
+func (f *listFetcher) takeTurn(ctx context.Context) time.Duration {
+	defer func() { f.list.turn <- struct{}{} }()
+	if time.Until(f.due()) <= 0 {
+		f.refresh(ctx)
+	}
+	return max(time.Until(f.due()), 0)
 }
 
 // due is when the list should be fetched next.

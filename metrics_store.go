@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -34,8 +35,10 @@ var (
 		"How many open deliveries a destination may have; beyond, it is full.", nil, nil)
 	rememberedKeys = prometheus.NewDesc("webhook_event_keys",
 		"Event keys that are remembered, where the store can tell.", nil, nil)
-	storeBytes = prometheus.NewDesc("webhook_store_bytes", "Size of the store.", nil, nil)
-	storeUp    = prometheus.NewDesc("webhook_store_up", "1 if the store answers, else 0.", nil, nil)
+	storeBytes  = prometheus.NewDesc("webhook_store_bytes", "Size of the store.", nil, nil)
+	panicsTotal = prometheus.NewDesc("webhook_panics_total",
+		"Panics of our goroutines that were caught, by place; the log has the stacks.", []string{"place"}, nil)
+	storeUp = prometheus.NewDesc("webhook_store_up", "1 if the store answers, else 0.", nil, nil)
 )
 
 // breakerValues are the states of a breaker as numbers.
@@ -44,7 +47,7 @@ var breakerValues = map[string]float64{forward.BreakerClosed: 0, forward.Breaker
 // Describe implements prometheus.Collector.
 func (*storeCollector) Describe(into chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		queueSize, retryQueueSize, deadLetters, laneSize, oldestPending, breakerState, maxPending, rememberedKeys, storeBytes, storeUp,
+		queueSize, retryQueueSize, deadLetters, laneSize, oldestPending, breakerState, maxPending, rememberedKeys, storeBytes, storeUp, panicsTotal,
 	} {
 		into <- d
 	}
@@ -57,6 +60,9 @@ func (c *storeCollector) Collect(into chan<- prometheus.Metric) {
 	case <-c.app.started:
 	default:
 		return
+	}
+	for place, n := range safe.Panics() {
+		into <- prometheus.MustNewConstMetric(panicsTotal, prometheus.CounterValue, float64(n), place)
 	}
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		into <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)

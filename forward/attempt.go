@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -49,7 +50,7 @@ func (l *lane) conclude(j job, at time.Time, answer Answer, err error) (_ Answer
 		Error:    errorText(cmp.Or(err, answer.Cause)),
 		Answer:   answer.Body[:min(len(answer.Body), retrystore.MaxAnswer)],
 	}
-	l.opts.Observer.Attempted(d, s)
+	l.tellObserver(func(o Observer) { o.Attempted(d, s) })
 	l.settle(d, s, j.leaseEnd)
 	return answer, s, true
 }
@@ -88,6 +89,7 @@ func (l *lane) sendSafely(ctx context.Context, d *retrystore.Delivery) (answer A
 		answer, err = Answer{}, fmt.Errorf("panic: %v", p)
 		// ErrAbortHandler is how handlers say that the answer broke off.
 		if p != http.ErrAbortHandler && l.ctx.Err() == nil {
+			safe.Count("dispatcher: sender")
 			l.log.Error("sender panicked", zap.String("delivery_id", d.ID),
 				zap.String("error", errorText(err)), zap.ByteString("stack", debug.Stack()))
 		}
@@ -103,14 +105,14 @@ func (l *lane) settle(d *retrystore.Delivery, s retrystore.Settlement, leaseEnd 
 		err := l.tell(func(ctx context.Context) error { return l.queue.Settle(ctx, d, s) })
 		switch {
 		case err == nil:
-			l.opts.Observer.Settled(d, s)
+			l.tellObserver(func(o Observer) { o.Settled(d, s) })
 			l.logSettled(d, s)
 			if s.State == retrystore.Pending {
 				l.askAt(s.NextAttemptAt)
 			}
 			return
 		case errors.Is(err, retrystore.ErrLeaseLost), errors.Is(err, retrystore.ErrNotFound):
-			l.opts.Observer.LeaseLost(d)
+			l.tellObserver(func(o Observer) { o.LeaseLost(d) })
 			l.log.Warn("lease was lost before the outcome was stored; the delivery may be made twice",
 				append(l.fields(d, s), zap.Error(err))...)
 			return
@@ -154,7 +156,11 @@ func (l *lane) release(d *retrystore.Delivery) {
 func (l *lane) tell(call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), storeTimeout)
 	defer cancel()
-	return call(ctx)
+	var err error
+	if panicked := safe.Do(l.log, "dispatcher: store", func() { err = call(ctx) }); panicked != nil {
+		return panicked
+	}
+	return err
 }
 
 // sleep waits, and reports false if attempts were given up meanwhile.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
 const (
@@ -111,7 +113,10 @@ func (l *lane) start() {
 	l.running = true
 	l.wg.Add(1)
 	l.mu.Unlock()
-	go l.pump()
+	safe.Go(l.log, "dispatcher: pump", func() {
+		defer l.wg.Done()
+		safe.Loop(l.quit, l.log, "dispatcher: pump", l.pump)
+	})
 }
 
 // stop ends claiming and reserving. Idempotent.
@@ -257,11 +262,17 @@ func (l *lane) announce() {
 		l.breaker.changes = l.breaker.changes[1:]
 		l.mu.Unlock()
 		l.logBreaker(c.to)
-		l.opts.Observer.BreakerChanged(l.dest.Lane, c.from, c.to)
+		l.tellObserver(func(o Observer) { o.BreakerChanged(l.dest.Lane, c.from, c.to) })
 		l.mu.Lock()
 	}
 	l.announcing = false
 	l.mu.Unlock()
+}
+
+// tellObserver tells the observer something. A panic of the observer is logged, and
+// has no other effect.
+func (l *lane) tellObserver(what func(Observer)) {
+	_ = safe.Do(l.log, "dispatcher: observer", func() { what(l.opts.Observer) })
 }
 
 // logBreaker writes the one line about a change of the breaker's state.

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -16,7 +17,6 @@ const maxRetryClaims = 3
 
 // pump claims what is due whenever there are slots for it, until stop.
 func (l *lane) pump() {
-	defer l.wg.Done()
 	timer := time.NewTimer(pollInterval)
 	defer timer.Stop()
 	outage := backoff{min: outageMin, max: outageMax}
@@ -108,15 +108,14 @@ func (l *lane) take() (t take, wait time.Duration) {
 func (l *lane) claim(t take, recheck *backoff) error {
 	ctx, cancel := context.WithTimeout(l.ctx, storeTimeout)
 	defer cancel()
-	leasedAt := l.opts.Now() // or later: it is on the safe side
-	c, err := l.queue.Claim(ctx, retrystore.ClaimRequest{
-		Lane: l.dest.Lane, Max: t.slots, MaxRetries: t.maxRetries, Lease: l.lease,
-	})
+	leasedAt := l.opts.Now()        // or later: it is on the safe side
+	left, leftRetries := t.slots, 0 // slots that no worker has
+	defer func() { l.giveBack(left, leftRetries, t.generation) }()
+	c, err := l.claimSafely(ctx, t)
 	if err != nil {
 		l.mu.Lock()
 		l.asked = true
 		l.mu.Unlock()
-		l.giveBack(t.slots, 0, t.generation)
 		return err
 	}
 
@@ -127,15 +126,29 @@ func (l *lane) claim(t take, recheck *backoff) error {
 		}
 	}
 	stopping := l.plan(c, t, retries, recheck)
+	leftRetries = retries
 	for _, d := range c.Deliveries {
 		retry := min(d.Attempts, 1)
+		left, leftRetries = left-1, leftRetries-retry
 		if stopping || !l.work(d, leasedAt, retry, t.generation, nil) {
 			l.release(d)
 			l.giveBack(1, retry, t.generation)
 		}
 	}
-	l.giveBack(t.slots-len(c.Deliveries), 0, t.generation)
 	return nil
+}
+
+// claimSafely turns a panic of the store into an error.
+func (l *lane) claimSafely(ctx context.Context, t take) (c retrystore.Claim, err error) {
+	panicked := safe.Do(l.log, "dispatcher: claim", func() {
+		c, err = l.queue.Claim(ctx, retrystore.ClaimRequest{
+			Lane: l.dest.Lane, Max: t.slots, MaxRetries: t.maxRetries, Lease: l.lease,
+		})
+	})
+	if panicked != nil {
+		return retrystore.Claim{}, panicked
+	}
+	return c, err
 }
 
 // plan draws the conclusions from a claim: when to ask next, and whether

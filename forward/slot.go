@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -68,6 +69,7 @@ func (l *lane) finish(d *retrystore.Delivery, done func(Answer, retrystore.Settl
 	}
 	defer func() {
 		if p := recover(); p != nil {
+			safe.Count("dispatcher: receiver of an outcome")
 			l.log.Error("receiver of an outcome panicked", zap.String("delivery_id", d.ID),
 				zap.String("error", errorText(fmt.Errorf("panic: %v", p))), zap.ByteString("stack", debug.Stack()))
 		}

@@ -3,6 +3,7 @@ package forward
 import (
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -38,7 +39,7 @@ func (l *lane) work(d *retrystore.Delivery, leasedAt time.Time, retries int, gen
 	}
 	l.wg.Add(1)
 	l.mu.Unlock()
-	go l.worker(j)
+	safe.Go(l.log, "dispatcher: worker", func() { l.worker(j) })
 	return true
 }
 
@@ -63,14 +64,19 @@ func (l *lane) worker(j job) {
 	}
 }
 
-// do makes the attempt, tells what came of it and gives the slot back.
+// do makes the attempt, tells what came of it and gives the slot back. What panics
+// around the attempt, not in it, leaves the delivery leased: it is tried again when
+// the lease lapses.
 func (l *lane) do(j job) {
 	defer l.free(1, j.retries)
 	at := l.opts.Now()
 	answer, err := Answer{}, errGoexit
 	// Deferred, because runtime.Goexit in a handler returns to nobody.
 	defer func() {
-		a, s, made := l.conclude(j, at, answer, err)
+		var a Answer
+		var s retrystore.Settlement
+		made := false
+		_ = safe.Do(l.log, "dispatcher: worker", func() { a, s, made = l.conclude(j, at, answer, err) })
 		l.finish(j.d, j.done, a, s, made)
 	}()
 	answer, err = l.send(j.d)

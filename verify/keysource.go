@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
 // Bounds on how long keys are good, and on how often one is fetched.
@@ -73,7 +75,7 @@ type keySource struct {
 type fetchSession struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	group  sync.WaitGroup
+	group  safe.Group
 }
 
 // keyEntry is what is known of one address.
@@ -232,8 +234,12 @@ func (k *keySource) start(f *fetch, e *keyEntry, from netip.Addr) error {
 	}
 	flight := make(chan struct{})
 	e.flight = flight
-	session.group.Go(func() {
-		got, err := k.fetch(session.ctx, f)
+	session.group.Go(nil, "verify: fetch of keys", func() {
+		var got fetchedKeys
+		var err error
+		if panicked := safe.Do(nil, "verify: fetch of keys", func() { got, err = k.fetch(session.ctx, f) }); panicked != nil {
+			err = panicked
+		}
 		k.mu.Lock()
 		if e.settle(got, err, k.now()); err != nil && session.ctx.Err() != nil {
 			e.failure, e.tried = errClosedFetch, time.Time{} // says nothing about the key
@@ -301,8 +307,11 @@ func (k *keySource) visit(ctx context.Context, address string) error {
 		return errTooManyFetches
 	}
 	k.visits++
-	session.group.Go(func() {
-		_, _, err := k.get(session.ctx, &fetch{url: address})
+	session.group.Go(nil, "verify: visit", func() {
+		var err error
+		if panicked := safe.Do(nil, "verify: visit", func() { _, _, err = k.get(session.ctx, &fetch{url: address}) }); panicked != nil {
+			err = panicked
+		}
 		k.mu.Lock()
 		k.visits--
 		if err == nil {

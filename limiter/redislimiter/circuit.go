@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
 // How Redis is tried while it is away: at once, then after pauses that double.
@@ -31,7 +33,12 @@ func (c *circuit) open(cause error) {
 		return
 	}
 	c.limiter.outages.begin(cause)
-	c.limiter.spawn(c.probe) // who has closed the Limiter does not want to know
+	c.limiter.spawn("redis limiter: probe", c.watch) // who has closed the Limiter does not want to know
+}
+
+// watch probes until Redis is back, or the Limiter is closed.
+func (c *circuit) watch() {
+	safe.Loop(c.limiter.lifetime.Done(), c.limiter.options.Logger, "redis limiter: probe", c.probe)
 }
 
 // probe tries Redis until it is back.

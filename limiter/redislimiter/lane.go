@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
 const (
@@ -66,7 +68,7 @@ func (n *lane) enqueue(c *call) bool {
 		most = 1
 	}
 	if n.sending < most {
-		if !n.limiter.spawn(n.send) {
+		if !n.limiter.spawn("redis limiter: sender", n.send) {
 			return false
 		}
 		n.sending++
@@ -82,7 +84,21 @@ func (n *lane) send() {
 		if batch == nil {
 			return
 		}
-		n.exchange(batch)
+		if err := safe.Do(n.limiter.options.Logger, "redis limiter: sender", func() { n.exchange(batch) }); err != nil {
+			abandon(batch, err)
+		}
+	}
+}
+
+// abandon answers those calls of a batch that were not answered yet.
+func abandon(batch []*call, err error) {
+	for _, c := range batch {
+		select {
+		case <-c.done:
+		default:
+			c.err = err
+			close(c.done)
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
@@ -91,7 +92,7 @@ type Limiter struct {
 	end        context.CancelFunc
 	mu         sync.Mutex
 	closed     bool
-	background sync.WaitGroup
+	background safe.Group
 }
 
 var _ limiter.Backend = (*Limiter)(nil)
@@ -140,13 +141,13 @@ func (l *Limiter) Close() error {
 }
 
 // spawn runs f in the background, unless the Limiter is closed.
-func (l *Limiter) spawn(f func()) bool {
+func (l *Limiter) spawn(place string, f func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return false
 	}
-	l.background.Go(f)
+	l.background.Go(l.options.Logger, place, f)
 	return true
 }
 

@@ -18,6 +18,7 @@ type outage struct {
 	delay    time.Duration
 	until    time.Time // of the real clock
 	full     bool      // it is room that lacks
+	halted   bool      // the writer panicked: it does not end
 	changes  int       // how many changed events the next commit may take
 }
 
@@ -50,7 +51,7 @@ func (o *outage) begin(cause error, took time.Duration) error {
 
 // refusal is the answer to those who need a commit now, nil if one may be tried.
 func (o *outage) refusal() error {
-	if o.err != nil && time.Now().Before(o.until) {
+	if o.halted || o.err != nil && time.Now().Before(o.until) {
 		return o.err
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -101,9 +102,10 @@ type Store struct {
 	purging sync.Mutex // held by whoever removes expired keys; taken before mu
 	purge   purge      // guarded by purging
 
-	seq  uint64 // of the latest event; writer only
-	room room   // writer only
-	undo uint64 // events from here on are leftovers of failed commits; 0: none; writer only
+	taken []*request // what the writer works on; writer only
+	seq   uint64     // of the latest event; writer only
+	room  room       // writer only
+	undo  uint64     // events from here on are leftovers of failed commits; 0: none; writer only
 }
 
 var (
@@ -152,7 +154,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err := s.rebuild(); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
-	go s.run()
+	safe.Go(s.log, "file store: writer", s.serve)
 	return s, nil
 }
 
@@ -204,7 +206,7 @@ func (s *Store) wakeLanes(lanes ...retrystore.Lane) {
 	s.mu.Unlock()
 	for _, l := range lanes {
 		for _, wake := range wakers {
-			(*wake)(l)
+			_ = safe.Do(s.log, "file store: wake", func() { (*wake)(l) })
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -17,9 +19,45 @@ const housekeeping = time.Minute
 // maxYields bounds how often the writer lets others go first before a commit.
 const maxYields = 4
 
+// serve runs the writer. If that panics outside of a transaction, nobody knows
+// whether memory and file still agree, so nothing is written any more: whoever waits
+// for a commit, now or later, is answered ErrUnavailable. What is stored is still
+// delivered; the results are in memory only, so a restart may deliver again.
+func (s *Store) serve() {
+	defer close(s.stopped)
+	err := safe.Do(s.log, "file store: writer", s.run)
+	if err == nil {
+		return
+	}
+	err = s.halt(err)
+	s.log.Error("the writer has failed: webhooks are refused until Caddy is started again", zap.String("path", s.path), zap.Error(err))
+	for _, r := range s.taken {
+		if !r.answered() {
+			r.finish(err)
+		}
+	}
+	for {
+		select {
+		case r := <-s.queue:
+			r.finish(err)
+		case <-s.kick:
+		case <-s.closing:
+			return
+		}
+	}
+}
+
+// halt makes refusal permanent.
+func (s *Store) halt(cause error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outage.halted = true
+	s.outage.err = fmt.Errorf("%w: the writer has failed; start Caddy again: %w", retrystore.ErrUnavailable, cause)
+	return s.outage.err
+}
+
 // run is the writer: the only goroutine that changes the file.
 func (s *Store) run() {
-	defer close(s.stopped)
 	commit := time.NewTimer(time.Hour)
 	commit.Stop()
 	armed := false // whether commit runs: a steady stream of changes must not put it off
@@ -116,6 +154,7 @@ type changedDelivery struct {
 
 // commit serves rs and saves changes. It returns false if the disk failed.
 func (s *Store) commit(rs []*request) bool {
+	s.taken = rs
 	s.mu.Lock()
 	outage := s.outage.err != nil
 	s.mu.Unlock()
@@ -124,7 +163,9 @@ func (s *Store) commit(rs []*request) bool {
 		// events lack.
 		s.commitBatch(s.prepare(nil))
 	}
-	return s.commitBatch(s.prepare(rs))
+	saved := s.commitBatch(s.prepare(rs))
+	s.taken = nil
+	return saved
 }
 
 func (s *Store) commitBatch(b *batch) bool {
@@ -247,8 +288,16 @@ func (s *Store) collect(b *batch) {
 // succeeded makes the batch visible and answers its callers.
 func (s *Store) succeeded(b *batch) {
 	s.undo = 0
-	var wake []retrystore.Lane
+	wake := s.show(b)
+	s.trimmed(b)
+	s.wakeLanes(wake...)
+}
+
+// show is the part of succeeded that needs the lock. It returns the lanes that got
+// something to do.
+func (s *Store) show(b *batch) (wake []retrystore.Lane) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	at, now := s.options.Now(), s.instant()
 	for _, r := range b.events {
 		r.at = at
@@ -278,9 +327,7 @@ func (s *Store) succeeded(b *batch) {
 		s.log.Info("store works again", zap.String("path", s.path), zap.Int("failed_commits", s.outage.failures))
 		s.outage = outage{}
 	}
-	s.mu.Unlock()
-	s.trimmed(b)
-	s.wakeLanes(wake...)
+	return wake
 }
 
 // admissible says whether an Accept, of whose key nothing durable is known, may be

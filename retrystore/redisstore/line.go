@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -164,9 +166,26 @@ func (l *line) send() {
 				close(c.done)
 			}
 		} else {
-			l.s.run(l.s.ctx, batch)
+			l.carry(batch)
 		}
 		clear(batch) // let go of the bodies
+	}
+}
+
+// carry runs a batch. Whoever waits for one of its calls is answered even if that
+// panics: it may have been written.
+func (l *line) carry(batch []*call) {
+	err := safe.Do(l.s.log, "redis store: sender", func() { l.s.run(l.s.ctx, batch) })
+	if err == nil {
+		return
+	}
+	for _, c := range batch {
+		select {
+		case <-c.done:
+		default:
+			c.unsure, c.err = true, unavailable(err, c.script.name)
+			close(c.done)
+		}
 	}
 }
 
@@ -218,6 +237,10 @@ func (c *call) finish(v verdict) {
 	close(c.done)
 }
 
+// errUnanswered is the error of a call whose pipeline panicked: judge takes it for
+// a connection that broke.
+var errUnanswered = errors.New("the pipeline was not sent to its end")
+
 // roundTrip sends calls, those of one server in one pipeline, and fills in what
 // Redis said.
 func (s *Store) roundTrip(ctx context.Context, calls []*call) {
@@ -225,18 +248,21 @@ func (s *Store) roundTrip(ctx context.Context, calls []*call) {
 	defer cancel()
 	groups := make(map[*redis.Client][]*call, 1)
 	for _, c := range calls {
+		c.err = errUnanswered // unless it is
 		node, err := s.node(ctx, c.line)
-		if c.err = err; err == nil {
+		if err != nil {
+			c.err = err
+		} else {
 			groups[node] = append(groups[node], c)
 		}
 	}
-	var wg sync.WaitGroup
+	var wg safe.Group
 	for node, group := range groups {
 		if len(groups) == 1 {
 			s.pipeline(ctx, node, group)
 			break
 		}
-		wg.Go(func() { s.pipeline(ctx, node, group) })
+		wg.Go(s.log, "redis store: pipeline", func() { s.pipeline(ctx, node, group) })
 	}
 	wg.Wait()
 }

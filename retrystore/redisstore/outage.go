@@ -16,7 +16,7 @@ func (l *line) fail(cause error) {
 	}
 	l.down.Store(&cause)
 	l.s.log.Error("redis does not take writes; webhooks are refused until it does", zap.String("shard", l.shard.tag), zap.Error(cause))
-	l.s.wg.Go(l.watch)
+	l.s.background("redis store: watch", l.watch)
 }
 
 // rest waits until nobody is about to set a watch any more, once the store's
@@ -67,7 +67,7 @@ func (l *line) regret(release *call) {
 	case l.refusal() != nil:
 		l.undo = append(l.undo, release)
 	default:
-		l.s.wg.Go(func() {
+		l.s.wg.Go(l.s.log, "redis store: release", func() {
 			if l.submit(l.s.ctx, release, l.s.options.Timeout) == nil {
 				l.s.wakeAll()
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -60,7 +61,7 @@ type Store struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	stopped <-chan struct{}
-	wg      sync.WaitGroup
+	wg      safe.Group
 
 	life   sync.RWMutex // held for reading by every call, so that Close can wait
 	closed atomic.Bool
@@ -127,14 +128,19 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	if err != nil {
 		s.log.Error("redis cannot be reached; webhooks are refused until it can", zap.Error(err))
 	}
-	s.wg.Go(func() { s.keep(err == nil) })
-	s.wg.Go(s.trimmer)
-	s.wg.Go(s.publish)
-	s.wg.Go(s.subscribe)
+	s.background("redis store: upkeep", func() { s.keep(s.parts.Load() != nil) })
+	s.background("redis store: retention", s.trimmer)
+	s.background("redis store: announcements", s.publish)
+	s.background("redis store: subscription", s.subscribe)
 	if err == nil {
 		<-s.wakers.tried // so that nothing falls between Open and the subscription
 	}
 	return s, nil
+}
+
+// background runs f until it returns, and again if it panics.
+func (s *Store) background(place string, f func()) {
+	s.wg.Go(s.log, place, func() { safe.Loop(s.stopped, s.log, place, f) })
 }
 
 func (o *Options) complete() error {
@@ -188,7 +194,7 @@ func (s *Store) connect(ctx context.Context) error {
 		if n == 0 || s.cluster != nil {
 			l := &line{s: s, shard: p.shards[n], queue: make(chan *call, queueSize)}
 			for range senders {
-				s.wg.Go(l.send)
+				s.background("redis store: sender", l.send)
 			}
 			p.lines = append(p.lines, l)
 			continue

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -37,6 +38,7 @@ type wakers struct {
 	kick      chan struct{}   // announced is not empty
 	me        string          // marks our own messages
 	tried     chan struct{}   // closed when the first subscription came about, or failed
+	try       sync.Once       // closes tried
 }
 
 func (w *wakers) init() {
@@ -119,7 +121,7 @@ func (s *Store) publish() {
 // subscribe listens to what other nodes announce.
 func (s *Store) subscribe() {
 	warned := false
-	tried := sync.OnceFunc(func() { close(s.wakers.tried) })
+	tried := func() { s.wakers.try.Do(func() { close(s.wakers.tried) }) }
 	for wait := listenMin; s.ctx.Err() == nil; {
 		heard, err := s.listen(tried)
 		tried()
@@ -144,7 +146,7 @@ func (s *Store) listen(tried func()) (heard bool, err error) {
 	sub := s.client.Subscribe(s.ctx, s.channel())
 	defer sub.Close()
 	// A read is not ended by its context, but by Close.
-	stop := context.AfterFunc(s.ctx, func() { _ = sub.Close() })
+	stop := safe.AfterContext(s.ctx, s.log, "redis store: subscription", func() { _ = sub.Close() })
 	defer stop()
 	for pinged := false; ; {
 		patience := listenCheck

@@ -12,6 +12,16 @@ import (
 // for it, or the webhook is refused. What is signed to the last byte is the
 // provider's own: there a value of which we cannot be certain counts as missing.
 
+// takeSources notes for each scheme and for all where somebody could add to a webhook.
+func (v *Verifier) takeSources(schemes []*scheme) {
+	row := v.provider
+	for _, s := range schemes {
+		s.takeSources(row)
+		v.takesParts = v.takesParts || s.takesMembers || s.takesFields
+		v.goesByBody = v.goesByBody || s.looseBody && slices.ContainsFunc(slices.Concat(row.EventID, row.EventType), Source.inBody)
+	}
+}
+
 // takeSources notes what s proves a webhook by, and anybody could add to.
 func (s *scheme) takeSources(row *Provider) {
 	own := s.looksAt()

@@ -121,11 +121,7 @@ func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
 	}
 	v.headers, v.parameters = names(schemes)
 	v.watchHeaders()
-	for _, s := range schemes {
-		s.takeSources(p)
-		v.takesParts = v.takesParts || s.takesMembers || s.takesFields
-		v.goesByBody = v.goesByBody || s.looseBody && slices.ContainsFunc(slices.Concat(p.EventID, p.EventType), Source.inBody)
-	}
+	v.takeSources(schemes)
 	published := slices.ContainsFunc(schemes, func(s *scheme) bool { return s.locate != nil })
 	waiting := (published || p.offersSecret()) && len(o.Secrets)+len(o.PublicKeys) == 0
 	if !waiting {

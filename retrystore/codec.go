@@ -4,7 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,12 +24,22 @@ var ErrCorrupt = errors.New("corrupt record")
 //	received at    varint, milliseconds since 1970
 //	strings block  length, then eleven strings, each its length and its bytes
 //	header block   length, then names, values (counts of both), then for each
-//	               name: the name, the count of its values, the values
+//	               name: the name, the count of its values, the values; the
+//	               event's Secrets are further values of secretsUnder
 //	body           length, then the bytes; nothing follows
 //
 // The blocks are length-prefixed so that a list can stop after the first one,
 // and so that each can become one string which the fields then share.
 const eventVersion = 1
+
+// Secrets are kept as values of a header: so a node that does not know of them yet reads
+// the record, too, and delivers it. It writes this header itself with each attempt, so that the
+// application never sees them there. (It was never part of what is stored, but for a scheme of
+// one's own that signs it; secretMark tells its values from ours.)
+const (
+	secretsUnder = "Webhook-Attempt"
+	secretMark   = "hidden: "
+)
 
 // AppendEvent appends the encoding of e to dst. The same event may be encoded
 // in different ways, as the order of header names is not fixed.
@@ -44,19 +57,20 @@ func AppendEvent(dst []byte, e *Event) []byte {
 		dst = appendString(dst, *f)
 	}
 
+	header := e.headerWithSecrets()
 	values, size := 0, 0
-	for name, vs := range e.Header {
+	for name, vs := range header {
 		values += len(vs)
 		size += stringSize(name) + uvarintSize(uint64(len(vs)))
 		for _, v := range vs {
 			size += stringSize(v)
 		}
 	}
-	size += uvarintSize(uint64(len(e.Header))) + uvarintSize(uint64(values))
+	size += uvarintSize(uint64(len(header))) + uvarintSize(uint64(values))
 	dst = binary.AppendUvarint(dst, uint64(size))
-	dst = binary.AppendUvarint(dst, uint64(len(e.Header)))
+	dst = binary.AppendUvarint(dst, uint64(len(header)))
 	dst = binary.AppendUvarint(dst, uint64(values))
-	for name, vs := range e.Header {
+	for name, vs := range header {
 		dst = appendString(dst, name)
 		dst = binary.AppendUvarint(dst, uint64(len(vs)))
 		for _, v := range vs {
@@ -82,6 +96,7 @@ func DecodeEvent(b []byte) (*Event, error) {
 	if e.Header, ok = decodeHeader(string(block)); !ok {
 		return nil, fmt.Errorf("%w: event header is malformed", ErrCorrupt)
 	}
+	e.takeSecrets()
 	body, rest, ok := cutBlock(rest)
 	if !ok || len(rest) > 0 {
 		return nil, fmt.Errorf("%w: event body has the wrong length", ErrCorrupt)
@@ -120,6 +135,47 @@ func AppendEventWithoutBody(dst, b []byte) (_ []byte, dropped bool, err error) {
 	}
 	dst = append(dst, b[:len(b)-len(rest)]...)
 	return append(dst, 0), len(body) > 0, nil
+}
+
+// headerWithSecrets is the header as it is kept.
+func (e *Event) headerWithSecrets() http.Header {
+	if len(e.Secrets) == 0 {
+		return e.Header
+	}
+	header := make(http.Header, len(e.Header)+1)
+	maps.Copy(header, e.Header)
+	values := slices.Clone(header[secretsUnder])
+	for _, secret := range e.Secrets[:min(len(e.Secrets), MaxSecrets)] {
+		values = append(values, secretMark+secret)
+	}
+	header[secretsUnder] = values
+	return header
+}
+
+// takeSecrets undoes headerWithSecrets.
+func (e *Event) takeSecrets() {
+	values := e.Header[secretsUnder]
+	if len(values) == 0 {
+		return
+	}
+	var rest []string
+	for _, value := range values {
+		secret, ours := strings.CutPrefix(value, secretMark)
+		switch {
+		case !ours:
+			rest = append(rest, value)
+		case len(e.Secrets) < MaxSecrets:
+			e.Secrets = append(e.Secrets, secret)
+		}
+	}
+	switch {
+	case len(rest) > 0:
+		e.Header[secretsUnder] = rest
+	case len(e.Header) == 1:
+		e.Header = nil
+	default:
+		delete(e.Header, secretsUnder)
+	}
 }
 
 // stringFields lists the fields of the strings block in their stored order.

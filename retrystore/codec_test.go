@@ -3,6 +3,7 @@ package retrystore
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -50,6 +51,50 @@ func TestEventRoundTrip(t *testing.T) {
 				t.Errorf("summary\n%+v, want\n%+v", summary, &want)
 			}
 		})
+	}
+}
+
+// TestEventSecrets: what is secret is kept with the event, in a record that a node of the
+// version before reads, too. It takes the places for values of a header that it writes itself.
+func TestEventSecrets(t *testing.T) {
+	for name, header := range map[string]http.Header{
+		"no header": nil,
+		"header":    sampleEvent().Header,
+		"the same":  {secretsUnder: {"3"}}, // of a scheme that signs it
+	} {
+		e := sampleEvent()
+		e.Header, e.Secrets = header, []string{"header X-Own", "json /token"}
+		b := AppendEvent(nil, e)
+		got, err := DecodeEvent(b)
+		if err != nil || !reflect.DeepEqual(got, e) {
+			t.Errorf("%s: decoded\n%+v, want\n%+v (%v)", name, got, e, err)
+		}
+		without, _, err := AppendEventWithoutBody(nil, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err = DecodeEvent(without); err != nil || !reflect.DeepEqual(got.Secrets, e.Secrets) {
+			t.Errorf("%s, without body: %+v (%v)", name, got, err)
+		}
+		if b[0] != 1 {
+			t.Errorf("%s: version %d, which a node of the version before cannot read", name, b[0])
+		}
+		_, rest, err := decodeStrings(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, _, _ := cutBlock(rest)
+		before, ok := decodeHeader(string(block))
+		if want := len(header[secretsUnder]) + 2; !ok || len(before["Webhook-Attempt"]) != want {
+			t.Errorf("%s: to the version before the header is %v", name, before)
+		}
+	}
+	e := sampleEvent()
+	for n := range 2 * MaxSecrets {
+		e.Secrets = append(e.Secrets, fmt.Sprint("json /", n))
+	}
+	if got, err := DecodeEvent(AppendEvent(nil, e)); err != nil || len(got.Secrets) != MaxSecrets {
+		t.Errorf("%d secrets, error %v", len(got.Secrets), err)
 	}
 }
 
@@ -113,6 +158,9 @@ func FuzzDecodeEvent(f *testing.F) {
 	f.Add(AppendEvent(nil, sampleEvent()))
 	f.Add(AppendEvent(nil, &Event{}))
 	f.Add([]byte{eventVersion})
+	secret := sampleEvent()
+	secret.Secrets = []string{"json /token"}
+	f.Add(AppendEvent(nil, secret))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := DecodeEvent(b)
 		if err != nil {

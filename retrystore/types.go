@@ -18,6 +18,8 @@ const (
 	MaxAnswer = 1024
 	// MaxTargets is how many destinations one event may have.
 	MaxTargets = 255
+	// MaxSecrets is how many places of secrets are kept with an event.
+	MaxSecrets = 64
 	// MaxPriority is the most urgent priority; 0 is the least.
 	MaxPriority = 10
 )
@@ -59,6 +61,11 @@ type Event struct {
 	RemoteAddr    string // host:port of the peer that sent it
 	Header        http.Header
 	Body          []byte
+
+	// Secrets are the places of values that nobody is shown, as package verify spells
+	// them ("header X-Gitlab-Token", "json /token"): what the endpoint's scheme was when the event
+	// came in, whatever becomes of the endpoint. At most MaxSecrets.
+	Secrets []string
 }
 
 // State is where a delivery stands. docs/architecture.md draws the machine.

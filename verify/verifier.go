@@ -74,6 +74,8 @@ type Verifier struct {
 	watched    []string // headers that it reads, also for the event's id and type
 	takesParts bool     // a scheme goes by single fields or members of the body
 	goesByBody bool     // so does it for the event's id or type, in a body that is not signed
+
+	credentials []Source // of all schemes, armed or not
 }
 
 // Result is what is known of a webhook after its signature was found right.
@@ -122,6 +124,7 @@ func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
 	v.headers, v.parameters = names(schemes)
 	v.watchHeaders()
 	v.takeSources(schemes)
+	v.credentials = credentials(schemes)
 	published := slices.ContainsFunc(schemes, func(s *scheme) bool { return s.locate != nil })
 	waiting := (published || p.offersSecret()) && len(o.Secrets)+len(o.PublicKeys) == 0
 	if !waiting {

@@ -1,0 +1,83 @@
+package verify
+
+import (
+	"net/http"
+	"slices"
+)
+
+// Credentials returns where webhooks of the endpoint carry a secret itself, rather
+// than something that was made with it: the tokens and passwords of schemes that sign
+// nothing, and what a handshake hands over or repeats. Whoever reads the value at one of
+// them can send webhooks of his own. A pointer may have the token "*", which stands for each
+// element of a list. The slice is the caller's.
+func (v *Verifier) Credentials() []Source {
+	sources := slices.Clone(v.credentials)
+	for i := range v.handshakes {
+		h := &v.handshakes[i]
+		for _, s := range []Source{h.Token, h.Secret} {
+			sources = appendSource(sources, s)
+		}
+	}
+	return sources
+}
+
+// Bearer reports whether the endpoint's webhooks prove themselves by a secret in a header
+// or in the query of the URL, the parts of a request that servers log.
+func (v *Verifier) Bearer() bool {
+	return slices.ContainsFunc(v.credentials, func(s Source) bool { return s.From == FromHeader || s.From == FromQuery })
+}
+
+// Challenges returns where handshakes carry what the endpoint is to repeat, in a header
+// or in the query. It is of use to nobody but the provider that waits for it. The slice is the
+// caller's.
+func (v *Verifier) Challenges() (sources []Source) {
+	for i := range v.handshakes {
+		if s := v.handshakes[i].Echo; s.From == FromHeader || s.From == FromQuery {
+			sources = appendSource(sources, s)
+		}
+		for _, p := range v.handshakes[i].sign.parts {
+			if s := p.source; p.kind == partSource && (s.From == FromHeader || s.From == FromQuery) {
+				sources = appendSource(sources, s)
+			}
+		}
+	}
+	return sources
+}
+
+// Proofs returns where else the schemes look in a header or in the query: signatures,
+// times and what else is signed there. With the body they let a reader send the webhook
+// again. The slice is the caller's.
+func (v *Verifier) Proofs() (sources []Source) {
+	for _, name := range v.headers {
+		sources = append(sources, Source{FromHeader, name})
+	}
+	for _, name := range v.parameters {
+		sources = append(sources, Source{FromQuery, name})
+	}
+	return sources
+}
+
+// credentials are the places of the secrets that the schemes send as they are.
+func credentials(schemes []*scheme) (sources []Source) {
+	for _, s := range schemes {
+		if s.algorithm.kind != kindCredential {
+			continue
+		}
+		if batch, ok := s.special.(*items); ok {
+			sources = appendSource(sources, Source{FromJSON, batch.list + "/*" + batch.signature})
+			continue
+		}
+		sources = appendSource(sources, s.Signature)
+	}
+	return sources
+}
+
+func appendSource(sources []Source, s Source) []Source {
+	if s.From == FromHeader {
+		s.Name = http.CanonicalHeaderKey(s.Name)
+	}
+	if s.IsZero() || s.From == fromBody || slices.Contains(sources, s) {
+		return sources
+	}
+	return append(sources, s)
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -126,17 +127,17 @@ func newListView(page retrystore.Page) listView {
 	return view
 }
 
-func newDetailView(d *retrystore.Delivery, m mask) detailView {
+func newDetailView(d *retrystore.Delivery, m *redact.Mask) detailView {
 	view := detailView{
 		deliveryView: newDeliveryView(d),
 		Method:       d.Event.Method,
 		Host:         d.Event.Host,
-		URI:          m.uri(d.Event.URI),
-		Headers:      m.header(d.Event.Header),
+		URI:          m.URI(d.Event.URI),
+		Headers:      m.Header(d.Event.Header),
 		History:      make([]attemptView, len(d.History)),
 		BodyDropped:  d.BodyDropped,
 	}
-	view.Body, view.BodyBase64 = textOrBase64(d.Event.Body)
+	view.Body, view.BodyBase64 = textOrBase64(m.Body(d.Event.Header.Get("Content-Type"), d.Event.Body))
 	for i, attempt := range d.History {
 		view.History[i] = attemptView{
 			At:       attempt.At.UTC(),
@@ -157,56 +158,14 @@ func textOrBase64(b []byte) (text, encoded string) {
 	return "", base64.StdEncoding.EncodeToString(b)
 }
 
-// secretWords mark names of headers and parameters whose values nobody should
-// see. A signature is among them: with the body it lets a reader replay the webhook.
-var secretWords = []string{"auth", "token", "secret", "signature", "sig", "hmac", "cookie", "password", "key"}
-
-const masked = "[masked]"
-
-// mask knows which values of a delivery are hidden: those whose names tell of a
-// secret, and those that prove the webhook to its endpoint.
-type mask struct{ headers, parameters []string }
-
-// maskFor asks the delivery's endpoint, if the running config still has it.
-func maskFor(app *App, d *retrystore.Delivery) mask {
-	h, ok := app.endpoints[d.Endpoint]
-	if !ok {
-		return mask{}
+// maskFor hides what is secret in the delivery: what was so to its endpoint when the event
+// came in, and what is so to the endpoint of that name, if the running config has it.
+func maskFor(app *App, d *retrystore.Delivery) *redact.Mask {
+	places := redact.Places(d.Event.Secrets)
+	if h, ok := app.endpoints[d.Endpoint]; ok {
+		places = append(places, h.secretPlaces()...)
 	}
-	return mask{h.verifier.Headers(), h.verifier.Parameters()}
-}
-
-// header copies a header with secret values hidden.
-func (m mask) header(header http.Header) http.Header {
-	copied := make(http.Header, len(header))
-	for name, values := range header {
-		if tellsSecret(name) || slices.Contains(m.headers, name) {
-			values = []string{masked}
-		}
-		copied[name] = values
-	}
-	return copied
-}
-
-// uri hides secret values of the query.
-func (m mask) uri(uri string) string {
-	path, query, ok := strings.Cut(uri, "?")
-	if !ok {
-		return uri
-	}
-	parameters := strings.Split(query, "&")
-	for i, parameter := range parameters {
-		name, _, ok := strings.Cut(parameter, "=")
-		if ok && (tellsSecret(name) || slices.Contains(m.parameters, name)) {
-			parameters[i] = name + "=" + masked
-		}
-	}
-	return path + "?" + strings.Join(parameters, "&")
-}
-
-func tellsSecret(name string) bool {
-	name = strings.ToLower(name)
-	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
+	return redact.New(places)
 }
 
 // newStatsView lists the destinations of the running config, busy or not, and

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -52,6 +53,14 @@ type App struct {
 	// Where all are full, providers are answered 503 with Retry-After, so that they
 	// keep their events. Dead letters do not count. Default: 100000.
 	MaxPending int `json:"max_pending,omitempty"`
+
+	// How much memory the webhooks of all endpoints may hold while they come in, are verified
+	// and are answered, in bytes: their bodies, and 8 KiB each. Beyond it they are answered
+	// 503 with Retry-After. An address never holds more than is left, so one alone has half
+	// of it; of IPv6, a /64 counts as one. At least twice the largest max_body. It
+	// holds for the process. Default: a tenth of its memory limit (GOMEMLIMIT), or 256 MiB
+	// without one, but four times the largest max_body.
+	MaxBodyMemory int64 `json:"max_body_memory,omitempty"`
 
 	// What is kept of webhooks that were delivered, for inspection. A reload
 	// changes it; without it what was kept is removed. Default: nothing.
@@ -127,6 +136,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.MaxPending < 0 {
 		return fmt.Errorf("max_pending is %d: want a positive number", a.MaxPending)
 	}
+	if a.MaxBodyMemory < 0 {
+		return fmt.Errorf("max_body_memory is %d: want a positive number of bytes", a.MaxBodyMemory)
+	}
 	if a.MaxPending == 0 {
 		a.MaxPending = defaultMaxPending
 	}
@@ -159,6 +171,10 @@ func (a *App) register(ctx caddy.Context, h *Handler) error {
 		a.hasServer = true
 		server.RegisterOnStop(func(context.Context) error { a.endServing(); return nil })
 	}
+	if least := 2 * (h.MaxBody + inflight.Overhead); a.MaxBodyMemory > 0 && a.MaxBodyMemory < least {
+		return fmt.Errorf("max_body is %d bytes, of which the global option max_body_memory, %d bytes, has no room for two: want max_body_memory of at least %d, or a smaller max_body",
+			h.MaxBody, a.MaxBodyMemory, least)
+	}
 	first, ok := a.endpoints[h.Name]
 	if !ok {
 		a.endpoints[h.Name] = h
@@ -178,6 +194,7 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
+	bodies.Resize(a.bodyMemory())
 	a.limits = ownLimits
 	if sharer, ok := store.(LimitsSharer); ok {
 		a.limits = sharer.Limits()
@@ -202,6 +219,18 @@ func (a *App) Start() error {
 	dispatcher.Start()
 	close(a.started)
 	return nil
+}
+
+// bodyMemory is the budget for bodies, in bytes.
+func (a *App) bodyMemory() int64 {
+	if a.MaxBodyMemory > 0 {
+		return a.MaxBodyMemory
+	}
+	memory := inflight.DefaultLimit()
+	for _, h := range a.endpoints {
+		memory = max(memory, 4*(h.MaxBody+inflight.Overhead))
+	}
+	return memory
 }
 
 func (a *App) storeOptions() StoreOptions { return StoreOptions{Logger: a.logger, Node: a.Node} }

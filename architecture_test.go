@@ -38,6 +38,8 @@ var mayImport = map[string][]string{
 	"internal/references":   {},
 	"internal/sample":       {"verify"},
 	"internal/explain":      {"verify"},
+	"internal/inflight":     {},
+	"internal/redact":       {"verify"},
 	"internal/caddyproc":    {},
 	"internal/strictjson":   {},
 	"internal/e2e":          {"internal/caddyproc"},

@@ -176,6 +176,7 @@ func (h *Handler) unmarshalRespond(d *caddyfile.Dispenser) error {
 //	    rate_limit  on_error allow|deny|local
 //	    node        <name>
 //	    max_pending <number>
+//	    max_body_memory <size>
 //	    retain      delivered <number>|<duration>... [bodies]
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -196,11 +197,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Errf("unexpected argument %q", d.Val())
 	}
 	return subdirectives{
-		"store":       a.unmarshalStore,
-		"rate_limit":  a.unmarshalGlobalRateLimit,
-		"node":        func(d *caddyfile.Dispenser) error { return oneArg(d, &a.Node) },
-		"max_pending": func(d *caddyfile.Dispenser) error { return number(d, &a.MaxPending, 1) },
-		"retain":      a.unmarshalRetain,
+		"store":           a.unmarshalStore,
+		"rate_limit":      a.unmarshalGlobalRateLimit,
+		"node":            func(d *caddyfile.Dispenser) error { return oneArg(d, &a.Node) },
+		"max_pending":     func(d *caddyfile.Dispenser) error { return number(d, &a.MaxPending, 1) },
+		"max_body_memory": func(d *caddyfile.Dispenser) error { return size(d, &a.MaxBodyMemory) },
+		"retain":          a.unmarshalRetain,
 	}.parse(d, "rate_limit")
 }
 

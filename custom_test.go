@@ -14,6 +14,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 )
 
 // customSite is an endpoint of a provider with a scheme of its own.
@@ -98,7 +100,7 @@ func TestCustomSecretIsMasked(t *testing.T) {
 	d := c.delivery("state=dead")
 	var detail detailView
 	c.adminCall(http.MethodGet, "/webhooks/deliveries/"+d.ID, "", &detail)
-	if got := detail.Headers.Get("X-Hook"); got != masked {
+	if got := detail.Headers.Get("X-Hook"); got != redact.Masked {
 		t.Errorf("X-Hook is shown as %q", got)
 	}
 }

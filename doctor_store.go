@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -36,6 +37,16 @@ func (d *diagnosis) checkStore(ctx context.Context, stats retrystore.Stats, err 
 		message += ", and holds " + humanize.IBytes(uint64(stats.Bytes))
 	}
 	d.add(levelOK, "store", "store", message, "")
+}
+
+// checkMemory tells of webhooks that found no memory for their bodies.
+func (d *diagnosis) checkMemory(u inflight.Usage) {
+	if u.LastRefused.IsZero() || d.now.Sub(u.LastRefused) > recently {
+		return
+	}
+	d.add(levelWarn, "memory", "bodies", fmt.Sprintf("%s of %s are held by webhooks on their way in; %s refused since the start, the last %s, as others held what their address may have",
+		humanize.IBytes(uint64(u.Used)), humanize.IBytes(uint64(u.Limit)), plural(int(u.Refused), "webhook"), d.ago(u.LastRefused)),
+		"If the senders are the provider's, raise max_body_memory in the global option webhooks; behind a proxy, name it in the server's trusted_proxies, or all count as one address. If they are strangers, nothing needs to be done; a rate_limit ip keeps them out earlier.")
 }
 
 // checkWarnings asks a store that can tell what makes it less safe.

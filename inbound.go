@@ -4,12 +4,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"mime"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -32,6 +31,7 @@ type inbound struct {
 	correlationID string
 	proxied       bool           // by a proxy that the server does not trust
 	signed        verify.Request // what the provider signed
+	hold          inflight.Hold  // the memory of the body
 
 	// filled in by the steps
 	taken      limiter.Decision // the last tokens taken
@@ -135,90 +135,33 @@ func (in *inbound) mediaType() string {
 	return media
 }
 
-var errBodyTooLarge = errors.New("body too large")
-
-// minBodyTime is how long a body of up to 1 MiB may take. Without a bound a
-// sender that trickles would hold its connection, a goroutine and what has
-// arrived for days: Caddy's own read_idle_timeout starts anew with each byte.
-// Tests shorten it.
-var minBodyTime = 30 * time.Second
-
-// bodyTime is how long a body may take: minBodyTime, and a second more for each
-// 128 KiB (that is 1 Mbit/s) of max_body beyond the first MiB.
-func bodyTime(limit int64) time.Duration {
-	return minBodyTime + time.Duration(max(0, limit-1<<20)/(128<<10))*time.Second
-}
-
-// boundBody gives the body its time. Where that cannot be done, as for a recorder
-// in memory, no connection is held either. The bound stays when a webhook is
-// refused unread: net/http reads some of the rest before it answers.
-func (h *Handler) boundBody(in *inbound) *answer {
-	_ = http.NewResponseController(in.w).SetReadDeadline(time.Now().Add(h.bodyTime))
-	return nil
-}
-
-// readBody takes the body in, or says why not.
-func (h *Handler) readBody(in *inbound) *answer {
-	body, err := readBody(in, h.MaxBody)
-	if err == nil {
-		in.signed.Body = body
+// checkMethod lets through what a webhook or a handshake comes by.
+func (h *Handler) checkMethod(in *inbound) *answer {
+	if slices.Contains(h.handshakeMethods, in.r.Method) {
 		return nil
 	}
-	if _, limited := errors.AsType[*http.MaxBytesError](err); limited || errors.Is(err, errBodyTooLarge) {
-		return payloadTooLarge // by our limit, or by that of Caddy's request_body
-	}
-	a := *bodyIncomplete
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		a = *bodyTimeout
-	}
-	a.cause = err
-	return &a
+	return h.checkWebhookMethod(in)
 }
 
-// readBody reads the whole body, chunked or not, and fails when it is longer
-// than limit: cutting it would break the signature or, worse, the event.
-func readBody(in *inbound, limit int64) ([]byte, error) {
-	if in.r.ContentLength > limit {
-		return nil, errBodyTooLarge
+func (h *Handler) checkWebhookMethod(in *inbound) *answer {
+	allowed := h.provider.Methods
+	if slices.Contains(allowed, in.r.Method) {
+		return nil
 	}
-	body, err := readAll(in.r.Body, in.r.ContentLength, limit)
-	if err != nil {
-		return nil, err
-	}
-	// The bound is for the body, not for the work or the next request. (At the end
-	// of a body net/http clears it itself; a server behind another listener need not.)
-	_ = http.NewResponseController(in.w).SetReadDeadline(time.Time{})
-	return body, nil
+	return methodNotAllowed(slices.Concat(allowed, h.handshakeMethods))
 }
 
-// readAll reads up to limit bytes, of which claimed are announced; negative if that
-// is unknown. Memory grows with what arrives, not with what is claimed.
-func readAll(r io.Reader, claimed, limit int64) ([]byte, error) {
-	const trust = 64 << 10      // a claimed length that is believed at once
-	const unannounced = 1 << 10 // a webhook without one, to begin with
-	first := min(claimed, trust)
-	if claimed < 0 {
-		first = unannounced
+func (h *Handler) checkContentType(in *inbound) *answer {
+	if len(h.ContentTypes) == 0 || in.r.ContentLength == 0 {
+		return nil
 	}
-	body := make([]byte, 0, first+1) // one more, to see the end without growing
-	for {
-		n, err := r.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		switch {
-		case int64(len(body)) > limit:
-			return nil, errBodyTooLarge
-		case err == io.EOF:
-			return body, nil
-		case err != nil:
-			return nil, err
-		case len(body) == cap(body):
-			size := int64(2 * len(body))
-			if claimed >= int64(len(body)) {
-				size = min(size, claimed+1)
-			}
-			body = slices.Grow(body, int(size)-len(body))
-		}
+	if types := in.r.Header["Content-Type"]; len(types) == 1 && slices.Contains(h.ContentTypes, types[0]) {
+		return nil // as nearly all are: nothing to parse
 	}
+	if !slices.Contains(h.ContentTypes, in.mediaType()) {
+		return unsupportedMediaType
+	}
+	return nil
 }
 
 // newEvent is what is stored and delivered: the request as the handlers before
@@ -239,6 +182,7 @@ func (h *Handler) newEvent(in *inbound) *retrystore.Event {
 		RemoteAddr:    in.r.RemoteAddr,
 		Header:        h.headers.toStore(in.r.Header),
 		Body:          in.signed.Body,
+		Secrets:       h.secrets,
 	}
 }
 
@@ -268,7 +212,7 @@ func (h *Handler) logReceived(in *inbound, a *answer) {
 		fields = append(fields, zap.String("reason", a.reason))
 	}
 	if a.cause != nil {
-		fields = append(fields, zap.Error(a.cause))
+		fields = append(fields, zap.String("error", h.hidden.Text(a.cause.Error())))
 	}
 	entry.Write(fields...)
 }

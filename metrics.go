@@ -60,7 +60,8 @@ func histogram(name, help string, buckets []float64, labels ...string) *promethe
 func (a *App) registerMetrics(registry *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{
 		receivedTotal, processedTotal, processingTime, signatureFailures, rateLimited, limiterErrors, duplicates, secretUsed,
-		deliveryAttempts, deliveryTime, timeToDelivery, storeTimes, storeErrors, &storeCollector{app: a},
+		deliveryAttempts, deliveryTime, timeToDelivery, storeTimes, storeErrors, bodyMemory, bodyMemoryLimit, bodyMemoryRefused,
+		&storeCollector{app: a},
 	} {
 		err := registry.Register(c)
 		if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !again {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/dedupe"
+	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -148,6 +149,11 @@ type Handler struct {
 	handshakeMethods []string // by which handshakes come, but no webhooks
 	errorRoutes      bool     // handle_errors of the server may answer for the next handler
 	traffic          trafficView
+
+	configuredSecrets []string
+	hidden            redact.Values // the same, for logs
+	masked            *maskedLog
+	secrets           []string // where events have what is hidden; see retrystore.Event.Secrets
 }
 
 // Dedupe says what identifies an event.
@@ -217,6 +223,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	}
 	h.bodyTime = bodyTime(h.MaxBody)
 	h.handshakeMethods = h.provider.HandshakeMethods()
+	h.secrets, h.masked = redact.Marks(h.secretPlaces()), h.newMaskedLog(ctx)
 	h.warnOfHandshakes()
 	h.keyer = dedupe.NewKeyer(h.Name)
 	h.headers = deliveryHeadersFor(h.verifier, len(h.Forward) == 0)
@@ -247,15 +254,18 @@ func (h *Handler) Cleanup() error {
 }
 
 // ServeHTTP takes one webhook through the pipeline and answers the provider.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
 	h.app.serving.enter()
 	defer h.app.serving.leave()
 	in := h.newInbound(w, r)
+	defer in.hold.Release()
+	if line := h.masked.begin(in); line != nil {
+		defer func() { line.end(err) }()
+	}
 	h.offerPlaceholders(in)
 	endTrace := h.startTrace(in)
 	a := h.admit(in)
 	if a == nil && len(h.Forward) == 0 {
-		var err error
 		if a, err = h.guard(in, w, next, endTrace); a == nil {
 			return err
 		}
@@ -305,35 +315,6 @@ func (h *Handler) forward(in *inbound) *answer {
 func (h *Handler) requireHTTPS(in *inbound) *answer {
 	if in.scheme != "https" && (h.RequireHTTPS == nil || *h.RequireHTTPS) {
 		return httpsRequired
-	}
-	return nil
-}
-
-// checkMethod lets through what a webhook or a handshake comes by.
-func (h *Handler) checkMethod(in *inbound) *answer {
-	if slices.Contains(h.handshakeMethods, in.r.Method) {
-		return nil
-	}
-	return h.checkWebhookMethod(in)
-}
-
-func (h *Handler) checkWebhookMethod(in *inbound) *answer {
-	allowed := h.provider.Methods
-	if slices.Contains(allowed, in.r.Method) {
-		return nil
-	}
-	return methodNotAllowed(slices.Concat(allowed, h.handshakeMethods))
-}
-
-func (h *Handler) checkContentType(in *inbound) *answer {
-	if len(h.ContentTypes) == 0 || in.r.ContentLength == 0 {
-		return nil
-	}
-	if types := in.r.Header["Content-Type"]; len(types) == 1 && slices.Contains(h.ContentTypes, types[0]) {
-		return nil // as nearly all are: nothing to parse
-	}
-	if !slices.Contains(h.ContentTypes, in.mediaType()) {
-		return unsupportedMediaType
 	}
 	return nil
 }

@@ -145,6 +145,10 @@ func incident(t *testing.T) (before, after map[string]float64) {
 	send("/shop", 300, "{}")
 	send("/dead", 5, "{}")
 	send("/full", 50, "too large a body")
+	limit := bodies.Usage().Limit
+	bodies.Resize(0) // as if strangers held it all
+	send("/full", 20, "{}")
+	bodies.Resize(limit)
 	for range 60 {
 		forged()
 	}

@@ -275,7 +275,10 @@ func endpointRoute(name string, x providerWebhook, app *application) map[string]
 }
 
 // loadRoutes replaces the site's routes, and has it trust a proxy on this machine.
-func (c *running) loadRoutes(routes []any) {
+func (c *running) loadRoutes(routes []any) { c.loadServer(routes, nil) }
+
+// loadServer is loadRoutes with further settings of the server.
+func (c *running) loadServer(routes []any, settings map[string]any) {
 	c.t.Helper()
 	adapted, err := adapt("{\n" + c.options + "\n}\nhttp://:" + c.port + " {\nbind 127.0.0.1\nrespond 404\n}\n")
 	if err != nil {
@@ -286,6 +289,7 @@ func (c *running) loadRoutes(routes []any) {
 		c.t.Fatal(err)
 	}
 	server := config["apps"].(map[string]any)["http"].(map[string]any)["servers"].(map[string]any)["srv0"].(map[string]any)
+	maps.Copy(server, settings)
 	server["routes"] = routes
 	server["trusted_proxies"] = map[string]any{"source": "static", "ranges": []string{"127.0.0.1/32"}}
 	text, err := json.Marshal(config)

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -153,7 +154,7 @@ func testRetain(t *testing.T, c *running) {
 	var d detailView
 	eventually(t, "the body is dropped", func() bool { d = show(first); return d.BodyDropped })
 	if d.EventID != "first" || d.Body != "" || d.LastStatus != 200 || len(d.History) != 1 || d.History[0].Status != 200 ||
-		d.Headers.Get("X-Github-Delivery") != "first" || d.Headers.Get("X-Hub-Signature-256") != masked {
+		d.Headers.Get("X-Github-Delivery") != "first" || d.Headers.Get("X-Hub-Signature-256") != redact.Masked {
 		t.Errorf("kept %+v", d)
 	}
 	run := func(cmd *cobra.Command, arguments ...string) string {

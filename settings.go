@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/dedupe"
+	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -114,6 +116,8 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 			return nil, err
 		}
 	}
+	h.configuredSecrets = slices.Concat(secrets, h.secretOptions(options))
+	h.hidden = redact.NewValues(h.configuredSecrets)
 	return h.provider.NewVerifier(verify.Options{
 		Secrets:    secrets,
 		PublicKeys: publicKeys,
@@ -122,6 +126,16 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 		Now:        verifyClock,
 		Keys:       fetchedKeys,
 	})
+}
+
+// secretOptions are the values of the options that are secrets.
+func (h *Handler) secretOptions(options map[string][]string) (secrets []string) {
+	for _, setting := range h.provider.Settings {
+		if setting.Secret {
+			secrets = append(secrets, options[setting.Name]...)
+		}
+	}
+	return secrets
 }
 
 // expand resolves placeholders. Its errors name the setting and the

@@ -21,11 +21,9 @@ func (v *Verifier) Credentials() []Source {
 	return sources
 }
 
-// Bearer reports whether the endpoint's webhooks prove themselves by a secret in a header
-// or in the query of the URL, the parts of a request that servers log.
-func (v *Verifier) Bearer() bool {
-	return slices.ContainsFunc(v.credentials, func(s Source) bool { return s.From == FromHeader || s.From == FromQuery })
-}
+// Bearer reports whether the endpoint's webhooks prove themselves by a secret that is sent
+// as it is.
+func (v *Verifier) Bearer() bool { return len(v.credentials) > 0 }
 
 // Challenges returns where handshakes carry what the endpoint is to repeat, in a header
 // or in the query. It is of use to nobody but the provider that waits for it. The slice is the
@@ -80,4 +78,27 @@ func appendSource(sources []Source, s Source) []Source {
 		return sources
 	}
 	return append(sources, s)
+}
+
+// Headers returns the canonical names of the headers that belong to the
+// provider's schemes: signature, timestamp, and whatever else is signed. The
+// slice is the caller's.
+func (v *Verifier) Headers() []string { return slices.Clone(v.headers) }
+
+// Parameters is the same for parameters of the URL's query.
+func (v *Verifier) Parameters() []string { return slices.Clone(v.parameters) }
+
+// names lists the headers and query parameters that the schemes read, each once.
+func names(schemes []*scheme) (headers, parameters []string) {
+	for _, s := range schemes {
+		for _, source := range s.looksAt() {
+			switch name := http.CanonicalHeaderKey(source.Name); {
+			case source.From == FromHeader && !slices.Contains(headers, name):
+				headers = append(headers, name)
+			case source.From == FromQuery && !slices.Contains(parameters, source.Name):
+				parameters = append(parameters, source.Name)
+			}
+		}
+	}
+	return headers, parameters
 }

@@ -188,29 +188,6 @@ func (p *Provider) compile(set settings) ([]*scheme, error) {
 	return schemes, nil
 }
 
-// Headers returns the canonical names of the headers that belong to the
-// provider's schemes: signature, timestamp, and whatever else is signed. The
-// slice is the caller's.
-func (v *Verifier) Headers() []string { return slices.Clone(v.headers) }
-
-// Parameters is the same for parameters of the URL's query.
-func (v *Verifier) Parameters() []string { return slices.Clone(v.parameters) }
-
-// names lists the headers and query parameters that the schemes read, each once.
-func names(schemes []*scheme) (headers, parameters []string) {
-	for _, s := range schemes {
-		for _, source := range s.looksAt() {
-			switch name := http.CanonicalHeaderKey(source.Name); {
-			case source.From == FromHeader && !slices.Contains(headers, name):
-				headers = append(headers, name)
-			case source.From == FromQuery && !slices.Contains(parameters, source.Name):
-				parameters = append(parameters, source.Name)
-			}
-		}
-	}
-	return headers, parameters
-}
-
 // looksAt lists where the scheme looks to verify a webhook, besides URL and body.
 func (s *scheme) looksAt() []Source {
 	sources := append([]Source{s.Signature, s.Timestamp.Source, s.BodyDigest}, s.reads...)

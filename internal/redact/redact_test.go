@@ -113,11 +113,15 @@ func TestValues(t *testing.T) {
 		"/?a=s3cret%2Fvalue":            "/?a=[masked]",
 		"Basic dXNlcjpwYXNzIHdvcmQ=":    "Basic [masked]",
 		"user:pass+word user:pass word": "user:pass+word [masked]",
-		"short":                         "short",
+		"short":                         Masked,
+		"shorter":                       "shorter",
 	} {
 		if got := v.Text(in); got != want {
 			t.Errorf("%s became %s, want %s", in, got, want)
 		}
+	}
+	if got := v.URI("/short?a=short&b=%73hort&c=shorter&d=s3cret%2fvalue"); got != "/short?a=[masked]&b=[masked]&c=shorter&d=[masked]" {
+		t.Errorf("the URI became %s", got)
 	}
 	values := []string{"a", "s3cret/value"}
 	header := http.Header{"X": values}

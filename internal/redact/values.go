@@ -14,7 +14,10 @@ import (
 const shortest = 6
 
 // Values hides secrets by what they are. The zero Values hides nothing.
-type Values struct{ replacer *strings.Replacer }
+type Values struct {
+	replacer *strings.Replacer
+	whole    []string // however short
+}
 
 // NewValues returns what hides these secrets, also where they are part of a URL or of a
 // Basic header.
@@ -23,10 +26,11 @@ func NewValues(secrets []string) Values {
 	for _, text := range spellings(secrets) {
 		pairs = append(pairs, text, Masked)
 	}
-	if pairs == nil {
-		return Values{}
+	v := Values{whole: secrets}
+	if pairs != nil {
+		v.replacer = strings.NewReplacer(pairs...)
 	}
-	return Values{strings.NewReplacer(pairs...)}
+	return v
 }
 
 // spellings are the forms of secrets, the longest first.
@@ -52,17 +56,31 @@ func spellings(secrets []string) (all []string) {
 
 // Text hides them in text.
 func (v Values) Text(text string) string {
-	if v.replacer == nil {
+	switch {
+	case text != "" && slices.Contains(v.whole, text):
+		return Masked
+	case v.replacer == nil:
 		return text
 	}
 	return v.replacer.Replace(text)
 }
 
+// URI hides them in a URI.
+func (v Values) URI(uri string) string {
+	path, query, found := strings.Cut(uri, "?")
+	if !found {
+		return v.Text(uri)
+	}
+	return v.Text(path) + "?" + v.Text(eachField(query, func(_, value string) string {
+		if hidden := v.Text(decoded(value)); hidden == Masked {
+			return hidden
+		}
+		return value
+	}))
+}
+
 // Header hides them in the values of header, which is changed.
 func (v Values) Header(header http.Header) {
-	if v.replacer == nil {
-		return
-	}
 	for name, values := range header {
 		for i, value := range values {
 			if hidden := v.Text(value); hidden != value {

@@ -1,0 +1,92 @@
+package caddywebhooks
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
+)
+
+// bodies is the memory for bodies of all endpoints. It belongs to the process: a reload
+// resizes it, and what old configs still hold counts.
+var bodies = inflight.New(inflight.DefaultLimit())
+
+// What is held of it, for metrics.
+var (
+	bodyMemory = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "webhook_body_memory_bytes",
+		Help: "Memory that webhooks on their way in hold: their bodies, and 8 KiB each.",
+	}, func() float64 { return float64(bodies.Usage().Used) })
+	bodyMemoryLimit = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "webhook_body_memory_limit_bytes",
+		Help: "The bound of webhook_body_memory_bytes.",
+	}, func() float64 { return float64(bodies.Usage().Limit) })
+	bodyMemoryRefused = prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "webhook_body_memory_refused_total",
+		Help: "Webhooks that were refused, unverified, because others hold that memory.",
+	}, func() float64 { return float64(bodies.Usage().Refused) })
+)
+
+// minBodyTime is how long a body of up to 1 MiB may take. Without a bound a
+// sender that trickles would hold its connection, a goroutine and what has
+// arrived for days: Caddy's own read_idle_timeout starts anew with each byte.
+// Tests shorten it.
+var minBodyTime = 30 * time.Second
+
+// bodyTime is how long a body may take: minBodyTime, and a second more for each
+// 128 KiB (that is 1 Mbit/s) of max_body beyond the first MiB.
+func bodyTime(limit int64) time.Duration {
+	return minBodyTime + time.Duration(max(0, limit-1<<20)/(128<<10))*time.Second
+}
+
+// boundBody gives the body its time. Where that cannot be done, as for a recorder
+// in memory, no connection is held either. The bound stays when a webhook is
+// refused unread: net/http reads some of the rest before it answers.
+func (h *Handler) boundBody(in *inbound) *answer {
+	_ = http.NewResponseController(in.w).SetReadDeadline(time.Now().Add(h.bodyTime))
+	return nil
+}
+
+// readBody takes the body in, or says why not. The memory is given back when the
+// webhook is answered.
+func (h *Handler) readBody(in *inbound) *answer {
+	body, err := in.readBody(h.MaxBody)
+	if err == nil {
+		in.signed.Body = body
+		return nil
+	}
+	if _, limited := errors.AsType[*http.MaxBytesError](err); limited || errors.Is(err, inflight.ErrTooLarge) {
+		return payloadTooLarge // by our limit, or by that of Caddy's request_body
+	}
+	if errors.Is(err, inflight.ErrFull) || errors.Is(err, inflight.ErrStalled) {
+		return unavailable(retrySoon, "body_memory", err)
+	}
+	a := *bodyIncomplete
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		a = *bodyTimeout
+	}
+	a.cause = err
+	return &a
+}
+
+// readBody reads the whole body, chunked or not.
+func (in *inbound) readBody(limit int64) ([]byte, error) {
+	if in.r.ContentLength > limit {
+		return nil, inflight.ErrTooLarge // before anything is taken for it
+	}
+	if err := bodies.Begin(&in.hold, in.clientIP, in.w); err != nil {
+		return nil, err
+	}
+	body, err := in.hold.Read(in.r.Body, in.r.ContentLength, limit)
+	if err != nil {
+		return nil, err
+	}
+	// The bound is for the body, not for the work or the next request. (At the end
+	// of a body net/http clears it itself; a server behind another listener need not.)
+	_ = http.NewResponseController(in.w).SetReadDeadline(time.Time{})
+	return body, nil
+}

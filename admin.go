@@ -254,7 +254,8 @@ func adminShow(app *App, r *http.Request, id string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDetailView(d, maskFor(app, d)), nil
+	mask, values := hiddenOf(app, d)
+	return newDetailView(d, mask, values), nil
 }
 
 func adminDelete(app *App, r *http.Request, id string) (any, error) {

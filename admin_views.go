@@ -127,17 +127,18 @@ func newListView(page retrystore.Page) listView {
 	return view
 }
 
-func newDetailView(d *retrystore.Delivery, m *redact.Mask) detailView {
+func newDetailView(d *retrystore.Delivery, m *redact.Mask, values redact.Values) detailView {
 	view := detailView{
 		deliveryView: newDeliveryView(d),
 		Method:       d.Event.Method,
 		Host:         d.Event.Host,
-		URI:          m.URI(d.Event.URI),
+		URI:          values.URI(m.URI(d.Event.URI)),
 		Headers:      m.Header(d.Event.Header),
 		History:      make([]attemptView, len(d.History)),
 		BodyDropped:  d.BodyDropped,
 	}
-	view.Body, view.BodyBase64 = textOrBase64(m.Body(d.Event.Header.Get("Content-Type"), d.Event.Body))
+	values.Header(view.Headers)
+	view.Body, view.BodyBase64 = textOrBase64(values.Bytes(m.Body(d.Event.Header.Get("Content-Type"), d.Event.Body)))
 	for i, attempt := range d.History {
 		view.History[i] = attemptView{
 			At:       attempt.At.UTC(),
@@ -145,7 +146,7 @@ func newDetailView(d *retrystore.Delivery, m *redact.Mask) detailView {
 			Status:   attempt.Status,
 			Error:    attempt.Error,
 		}
-		view.History[i].Answer, view.History[i].AnswerBase64 = textOrBase64(attempt.Answer)
+		view.History[i].Answer, view.History[i].AnswerBase64 = textOrBase64(values.Bytes(attempt.Answer))
 	}
 	return view
 }
@@ -158,14 +159,15 @@ func textOrBase64(b []byte) (text, encoded string) {
 	return "", base64.StdEncoding.EncodeToString(b)
 }
 
-// maskFor hides what is secret in the delivery: what was so to its endpoint when the event
-// came in, and what is so to the endpoint of that name, if the running config has it.
-func maskFor(app *App, d *retrystore.Delivery) *redact.Mask {
-	places := redact.Places(d.Event.Secrets)
+// hiddenOf is what is secret in the delivery: what was so to its endpoint when the event came
+// in, and what is so to the endpoint of that name, if the running config has it. Of that the
+// secrets themselves are known, too, and hidden wherever they stand.
+func hiddenOf(app *App, d *retrystore.Delivery) (*redact.Mask, redact.Values) {
+	places, values := redact.Places(d.Event.Secrets), redact.Values{}
 	if h, ok := app.endpoints[d.Endpoint]; ok {
-		places = append(places, h.secretPlaces()...)
+		places, values = append(places, h.secretPlaces()...), h.hidden
 	}
-	return redact.New(places)
+	return redact.New(places), values
 }
 
 // newStatsView lists the destinations of the running config, busy or not, and

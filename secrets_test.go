@@ -78,8 +78,8 @@ func TestSecretsAreNotSeen(t *testing.T) {
 		})
 		for _, d := range list.Deliveries {
 			text := c.do(c.request(http.MethodGet, c.admin+"/webhooks/deliveries/"+d.ID, "")).body
-			if strings.Contains(text, "lsewhere") {
-				continue // it is where nobody but the log, which knows the secret, looks for it
+			if state == "renamed" && strings.Contains(text, "lsewhere") {
+				continue // by now nobody knows what the secret was, and it was where none should be
 			}
 			if leak := all[d.Endpoint].readIn(text); leak != "" {
 				t.Errorf("show of %s, %s, has %q: %s", d.Endpoint, state, leak, text)

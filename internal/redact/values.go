@@ -65,6 +65,14 @@ func (v Values) Text(text string) string {
 	return v.replacer.Replace(text)
 }
 
+// Bytes hides them in text that may be anything. It returns b itself where there is none.
+func (v Values) Bytes(b []byte) []byte {
+	if hidden := v.Text(string(b)); hidden != string(b) {
+		return []byte(hidden)
+	}
+	return b
+}
+
 // URI hides them in a URI.
 func (v Values) URI(uri string) string {
 	path, query, found := strings.Cut(uri, "?")

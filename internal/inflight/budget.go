@@ -184,6 +184,7 @@ func (b *Budget) evict(now time.Time) {
 	for h := b.holds.next; h != &b.holds; h = h.next {
 		if h.address == most && !h.whole && !h.stalled && now.Sub(h.progress) >= stall {
 			h.stalled = true
+			b.refusals++
 			_ = http.NewResponseController(h.writer).SetReadDeadline(now) // wakes its reader
 		}
 	}

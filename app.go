@@ -16,7 +16,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
-	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -57,9 +56,8 @@ type App struct {
 	// How much memory the webhooks of all endpoints may hold while they come in, are verified
 	// and are answered, in bytes: their bodies, and 8 KiB each. Beyond it they are answered
 	// 503 with Retry-After. An address never holds more than is left, so one alone has half
-	// of it; of IPv6, a /64 counts as one. At least twice the largest max_body. It
-	// holds for the process. Default: a tenth of its memory limit (GOMEMLIMIT), or 256 MiB
-	// without one, but four times the largest max_body.
+	// of it; of IPv6, a /64 counts as one. At least twice the largest max_body. Default: a tenth of
+	// the process's memory limit (GOMEMLIMIT) or 256 MiB, but four times the largest max_body.
 	MaxBodyMemory int64 `json:"max_body_memory,omitempty"`
 
 	// What is kept of webhooks that were delivered, for inspection. A reload
@@ -136,9 +134,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.MaxPending < 0 {
 		return fmt.Errorf("max_pending is %d: want a positive number", a.MaxPending)
 	}
-	if a.MaxBodyMemory < 0 {
-		return fmt.Errorf("max_body_memory is %d: want a positive number of bytes", a.MaxBodyMemory)
-	}
 	if a.MaxPending == 0 {
 		a.MaxPending = defaultMaxPending
 	}
@@ -171,9 +166,8 @@ func (a *App) register(ctx caddy.Context, h *Handler) error {
 		a.hasServer = true
 		server.RegisterOnStop(func(context.Context) error { a.endServing(); return nil })
 	}
-	if least := 2 * (h.MaxBody + inflight.Overhead); a.MaxBodyMemory > 0 && a.MaxBodyMemory < least {
-		return fmt.Errorf("max_body is %d bytes, of which the global option max_body_memory, %d bytes, has no room for two: want max_body_memory of at least %d, or a smaller max_body",
-			h.MaxBody, a.MaxBodyMemory, least)
+	if err := a.checkBodyMemory(h); err != nil {
+		return err
 	}
 	first, ok := a.endpoints[h.Name]
 	if !ok {
@@ -219,18 +213,6 @@ func (a *App) Start() error {
 	dispatcher.Start()
 	close(a.started)
 	return nil
-}
-
-// bodyMemory is the budget for bodies, in bytes.
-func (a *App) bodyMemory() int64 {
-	if a.MaxBodyMemory > 0 {
-		return a.MaxBodyMemory
-	}
-	memory := inflight.DefaultLimit()
-	for _, h := range a.endpoints {
-		memory = max(memory, 4*(h.MaxBody+inflight.Overhead))
-	}
-	return memory
 }
 
 func (a *App) storeOptions() StoreOptions { return StoreOptions{Logger: a.logger, Node: a.Node} }
@@ -341,15 +323,6 @@ func (a *App) drain() {
 	}
 	releaseStore(a.storeKey, a.logger)
 	a.emitter.stop() // may wait for slow handlers
-}
-
-func waitFor(wait func(), limit time.Duration) {
-	done := make(chan struct{})
-	safe.Go(nil, "app: wait", func() { defer close(done); wait() })
-	select {
-	case <-done:
-	case <-time.After(limit):
-	}
 }
 
 // ready waits until the app was started.

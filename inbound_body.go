@@ -2,6 +2,7 @@ package caddywebhooks
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"time"
@@ -89,4 +90,28 @@ func (in *inbound) readBody(limit int64) ([]byte, error) {
 	// of a body net/http clears it itself; a server behind another listener need not.)
 	_ = http.NewResponseController(in.w).SetReadDeadline(time.Time{})
 	return body, nil
+}
+
+// bodyMemory is the budget for bodies, in bytes.
+func (a *App) bodyMemory() int64 {
+	if a.MaxBodyMemory > 0 {
+		return a.MaxBodyMemory
+	}
+	memory := inflight.DefaultLimit()
+	for _, h := range a.endpoints {
+		memory = max(memory, 4*(h.MaxBody+inflight.Overhead))
+	}
+	return memory
+}
+
+// checkBodyMemory refuses a budget in which the endpoint's largest body may never find room.
+func (a *App) checkBodyMemory(h *Handler) error {
+	if a.MaxBodyMemory < 0 {
+		return fmt.Errorf("max_body_memory is %d: want a positive number of bytes", a.MaxBodyMemory)
+	}
+	if least := 2 * (h.MaxBody + inflight.Overhead); a.MaxBodyMemory > 0 && a.MaxBodyMemory < least {
+		return fmt.Errorf("max_body is %d bytes, of which the global option max_body_memory, %d bytes, has no room for two: want max_body_memory of at least %d, or a smaller max_body",
+			h.MaxBody, a.MaxBodyMemory, least)
+	}
+	return nil
 }

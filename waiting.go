@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
 // storeTime bounds how long a webhook waits for the store.
@@ -74,5 +76,14 @@ func (s *serving) wait(ctx context.Context) {
 	select {
 	case <-idle:
 	case <-ctx.Done():
+	}
+}
+
+func waitFor(wait func(), limit time.Duration) {
+	done := make(chan struct{})
+	safe.Go(nil, "app: wait", func() { defer close(done); wait() })
+	select {
+	case <-done:
+	case <-time.After(limit):
 	}
 }

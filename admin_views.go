@@ -74,9 +74,18 @@ type laneView struct {
 }
 
 type statsView struct {
-	Destinations []laneView `json:"destinations"`
-	EventKeys    int        `json:"event_keys"` // -1: the store cannot tell
-	StoreBytes   int64      `json:"store_bytes"`
+	Destinations []laneView    `json:"destinations"`
+	Ignored      []ignoredView `json:"ignored,omitempty"`
+	EventKeys    int           `json:"event_keys"` // -1: the store cannot tell
+	StoreBytes   int64         `json:"store_bytes"`
+}
+
+// ignoredView counts what this node has received since its start and no
+// destination wanted.
+type ignoredView struct {
+	Endpoint string `json:"endpoint"`
+	Webhooks int    `json:"webhooks"`
+	LastType string `json:"last_type,omitempty"`
 }
 
 type endpointView struct {
@@ -197,7 +206,16 @@ func newStatsView(app *App, stats retrystore.Stats) statsView {
 	if sorted == nil {
 		sorted = []laneView{} // null is no list
 	}
-	return statsView{Destinations: sorted, EventKeys: stats.Keys, StoreBytes: stats.Bytes}
+	return statsView{Destinations: sorted, Ignored: newIgnoredViews(app), EventKeys: stats.Keys, StoreBytes: stats.Bytes}
+}
+
+func newIgnoredViews(app *App) (all []ignoredView) {
+	for _, name := range slices.Sorted(maps.Keys(app.endpoints)) {
+		if t := app.endpoints[name].traffic.snapshot(); t.everIgnored > 0 {
+			all = append(all, ignoredView{name, t.everIgnored, t.ignoredType})
+		}
+	}
+	return all
 }
 
 func newEndpointsView(app *App) endpointsView {

@@ -354,17 +354,11 @@ func (a *App) accept(ctx context.Context, targets []target, s retrystore.Submiss
 		return false, err
 	}
 	s.MaxPending = a.MaxPending
-	s.Targets = make([]retrystore.Target, len(targets))
-	slots := make([]*forward.Slot, len(targets))
-	reserve := a.dispatcher.Reserve
-	if len(targets) == 1 { // no slot of another destination is kept idle meanwhile
-		reserve = a.dispatcher.ReserveSoon
-	}
-	for i, t := range targets {
-		s.Targets[i].Destination, s.Targets[i].Priority = t.lane.Destination, t.priority
-		if slot, ok := reserve(t.lane); ok {
+	var slots []*forward.Slot
+	s.Targets, slots = a.reserve(targets)
+	for _, slot := range slots {
+		if slot != nil {
 			defer slot.Cancel() // no effect once it runs
-			slots[i], s.Targets[i].Lease = slot, slot.Lease()
 		}
 	}
 	receipt, err := a.store.Accept(ctx, &s)
@@ -373,7 +367,7 @@ func (a *App) accept(ctx context.Context, targets []target, s retrystore.Submiss
 	}
 	for i, slot := range slots {
 		switch first := i == 0; {
-		case receipt.Deliveries[i].State == retrystore.Dead: // from the start: its destination is full
+		case receipt.Deliveries[i].State == retrystore.Dead: // from the start
 			if first && relay != nil {
 				relay.busy()
 			}

@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"internal/references":   {},
 	"internal/sample":       {"verify"},
 	"internal/explain":      {"verify"},
+	"internal/eventtypes":   {"forward", "verify"},
 	"internal/inflight":     {},
 	"internal/redact":       {"verify"},
 	"internal/caddyproc":    {},

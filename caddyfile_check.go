@@ -21,6 +21,9 @@ func parseHandler(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, err
 		return nil, err
 	}
 	start.Next()
+	if err := h.checkTypeLines(); err != nil {
+		return nil, err
+	}
 	if err := h.checkAdapted(); err != nil {
 		return nil, h.wrap(start, err)
 	}

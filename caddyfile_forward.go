@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,7 +12,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/references"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -22,7 +25,7 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 	f := &Forward{Upstreams: d.RemainingArgs()}
 	err := subdirectives{
 		"name":          func(d *caddyfile.Dispenser) error { return oneArg(d, &f.Name) },
-		"events":        func(d *caddyfile.Dispenser) error { return someArgs(d, &f.Events) },
+		"events":        func(d *caddyfile.Dispenser) error { return f.unmarshalTypes(d, &f.Events) },
 		"timeout":       func(d *caddyfile.Dispenser) error { return duration(d, &f.Timeout) },
 		"retry":         f.unmarshalRetry,
 		"dead_on":       func(d *caddyfile.Dispenser) error { return statuses(d, &f.DeadOn) },
@@ -93,6 +96,9 @@ func (f *Forward) unmarshalRetry(d *caddyfile.Dispenser) error {
 
 // unmarshalPriority reads `priority <0..10> [<glob>...]`.
 func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
+	types := *d
+	types.NextArg() // the level
+	f.typeLines = append(f.typeLines, types)
 	var args []string
 	if err := someArgs(d, &args); err != nil {
 		return err
@@ -102,6 +108,36 @@ func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
 		return d.Errf("priority is %q: want 0 to %d", args[0], retrystore.MaxPriority)
 	}
 	f.Priority = append(f.Priority, Priority{Level: level, Events: args[1:]})
+	return nil
+}
+
+// unmarshalTypes reads globs of event types, and keeps their line: the provider that
+// they are checked against may not be known yet.
+func (f *Forward) unmarshalTypes(d *caddyfile.Dispenser, globs *[]string) error {
+	f.typeLines = append(f.typeLines, *d)
+	return someArgs(d, globs)
+}
+
+// checkTypeLines checks the globs of event types where their lines are known. What is
+// doubtful is a warning, as those of Caddy's adapter.
+func (h *Handler) checkTypeLines() error {
+	provider, err := h.lookUpProvider()
+	if err != nil {
+		return nil // there is an error about that
+	}
+	for _, f := range h.Forward {
+		for _, line := range f.typeLines {
+			for _, glob := range line.RemainingArgs() {
+				doubt, err := eventtypes.Check(provider, glob)
+				if err != nil {
+					return line.WrapErr(fmt.Errorf("endpoint %s: forward %s: %w", cmp.Or(h.Name, h.Provider), f.Name, err))
+				}
+				if doubt != "" {
+					caddy.Log().Named("webhooks").Warn(doubt, zap.String("file", line.File()), zap.Int("line", line.Line()))
+				}
+			}
+		}
+	}
 	return nil
 }
 

@@ -11,12 +11,12 @@ import (
 
 // The exit codes of all commands, for scripts.
 const (
-	exitNo    = 1 // the answer is no: a signature is wrong, a webhook was refused, the doctor found errors
+	exitNo    = 1 // the answer is no: a signature is wrong, a webhook was refused or ignored, the doctor found errors
 	exitWrong = 2 // the question could not be asked: wrong usage, or Caddy cannot be reached
 )
 
-const exitCodesHelp = "Exit codes: 0 fine; 1 the answer is no (verify: wrong, send: refused, doctor:\n" +
-	"errors, bulk work: not finished); 2 wrong usage, or Caddy cannot be reached."
+const exitCodesHelp = "Exit codes: 0 fine; 1 the answer is no (verify: wrong, send: refused, ignored,\n" +
+	"doctor: errors, bulk work: not finished); 2 wrong usage, or no Caddy there."
 
 // refusal marks an error that is an answer, with exit code 1. All others are 2.
 type refusal struct{ cause error }

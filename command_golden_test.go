@@ -66,7 +66,7 @@ more: --cursor 0g
 
 func TestStatsLook(t *testing.T) {
 	golden(t, 80, func(s screen) {
-		printStats(s, statsView{EventKeys: 1234, StoreBytes: 5 << 20, Destinations: []laneView{
+		printStats(s, statsView{EventKeys: 1234, StoreBytes: 5 << 20, Ignored: []ignoredView{{"stripe", 12, "invoice.paid"}}, Destinations: []laneView{
 			{Endpoint: "stripe", Destination: "app", Configured: true, Breaker: "closed"},
 			{Endpoint: "github", Destination: "ci-runner.internal.example.com:8080", Configured: true, Pending: 812, Retrying: 799, Leased: 3, Dead: 2,
 				OldestPending: before(2 * time.Hour), Breaker: "half_open"},
@@ -77,6 +77,8 @@ DESTINATION            PENDING  RETRYING  IN FLIGHT  DEAD  OLDEST  BREAKER
 stripe/app                   0         0          0     0          closed
 github/ci-runner.int…      812       799          3     2      2h  half_open
 old/app                      4         0          0     0      2d  not in config
+NO DESTINATION WANTED  WEBHOOKS  THE LAST'S TYPE
+stripe                       12  invoice.paid
 event keys remembered: 1234, store: 5.0 MiB
 `)
 }

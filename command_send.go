@@ -177,7 +177,8 @@ func sendCommand() *cobra.Command {
 		Long: `
 send makes webhooks, sends them, and says what they were answered and how long
 that took. Ctrl-C ends it; what was sent by then is summed up. Exit code 0: all
-were accepted; 1: not all.`,
+were accepted; 1: not all. What no destination wants is answered as ignored, and
+is not accepted.`,
 		Example: "  caddy webhooks send stripe http://localhost:8080/stripe --secret whsec_demo\n" +
 			"  caddy webhooks send github http://localhost:8080/github --secret s3cret \\\n" +
 			"      --type push --body push.json\n" +

@@ -255,9 +255,9 @@ func hintOrder(answer string) int {
 }
 
 // taken reports whether an endpoint of ours took the webhook. Another handler's
-// success has no Webhook-Status.
+// success has no Webhook-Status. What was ignored is stored nowhere.
 func taken(answer string) bool {
-	return strings.HasPrefix(answer, "2") && strings.Contains(answer, " ")
+	return strings.HasPrefix(answer, "2") && strings.Contains(answer, " ") && !strings.HasSuffix(answer, " ignored")
 }
 
 // hint says what is likely wrong. An answer without a word came from no endpoint of ours.
@@ -268,6 +268,8 @@ func hint(answer string) string {
 		return ": the endpoint verified it, but the handler behind it (guard mode) did not answer 2xx; the application's log says why"
 	case word == "in_progress":
 		return ": the handler behind the endpoint (guard mode) is still at work on the first one with this id"
+	case strings.HasSuffix(answer, " ignored"):
+		return ": no destination of the endpoint wants events of that type, so it was ignored; send another with --type, or see `events` in the config"
 	case strings.HasPrefix(answer, "2"):
 		return ": no webhooks endpoint answered at that URL, something else did; is the path right?"
 	case strings.HasPrefix(answer, "3"):

@@ -204,6 +204,13 @@ func printStats(s screen, stats statsView, now time.Time) {
 			lane.Leased, count(lane.Dead, red), oldest, breaker)
 	}
 	t.print(s)
+	if len(stats.Ignored) > 0 {
+		ignored := table{columns: []column{{title: "NO DESTINATION WANTED", least: 20}, {title: "WEBHOOKS", right: true}, {title: "THE LAST'S TYPE"}}}
+		for _, i := range stats.Ignored {
+			ignored.add(i.Endpoint, count(i.Webhooks, yellow), i.LastType)
+		}
+		ignored.print(s)
+	}
 	var last []string
 	if stats.EventKeys >= 0 {
 		last = append(last, fmt.Sprintf("event keys remembered: %d", stats.EventKeys))

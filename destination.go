@@ -75,7 +75,8 @@ type Forward struct {
 	// there is a key to sign with, signature and timestamp are in headers, and no URL is signed.
 	Resign *bool `json:"resign,omitempty"`
 
-	handleSegment *caddyfile.Dispenser // the block of `handle`, until it is parsed
+	typeLines     []caddyfile.Dispenser // each before globs of event types, until they are checked
+	handleSegment *caddyfile.Dispenser  // the block of `handle`, until it is parsed
 
 	lane   retrystore.Lane
 	routes caddyhttp.RouteList // what delivers

@@ -27,6 +27,10 @@ const (
 func (d *diagnosis) checkEndpoint(h *Handler) {
 	t := h.traffic.snapshot()
 	d.checkTraffic(h, t)
+	for _, doubt := range h.doubts {
+		d.add(levelWarn, "events", h.Name, doubt,
+			"Correct the glob; if the type is newer than this program's list of types, nothing needs to be done.")
+	}
 	d.checkSecrets(h)
 	d.checkRotation(h)
 	d.checkProxy(h, t)
@@ -53,6 +57,10 @@ func (d *diagnosis) checkTraffic(h *Handler, t trafficSnapshot) {
 	what, refusal := trouble(t)
 	fix := refusalFix(h, t.refusal, t.reason)
 	switch {
+	case t.lastAccepted.IsZero() && t.refused == 0 && t.ignored > 0:
+		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("everything that came was ignored: %s, the last %s, of type %s, and no destination wants it: %s",
+			plural(t.ignored, "webhook"), d.ago(t.lastIgnored), t.ignoredType, h.wishes()),
+			"Compare `events` with that type: a type has to match as a whole, letter case included, and only * is special. What was ignored is not stored; have the provider send it again.")
 	case t.lastAccepted.IsZero() && t.refused == 0:
 		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("no webhook has come in, in the %s that it has been there", span(d.now.Sub(t.since))),
 			tryFix(h))
@@ -63,6 +71,9 @@ func (d *diagnosis) checkTraffic(h *Handler, t trafficSnapshot) {
 			d.ago(t.lastAccepted), plural(t.refused, "webhook"), what, d.ago(t.lastRefused), refusal), fix)
 	default:
 		message := "the last webhook was accepted " + d.ago(t.lastAccepted)
+		if t.ignored > 0 {
+			message += fmt.Sprintf("; %d ignored since then, the last of type %s", t.ignored, t.ignoredType)
+		}
 		if t.refused > 0 {
 			message += fmt.Sprintf("; %d %s since then, the last %s: %s", t.refused, what, d.ago(t.lastRefused), refusal)
 		}

@@ -50,8 +50,12 @@ type traffic struct {
 	mu           sync.Mutex
 	since        time.Time // when the endpoint was first configured
 	lastReceived time.Time // anything at all, handshakes and refused ones included
-	lastAccepted time.Time // the last that was not refused
-	refused      int       // how many were refused since then
+	lastAccepted time.Time // the last that was taken: neither refused nor ignored
+	ignored      int       // how many no destination wanted, since then
+	lastIgnored  time.Time
+	ignoredType  string // of the last of them
+	everIgnored  int    // how many ever
+	refused      int    // how many were refused since then
 	lastRefused  time.Time
 	refusal      string    // the word of that answer
 	reason       string    // what the log says besides; empty if nothing
@@ -135,16 +139,20 @@ func (v trafficView) saw(in *inbound, a *answer) {
 	case !a.ok():
 		t.refused++
 		t.lastRefused, t.refusal, t.reason = in.receivedAt, in.outcome, a.reason
+	case in.outcome == "ignored":
+		t.ignored++
+		t.everIgnored++
+		t.lastIgnored, t.ignoredType, t.refused = in.receivedAt, in.eventType, 0
 	default:
-		t.lastAccepted, t.refused = in.receivedAt, 0
+		t.lastAccepted, t.refused, t.ignored = in.receivedAt, 0, 0
 	}
 }
 
 // trafficSnapshot is a traffic at one moment.
 type trafficSnapshot struct {
-	since, lastReceived, lastAccepted, lastRefused, proxied time.Time
-	refused                                                 int
-	refusal, reason                                         string
+	since, lastReceived, lastAccepted, lastRefused, lastIgnored, proxied time.Time
+	refused, ignored, everIgnored                                        int
+	refusal, reason, ignoredType                                         string
 }
 
 func (t *traffic) snapshot() trafficSnapshot {
@@ -153,6 +161,7 @@ func (t *traffic) snapshot() trafficSnapshot {
 	return trafficSnapshot{
 		since: t.since, lastReceived: t.lastReceived, lastAccepted: t.lastAccepted, lastRefused: t.lastRefused,
 		proxied: t.proxied, refused: t.refused, refusal: t.refusal, reason: t.reason,
+		ignored: t.ignored, everIgnored: t.everIgnored, lastIgnored: t.lastIgnored, ignoredType: t.ignoredType,
 	}
 }
 

@@ -44,12 +44,6 @@ type inbound struct {
 	outcome    string // the answer's word
 }
 
-// target is a destination that wants the event.
-type target struct {
-	lane     retrystore.Lane
-	priority int
-}
-
 // newInbound looks at the request as the provider sent it: before rewrites of
 // earlier handlers, and before a TLS-terminating proxy that the server trusts.
 func (h *Handler) newInbound(w http.ResponseWriter, r *http.Request) *inbound {

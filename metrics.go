@@ -31,12 +31,17 @@ var (
 		"Webhooks for which the rate limits could not be checked.", "provider")
 	duplicates = counter("webhook_duplicates_total",
 		"Webhooks that had been stored before.", "provider")
+	ignoredTotal = counter("webhook_ignored_total",
+		"Verified webhooks that no destination wanted, by their type.", "endpoint", "event_type")
 	secretUsed = counter("webhook_secret_used_total",
 		"Verified webhooks by the secret that signed them; index counts from 0 in the order of the configuration.",
 		"endpoint", "index")
 	deliveryAttempts = counter("webhook_delivery_attempts_total",
 		"Attempts to deliver: delivered, retry (it will be tried again), dead, or lease_lost.",
 		"endpoint", "destination", "outcome")
+	deadTotal = counter("webhook_dead_letters_total",
+		"Deliveries that became dead letters; reason is max_attempts, max_age, type_unknown, or status_ and the status.",
+		"endpoint", "destination", "reason")
 	deliveryTime = histogram("webhook_delivery_duration_seconds",
 		"How long attempts took.", prometheus.ExponentialBuckets(.001, 2.5, 12), "endpoint", "destination")
 	timeToDelivery = histogram("webhook_time_to_delivery_seconds",
@@ -59,8 +64,8 @@ func histogram(name, help string, buckets []float64, labels ...string) *promethe
 // registerMetrics puts everything on a config's registry.
 func (a *App) registerMetrics(registry *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{
-		receivedTotal, processedTotal, processingTime, signatureFailures, rateLimited, limiterErrors, duplicates, secretUsed,
-		deliveryAttempts, deliveryTime, timeToDelivery, storeTimes, storeErrors, bodyMemory, bodyMemoryLimit, bodyMemoryRefused,
+		receivedTotal, processedTotal, processingTime, signatureFailures, rateLimited, limiterErrors, duplicates, ignoredTotal, secretUsed,
+		deliveryAttempts, deadTotal, deliveryTime, timeToDelivery, storeTimes, storeErrors, bodyMemory, bodyMemoryLimit, bodyMemoryRefused,
 		&storeCollector{app: a},
 	} {
 		err := registry.Register(c)
@@ -85,6 +90,8 @@ func (h *Handler) count(in *inbound, a *answer) {
 		rateLimited.WithLabelValues(h.Provider, a.tier).Inc()
 	case in.outcome == "duplicate":
 		duplicates.WithLabelValues(h.Provider).Inc()
+	case in.outcome == "ignored":
+		ignoredTotal.WithLabelValues(h.Name, eventType).Inc()
 	default:
 		if failure, ok := errors.AsType[*verify.Error](a.cause); ok {
 			signatureFailures.WithLabelValues(h.Provider, failure.Detail).Inc()
@@ -134,7 +141,7 @@ func (l *typeLabels) label(endpoint, eventType string) string {
 	return eventType
 }
 
-// deliveryCounter is a forward.Observer that counts attempts.
+// deliveryCounter is a forward.Observer that counts attempts and dead letters.
 type deliveryCounter struct{}
 
 // Attempted implements forward.Observer.
@@ -148,7 +155,11 @@ func (deliveryCounter) Attempted(d *retrystore.Delivery, s retrystore.Settlement
 }
 
 // Settled implements forward.Observer.
-func (deliveryCounter) Settled(*retrystore.Delivery, retrystore.Settlement) {}
+func (deliveryCounter) Settled(d *retrystore.Delivery, s retrystore.Settlement) {
+	if s.State == retrystore.Dead {
+		deadTotal.WithLabelValues(d.Endpoint, d.Destination, s.Reason).Inc()
+	}
+}
 
 // LeaseLost implements forward.Observer.
 func (deliveryCounter) LeaseLost(d *retrystore.Delivery) {

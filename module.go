@@ -149,6 +149,7 @@ type Handler struct {
 	handshakeMethods []string // by which handshakes come, but no webhooks
 	errorRoutes      bool     // handle_errors of the server may answer for the next handler
 	traffic          trafficView
+	doubts           []string // of the globs of event types
 
 	configuredSecrets []string
 	hidden            redact.Values // the same, for logs
@@ -225,6 +226,9 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	h.handshakeMethods = h.provider.HandshakeMethods()
 	h.secrets, h.masked = redact.Marks(h.secretPlaces()), h.newMaskedLog(ctx)
 	h.warnOfHandshakes()
+	if err := h.warnOfTypes(); err != nil {
+		return err
+	}
 	h.keyer = dedupe.NewKeyer(h.Name)
 	h.headers = deliveryHeadersFor(h.verifier, len(h.Forward) == 0)
 	h.headers.via = viaMark(h.Name)
@@ -336,22 +340,10 @@ func (h *Handler) identify(in *inbound) *answer {
 	return nil
 }
 
-func (h *Handler) chooseDestinations(in *inbound) *answer {
-	for _, f := range h.Forward {
-		if f.wants(in.eventType) {
-			in.targets = append(in.targets, target{f.lane, f.priority(in.eventType)})
-		}
-	}
-	if len(in.targets) == 0 {
-		return acknowledge(http.StatusOK, "ignored", h.provider)
-	}
-	return nil
-}
-
 // accept stores the event and has it delivered. Only here is a webhook acknowledged.
 func (h *Handler) accept(in *inbound) *answer {
 	var relay *relay
-	if h.Respond == respondUpstream {
+	if h.Respond == respondUpstream && in.targets[0].dead == "" {
 		relay = newRelay()
 	}
 	duplicate, err := h.app.accept(h.app.waits.now(), in.targets, retrystore.Submission{

@@ -114,6 +114,7 @@ func incident(t *testing.T) (before, after map[string]float64) {
 	}
 	c := startCaddy(t, site("shop", "rate_limit provider 200 1/h", "breaker 5 1h\nretry {\ninitial 1h\n}")+
 		site("dead", "", "breaker off\nretry {\nmax_attempts 1\n}")+
+		site("typo", "", "events pull_request.opened")+
 		site("full", "max_body 10B", "breaker off\nretry {\ninitial 1h\n}"), "")
 	send := func(path string, n int, body string) {
 		for i := range n {
@@ -128,6 +129,7 @@ func incident(t *testing.T) (before, after map[string]float64) {
 	// Every series is there before the incident.
 	send("/shop", 1, "{}")
 	send("/dead", 1, "{}")
+	send("/typo", 1, "{}")
 	send("/full", 1, "{}")
 	send("/full", 1, "too large a body")
 	forged()
@@ -144,6 +146,7 @@ func incident(t *testing.T) (before, after map[string]float64) {
 	app.answerStatus(500)
 	send("/shop", 300, "{}")
 	send("/dead", 5, "{}")
+	send("/typo", 5, "{}")
 	send("/full", 50, "too large a body")
 	limit := bodies.Usage().Limit
 	bodies.Resize(0) // as if strangers held it all

@@ -23,6 +23,7 @@ var situations = map[string]func(*operator){
 	"certificates-fail":                  (*operator).certificatesFail,
 	"signatures-fail":                    (*operator).signaturesFail,
 	"webhooks-are-refused":               (*operator).webhooksRefused,
+	"webhooks-are-ignored":               (*operator).webhooksIgnored,
 	"webhooks-are-limited":               (*operator).webhooksLimited,
 	"the-clock-is-off":                   (*operator).clockOff,
 	"the-provider-disabled-our-endpoint": (*operator).providerDisabled,
@@ -221,6 +222,18 @@ func (o *operator) webhooksRefused() {
 	checkAnswer(o.T, o.c.do(o.c.githubRequest("/fat-shop", "fat", `{"hello": "world"}`)), 413, "payload_too_large")
 	o.types()
 	o.edits(strings.Replace(site, "max_body 10", "max_body 10KiB", 1))
+	o.types()
+	o.types()
+}
+
+func (o *operator) webhooksIgnored() {
+	app := startApplication(o.T)
+	site := destinationSite("deaf-shop", app.address, "events pull_request")
+	o.starts(startCaddy(o.T, site, ""), "deaf-shop")
+	o.send(3, 200, "ignored")
+	o.fill["type"] = "push"
+	o.types()
+	o.edits(strings.Replace(site, "pull_request", "push", 1))
 	o.types()
 	o.types()
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/dedupe"
+	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -56,7 +57,7 @@ func unknownProvider(name string) error {
 	var near []string
 	wanted := strings.ToLower(name)
 	for _, p := range verify.Providers() {
-		if strings.Contains(p.Name, wanted) || strings.Contains(wanted, p.Name) || distance(p.Name, wanted) <= 2 {
+		if strings.Contains(p.Name, wanted) || strings.Contains(wanted, p.Name) || eventtypes.Distance(p.Name, wanted) <= 2 {
 			near = append(near, p.Name)
 		}
 	}
@@ -65,27 +66,6 @@ func unknownProvider(name string) error {
 		hint = "did you mean " + strings.Join(near[:min(len(near), 5)], ", ") + "? " + hint
 	}
 	return fmt.Errorf("unknown provider %q: %s; any other is custom with a `verify` block", name, hint)
-}
-
-// distance is how many letters have to be added, removed or changed to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // warnOfHandshakes names the options without which handshakes are refused.

@@ -17,6 +17,7 @@ import (
 const (
 	ReasonMaxAttempts = "max_attempts" // Retry.MaxAttempts were made
 	ReasonMaxAge      = "max_age"      // the next attempt would start after Retry.MaxAge
+	ReasonTypeUnknown = "type_unknown" // dead from the start: the destination asks for types, and the event's could not be read
 )
 
 // Classify is the one place where what came back from an attempt becomes an

@@ -52,6 +52,10 @@ type Provider struct {
 	EventID   []Source
 	EventType []Source
 
+	// Types are the types of events that the provider documents; in those of a family
+	// `*` stands for any characters. There may be more by now. Empty: not known.
+	Types []string
+
 	// Identity is what tells one event from another, all of it together, where
 	// the event's id alone does not. Empty: the id does.
 	Identity []Source

@@ -16,7 +16,7 @@ const (
 
 // table is all that is known of the providers, sorted by name. A new one is a
 // new row in the file of its category, and a file of vectors in testdata.
-var table = sorted(
+var table = withTypes(sorted(
 	category("Standards", standardProviders),
 	category("Payments", paymentProviders),
 	category("Payments", billingProviders),
@@ -50,7 +50,7 @@ var table = sorted(
 	category("Identity", identityProviders),
 	category("Identity", specialIdentityProviders),
 	category("Hiring and people", peopleProviders),
-)
+))
 
 // category names the part of the table that rows stand in.
 func category(name string, rows []*Provider) []*Provider {

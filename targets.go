@@ -1,0 +1,119 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// target is a destination that an event is stored for.
+type target struct {
+	lane     retrystore.Lane
+	priority int
+	dead     string // why it is a dead letter from the start; empty if it is to be delivered
+}
+
+// chooseDestinations finds out who wants the event. A type that cannot be read may
+// be one that somebody wants: where a destination asks for types, the event is
+// stored as its dead letter, which can be replayed. Those come last.
+func (h *Handler) chooseDestinations(in *inbound) *answer {
+	var unsure []target
+	for _, f := range h.Forward {
+		t := target{lane: f.lane, priority: f.priority(in.eventType)}
+		switch {
+		case f.wants(in.eventType):
+			in.targets = append(in.targets, t)
+		case in.eventType == "":
+			t.dead = forward.ReasonTypeUnknown
+			unsure = append(unsure, t)
+		}
+	}
+	in.targets = append(in.targets, unsure...)
+	if len(in.targets) == 0 {
+		return acknowledge(http.StatusOK, "ignored", h.provider)
+	}
+	return nil
+}
+
+// reserve fills in what the store is told of targets, and takes a slot for each
+// that can be tried at once.
+func (a *App) reserve(targets []target) ([]retrystore.Target, []*forward.Slot) {
+	stored := make([]retrystore.Target, len(targets))
+	slots := make([]*forward.Slot, len(targets))
+	reserve := a.dispatcher.Reserve
+	if len(targets) == 1 { // no slot of another destination is kept idle meanwhile
+		reserve = a.dispatcher.ReserveSoon
+	}
+	for i, t := range targets {
+		stored[i] = retrystore.Target{Destination: t.lane.Destination, Priority: t.priority, Dead: t.dead}
+		if t.dead != "" {
+			continue
+		}
+		if slot, ok := reserve(t.lane); ok {
+			slots[i], stored[i].Lease = slot, slot.Lease()
+		}
+	}
+	return stored, slots
+}
+
+// wishes says which types the destinations ask for.
+func (h *Handler) wishes() string {
+	var all []string
+	for _, f := range h.Forward {
+		all = append(all, f.Name+" wants "+strings.Join(f.Events, " "))
+	}
+	return strings.Join(all, "; ")
+}
+
+// checkTypes refuses globs that can match no event, and returns what is doubtful
+// of the others.
+func (h *Handler) checkTypes(p *verify.Provider) (doubts []string, err error) {
+	for _, f := range h.Forward {
+		for setting, glob := range f.typeGlobs() {
+			doubt, err := eventtypes.Check(p, glob)
+			if err != nil {
+				return nil, fmt.Errorf("forward %s: %s: %w", f.Name, setting, err)
+			}
+			if doubt != "" {
+				doubts = append(doubts, fmt.Sprintf("forward %s: %s: %s", f.Name, setting, doubt))
+			}
+		}
+	}
+	return doubts, nil
+}
+
+// warnOfTypes is checkTypes at load: what is doubtful goes into the log, and the doctor repeats it.
+func (h *Handler) warnOfTypes() error {
+	var err error
+	h.doubts, err = h.checkTypes(h.provider)
+	for _, doubt := range h.doubts {
+		h.logger.Warn(doubt, zap.String("endpoint", h.Name))
+	}
+	return err
+}
+
+// typeGlobs yields the globs of event types, each with its setting.
+func (f *Forward) typeGlobs() iter.Seq2[string, string] {
+	return func(yield func(setting, glob string) bool) {
+		for _, glob := range f.Events {
+			if !yield("events", glob) {
+				return
+			}
+		}
+		for _, p := range f.Priority {
+			for _, glob := range p.Events {
+				if !yield("priority", glob) {
+					return
+				}
+			}
+		}
+	}
+}

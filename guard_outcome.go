@@ -2,12 +2,13 @@ package caddywebhooks
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
 // outcomeFailed is that of a webhook whose next handler did not answer 2xx.
@@ -83,7 +84,7 @@ func (g *guarded) leaveToErrorRoutes(err error) {
 	caddyhttp.SetVar(ctx, guardVar, g)
 	g.h.app.serving.enter() // until it is decided: the store stays open for that
 	// Who handles the error need not be the server's error routes.
-	context.AfterFunc(ctx, func() {
+	safe.AfterContext(ctx, g.h.logger, "guard: outcome", func() {
 		if err := g.takeBack(); err != nil {
 			defer g.h.app.serving.leave()
 			g.conclude(err, false)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -128,14 +129,23 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 	}
 	if !isAddress(d.Val()) {
 		name := d.Val()
+		if looksLikeAddress(name) {
+			return d.Errf("allow_ips: %v", badAddress(name))
+		}
 		module, err := caddyfile.UnmarshalModule(d, "http.ip_sources."+name)
+		if err != nil && caddyNoModule(name) {
+			return d.Errf("allow_ips: %q is neither an address, a CIDR, `provider`, nor an IP source module: this Caddy has no http.ip_sources.%s; private networks are `allow_ips static private_ranges`", name, name)
+		}
 		if err != nil {
-			return d.Errf("allow_ips: %q is neither an address, a CIDR, `provider`, nor an IP source module: %v", name, err)
+			return err
 		}
 		h.AllowIPSourcesRaw = append(h.AllowIPSourcesRaw, caddyconfig.JSONModuleObject(module, "source", name, nil))
 		return nil
 	}
 	for _, text := range append([]string{d.Val()}, d.RemainingArgs()...) {
+		if !isAddress(text) && looksLikeAddress(text) {
+			return d.Errf("allow_ips: %v", badAddress(text))
+		}
 		if !isAddress(text) {
 			return d.Errf("allow_ips: %q is neither an address, a CIDR nor `provider`; a module goes on a line of its own", text)
 		}
@@ -153,4 +163,20 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 func isAddress(text string) bool {
 	_, err := verify.ParsePrefix(text)
 	return err == nil || text == providerRanges
+}
+
+// looksLikeAddress tells a mistyped address or host name from the name of a module.
+func looksLikeAddress(text string) bool {
+	return strings.ContainsAny(text, ":/") || strings.Contains(text, ".") && caddyNoModule(text) || text[0] >= '0' && text[0] <= '9'
+}
+
+// caddyNoModule reports whether no source of addresses has that name.
+func caddyNoModule(name string) bool {
+	_, err := caddy.GetModule("http.ip_sources." + name)
+	return err != nil
+}
+
+// badAddress says what to write instead.
+func badAddress(text string) error {
+	return fmt.Errorf("%q is not an address or an address range: want one such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32; names of hosts are not looked up", text)
 }

@@ -145,7 +145,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	store, err := ctx.LoadModule(a, "StoreRaw")
 	if err != nil {
-		return fmt.Errorf("loading the store: %w", err)
+		return fmt.Errorf("loading the store: %w", atOrigin("store", err))
 	}
 	a.opener = store.(StoreOpener)
 	if a.emitter, err = newEmitter(ctx, a.logger); err != nil {

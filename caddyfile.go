@@ -1,7 +1,7 @@
 package caddywebhooks
 
 import (
-	"maps"
+	"errors"
 	"slices"
 	"strings"
 
@@ -32,12 +32,15 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 		name := d.Val()
 		parse, ok := s[name]
 		if !ok {
-			return d.Errf("unrecognized subdirective %q: want one of: %s", name, strings.Join(slices.Sorted(maps.Keys(s)), ", "))
+			return d.Errf("unrecognized subdirective %q: %s", name, s.unrecognized(name))
 		}
 		if _, again := seen[name]; again && !slices.Contains(repeatable, name) {
 			return d.Errf("subdirective %q is repeated", name)
 		}
 		seen[name] = struct{}{}
+		if err := errors.Join(s.checkLine(d), checkBrace(d)); err != nil {
+			return err
+		}
 		if err := parse(d); err != nil {
 			return err
 		}
@@ -81,17 +84,7 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 // A <source> is `header <name>`, `json <pointer>`, `query <name>` or `form <name>`.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
-	if !d.NextArg() {
-		return d.Err("the provider is missing: webhooks [<matcher>] <provider> { … }")
-	}
-	h.Provider = d.Val()
-	if _, ok := verify.Lookup(h.Provider); !ok && h.Provider != custom {
-		return d.WrapErr(unknownProvider(h.Provider))
-	}
-	if d.NextArg() {
-		return d.Errf("unexpected argument %q after the provider", d.Val())
-	}
-	return subdirectives{
+	lines := subdirectives{
 		"name":          func(d *caddyfile.Dispenser) error { return oneArg(d, &h.Name) },
 		"secret":        func(d *caddyfile.Dispenser) error { return someArgs(d, &h.Secrets) },
 		"public_key":    func(d *caddyfile.Dispenser) error { return someArgs(d, &h.PublicKeys) },
@@ -108,7 +101,44 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"dedupe_ttl":    func(d *caddyfile.Dispenser) error { return duration(d, &h.DedupeTTL) },
 		"respond":       h.unmarshalRespond,
 		"forward":       h.unmarshalForward,
-	}.parse(d, "forward", "secret", "public_key", "option", "block_ips", "allow_ips", "rate_limit")
+	}
+	if err := errors.Join(lines.checkOpening(d, "webhooks [<matcher>] <provider>", 1), checkBrace(d)); err != nil {
+		return err
+	}
+	if err := h.unmarshalProvider(d); err != nil {
+		return err
+	}
+	return lines.parse(d, "forward", "secret", "public_key", "option", "block_ips", "allow_ips", "rate_limit")
+}
+
+// unmarshalProvider reads what follows the directive's name; Caddy has taken the
+// matcher away if it stands where it should.
+func (h *Handler) unmarshalProvider(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.Err("the provider is missing: webhooks [<matcher>] <provider> { … }")
+	}
+	h.Provider = d.Val()
+	if isMatcher(h.Provider) {
+		return d.Errf("%q is a second matcher: want one, and then the provider: webhooks [<matcher>] <provider> { … }; for several paths name a matcher, `@hooks path /a /b`", h.Provider)
+	}
+	if _, ok := verify.Lookup(h.Provider); !ok && h.Provider != custom {
+		return d.WrapErr(unknownProvider(h.Provider))
+	}
+	if !d.NextArg() {
+		return nil
+	}
+	if isMatcher(d.Val()) {
+		return d.Errf("the matcher %s goes before the provider: webhooks %s %s { … }", d.Val(), d.Val(), h.Provider)
+	}
+	if _, ok := verify.Lookup(d.Val()); ok {
+		return d.Errf("unexpected argument %q after the provider: an endpoint has one, give the other a directive of its own", d.Val())
+	}
+	// Not quoted: people put the secret there.
+	return d.Errf("unexpected argument after the provider: what else there is goes into the block, webhooks [<matcher>] %s { secret … }, each on a line of its own", h.Provider)
+}
+
+func isMatcher(word string) bool {
+	return strings.HasPrefix(word, "/") || strings.HasPrefix(word, "@") || word == "*"
 }
 
 // unmarshalOption reads `option <name> <value>...`; a name may be repeated to give more values.
@@ -184,6 +214,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.Err("the global option webhooks is repeated: merge the two")
 	}
 	app := new(App)
+	rememberOrigins("store", *d)
 	if err := app.UnmarshalCaddyfile(d); err != nil {
 		return nil, err
 	}
@@ -193,25 +224,32 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 // UnmarshalCaddyfile sets up the app; see parseApp for the syntax.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the option's name
-	if d.NextArg() {
-		return d.Errf("unexpected argument %q", d.Val())
-	}
-	return subdirectives{
+	lines := subdirectives{
 		"store":           a.unmarshalStore,
 		"rate_limit":      a.unmarshalGlobalRateLimit,
 		"node":            func(d *caddyfile.Dispenser) error { return oneArg(d, &a.Node) },
 		"max_pending":     func(d *caddyfile.Dispenser) error { return number(d, &a.MaxPending, 1) },
 		"max_body_memory": func(d *caddyfile.Dispenser) error { return size(d, &a.MaxBodyMemory) },
 		"retain":          a.unmarshalRetain,
-	}.parse(d, "rate_limit")
+	}
+	if err := errors.Join(lines.checkOpening(d, "webhooks", 0), checkBrace(d)); err != nil {
+		return err
+	}
+	if d.NextArg() {
+		return d.Errf("unexpected argument %q: the global option takes a block, webhooks { … }; the directive of a site goes into the site's block", d.Val())
+	}
+	return lines.parse(d, "rate_limit")
 }
 
 // unmarshalStore lets the module of that name read the rest of the line and its block.
 func (a *App) unmarshalStore(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
-		return d.ArgErr()
+		return d.Err("store wants a backend: store file [<path>], or store redis <url>...")
 	}
 	backend := d.Val()
+	if strings.ContainsAny(backend, ":/.") { // not quoted: a URL may have a password
+		return d.Err("store: the backend is missing before the path or URL: store file <path>, or store redis <url>...")
+	}
 	unmarshaler, err := caddyfile.UnmarshalModule(d, "webhooks.stores."+backend)
 	if err != nil {
 		return err
@@ -227,15 +265,19 @@ func (a *App) unmarshalStore(d *caddyfile.Dispenser) error {
 //	}
 func (s *FileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the backend's name
+	lines := subdirectives{
+		"max_keys": func(d *caddyfile.Dispenser) error { return number(d, &s.MaxKeys, 1) },
+	}
+	if err := errors.Join(lines.checkOpening(d, "store file <path>", 0), checkBrace(d)); err != nil {
+		return err
+	}
 	if d.NextArg() {
 		s.Path = d.Val()
 	}
 	if d.NextArg() {
 		return d.Errf("unexpected argument %q after the path", d.Val())
 	}
-	return subdirectives{
-		"max_keys": func(d *caddyfile.Dispenser) error { return number(d, &s.MaxKeys, 1) },
-	}.parse(d)
+	return lines.parse(d)
 }
 
 // Interface guards

@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,10 +17,20 @@ func oneArg(d *caddyfile.Dispenser, into *string) error {
 	name := d.Val()
 	args := d.RemainingArgs()
 	if len(args) != 1 || args[0] == "" {
-		return d.Errf("%s wants one value", name)
+		return d.Errf("%s wants one value, and has %s", name, howMany(args))
 	}
 	*into = args[0]
 	return nil
+}
+
+func howMany(args []string) string {
+	if len(args) == 1 {
+		return "an empty one; a {$VARIABLE} that was not set when the Caddyfile was read leaves nothing"
+	}
+	if len(args) == 0 {
+		return "none; a {$VARIABLE} that was not set when the Caddyfile was read leaves nothing"
+	}
+	return fmt.Sprint(len(args))
 }
 
 // someArgs takes one or more values; a line may be repeated to give more.
@@ -27,7 +38,7 @@ func someArgs(d *caddyfile.Dispenser, into *[]string) error {
 	name := d.Val()
 	args := d.RemainingArgs()
 	if len(args) == 0 || slices.Contains(args, "") {
-		return d.Errf("%s wants one or more values, none of them empty", name)
+		return d.Errf("%s wants one or more values, none of them empty; a {$VARIABLE} that was not set when the Caddyfile was read leaves nothing", name)
 	}
 	*into = append(*into, args...)
 	return nil

@@ -20,6 +20,7 @@ func parseHandler(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, err
 	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
 		return nil, err
 	}
+	rememberOrigins(cmp.Or(h.Name, h.Provider), start)
 	start.Next()
 	if err := h.checkTypeLines(); err != nil {
 		return nil, err
@@ -52,6 +53,12 @@ func (h *Handler) checkAdapted() error {
 	if err := c.checkValues(); err != nil {
 		return err
 	}
+	if err := h.checkAllBraces(); err != nil {
+		return err
+	}
+	if _, err := checkSecretForms(provider, slices.DeleteFunc(slices.Clone(h.Secrets), refers)); err != nil {
+		return err
+	}
 	if h.hasPlaceholders() {
 		if traits := provider.Traits(); len(traits.Ways) == 1 { // of several the keys choose
 			return c.checkDedupeTTL(traits.SignsTimestamp)
@@ -73,9 +80,11 @@ func (h *Handler) checkAdapted() error {
 	return c.checkDedupeTTL(v.SignedTimestamp())
 }
 
+// refers reports whether a value is known to a running Caddy only.
+func refers(value string) bool { return placeholder.MatchString(value) }
+
 // hasPlaceholders reports whether keys or options are known to a running Caddy only.
 func (h *Handler) hasPlaceholders() bool {
-	refers := func(value string) bool { return placeholder.MatchString(value) }
 	for _, values := range h.Options {
 		if slices.ContainsFunc(values, refers) {
 			return true

@@ -22,8 +22,8 @@ import (
 // unmarshalForward reads one `forward`; UnmarshalCaddyfile shows its syntax.
 func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 	start := *d // errors about the destination as a whole name its first line
-	f := &Forward{Upstreams: d.RemainingArgs()}
-	err := subdirectives{
+	f := new(Forward)
+	lines := subdirectives{
 		"name":          func(d *caddyfile.Dispenser) error { return oneArg(d, &f.Name) },
 		"events":        func(d *caddyfile.Dispenser) error { return f.unmarshalTypes(d, &f.Events) },
 		"timeout":       func(d *caddyfile.Dispenser) error { return duration(d, &f.Timeout) },
@@ -35,8 +35,12 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 		"breaker":       f.unmarshalBreaker,
 		"resign":        func(d *caddyfile.Dispenser) error { return onOff(d, &f.Resign) },
 		"handle":        f.stashHandle,
-	}.parse(d, "priority")
-	if err != nil {
+	}
+	if err := lines.checkOpening(d, "forward <upstream>...", 0); err != nil {
+		return err
+	}
+	f.Upstreams = d.RemainingArgs()
+	if err := lines.parse(d, "priority"); err != nil {
 		return err
 	}
 	f.setDefaultName()
@@ -71,25 +75,29 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 func (f *Forward) unmarshalRetry(d *caddyfile.Dispenser) error {
 	r := new(Retry)
 	f.Retry = r
-	if d.NextArg() {
-		r.Strategy = d.Val()
-	}
-	if d.NextArg() {
-		return d.Errf("unexpected argument %q after the strategy", d.Val())
-	}
-	err := subdirectives{
+	lines := subdirectives{
 		"initial":      func(d *caddyfile.Dispenser) error { return duration(d, &r.Initial) },
 		"multiplier":   func(d *caddyfile.Dispenser) error { return factor(d, &r.Multiplier) },
 		"max_delay":    func(d *caddyfile.Dispenser) error { return duration(d, &r.MaxDelay) },
 		"max_attempts": func(d *caddyfile.Dispenser) error { return number(d, &r.MaxAttempts, 1) },
 		"max_age":      func(d *caddyfile.Dispenser) error { return duration(d, &r.MaxAge) },
 		"jitter":       r.unmarshalJitter,
-	}.parse(d)
-	if err != nil {
+	}
+	if err := lines.checkOpening(d, "retry [<strategy>]", 0); err != nil {
+		return err
+	}
+	start := *d // errors about the policy as a whole name its first line
+	if d.NextArg() {
+		r.Strategy = d.Val()
+	}
+	if d.NextArg() {
+		return d.Errf("unexpected argument %q after the strategy", d.Val())
+	}
+	if err := lines.parse(d); err != nil {
 		return err
 	}
 	if err := r.policy().Validate(); err != nil {
-		return d.WrapErr(err)
+		return start.WrapErr(err)
 	}
 	return nil
 }
@@ -197,6 +205,9 @@ func (r *Retry) unmarshalJitter(d *caddyfile.Dispenser) error {
 // stashHandle keeps the block of `handle` for finalize: parsing directives
 // needs a Helper, which UnmarshalCaddyfile does not have.
 func (f *Forward) stashHandle(d *caddyfile.Dispenser) error {
+	if at := *d; at.NextArg() {
+		return d.Err("handle wants a block, with each directive on a line of its own: handle { … }")
+	}
 	f.handleSegment = d.NewFromNextSegment()
 	return nil
 }
@@ -213,6 +224,10 @@ func (f *Forward) finalize(helper httpcaddyfile.Helper) error {
 	subroute, ok := handler.(*caddyhttp.Subroute)
 	if !ok {
 		return f.handleSegment.Err("handle was not parsed as a subroute")
+	}
+	if len(subroute.Routes) == 0 {
+		f.handleSegment.Next()
+		return f.handleSegment.Err("handle is empty: put the directive into it that delivers, such as reverse_proxy localhost:3000")
 	}
 	f.Handle = subroute.Routes
 	if missing := references.Check(f.referencing()); missing != nil {

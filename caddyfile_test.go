@@ -139,7 +139,7 @@ func TestAdaptErrors(t *testing.T) {
 		{"two destinations of one name", "example.com {\nwebhooks /x stripe {\nsecret x\nforward a:1\nforward a:1\n}\n}", "Caddyfile:5"},
 		{"unknown option", "{\nwebhooks {\nstores file\n}\n}", `unrecognized subdirective "stores"`},
 		{"unknown store", "{\nwebhooks {\nstore tape\n}\n}", "webhooks.stores.tape"},
-		{"store without backend", "{\nwebhooks {\nstore\n}\n}", "wrong argument count"},
+		{"store without backend", "{\nwebhooks {\nstore\n}\n}", "store wants a backend"},
 		{"two paths", "{\nwebhooks {\nstore file a b\n}\n}", `unexpected argument "b"`},
 		{"rate limit without tier", "{\nwebhooks {\nrate_limit 10 1/s\n}\n}", "rate_limit wants: global"},
 		{"bad global rate limit", "{\nwebhooks {\nrate_limit global x 1/s\n}\n}", "rate_limit global"},

@@ -29,10 +29,7 @@ func (h *Handler) unmarshalVerify(d *caddyfile.Dispenser) error {
 	}
 	s := new(verify.Scheme)
 	h.Verify = s
-	if err := oneArg(d, &s.Algorithm); err != nil {
-		return err
-	}
-	err := subdirectives{
+	lines := subdirectives{
 		"signature":          func(d *caddyfile.Dispenser) error { return source(d, &s.Signature) },
 		"format":             func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Format) },
 		"content":            func(d *caddyfile.Dispenser) error { return contents(d, s) },
@@ -43,8 +40,17 @@ func (h *Handler) unmarshalVerify(d *caddyfile.Dispenser) error {
 		"timestamp":          func(d *caddyfile.Dispenser) error { return timestamp(d, &s.Timestamp) },
 		"id":                 func(d *caddyfile.Dispenser) error { return source(d, &s.ID) },
 		"type":               func(d *caddyfile.Dispenser) error { return source(d, &s.Type) },
-	}.parse(d)
-	if err != nil {
+	}
+	if err := lines.checkOpening(d, "verify <algorithm>", 1); err != nil {
+		return err
+	}
+	if at := *d; !at.NextArg() {
+		return d.Err("verify wants one value, the algorithm, such as hmac-sha256: verify hmac-sha256 { … }")
+	}
+	if err := oneArg(d, &s.Algorithm); err != nil {
+		return err
+	}
+	if err := lines.parse(d); err != nil {
 		return err
 	}
 	if err := s.Validate(); err != nil {

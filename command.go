@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
@@ -64,7 +65,7 @@ func adminCommand(cmd *cobra.Command, run adminRun) *cobra.Command {
 
 func newAdminClient(cmd *cobra.Command) (adminClient, error) {
 	flag := func(name string) string { return cmd.Flag(name).Value.String() }
-	address, err := caddycmd.DetermineAdminAPIAddress(flag("address"), nil, flag("config"), flag("adapter"))
+	address, err := adminAddress(flag("address"), flag("config"), flag("adapter"))
 	if err != nil {
 		return adminClient{}, err
 	}
@@ -76,6 +77,25 @@ func newAdminClient(cmd *cobra.Command) (adminClient, error) {
 		notes:   newScreen(cmd.ErrOrStderr()),
 		in:      cmd.InOrStdin(),
 	}, nil
+}
+
+// adminAddress is Caddy's own way to find it, but where a config says `admin off`
+// nobody is asked: at the default address there may be another Caddy.
+func adminAddress(address, config, adapter string) (string, error) {
+	if address != "" || config == "" {
+		return caddycmd.DetermineAdminAPIAddress(address, nil, config, adapter)
+	}
+	raw, file, _, err := caddycmd.LoadConfig(config, adapter)
+	if err != nil {
+		return "", err
+	}
+	var settings struct {
+		Admin caddy.AdminConfig `json:"admin"`
+	}
+	if err := json.Unmarshal(raw, &settings); err == nil && settings.Admin.Disabled {
+		return "", fmt.Errorf("%s says `admin off`: without the admin API nobody can ask the Caddy that runs with it; give it an address for this machine only, such as `admin localhost:2019` or `admin unix//run/caddy/admin.sock`", file)
+	}
+	return caddycmd.DetermineAdminAPIAddress("", raw, config, adapter)
 }
 
 // adminClient talks to the admin API for one command.

@@ -83,6 +83,24 @@ func countLevel(checks []checkView, level string) (n int) {
 	return n
 }
 
+// grouped makes one of the checks that found the same of several subjects.
+func grouped(checks []checkView) []checkView {
+	var all []checkView
+	at := make(map[checkView]int) // without its subject
+	for _, c := range checks {
+		key := c
+		key.Subject = ""
+		i, again := at[key]
+		if !again || c.Subject == "" {
+			at[key] = len(all)
+			all = append(all, c)
+			continue
+		}
+		all[i].Subject += ", " + c.Subject
+	}
+	return all
+}
+
 // printDoctor shows the checks in groups, worst first. What is well takes a line
 // each; the rest says what to do.
 func printDoctor(s screen, checks []checkView) {
@@ -98,7 +116,7 @@ func printDoctor(s screen, checks []checkView) {
 			title += " passed"
 		}
 		fmt.Fprintln(s, s.paint(bold, s.paint(stateStyle(group.level), title)))
-		for _, c := range checks {
+		for _, c := range grouped(checks) {
 			if c.Level != group.level {
 				continue
 			}

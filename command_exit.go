@@ -3,6 +3,7 @@ package caddywebhooks
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -43,13 +44,31 @@ func withExitCodes(cmd *cobra.Command) {
 	run, args := cmd.RunE, cmd.Args
 	cmd.RunE = func(cmd *cobra.Command, given []string) error { return quit(cmd, run(cmd, given)) }
 	if args != nil {
-		cmd.Args = func(cmd *cobra.Command, given []string) error { return misused(cmd, args(cmd, given)) }
+		cmd.Args = func(cmd *cobra.Command, given []string) error {
+			return misused(cmd, missing(cmd, given, args(cmd, given)))
+		}
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return misused(cmd, cmd.ValidateRequiredFlags()) }
 	cmd.SetFlagErrorFunc(misused)
 	for _, sub := range cmd.Commands() {
 		withExitCodes(sub)
 	}
+}
+
+// argument finds what a command wants in its usage, outside of what may be left out.
+var argument = regexp.MustCompile(`<[^>]+>`)
+
+// missing says which arguments are missing, where cobra only counts them.
+func missing(cmd *cobra.Command, given []string, err error) error {
+	if err == nil {
+		return nil
+	}
+	required, _, _ := strings.Cut(cmd.Use, "[")
+	wanted := argument.FindAllString(required, -1)
+	if len(given) >= len(wanted) {
+		return fmt.Errorf("%w\nUsage: %s", err, cmd.UseLine())
+	}
+	return fmt.Errorf("%s is missing\nUsage: %s", strings.Join(wanted[len(given):], " and "), cmd.UseLine())
 }
 
 // misused is for errors of flags and arguments.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
@@ -231,9 +233,14 @@ func (f *Forward) checkResign(v *verify.Verifier) error {
 
 func (f *Forward) check() error {
 	hasHandle := len(f.Handle) > 0 || f.handleSegment != nil
+	for _, upstream := range f.Upstreams {
+		if err := checkUpstreamForm(upstream); err != nil {
+			return err
+		}
+	}
 	switch {
 	case f.Name == "":
-		return errors.New("a destination without upstreams needs a `name`")
+		return errors.New("a destination without upstreams needs a `name` and `handle`; or give at least one upstream, such as localhost:3000")
 	case len(f.Upstreams) > 0 && hasHandle:
 		return errors.New("give upstreams or `handle`, not both")
 	case len(f.Upstreams) == 0 && !hasHandle:
@@ -284,7 +291,7 @@ func (f *Forward) reverseProxy(upstreams []string) (json.RawMessage, error) {
 		tokens = append(tokens, caddyfile.Token{Text: upstream})
 	}
 	if err := proxy.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
-		return nil, err
+		return nil, errors.New(strings.TrimSuffix(err.Error(), ", at :0")) // these tokens are from no file
 	}
 	var transport reverseproxy.HTTPTransport
 	if proxy.TransportRaw != nil {
@@ -295,6 +302,14 @@ func (f *Forward) reverseProxy(upstreams []string) (json.RawMessage, error) {
 	// With the body in memory as net/http knows it, headers and body go out in one
 	// write; else it sends the headers first, lest the body be long in coming.
 	proxy.RequestBuffers = requestBuffers
+	if transport.TLS != nil {
+		// Else reverse_proxy calls the upstream by its own name: right for a site
+		// elsewhere, but the application is to get what the provider sent. The
+		// certificate is still that of the upstream's name.
+		proxy.Headers = &headers.Handler{Request: &headers.HeaderOps{
+			Set: http.Header{"Host": {"{http.request.hostport}"}},
+		}}
+	}
 	asSent := false // no Accept-Encoding that the provider did not send
 	transport.Compression = &asSent
 	transport.KeepAlive = &reverseproxy.KeepAlive{MaxIdleConnsPerHost: max(f.MaxInFlight, defaultMaxInFlight)}

@@ -41,7 +41,7 @@ func (f *Forward) referencing() []byte {
 
 // global reports whether an address has only placeholders that no handler sets.
 func global(address string) bool {
-	for _, name := range placeholder.FindAllString(address, -1) {
+	for _, name := range anyPlaceholder.FindAllString(address, -1) {
 		if !strings.HasPrefix(name, "{env.") && !strings.HasPrefix(name, "{file.") && !strings.HasPrefix(name, "{system.") {
 			return false
 		}
@@ -59,6 +59,9 @@ func expandUpstreams(upstreams []string) ([]string, error) {
 			continue
 		}
 		if strings.Contains(upstream, "{") {
+			if name := anyPlaceholder.FindString(placeholder.ReplaceAllString(upstream, "x")); name != "" {
+				return nil, fmt.Errorf("upstream: %s is none of {env.…}, {file.…}, {system.…}, {time.…} and {http.…}", name)
+			}
 			values, err := expand("upstream", []string{upstream})
 			if err != nil {
 				return nil, err

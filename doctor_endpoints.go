@@ -34,6 +34,9 @@ func (d *diagnosis) checkEndpoint(h *Handler) {
 	d.checkSecrets(h)
 	d.checkRotation(h)
 	d.checkProxy(h, t)
+	if names := h.twins(); len(names) > 0 {
+		d.add(levelWarn, "destinations", h.Name, strings.Join(names, " and ")+" differ only by their addresses, and each gets every event", twinsAdvice)
+	}
 	if h.RequireHTTPS != nil && !*h.RequireHTTPS && d.isPublic(h) {
 		d.add(levelWarn, "https", h.Name, "require_https is off, and it listens for plain HTTP beyond this machine and its network: bodies and signatures can be read on the way",
 			"Remove `require_https off`; behind a proxy that ends TLS, name the proxy in the server's trusted_proxies.")
@@ -183,6 +186,9 @@ func (d *diagnosis) checkSecrets(h *Handler) {
 		case len(password) < shortSecret:
 			what = fmt.Sprintf("has less than %d bytes", shortSecret)
 		default:
+			if doubt, _ := h.provider.CheckSecret(secret); doubt != "" {
+				d.add(levelWarn, "secret", h.Name, fmt.Sprintf("secret %d %s", i+1, doubt), "Use the webhook's own secret.")
+			}
 			continue
 		}
 		d.add(levelWarn, "secret", h.Name, fmt.Sprintf("secret %d %s: whoever guesses it can send what passes for the provider's", i+1, what),
@@ -238,6 +244,12 @@ func (d *diagnosis) checkProxy(h *Handler, t trafficSnapshot) {
 		rules = append(rules, "rate_limit ip")
 	}
 	if len(rules) == 0 || t.proxied.IsZero() || d.now.Sub(t.proxied) > rotationTime {
+		return
+	}
+	if t.proxiedUnix {
+		d.add(levelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy by a Unix socket, which the server does not trust (the last %s), so to %s the addresses of all senders are unknown",
+			d.ago(t.proxied), strings.Join(rules, " and ")),
+			"Trust the socket in the global option servers: `trusted_proxies_unix`, and `trusted_proxies_strict`.")
 		return
 	}
 	d.add(levelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy that the server does not trust (the last %s), so to %s all senders look like one: the proxy",

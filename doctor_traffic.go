@@ -60,6 +60,7 @@ type traffic struct {
 	refusal      string    // the word of that answer
 	reason       string    // what the log says besides; empty if nothing
 	proxied      time.Time // the last that a private address forwarded whom the server does not trust
+	proxiedUnix  bool      // whether that came by a Unix socket
 	secrets      map[secretMark]secretUse
 }
 
@@ -126,7 +127,7 @@ func (v trafficView) saw(in *inbound, a *answer) {
 	defer t.mu.Unlock()
 	t.lastReceived = in.receivedAt
 	if in.proxied {
-		t.proxied = in.receivedAt
+		t.proxied, t.proxiedUnix = in.receivedAt, in.byUnixSocket
 	}
 	if in.isVerified && in.verified.SecretIndex < len(v.marks) {
 		mark := v.marks[in.verified.SecretIndex]
@@ -153,6 +154,8 @@ type trafficSnapshot struct {
 	since, lastReceived, lastAccepted, lastRefused, lastIgnored, proxied time.Time
 	refused, ignored, everIgnored                                        int
 	refusal, reason, ignoredType                                         string
+
+	proxiedUnix bool
 }
 
 func (t *traffic) snapshot() trafficSnapshot {
@@ -160,7 +163,7 @@ func (t *traffic) snapshot() trafficSnapshot {
 	defer t.mu.Unlock()
 	return trafficSnapshot{
 		since: t.since, lastReceived: t.lastReceived, lastAccepted: t.lastAccepted, lastRefused: t.lastRefused,
-		proxied: t.proxied, refused: t.refused, refusal: t.refusal, reason: t.reason,
+		proxied: t.proxied, proxiedUnix: t.proxiedUnix, refused: t.refused, refusal: t.refusal, reason: t.reason,
 		ignored: t.ignored, everIgnored: t.everIgnored, lastIgnored: t.lastIgnored, ignoredType: t.ignoredType,
 	}
 }
@@ -182,9 +185,16 @@ func forwardedByStranger(r *http.Request) bool {
 	if len(r.Header["X-Forwarded-For"]) == 0 {
 		return false
 	}
+	if byUnixSocket(r) {
+		return true
+	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && isLocal(peer.Addr())
 }
+
+// byUnixSocket reports whether the request came by a Unix socket, whose peers
+// have no addresses.
+func byUnixSocket(r *http.Request) bool { return r.RemoteAddr == "@" || r.RemoteAddr == "" }
 
 // sharedSpace are the addresses between carriers and their customers (RFC 6598),
 // which clouds use within their networks too.

@@ -52,7 +52,7 @@ func (h *Handler) keepOffered(in *inbound, secret string) *answer {
 	}
 	h.logger.Warn("a secret was offered to an endpoint; if that was the provider, add the file to the endpoint's secrets, else remove it",
 		zap.String("endpoint", h.Name), zap.String("file", path), zap.String("setting", "secret {file."+path+"}"),
-		zap.Stringer("client_ip", in.clientIP), zap.String("correlation_id", in.correlationID))
+		zap.String("client_ip", in.clientName()), zap.String("correlation_id", in.correlationID))
 	return nil
 }
 

@@ -30,6 +30,7 @@ type inbound struct {
 	clientIP      netip.Addr
 	correlationID string
 	proxied       bool           // by a proxy that the server does not trust
+	byUnixSocket  bool           // whose peers have no addresses
 	signed        verify.Request // what the provider signed
 	hold          inflight.Hold  // the memory of the body
 
@@ -56,6 +57,7 @@ func (h *Handler) newInbound(w http.ResponseWriter, r *http.Request) *inbound {
 		clientIP:      clientIP(r),
 		correlationID: correlationID(r, trusted),
 		proxied:       !trusted && forwardedByStranger(r),
+		byUnixSocket:  byUnixSocket(r),
 	}
 	host := r.Host
 	if r.TLS != nil {
@@ -211,6 +213,17 @@ func (h *Handler) logReceived(in *inbound, a *answer) {
 	entry.Write(fields...)
 }
 
+// clientName is the client's address for people.
+func (in *inbound) clientName() string {
+	switch {
+	case in.clientIP.IsValid():
+		return in.clientIP.String()
+	case in.byUnixSocket:
+		return "unknown (unix socket)"
+	}
+	return "unknown"
+}
+
 func (h *Handler) logFields(in *inbound) []zap.Field {
 	fields := make([]zap.Field, 0, 12)
 	fields = append(fields,
@@ -218,7 +231,7 @@ func (h *Handler) logFields(in *inbound) []zap.Field {
 		zap.String("provider", h.Provider),
 		zap.String("outcome", in.outcome),
 		zap.String("correlation_id", in.correlationID),
-		zap.Stringer("client_ip", in.clientIP),
+		zap.String("client_ip", in.clientName()),
 		zap.Duration("duration", h.now().Sub(in.receivedAt)),
 	)
 	if in.eventID != "" || in.eventType != "" {

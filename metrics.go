@@ -17,7 +17,7 @@ import (
 // is not counted but read when somebody asks: see storeCollector.
 var (
 	receivedTotal = counter("webhook_received_total",
-		"Webhooks that came in, verified or not.", "provider", "event_type")
+		"Webhooks that came in, verified or not.", "provider", "endpoint", "event_type")
 	processedTotal = counter("webhook_processed_total",
 		"Webhooks that were answered; status is the word of the answer, such as accepted, duplicate or invalid_signature.",
 		"provider", "event_type", "status")
@@ -79,7 +79,7 @@ func (a *App) registerMetrics(registry *prometheus.Registry) error {
 // count counts a webhook that was answered.
 func (h *Handler) count(in *inbound, a *answer) {
 	eventType := eventTypes.label(h.Name, in.eventType)
-	receivedTotal.WithLabelValues(h.Provider, eventType).Inc()
+	receivedTotal.WithLabelValues(h.Provider, h.Name, eventType).Inc()
 	processedTotal.WithLabelValues(h.Provider, eventType, in.outcome).Inc()
 	processingTime.WithLabelValues(h.Provider, eventType).Observe(h.now().Sub(in.receivedAt).Seconds())
 	if in.isVerified {

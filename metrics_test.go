@@ -68,8 +68,8 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	counters := map[string]float64{
-		`webhook_received_total{event_type="push",provider="github"}`:                               3,
-		`webhook_received_total{event_type="",provider="github"}`:                                   1,
+		`webhook_received_total{endpoint="github",event_type="push",provider="github"}`:             3,
+		`webhook_received_total{endpoint="github",event_type="",provider="github"}`:                 1,
 		`webhook_processed_total{event_type="push",provider="github",status="accepted"}`:            1,
 		`webhook_processed_total{event_type="push",provider="github",status="duplicate"}`:           1,
 		`webhook_processed_total{event_type="push",provider="github",status="rate_limit_exceeded"}`: 1,

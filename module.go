@@ -182,7 +182,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.setDefaults()
 	h.settings = caddyconfig.JSON(h, nil) // now: Caddy empties raw modules when it loads them
 	if err := h.provision(ctx); err != nil {
-		return fmt.Errorf("endpoint %s: %w", h.Name, err)
+		return fmt.Errorf("endpoint %s: %w", h.Name, atOrigin(h.Name, err))
 	}
 	return nil
 }
@@ -240,12 +240,12 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && len(h.Forward) == 0 {
 		h.errorRoutes = watchErrorRoutes(server)
 	}
+	h.warnOfTwins()
 	app, err := ctx.App("webhooks")
 	if err != nil {
 		return err
 	}
-	h.app = app.(*App)
-	h.traffic = h.watchTraffic()
+	h.app, h.traffic = app.(*App), h.watchTraffic()
 	return h.app.register(ctx, h)
 }
 

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/dedupe"
@@ -29,9 +28,6 @@ const custom = "custom"
 
 // namePattern keeps names readable in URLs, logs and metrics.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$`)
-
-// placeholder finds what a value refers to, without the rest of the value.
-var placeholder = regexp.MustCompile(`\{[^{}]+\}`)
 
 // lookUpProvider finds the provider's row, or makes one of the `verify` block.
 func (h *Handler) lookUpProvider() (*verify.Provider, error) {
@@ -86,6 +82,13 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	doubts, err := checkSecretForms(h.provider, secrets)
+	if err != nil {
+		return nil, err
+	}
+	for _, doubt := range doubts {
+		h.logger.Warn(doubt, zap.String("endpoint", h.Name))
+	}
 	publicKeys, err := expand("public_key", h.PublicKeys)
 	if err != nil {
 		return nil, err
@@ -118,38 +121,19 @@ func (h *Handler) secretOptions(options map[string][]string) (secrets []string) 
 	return secrets
 }
 
-// expand resolves placeholders. Its errors name the setting and the
-// placeholder, never a value.
-func expand(setting string, values []string) ([]string, error) {
-	replacer := caddy.NewReplacer()
-	out := make([]string, len(values))
-	for i, value := range values {
-		expanded, err := replacer.ReplaceOrErr(value, true, true)
+// checkSecretForms refuses secrets that cannot be the provider's, and tells which
+// do not look like it. What it says has no part of a secret.
+func checkSecretForms(p *verify.Provider, secrets []string) (doubts []string, err error) {
+	for i, secret := range secrets {
+		doubt, err := p.CheckSecret(secret)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s", setting, unresolved(placeholder.FindAllString(value, -1)))
+			return nil, fmt.Errorf("secret %d %w", i+1, err)
 		}
-		// Files end in a newline that is not part of the secret.
-		if strings.HasPrefix(value, "{file.") {
-			expanded = strings.TrimRight(expanded, "\r\n")
+		if doubt != "" {
+			doubts = append(doubts, fmt.Sprintf("secret %d %s", i+1, doubt))
 		}
-		if expanded == "" {
-			return nil, fmt.Errorf("%s: %s is empty", setting, value)
-		}
-		out[i] = expanded
 	}
-	return out, nil
-}
-
-// unresolved says where the values of the placeholders should come from.
-func unresolved(placeholders []string) string {
-	names := strings.Join(placeholders, " or ")
-	switch {
-	case len(placeholders) == 1 && strings.HasPrefix(names, "{env."):
-		return names + " is not set, or empty, in the environment of Caddy's own process: set it there, and start Caddy again"
-	case len(placeholders) == 1 && strings.HasPrefix(names, "{file."):
-		return names + " is empty, or the user that Caddy runs as cannot read it"
-	}
-	return names + " is not set, empty, or cannot be read by Caddy"
+	return doubts, nil
 }
 
 // checkSettings refuses what cannot work or would not be safe.
@@ -186,7 +170,7 @@ func (h *Handler) checkDedupeTTL(signedTimestamp bool) error {
 func (h *Handler) checkContentTypes() error {
 	for i, text := range h.ContentTypes {
 		media, parameters, err := mime.ParseMediaType(text)
-		if err != nil || len(parameters) > 0 {
+		if err != nil || len(parameters) > 0 || !strings.Contains(media, "/") {
 			return fmt.Errorf("content_type %q: want a media type without parameters, such as application/json", text)
 		}
 		h.ContentTypes[i] = media // lower-case

@@ -1,11 +1,15 @@
 package caddywebhooks
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -138,14 +142,14 @@ func (s *FileStore) Provision(caddy.Context) error {
 func (s *FileStore) Key() (string, error) {
 	dir, name := filepath.Split(s.Path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("store directory: %w", err)
+		return "", cannotOpen(s.Path, err)
 	}
 	if file, err := filepath.EvalSymlinks(s.Path); err == nil {
 		return "file:" + file, nil
 	}
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return "", fmt.Errorf("store directory: %w", err)
+		return "", cannotOpen(s.Path, err)
 	}
 	return "file:" + filepath.Join(dir, name), nil
 }
@@ -156,7 +160,36 @@ func (s *FileStore) Open(o StoreOptions) (retrystore.Store, error) {
 	if maxKeys == 0 {
 		maxKeys = defaultMaxKeys()
 	}
-	return filestore.Open(s.Path, filestore.Options{Logger: o.Logger.Named("store.file"), MaxKeys: maxKeys})
+	store, err := filestore.Open(s.Path, filestore.Options{Logger: o.Logger.Named("store.file"), MaxKeys: maxKeys})
+	if err != nil {
+		return nil, cannotOpen(s.Path, err)
+	}
+	return store, nil
+}
+
+// cannotOpen says what to do where it is a matter of rights or places.
+func cannotOpen(path string, err error) error {
+	dir := filepath.Dir(path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("store file %s: Caddy runs as %s, who may not write there: give it the directory (`chown -R %s %s`), or name a file elsewhere with `store file <path>`; under systemd, StateDirectory= makes one: %w",
+			path, userName(), userName(), dir, err)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("store file %s: its file system is read-only for Caddy: under systemd with ProtectSystem=strict add ReadWritePaths=%s or StateDirectory=, in a container mount a volume at %s: %w", path, dir, dir, err)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("store file %s: a part of %s is a file, not a directory: name another with `store file <path>`: %w", path, dir, err)
+	case errors.Is(err, syscall.EISDIR):
+		return fmt.Errorf("store file %s: it is a directory: name a file in it, such as `store file %s`: %w", path, filepath.Join(path, "deliveries.db"), err)
+	}
+	return err
+}
+
+// userName is who this process runs as.
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return fmt.Sprintf("user %d", os.Getuid())
 }
 
 // Interface guards

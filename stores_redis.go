@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -43,19 +44,29 @@ type RedisStore struct {
 	// The name by which Sentinels know the master. Default: no Sentinels.
 	Sentinel string `json:"sentinel,omitempty"`
 
-	// Who to be, unless the URLs say. Default: nobody.
+	// The user to log in as, unless the URLs name one. Default: Redis's default user.
 	Username string `json:"username,omitempty"`
+
+	// The password to log in with, unless the URLs have one. Default: none.
 	Password string `json:"password,omitempty"`
 
-	// Who to be for the Sentinels. Default: nobody.
+	// The user to log in to the Sentinels as. Default: Redis's default user.
 	SentinelUsername string `json:"sentinel_username,omitempty"`
+
+	// The password to log in to the Sentinels with. Default: none; that of the
+	// master is not used for them.
 	SentinelPassword string `json:"sentinel_password,omitempty"`
 
-	// For rediss:// URLs: the file with the certificates of the authorities to
-	// trust (default: the system's), and the files to prove ourselves with (default: none).
-	TLSCA          string `json:"tls_ca,omitempty"`
+	// For rediss:// URLs: a PEM file with the certificates of the authorities to
+	// trust. Default: the system's.
+	TLSCA string `json:"tls_ca,omitempty"`
+
+	// For rediss:// URLs where Redis asks clients for a certificate: the PEM file
+	// with ours. It needs tls_key. Default: none.
 	TLSCertificate string `json:"tls_certificate,omitempty"`
-	TLSKey         string `json:"tls_key,omitempty"`
+
+	// The PEM file with the private key of tls_certificate. Default: none.
+	TLSKey string `json:"tls_key,omitempty"`
 
 	// What the names of all keys begin with. Those who share a Redis but not
 	// their events need different ones. Default: wh.
@@ -66,9 +77,11 @@ type RedisStore struct {
 	// events are stored. Default: 16 for a Cluster, else 1.
 	Shards int `json:"shards,omitempty"`
 
-	// How many replicas must have an event before it is acknowledged, and how long to
-	// wait for them; if they do not, the provider is answered 503. Default: 0, and 200ms.
-	MinReplicas    int            `json:"min_replicas,omitempty"`
+	// How many replicas must have an event before it is acknowledged; if they do
+	// not have it within replica_timeout, the provider is answered 503. Default: 0.
+	MinReplicas int `json:"min_replicas,omitempty"`
+
+	// How long to wait for the replicas of min_replicas. Default: 200ms.
 	ReplicaTimeout caddy.Duration `json:"replica_timeout,omitempty"`
 
 	client redisclient.Options // with placeholders expanded
@@ -263,10 +276,7 @@ func (s *openRedis) Close() error {
 //	}
 func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the backend's name
-	if s.URLs = d.RemainingArgs(); len(s.URLs) == 0 {
-		return d.Err("store redis wants a URL, such as redis://localhost:6379")
-	}
-	return subdirectives{
+	lines := subdirectives{
 		"cluster":         func(d *caddyfile.Dispenser) error { s.Cluster = true; return noArgs(d) },
 		"sentinel":        s.unmarshalSentinel,
 		"username":        func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Username) },
@@ -276,7 +286,32 @@ func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"prefix":          func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Prefix) },
 		"shards":          func(d *caddyfile.Dispenser) error { return number(d, &s.Shards, 1) },
 		"min_replicas":    s.unmarshalMinReplicas,
-	}.parse(d)
+	}
+	if err := errors.Join(lines.checkOpening(d, "store redis <url>...", 0), checkBrace(d)); err != nil {
+		return err
+	}
+	if s.URLs = d.RemainingArgs(); len(s.URLs) == 0 {
+		return d.Err("store redis wants a URL, such as redis://localhost:6379")
+	}
+	start := *d // errors about the settings as a whole name its first line
+	if err := lines.parse(d); err != nil {
+		return err
+	}
+	if err := s.checkAdapted(); err != nil {
+		return start.WrapErr(err)
+	}
+	return nil
+}
+
+// checkAdapted refuses, where the line is known, what Provision would refuse
+// without. Placeholders and files may be another process's.
+func (s *RedisStore) checkAdapted() error {
+	values := []string{s.Sentinel, s.Username, s.Password, s.SentinelUsername, s.SentinelPassword, s.Prefix}
+	if slices.ContainsFunc(slices.Concat(s.URLs, values), refers) || s.TLSCA+s.TLSCertificate+s.TLSKey != "" {
+		return nil
+	}
+	c := *s // with defaults, which are not for the config that comes out
+	return c.Provision(caddy.Context{})
 }
 
 func (s *RedisStore) unmarshalSentinel(d *caddyfile.Dispenser) error {

@@ -28,8 +28,12 @@ type Provider struct {
 	Setup string
 
 	// SecretPrefix is what the provider's secrets begin with, such as "whsec_";
-	// empty if they have no mark. It explains mistakes, it refuses nothing.
+	// empty if they have no mark. It explains mistakes; see CheckSecret.
 	SecretPrefix string
+
+	// SecretForm is how its secrets look, where that is documented and is not a
+	// prefix; nil otherwise.
+	SecretForm *SecretForm
 
 	// Notes are what to know besides: what the signature does not cover, and the like.
 	Notes string

@@ -277,7 +277,8 @@ func (c *scheme) checkKey() error {
 		}
 		return fmt.Errorf("key %s: algorithm %s takes no key setting: remove it", c.Key, c.Algorithm)
 	}
-	return fmt.Errorf("unknown key %q: want raw, base64, hex or sha1", c.Key)
+	// Not quoted: people put the key itself there.
+	return errors.New("unknown key: want how the secret is written: raw, base64, hex or sha1; the secret itself is not part of the scheme")
 }
 
 func (c *scheme) checkSources() error {

@@ -83,7 +83,7 @@ func TestValidateNamesTheSetting(t *testing.T) {
 		{func(s *Scheme) { s.ID = jsonAt("id") }, `id: source "json id": a JSON pointer begins with a slash`},
 		{func(s *Scheme) { s.Type = jsonAt("/a~b") }, "write ~ as ~0"},
 		{func(s *Scheme) { s.BodyDigest = Source{From: FromQuery} }, "body_digest: source query: the name is missing"},
-		{func(s *Scheme) { s.Key = "utf8" }, `unknown key "utf8"`},
+		{func(s *Scheme) { s.Key = "utf8" }, "unknown key: want how"},
 		{func(s *Scheme) { s.Algorithm, s.Key = "ed25519", "hex" }, "takes no key setting"},
 	} {
 		s := hmacScheme(c.change)

@@ -25,6 +25,7 @@ var chatProviders = []*Provider{
 		}},
 		EventID:      []Source{jsonAt("/event_id"), {FromFormJSON, "payload /trigger_id"}, form("trigger_id")},
 		EventType:    []Source{jsonAt("/event/type"), jsonAt("/type"), {FromFormJSON, "payload /type"}, form("command")},
+		SecretForm:   hex32,
 		ContentTypes: []string{mediaJSON, mediaForm},
 		Methods:      post,
 		Handshakes: []Handshake{

@@ -93,6 +93,7 @@ var commerceProviders = []*Provider{
 			header("Shopify-Webhook-Id"), header("Shopify-Event-Id"),
 		},
 		EventType:    []Source{header("X-Shopify-Topic"), header("Shopify-Topic")},
+		SecretForm:   shopifySecret,
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
 	},

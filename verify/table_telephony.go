@@ -29,6 +29,7 @@ var telephonyProviders = []*Provider{
 			form("MessageStatus"), form("SmsStatus"), form("CallStatus"), form("EventType"),
 			query("MessageStatus"), query("SmsStatus"), query("CallStatus"), query("EventType"),
 		},
+		SecretForm:   hex32,
 		ContentTypes: []string{mediaForm, mediaJSON},
 		Methods:      []string{http.MethodGet, http.MethodPost},
 		Accepted:     Answer{Status: http.StatusOK, ContentType: "text/xml", Body: "<Response/>"},

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -67,7 +66,7 @@ func (p *Process) Start() error {
 	p.command = exec.Command(p.Binary, "run", "--config", p.Config, "--adapter", "caddyfile")
 	p.command.Env = append(os.Environ(), p.Env...)
 	// In a process group of its own, so that Ctrl-C reaches it once: through Stop.
-	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.command.SysProcAttr = ownGroup()
 	p.command.Stdout, p.command.Stderr = p.Log, p.Log
 	if err := p.command.Start(); err != nil {
 		return err
@@ -107,10 +106,10 @@ func (p *Process) Kill() {
 }
 
 // Pause stops Caddy in its tracks, as a machine does that is out of memory or is moved.
-func (p *Process) Pause() error { return p.command.Process.Signal(syscall.SIGSTOP) }
+func (p *Process) Pause() error { return p.command.Process.Signal(sigStop) }
 
 // Resume lets a paused Caddy go on.
-func (p *Process) Resume() error { return p.command.Process.Signal(syscall.SIGCONT) }
+func (p *Process) Resume() error { return p.command.Process.Signal(sigCont) }
 
 // Pid is the process id, for tools that look at it from outside.
 func (p *Process) Pid() int { return p.command.Process.Pid }

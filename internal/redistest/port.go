@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 )
 
@@ -51,7 +50,7 @@ func lockPort(port int) bool {
 	if err != nil {
 		return false
 	}
-	if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+	if lockFile(file) != nil {
 		_ = file.Close()
 		return false
 	}

@@ -100,7 +100,7 @@ func run(dir string, ready string, args ...string) (*process, error) {
 // kill ends the process and its children as a power cut would, and waits for its end.
 func (p *process) kill() {
 	if p.running() {
-		_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+		killGroup(p.pid)
 	}
 	<-p.exited
 }
@@ -110,7 +110,7 @@ func (p *process) signal(s syscall.Signal) error {
 	if !p.running() {
 		return errors.New("it does not run")
 	}
-	return syscall.Kill(p.pid, s)
+	return signalTo(p.pid, s)
 }
 
 func (p *process) running() bool {

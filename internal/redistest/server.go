@@ -13,7 +13,6 @@ import (
 	"context"
 	"net"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -158,7 +157,7 @@ func (s *Server) Restart() {
 // takes more of them, and nobody answers.
 func (s *Server) Pause() {
 	s.t.Helper()
-	if err := s.process.signal(syscall.SIGSTOP); err != nil {
+	if err := s.process.signal(sigStop); err != nil {
 		s.t.Errorf("pausing redis on port %d: %v", s.port, err)
 		return
 	}
@@ -168,7 +167,7 @@ func (s *Server) Pause() {
 // Resume lets a paused server go on.
 func (s *Server) Resume() {
 	s.t.Helper()
-	if err := s.process.signal(syscall.SIGCONT); err != nil {
+	if err := s.process.signal(sigCont); err != nil {
 		s.t.Errorf("resuming redis on port %d: %v", s.port, err)
 		return
 	}

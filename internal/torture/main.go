@@ -15,6 +15,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -114,7 +115,12 @@ func parse(args []string) (o options, err error) {
 
 // torture runs the seeds and prints what came of them. wrong is how many went wrong.
 func torture(ctx context.Context, o options) (wrong int, err error) {
-	dir, err := os.MkdirTemp(o.dir, "webhooks-torture-")
+	// Servers that it starts have working directories of their own.
+	root, err := filepath.Abs(cmp.Or(o.dir, os.TempDir()))
+	if err != nil {
+		return wrong, err
+	}
+	dir, err := os.MkdirTemp(root, "webhooks-torture-")
 	if err != nil {
 		return 0, err
 	}

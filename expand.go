@@ -1,0 +1,141 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// placeholder finds what a value refers to, without the rest of the value. Only
+// placeholders of Caddy's own global kinds are taken for such: what else stands in
+// braces may be part of a secret, and is never shown.
+var placeholder = regexp.MustCompile(`\{(?:env|file|system|time)\.[^{}]+\}`)
+
+// anyPlaceholder finds those of requests and of other handlers too.
+var anyPlaceholder = regexp.MustCompile(`\{[^{}]+\}`)
+
+// braces finds whatever Caddy would take for a placeholder.
+var braces = regexp.MustCompile(`(?:^|[^\\])\{[^}]*\}`)
+
+// variable finds what is written as variables are elsewhere, or an equals sign.
+var variable = regexp.MustCompile(`^(\$[A-Z][A-Z0-9_]+|%[A-Z][A-Z0-9_]+%|env\.[A-Za-z_][A-Za-z0-9_]*|[=:])$`)
+
+// expand resolves placeholders. Its errors name the setting and the
+// placeholder, never a value.
+func expand(setting string, values []string) ([]string, error) {
+	replacer := caddy.NewReplacer()
+	out := make([]string, len(values))
+	for i, value := range values {
+		if err := checkBraces(setting, i, values); err != nil {
+			return nil, err
+		}
+		expanded, err := replacer.ReplaceOrErr(value, true, true)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s", setting, unresolved(placeholder.FindAllString(value, -1)))
+		}
+		// Files end in a newline that is not part of the secret.
+		if strings.HasPrefix(value, "{file.") {
+			expanded = strings.TrimRight(expanded, "\r\n")
+		}
+		if expanded == "" {
+			return nil, fmt.Errorf("%s: %s", setting, unresolved(placeholder.FindAllString(value, -1)))
+		}
+		out[i] = expanded
+	}
+	return out, nil
+}
+
+// checkBraces refuses a value with braces in which Caddy knows nothing, such as a
+// generated secret may have. It does not say what is in them.
+func checkBraces(setting string, i int, values []string) error {
+	rest := placeholder.ReplaceAllString(values[i], "x")
+	if strings.HasPrefix(rest, "{env.") || strings.HasPrefix(rest, "{file.") {
+		return fmt.Errorf("%s: a placeholder has no closing brace, or white space in it: put it in quotes if it has", setting)
+	}
+	if !braces.MatchString(rest) {
+		return nil
+	}
+	which := "the value"
+	if len(values) > 1 {
+		which = fmt.Sprintf("value %d", i+1)
+	}
+	return fmt.Errorf(`%s: %s has something in braces that is none of {env.…}, {file.…}, {system.…} and {time.…}: if the braces belong to it, write the opening one as \{, or keep the value in a file and refer to that: {file./path}`, setting, which)
+}
+
+// checkAllBraces does so for all the keys and options, where their lines are known.
+func (h *Handler) checkAllBraces() error {
+	check := func(setting string, values []string) error {
+		for i := range values {
+			if err := checkBraces(setting, i, values); err != nil {
+				return err
+			}
+			if variable.MatchString(values[i]) {
+				return fmt.Errorf("%s: value %d is written like a variable, and would be taken literally: want {env.NAME} for one of the environment, {file./path} for a file", setting, i+1)
+			}
+		}
+		return nil
+	}
+	if err := check("secret", h.Secrets); err != nil {
+		return err
+	}
+	if err := check("public_key", h.PublicKeys); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.Options)) {
+		if err := check("option "+name, h.Options[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unresolved says where the values of the placeholders should come from.
+func unresolved(placeholders []string) string {
+	names := strings.Join(placeholders, " or ")
+	switch {
+	case names == "":
+		return "the value is empty"
+	case len(placeholders) == 1 && strings.HasPrefix(names, "{env."):
+		return names + " is not set, or empty, in the environment of Caddy's own process: set it there, and start Caddy again"
+	case len(placeholders) == 1 && strings.HasPrefix(names, "{file."):
+		return names + " is not there, is empty, or the user that Caddy runs as cannot read it"
+	}
+	return names + " is not set, empty, or cannot be read by Caddy"
+}
+
+// origins remembers where in a Caddyfile placeholders stand, by who has them, for
+// errors about their values: the config that Caddy loads knows no lines. It holds
+// names only, and only what this process has adapted.
+var origins sync.Map
+
+// rememberOrigins notes the placeholders of a directive, at whose beginning d stands.
+func rememberOrigins(owner string, d caddyfile.Dispenser) {
+	seen := make(map[string]struct{})
+	for d.Next() {
+		for _, name := range placeholder.FindAllString(d.Val(), -1) {
+			if _, again := seen[name]; !again {
+				seen[name] = struct{}{}
+				origins.Store(owner+" "+name, fmt.Sprintf("%s:%d", d.File(), d.Line()))
+			}
+		}
+	}
+}
+
+// atOrigin adds to an error about a placeholder the line that it stands in, if known.
+func atOrigin(owner string, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, name := range placeholder.FindAllString(err.Error(), -1) {
+		if at, ok := origins.Load(owner + " " + name); ok {
+			return fmt.Errorf("%w, at %s", err, at)
+		}
+	}
+	return err
+}

@@ -1,0 +1,103 @@
+package caddywebhooks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap"
+)
+
+// checkUpstreamForm refuses what is no address, and a URL with more than an address
+// in it: the application is called by the path that the provider called. What it
+// says has no password and no query of a URL.
+func checkUpstreamForm(upstream string) error {
+	scheme, address, isURL := strings.Cut(upstream, "://")
+	if !isURL {
+		scheme, address = "", upstream
+	}
+	if !isURL && (strings.HasPrefix(upstream, "unix") || strings.HasPrefix(upstream, "fd")) {
+		return nil // paths are addresses there
+	}
+	if strings.ContainsAny(address, "@") {
+		return errors.New("an upstream takes no user and password: take them out; if the application wants them, deliver with `handle` and a reverse_proxy with `header_up Authorization …`")
+	}
+	end := strings.IndexAny(address, "/?#")
+	if end < 0 {
+		return checkHostPort(address)
+	}
+	host, path := address[:end], address[end:]
+	if isURL {
+		host = scheme + "://" + host
+	}
+	if path[0] != '/' || strings.ContainsAny(path, "?#") {
+		return fmt.Errorf("upstream %s has a query or a fragment, which an upstream cannot have: want %s; the application is called by the path and query that the provider called", host, host)
+	}
+	if path == "/" {
+		return fmt.Errorf("upstream %s/ ends in a slash: want %s; the application is called by the path that the provider called", host, host)
+	}
+	path = strings.TrimSuffix(path, "/")
+	return fmt.Errorf("upstream %s%s has a path, which an upstream cannot have: the application is called by the path that the provider called; to be called by another, write instead of the upstream, each on a line of its own: `name app`, `handle {`, `rewrite * %s`, `reverse_proxy %s`, `}` (with `rewrite * %s{uri}` the provider's path follows)",
+		host, path, path, host, path)
+}
+
+// checkHostPort refuses mistyped ports; placeholders and port ranges are Caddy's to check.
+func checkHostPort(address string) error {
+	if strings.ContainsAny(address, "{-") {
+		return nil
+	}
+	if strings.HasSuffix(address, ",") || strings.Contains(address, ",") {
+		return fmt.Errorf("upstream %q: upstreams are separated by spaces, without commas", address)
+	}
+	if _, err := strconv.Atoi(address); err == nil {
+		return fmt.Errorf("upstream %q is a port without an address: want localhost:%s or :%s", address, address, address)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil // no port: Caddy takes that of the scheme
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("upstream %q: want a port from 1 to 65535 after the colon", address)
+	}
+	return nil
+}
+
+// twins are the names of destinations that differ in nothing but their addresses,
+// and have no names of their own. They may be replicas of one application, each of
+// which would then get every event.
+func (h *Handler) twins() []string {
+	same := make(map[string][]string) // by settings
+	for _, f := range h.Forward {
+		if len(f.Upstreams) == 0 || f.Name != f.Upstreams[0] {
+			continue
+		}
+		c := *f
+		c.Name, c.Upstreams = "", nil
+		settings, err := json.Marshal(&c)
+		if err != nil {
+			continue
+		}
+		same[string(settings)] = append(same[string(settings)], f.Name)
+	}
+	for _, f := range h.Forward { // in the order of the config
+		for _, names := range same {
+			if len(names) > 1 && names[0] == f.Name {
+				return names
+			}
+		}
+	}
+	return nil
+}
+
+// twinsAdvice is what to do about them.
+const twinsAdvice = "If they are replicas of one application, put all addresses behind one `forward`: `forward <address> <address>`, or a reverse_proxy in its `handle`. If each is to get every event, give each a `name`."
+
+func (h *Handler) warnOfTwins() {
+	if names := h.twins(); len(names) > 0 {
+		h.logger.Warn("destinations differ only by their addresses, and each gets every event",
+			zap.String("endpoint", h.Name), zap.Strings("destinations", names), zap.String("advice", twinsAdvice))
+	}
+}

@@ -27,6 +27,7 @@ func (d *diagnosis) checkStore(ctx context.Context, stats retrystore.Stats, err 
 		return
 	}
 	before := len(d.checks)
+	d.checkCondition()
 	d.checkDisk()
 	d.checkWarnings(ctx)
 	if len(d.checks) > before {
@@ -47,6 +48,35 @@ func (d *diagnosis) checkMemory(u inflight.Usage) {
 	d.add(levelWarn, "memory", "bodies", fmt.Sprintf("%s of %s are held by webhooks on their way in; %s refused since the start, the last %s, as others held what their address may have",
 		humanize.IBytes(uint64(u.Used)), humanize.IBytes(uint64(u.Limit)), plural(int(u.Refused), "webhook"), d.ago(u.LastRefused)),
 		"If the senders are the provider's, raise max_body_memory in the global option webhooks; behind a proxy, name it in the server's trusted_proxies, or all count as one address. If they are strangers, nothing needs to be done; a rate_limit ip keeps them out earlier.")
+}
+
+// conditionOf is the condition of the app's store; zero if it tells none.
+func (a *App) conditionOf() retrystore.Condition {
+	store := a.store
+	if timed, ok := store.(timedStore); ok {
+		store = timed.Store
+	}
+	if c, ok := store.(retrystore.Conditioned); ok {
+		return c.Condition()
+	}
+	return retrystore.Condition{}
+}
+
+// checkCondition tells what the store knows to be wrong with itself.
+func (d *diagnosis) checkCondition() {
+	c := d.app.conditionOf()
+	if c.Refusing != nil {
+		d.add(levelError, "store", "store", c.Refusing.Error()+"; new webhooks are answered 503, and what is stored is delivered",
+			"Repair what the message says. Webhooks are taken again as soon as that is done, without a reload.")
+	}
+	if c.Replaced > 0 {
+		d.add(levelError, "store", "store", "its data has been gone or replaced: "+c.Loss,
+			"Ask the providers to send again what is missing, or restore a backup. This is reported until the store is opened anew.")
+	}
+	if c.Damaged > 0 {
+		d.add(levelWarn, "store", "store", fmt.Sprintf("%d keys, entries or records were found damaged and set aside; the log names them", c.Damaged),
+			"See that nobody else writes to the store. Dead letters with the reason corrupt_record show what is left of damaged events.")
+	}
 }
 
 // checkWarnings asks a store that can tell what makes it less safe.

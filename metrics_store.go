@@ -3,6 +3,7 @@ package caddywebhooks
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,7 +36,13 @@ var (
 		"How many open deliveries a destination may have; beyond, it is full.", nil, nil)
 	rememberedKeys = prometheus.NewDesc("webhook_event_keys",
 		"Event keys that are remembered, where the store can tell.", nil, nil)
-	storeBytes  = prometheus.NewDesc("webhook_store_bytes", "Size of the store.", nil, nil)
+	storeBytes    = prometheus.NewDesc("webhook_store_bytes", "Size of the store.", nil, nil)
+	storeRefusing = prometheus.NewDesc("webhook_store_refusing",
+		"1 while new webhooks are refused since the store must not be used as it is, else 0.", nil, nil)
+	storeReplaced = prometheus.NewDesc("webhook_store_replaced_total",
+		"How often the store's data was found to be gone, or to be other data.", nil, nil)
+	storeDamaged = prometheus.NewDesc("webhook_store_damaged_total",
+		"Keys, entries and records of the store that were found damaged, and were set aside or repaired.", nil, nil)
 	panicsTotal = prometheus.NewDesc("webhook_panics_total",
 		"Panics of our goroutines that were caught, by place; the log has the stacks.", []string{"place"}, nil)
 	storeUp = prometheus.NewDesc("webhook_store_up", "1 if the store answers, else 0.", nil, nil)
@@ -48,6 +55,7 @@ var breakerValues = map[string]float64{forward.BreakerClosed: 0, forward.Breaker
 func (*storeCollector) Describe(into chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		queueSize, retryQueueSize, deadLetters, laneSize, oldestPending, breakerState, maxPending, rememberedKeys, storeBytes, storeUp, panicsTotal,
+		storeRefusing, storeReplaced, storeDamaged,
 	} {
 		into <- d
 	}
@@ -56,6 +64,10 @@ func (*storeCollector) Describe(into chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. Of a store that does not answer it
 // tells only that: numbers that are not true are worse than none.
 func (c *storeCollector) Collect(into chan<- prometheus.Metric) {
+	_ = safe.Do(c.app.logger, "metrics", func() { c.collect(into) }) // the registry calls it in a goroutine
+}
+
+func (c *storeCollector) collect(into chan<- prometheus.Metric) {
 	select {
 	case <-c.app.started:
 	default:
@@ -65,8 +77,12 @@ func (c *storeCollector) Collect(into chan<- prometheus.Metric) {
 		into <- prometheus.MustNewConstMetric(panicsTotal, prometheus.CounterValue, float64(n), place)
 	}
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		for i, label := range labels {
+			labels[i] = strings.ToValidUTF8(label, "?") // a damaged record may name any lane
+		}
 		into <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
+	c.condition(into)
 	gauge(maxPending, float64(c.app.MaxPending))
 	ctx, cancel := context.WithTimeout(c.app.ctx, scrapeTime)
 	defer cancel()
@@ -102,6 +118,17 @@ func (c *storeCollector) Collect(into chan<- prometheus.Metric) {
 	}
 	gauge(retryQueueSize, float64(total["retry"]))
 	gauge(deadLetters, float64(total["dead"]))
+}
+
+// condition tells how the store stands.
+func (c *storeCollector) condition(into chan<- prometheus.Metric) {
+	condition, refusing := c.app.conditionOf(), 0.0
+	if condition.Refusing != nil {
+		refusing = 1
+	}
+	into <- prometheus.MustNewConstMetric(storeRefusing, prometheus.GaugeValue, refusing)
+	into <- prometheus.MustNewConstMetric(storeReplaced, prometheus.CounterValue, float64(condition.Replaced))
+	into <- prometheus.MustNewConstMetric(storeDamaged, prometheus.CounterValue, float64(condition.Damaged))
 }
 
 // timedStore measures the operations that webhooks and workers wait for.

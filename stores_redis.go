@@ -12,7 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/redis/go-redis/v9"
-	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/redisclient"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
@@ -93,10 +92,6 @@ const defaultReplicaTimeout = 200 * time.Millisecond
 // readTime bounds how long Redis may take to answer.
 const readTime = 3 * time.Second
 
-// checkTime bounds how long opening waits for Redis. One that is away is no
-// reason not to start: until it is back providers are answered 503.
-const checkTime = 5 * time.Second
-
 // CaddyModule returns the Caddy module information.
 func (*RedisStore) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
@@ -176,6 +171,13 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 	settings := s.client
 	settings.Logger, settings.ClientName = logger, "caddy-webhooks:"+o.Node
 	settings.ReadTimeout = readTime + time.Duration(s.ReplicaTimeout) // WAIT answers after that
+	connected := make(chan struct{}, 1)
+	settings.Connected = func() {
+		select {
+		case connected <- struct{}{}:
+		default:
+		}
+	}
 	client, err := redisclient.New(settings)
 	if err != nil {
 		return nil, err
@@ -185,14 +187,14 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 			_ = client.Close()
 		}
 	}()
-	if err := s.check(client, logger); err != nil {
-		return nil, err
-	}
+	checks := &redisChecks{settings: s, client: client, logger: logger}
 	store, err := redisstore.Open(context.Background(), client, redisstore.Options{
 		Prefix:         s.Prefix,
 		Shards:         s.Shards,
 		MinReplicas:    s.MinReplicas,
 		ReplicaTimeout: time.Duration(s.ReplicaTimeout),
+		Check:          checks.run,
+		Reconnected:    connected,
 		Logger:         logger,
 	})
 	if err != nil {
@@ -203,26 +205,6 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 		return nil, errors.Join(err, store.Close())
 	}
 	return &openRedis{Store: store, settings: s, client: client, limits: limits}, nil
-}
-
-// check logs the risks of how Redis is set up. An error is what must be changed.
-func (s *RedisStore) check(client redis.UniversalClient, logger *zap.Logger) error {
-	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
-	defer cancel()
-	needs := redisclient.Needs{}
-	needs.Commands, needs.Keys, needs.Channels = redisstore.Needs(s.Prefix)
-	report, err := redisclient.Check(ctx, client, needs)
-	for _, warning := range s.risks(report) {
-		logger.Warn(warning)
-	}
-	for _, note := range report.Notes {
-		logger.Info(note)
-	}
-	if errors.Is(err, redisclient.ErrUnreachable) {
-		logger.Error("redis is not there; until it is, webhooks are answered 503", zap.Error(err))
-		return nil
-	}
-	return err
 }
 
 // risks are what is said of the server, and what our settings make of it.

@@ -162,6 +162,8 @@ func (l *lane) ask() {
 
 // askAt makes the pump claim at t, unless it would earlier.
 func (l *lane) askAt(t time.Time) {
+	now := l.opts.Now()
+	t = now.Add(t.Sub(now)) // see plan
 	l.mu.Lock()
 	earlier := t.Before(l.claimAt)
 	if earlier {

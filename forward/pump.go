@@ -168,6 +168,9 @@ func (l *lane) plan(c retrystore.Claim, t take, retries int, recheck *backoff) (
 
 	l.turns.overflow = max(0, l.turns.overflow-len(c.Deliveries))
 	due := !c.Next.IsZero() && !c.Next.After(now)
+	// A store may tell a time of the wall clock only: from here on it is the time that
+	// passes until then that counts, so that a step of that clock does no harm.
+	next := now.Add(c.Next.Sub(now))
 	if !due || len(c.Deliveries) > 0 {
 		recheck.reset()
 	}
@@ -178,7 +181,7 @@ func (l *lane) plan(c retrystore.Claim, t take, retries int, recheck *backoff) (
 	case c.Next.IsZero():
 		// Nothing is left. claimAt is a poll away, or where askAt moved it.
 	case !due:
-		l.claimAt = earlier(l.claimAt, c.Next)
+		l.claimAt = earlier(l.claimAt, next)
 	case len(c.Deliveries) == t.slots:
 		l.backlog = true
 	case retries == t.maxRetries && l.retries < l.retryShare:

@@ -99,7 +99,7 @@ type checker struct {
 func (c *checker) master(ctx context.Context, node *redis.Client, mode string) error {
 	text, err := node.Info(ctx).Result()
 	if missing(err) {
-		c.note(&c.warnings, node, "INFO is not permitted to our user, so that its version, maxmemory-policy and persistence are not known: allow it with +info")
+		c.note(&c.warnings, node, "INFO is not permitted to our user, so that its version, role and persistence are not known: allow it with +info")
 	} else if err != nil {
 		return err
 	}
@@ -110,8 +110,9 @@ func (c *checker) master(ctx context.Context, node *redis.Client, mode string) e
 	}
 	c.count(info)
 	errs := []error{c.needs.probe(ctx, node, c)}
+	errs = append(errs, c.policy(ctx, node, info))
 	if text != "" {
-		errs = append(errs, tooOld(info), c.policy(node, info))
+		errs = append(errs, tooOld(info))
 		c.persistence(ctx, node, info)
 	}
 	errs = append(errs, c.clock(ctx, node))
@@ -163,13 +164,22 @@ func tooOld(info map[string]string) error {
 	return nil
 }
 
-// policy reports a server that throws away what it was given to keep.
-func (c *checker) policy(node *redis.Client, info map[string]string) error {
-	switch policy := info["maxmemory_policy"]; policy {
+// policy reports a server that throws away what it was given to keep. Where INFO does
+// not tell its policy CONFIG may.
+func (c *checker) policy(ctx context.Context, node *redis.Client, info map[string]string) error {
+	policy := info["maxmemory_policy"]
+	if policy == "" {
+		config, err := node.ConfigGet(ctx, "maxmemory-policy").Result()
+		if err != nil && away(err) {
+			return err
+		}
+		policy = config["maxmemory-policy"]
+	}
+	switch policy {
 	case "noeviction":
 		return nil
 	case "":
-		c.note(&c.warnings, node, "it does not tell its maxmemory-policy: make sure that it evicts no keys")
+		c.note(&c.warnings, node, "it does not tell its maxmemory-policy, as neither INFO nor CONFIG GET is permitted: allow +info, and make sure that it evicts no keys (noeviction)")
 		return nil
 	default:
 		return fault(fmt.Sprintf("its maxmemory-policy is %s: when its memory is full it would throw webhooks away that were acknowledged; "+
@@ -197,11 +207,12 @@ func (c *checker) persistence(ctx context.Context, node *redis.Client, info map[
 	}
 }
 
-// appendOnly notes how often the file is flushed to disk. Managed services
-// often forbid CONFIG: then nothing is said.
+// appendOnly notes how often the file is flushed to disk. Managed services often
+// forbid CONFIG: then it is said that nobody knows.
 func (c *checker) appendOnly(ctx context.Context, node *redis.Client) {
 	config, err := node.ConfigGet(ctx, "appendfsync").Result()
 	if err != nil {
+		c.note(&c.notes, node, "CONFIG GET is not permitted, so that how often it flushes its append-only file (appendfsync) is not known: allow it with +config|get")
 		return
 	}
 	switch config["appendfsync"] {

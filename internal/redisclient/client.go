@@ -86,6 +86,10 @@ type Options struct {
 	// ReadTimeout bounds waiting for an answer, WriteTimeout sending a command. Default: 3s.
 	ReadTimeout, WriteTimeout time.Duration
 
+	// Connected is called after each new connection to a server. It must return at
+	// once. Default: nobody is told.
+	Connected func()
+
 	// Logger gets, at debug level, what go-redis logs: that connections broke, or
 	// what sentinels said. All of it reaches the callers as errors as well. go-redis has one
 	// logger in a process: the latest given here. Default: nobody gets it.
@@ -143,8 +147,14 @@ func (o *Options) universal(target target) *redis.UniversalOptions {
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	if name := printable(o.ClientName); name != "" {
+	if name := printable(o.ClientName); name != "" || o.Connected != nil {
 		u.OnConnect = func(ctx context.Context, c *redis.Conn) error {
+			if o.Connected != nil {
+				o.Connected()
+			}
+			if name == "" {
+				return nil
+			}
 			err := c.ClientSetName(ctx, name).Err()
 			var refused redis.Error
 			if errors.As(err, &refused) {

@@ -40,7 +40,7 @@ func (n Needs) probe(ctx context.Context, node *redis.Client, c *checker) error 
 	// to be closed, not given back to the pool.
 	options := *node.Options()
 	options.PoolSize, options.PipelinePoolSize, options.MaxConcurrentDials = 1, -1, 1
-	options.MinIdleConns, options.MaxRetries = 0, -1
+	options.MinIdleConns, options.MaxRetries, options.OnConnect = 0, -1, nil
 	client := redis.NewClient(&options)
 	defer func() { _ = client.Close() }()
 	conn := client.Conn()

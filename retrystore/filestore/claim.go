@@ -57,6 +57,7 @@ func (s *Store) pick(r retrystore.ClaimRequest) ([]snapshot, time.Time, error) {
 	}
 	now := s.instant()
 	until := s.options.Now().Add(r.Lease)
+	s.follow(now)
 	l.advance(now)
 	var picked []snapshot
 	for retries := 0; len(picked) < r.Max; {

@@ -70,7 +70,7 @@ func (s *Store) tryHold(ctx context.Context, key retrystore.Key, lease time.Dura
 	}
 	now := s.instant()
 	if other, held := s.holds[key]; held && other.until > now.mono {
-		return retrystore.Hold{Key: key, State: retrystore.HoldTaken, Until: s.lapse(other.until)}, nil
+		return retrystore.Hold{Key: key, State: retrystore.HoldTaken, Until: s.options.Now().Add(time.Duration(other.until-s.instant().mono) * time.Millisecond)}, nil
 	} else if !held && s.rememberedKeys() >= s.options.MaxKeys {
 		return retrystore.Hold{}, errKeysFull
 	}

@@ -3,7 +3,6 @@ package filestore
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -203,11 +202,6 @@ func (x *index) delivery(id string) *delivery {
 type instant struct {
 	wall int64 // Unix milliseconds
 	mono int64 // milliseconds since the store was opened, whatever the wall clock does
-}
-
-// lapse turns the end of a lease into a time for people and timers.
-func (s *Store) lapse(mono int64) time.Time {
-	return s.opened.Add(time.Duration(mono) * time.Millisecond)
 }
 
 // instant reads both clocks. A clock without a monotonic reading, as tests

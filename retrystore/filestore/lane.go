@@ -157,19 +157,45 @@ func (l *lane) take(retries bool) *delivery {
 // next is Claim.Next.
 func (s *Store) next(l *lane, now instant) time.Time {
 	if l.queues[queueFirst].len() > 0 || l.queues[queueRetries].len() > 0 {
-		return time.UnixMilli(now.wall)
+		return s.options.Now()
 	}
-	var next time.Time
+	// Retries are due by the wall clock, leases end by the monotonic one: what they
+	// have in common is how long that is from now.
+	wait := int64(-1)
 	if d := l.queues[queueFuture].top(); d != nil {
-		next = time.UnixMilli(d.when)
+		wait = max(0, d.when-now.wall)
 	}
 	if d := l.queues[queueLeased].top(); d != nil {
-		if t := s.lapse(d.when); next.IsZero() || t.Before(next) {
-			next = t
+		if until := max(0, d.when-now.mono); wait < 0 || until < wait {
+			wait = until
 		}
 	}
-	return next
+	if wait < 0 {
+		return time.Time{}
+	}
+	return s.options.Now().Add(time.Duration(wait) * time.Millisecond)
 }
+
+// follow notices when the wall clock was put back, and brings what is due later
+// along: a retry in a minute is still one in a minute. One that was put forward only
+// makes retries due early. The caller holds mu.
+func (s *Store) follow(now instant) {
+	offset := now.wall - now.mono
+	if back := s.offset - offset; back >= clockSlack {
+		for _, l := range s.index.lanes {
+			for _, d := range l.queues[queueFuture].items { // all alike: the heap stays one
+				d.when -= back
+			}
+		}
+	}
+	if gap := s.offset - offset; gap >= clockSlack || gap <= -clockSlack {
+		s.offset = offset
+	}
+}
+
+// clockSlack is by how many milliseconds the clocks may differ more than before until
+// that is a step: NTP slews by less than a millisecond a second.
+const clockSlack = 1000
 
 // queue is a binary heap of deliveries that know their position.
 type queue struct {

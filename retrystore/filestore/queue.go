@@ -32,6 +32,7 @@ func (s *Store) settle(d *retrystore.Delivery, r retrystore.Settlement) error {
 		return err
 	}
 	now := s.instant()
+	s.follow(now)
 	t.lane.remove(t)
 	t.token = 0
 	t.attempts++

@@ -90,6 +90,7 @@ type Store struct {
 	dirty        []*event // changed since they were last committed
 	token        uint64   // of the latest lease
 	reservedKeys int      // keys of Accepts that are being written
+	offset       int64    // of the wall clock to the monotonic one, milliseconds: see follow
 	holds        map[retrystore.Key]hold
 	deciding     map[retrystore.Key]*request // keys that are being written, and by whose wish
 	outage       outage
@@ -151,6 +152,8 @@ func Open(path string, o Options) (*Store, error) {
 	if s.db, s.room.file, err = openFile(path, s.log); err != nil {
 		return nil, err
 	}
+	now := s.instant()
+	s.offset = now.wall - now.mono
 	if err := s.rebuild(); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}

@@ -38,8 +38,9 @@ const (
 //	      stored, {1, value of the key} duplicate, {2, open deliveries} all are full,
 //	      {3, ms} held by a guard for so long
 //
-// The event is the first that is written, since that is what a full Redis
-// refuses, and the key the last: should the script ever break off in between,
+// All sets are read before anything is written: a set of another type fails the
+// script, and after the event is stored nothing may. The event is the first that is
+// written, but for the name of a new lane: a full Redis refuses both. The key is the last: should the script ever break off in between,
 // nobody will be told that the event was stored before. A second run with the
 // same event id, after an answer that was lost, finds what the first one wrote.
 var acceptScript = newScript("accept", luaNow+`
@@ -58,21 +59,26 @@ if ttl > 0 then
   local value = redis.call('GET', KEYS[#KEYS])
   if value == 'e' .. ARGV[1] then return again() end
   local til = value and string.match(value, '^h%d+:(%d+)')
-  if til and tonumber(til) > now then return {3, til - now} end
-  if value and not til then return {1, value} end
+  if til and tonumber(til) > now and tonumber(til) < now + 315360000000 then return {3, til - now} end
+  if value == 'c' or value and #value == 17 and string.sub(value, 1, 1) == 'e' then return {1, value} end
 end
 local out, full, most, new = {0, now}, {}, 0, {}
 for i = 1, targets do
   local n = redis.call('ZCARD', KEYS[1 + 2 * i])
   most = math.max(most, n)
   if n == 0 then new[#new + 1] = ARGV[6 + 4 * i] end
+  redis.call('ZCARD', KEYS[2 + 2 * i])
+  if spill then redis.call('ZCARD', KEYS[letters(i)]) end
   if bound > 0 and n >= bound then full[i], out[#out + 1] = true, i end
 end
 if targets > 0 and #out - 2 == targets then return {2, most} end
-for i = 1, dead do new[#new + 1] = ARGV[6 + 4 * targets + 3 * i] end
+for i = 1, dead do
+  new[#new + 1] = ARGV[6 + 4 * targets + 3 * i]
+  redis.call('ZCARD', KEYS[1 + 2 * targets + 2 * i])
+end
+if #new > 0 then redis.call('SADD', KEYS[2], unpack(new)) end
 
 if not redis.call('SET', KEYS[1], ARGV[2], 'NX') then return again() end
-if #new > 0 then redis.call('SADD', KEYS[2], unpack(new)) end
 if targets + dead > 1 then
   redis.call('HSET', KEYS[letters(spill and targets + 1 or 1)], 'n', targets + dead)
 end
@@ -105,6 +111,9 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 		return retrystore.Receipt{}, err
 	}
 	defer s.leave()
+	if err := s.refusing(); err != nil {
+		return retrystore.Receipt{}, err
+	}
 	shard := shardOf(sub.Key, len(p.shards))
 	line := p.line(shard)
 	if err := line.refusal(); err != nil {
@@ -346,8 +355,9 @@ func integer(v any) int64 {
 	case int64:
 		return v
 	case string:
-		n, _ := strconv.ParseInt(v, 10, 64)
-		return n
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+			return n
+		}
 	}
 	return 0
 }

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
@@ -28,7 +29,7 @@ const claimRounds = 3
 // attempts are never put off, so those in the queue are due whatever the clock
 // says: it may have been put back, or be that of another server since a failover.
 var peekScript = newScript("claim", luaNow+`
-local band = `+luaBand+`
+local band, top = `+luaBand+`, '(`+luaTop+`'
 local out, more, next = {now, 0, 0}, 0, 0
 local function future(key, from, to)
   local row = redis.call('ZRANGEBYSCORE', key, from, to, 'WITHSCORES', 'LIMIT', 0, 1)
@@ -40,7 +41,7 @@ local function walk(key, always)
   local left = {[0] = tonumber(ARGV[1]), [1] = tonumber(ARGV[2])}
   local from = 0
   while true do
-    local top = redis.call('ZRANGEBYSCORE', key, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    local top = redis.call('ZRANGEBYSCORE', key, from, top, 'WITHSCORES', 'LIMIT', 0, 1)
     if #top == 0 then return end
     local base = math.floor(top[2] / band) * band
     local kind = base / band % 2
@@ -91,7 +92,7 @@ func (s *Store) Claim(ctx context.Context, r retrystore.ClaimRequest) (retrystor
 			s.giveBack(p, l, leased)
 			return retrystore.Claim{}, err
 		}
-		got, all := s.lease(p, l, due, r.Lease)
+		got, all, failure := s.lease(p, l, due, r.Lease)
 		for _, d := range got {
 			if d.Attempts > 0 {
 				retries++
@@ -101,6 +102,9 @@ func (s *Store) Claim(ctx context.Context, r retrystore.ClaimRequest) (retrystor
 		claim.Next = next
 		if !all {
 			claim.Next = time.Now()
+		}
+		if failure != nil && len(leased) == 0 {
+			return retrystore.Claim{}, failure
 		}
 		if all || round == claimRounds {
 			break
@@ -133,6 +137,8 @@ func (s *Store) peek(p *parts, l *lane, most, mostRetries int) (due []candidate,
 	var found []candidate
 	more := false
 	for _, c := range calls {
+		n := c.shard
+		var garbage []string
 		answer, _ := c.reply.([]any)
 		if len(answer) < 3 {
 			return nil, next, unexpected(c)
@@ -145,9 +151,17 @@ func (s *Store) peek(p *parts, l *lane, most, mostRetries int) (due []candidate,
 			}
 		}
 		for i := 3; i+1 < len(answer); i += 2 {
-			if member := text(answer[i]); len(member) == len(deliveryID{}) {
+			if member := text(answer[i]); ours(member, n) {
 				found = append(found, candidate{deliveryID([]byte(member)), integer(answer[i+1])})
+			} else {
+				garbage = append(garbage, member)
 			}
+		}
+		if k := &l.keys[n]; len(garbage) > 0 {
+			if err := s.evict(c.line, []string{k.queue, k.leased, k.open}, garbage); err != nil {
+				return nil, next, err
+			}
+			more = true // behind them
 		}
 	}
 	slices.SortFunc(found, func(a, b candidate) int {
@@ -178,15 +192,15 @@ func (s *Store) peek(p *parts, l *lane, most, mostRetries int) (due []candidate,
 //
 //	KEYS  1 queue, 2 leases, 3 open index, then for each: progress, event, siblings
 //	ARGV  1 token, 2 milliseconds, then for each: member
-//	returns for each: 0 not due, 1 event is gone, or {score, event, attempts,
+//	returns for each: 0 not due, 1 event is gone, {error} it is damaged, or {score, event, attempts,
 //	      budget's attempts, budget's start, latest attempt}
 //
 // A second run with the same token, after an answer that was lost, finds the
 // leases of the first.
-var leaseScript = newScript("claim", luaNow+`
+var leaseScript = newScript("claim", luaNow+luaInt+`
 local band, history = `+luaBand+`, `+luaHistory+`
-local out = {}
-for i = 1, #ARGV - 2 do
+for i = 1, 3 do redis.call('ZCARD', KEYS[i]) end
+local function lease(i)
   local member, progress, event, siblings = ARGV[2 + i], KEYS[1 + 3 * i], KEYS[2 + 3 * i], KEYS[3 + 3 * i]
   local queued, held = redis.call('ZSCORE', KEYS[1], member), redis.call('ZSCORE', KEYS[2], member)
   local score, known = queued or held, redis.call('HMGET', progress, 't', 'a', 'ba', 'bs')
@@ -195,15 +209,16 @@ for i = 1, #ARGV - 2 do
   if score and not mine and not first and score % band > now then score = false end
   local record = score and redis.call('GET', event)
   if not score then
-    out[i] = 0
+    return 0
   elseif not record then
     redis.call('ZREM', KEYS[1], member)
     redis.call('ZREM', KEYS[2], member)
     redis.call('ZREM', KEYS[3], member)
     redis.call('DEL', progress, siblings)
-    out[i] = 1
+    return 1
   else
-    local latest = known[2] and redis.call('HGET', progress, 'h' .. (known[2] - 1) % history)
+    local attempts = int(known[2])
+    local latest = attempts > 0 and redis.call('HGET', progress, 'h' .. (attempts - 1) % history)
     local base = math.floor(score / band) * band
     if not mine then
       redis.call('ZREM', KEYS[1], member)
@@ -211,17 +226,26 @@ for i = 1, #ARGV - 2 do
       redis.call('ZADD', KEYS[2], base + now + ARGV[2], member)
       redis.call('HSET', progress, 't', ARGV[1])
     end
-    out[i] = {base, record, known[2], known[3], known[4], latest}
+    return {base, record, known[2], known[3], known[4], latest}
   end
+end
+local out = {}
+for i = 1, #ARGV - 2 do
+  local fine, answer = pcall(lease, i)
+  if not fine then
+    if type(answer) == 'table' then answer = answer.err end
+    answer = {tostring(answer)}
+  end
+  out[i] = answer
 end
 return out
 `)
 
 // lease leases candidates. all says that none was another's meanwhile. What
 // nobody knows the end of lapses by itself.
-func (s *Store) lease(p *parts, l *lane, due []candidate, lease time.Duration) (leased []*retrystore.Delivery, all bool) {
+func (s *Store) lease(p *parts, l *lane, due []candidate, lease time.Duration) (leased []*retrystore.Delivery, all bool, err error) {
 	if len(due) == 0 {
-		return nil, true
+		return nil, true, nil
 	}
 	token := rand.Uint64() | 1<<63 // never acceptedToken
 	byShard := make(map[int][]candidate)
@@ -245,6 +269,9 @@ func (s *Store) lease(p *parts, l *lane, due []candidate, lease time.Duration) (
 		batch = append(batch, calls[n])
 	}
 	s.direct(batch)
+	for _, c := range batch {
+		err = cmp.Or(err, c.err)
+	}
 	answers := make(map[deliveryID]*retrystore.Delivery)
 	for n, of := range byShard {
 		answer, _ := calls[n].reply.([]any)
@@ -263,5 +290,5 @@ func (s *Store) lease(p *parts, l *lane, due []candidate, lease time.Duration) (
 			leased = append(leased, d)
 		}
 	}
-	return leased, len(leased) == len(due)
+	return leased, len(leased) == len(due), err
 }

@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"math"
+
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -11,7 +13,10 @@ import (
 func (s *Store) claimed(p *parts, l *lane, c candidate, answer any, from *call) *retrystore.Delivery {
 	values, ok := answer.([]any)
 	if !ok || len(values) != 6 {
-		if integer(answer) == 1 {
+		if len(values) == 1 {
+			s.shelve(p, l, c, from, text(values[0]))
+		} else if integer(answer) == 1 {
+			s.broken.Add(1)
 			s.log.Error("event record is gone; its delivery was removed", zap.Stringer("lane", l.name), zap.Stringer("delivery", c.id))
 		}
 		return nil
@@ -32,12 +37,12 @@ func (s *Store) claimed(p *parts, l *lane, c candidate, answer any, from *call) 
 // describe fills in what a delivery's progress says: attempts, budget, and the
 // latest attempt. Where there is none it is as it was accepted.
 func (s *Store) describe(d *retrystore.Delivery, h *head, attempts, budgetAttempts, budgetSince, latest string) {
-	d.Attempts = int(integer(attempts))
-	d.Budget.Attempts = int(integer(budgetAttempts))
+	d.Attempts = int(min(max(integer(attempts), 0), math.MaxInt32))
+	d.Budget.Attempts = int(min(max(integer(budgetAttempts), 0), int64(d.Attempts)))
 	if h != nil {
 		d.Budget.Since = h.accepted
 	}
-	if since := integer(budgetSince); since > 0 {
+	if since := integer(budgetSince); since > 0 && since < maxMillis {
 		d.Budget.Since = s.clock.local(since)
 	}
 	if a, ok := decodeAttempt([]byte(latest)); ok {
@@ -52,6 +57,8 @@ func (s *Store) describe(d *retrystore.Delivery, h *head, attempts, budgetAttemp
 //	ARGV  1 member, 2 token, 3 reason, 4 error, 5 event id
 //	returns 1, or 0 if the lease is not the holder's
 var buryScript = newScript("claim", luaFence+`
+redis.call('ZCARD', KEYS[3])
+redis.call('ZCARD', KEYS[4])
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('ZADD', KEYS[4], 0, ARGV[1])
@@ -63,6 +70,7 @@ return 1
 // bury makes a delivery dead that was leased a moment ago. If that fails its
 // lease lapses, and the next Claim buries it.
 func (s *Store) bury(p *parts, l *lane, c candidate, h *head, from *call, cause error) {
+	s.broken.Add(1)
 	s.log.Error("event record is unreadable", zap.Stringer("lane", l.name), zap.Stringer("delivery", c.id), zap.Error(cause))
 	id := c.id.event()
 	shard, k := p.shards[id.shard()], &l.keys[id.shard()]
@@ -71,6 +79,37 @@ func (s *Store) bury(p *parts, l *lane, c candidate, h *head, from *call, cause 
 		keys = append(keys, shard.seen(h.key))
 	}
 	s.direct([]*call{buryScript.call(from.line, keys, c.id.member(), from.words[3+from.words[2].(int)], reasonCorrupt, cut(cause.Error()), string(id[:]))})
+}
+
+// shelveScript makes a due delivery dead of which the keys are damaged.
+//
+//	KEYS  1 queue, 2 leases, 3 open index, 4 dead letters, 5 progress
+//	ARGV  1 member, 2 reason, 3 error
+//	returns 1, or 0 if it is neither queued nor leased
+var shelveScript = newScript("claim", `
+for i = 1, 4 do redis.call('ZCARD', KEYS[i]) end
+redis.call('HGET', KEYS[5], 't')
+local queued, held = redis.call('ZSCORE', KEYS[1], ARGV[1]), redis.call('ZSCORE', KEYS[2], ARGV[1])
+if not queued and not held then return 0 end
+for i = 1, 3 do redis.call('ZREM', KEYS[i], ARGV[1]) end
+redis.call('ZADD', KEYS[4], 0, ARGV[1])
+redis.call('HSET', KEYS[5], 'r', ARGV[2], 'le', ARGV[3])
+return 1
+`)
+
+// shelve repairs the keys of a delivery that could not be leased. The next round
+// leases it, unless it is the event that is damaged: then it becomes dead.
+func (s *Store) shelve(p *parts, l *lane, c candidate, from *call, cause string) {
+	id := c.id.event()
+	shard, k := p.shards[id.shard()], &l.keys[id.shard()]
+	progress, event := shard.progress(c.id), shard.event(id)
+	mended := s.setAside(s.ctx, from.line, []string{progress, shard.siblings(id)})
+	if !s.setAside(s.ctx, from.line, []string{event}) && mended {
+		return
+	}
+	s.broken.Add(1)
+	s.log.Error("keys of a delivery are damaged; it is a dead letter now", zap.Stringer("lane", l.name), zap.Stringer("delivery", c.id), zap.String("error", cause))
+	s.direct([]*call{shelveScript.call(from.line, []string{k.queue, k.leased, k.open, k.dead, progress}, c.id.member(), reasonCorrupt, cut(cause))})
 }
 
 // giveBack releases deliveries that could not be handed out.

@@ -33,8 +33,9 @@ var holdScript = newScript("hold", luaNow+`
 local value = redis.call('GET', KEYS[1])
 if value then
   local token, til = string.match(value, '^h(%d+):(%d+)')
-  if not token then return {2} end
-  if token ~= ARGV[1] and tonumber(til) > now then return {1, now, tonumber(til)} end
+  if value == 'c' or #value == 17 and string.sub(value, 1, 1) == 'e' then return {2} end
+  til = tonumber(til or 0)
+  if token ~= ARGV[1] and til > now and til < now + 315360000000 then return {1, now, til} end
 end
 redis.call('SET', KEYS[1], 'h' .. ARGV[1] .. ':' .. string.format('%.0f', now + ARGV[2]), 'PX', 2 * ARGV[2])
 return {0, now}
@@ -53,6 +54,9 @@ func (s *Store) HoldKey(ctx context.Context, key retrystore.Key, lease time.Dura
 		return retrystore.Hold{}, err
 	}
 	defer s.leave()
+	if err := s.refusing(); err != nil {
+		return retrystore.Hold{}, err
+	}
 	token := rand.Uint64()
 	c := s.keyCall(holdScript, p, key, tokenText(token), milliseconds(lease))
 	if err := c.line.submit(ctx, c, s.options.Timeout); err != nil {

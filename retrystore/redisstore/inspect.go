@@ -15,7 +15,7 @@ import (
 //	      attempts, budget's attempts, budget's start, reason, error, attempts of the history, oldest first, …}
 //
 // A delivered one's progress is kept with its siblings, under its index.
-var inspectScript = newScript("inspect", luaNow+`
+var inspectScript = newScript("inspect", luaNow+luaInt+`
 local band, history = `+luaBand+`, `+luaHistory+`
 local member, state, time = ARGV[1], nil, 0
 local key, prefix = KEYS[6], ''
@@ -35,7 +35,7 @@ end
 local record = redis.call('GETRANGE', KEYS[1], 0, ARGV[2])
 local known = redis.call('HMGET', key, prefix .. 'a', prefix .. 'ba', prefix .. 'bs', prefix .. 'r', prefix .. 'le')
 local out = {now, state, time, record, known[1], known[2], known[3], known[4], known[5]}
-local n = tonumber(known[1] or 0)
+local n = int(known[1])
 local from = ARGV[3] == '1' and math.max(0, n - history) or math.max(0, n - 1)
 for i = from, n - 1 do
   out[#out + 1] = redis.call('HGET', key, prefix .. 'h' .. i % history) or ''
@@ -140,13 +140,22 @@ func (s *Store) Get(ctx context.Context, id string) (*retrystore.Delivery, error
 	return d, nil // even a damaged event is shown, as far as it goes
 }
 
-// luaAlter begins the scripts that change what is pending or dead. It returns
+// luaLook reads all keys that luaAlter and what follows it may write: one of another
+// type fails the script before it has written.
+const luaLook = luaNow + `
+local band = ` + luaBand + `
+for i = 1, 6 do
+  if i ~= 5 then redis.call('ZCARD', KEYS[i]) end
+end
+redis.call('HGET', KEYS[5], 'a')
+`
+
+// luaAlter, after luaLook, begins the scripts that change what is pending or dead. It returns
 // the state from the script if the delivery is in another one.
 //
 //	KEYS  1 open index, 2 queue, 3 leases, 4 dead letters, 5 progress, 6 delivered
 //	ARGV  1 member
-const luaAlter = luaNow + `
-local band = ` + luaBand + `
+const luaAlter = `
 local held = redis.call('ZSCORE', KEYS[3], ARGV[1])
 if held and held % band > now then return 'leased' end
 if redis.call('ZSCORE', KEYS[6], ARGV[1]) then return 'delivered' end
@@ -162,8 +171,8 @@ redis.call('ZREM', KEYS[4], ARGV[1])
 //	KEYS  as luaAlter
 //	ARGV  1 member, 2 first score of the band of first attempts
 //	returns 'ok', or the state that does not allow it
-var replayScript = newScript("replay", luaAlter+`
-local attempts = tonumber(redis.call('HGET', KEYS[5], 'a') or 0)
+var replayScript = newScript("replay", luaInt+luaLook+luaAlter+`
+local attempts = int(redis.call('HGET', KEYS[5], 'a'))
 local base = attempts > 0 and ARGV[2] + band or ARGV[2]
 redis.call('ZADD', KEYS[1], 0, ARGV[1])
 redis.call('ZADD', KEYS[2], base + now, ARGV[1])
@@ -184,7 +193,7 @@ func (s *Store) Replay(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	first := int64(band(at.head.targets[at.id.target()].priority, false)) * bandWidth
+	first := int64(band(at.priority(), false)) * bandWidth
 	if err := s.alter(ctx, replayScript.call(at.line, at.alterKeys(), at.id[:], first), id); err != nil {
 		return err
 	}
@@ -198,7 +207,12 @@ func (s *Store) Replay(ctx context.Context, id string) error {
 //	KEYS  as luaAlter, 7 event, 8 siblings
 //	ARGV  1 member, 2 whether it is its event's only one (0 or 1)
 //	returns 'ok', or the state that does not allow it
-var deleteScript = newScript("delete", luaForget+luaAlter+`
+var deleteScript = newScript("delete", luaForget+luaLook+`
+if ARGV[2] ~= '1' then
+  local _, broken = counted(KEYS[8])
+  if broken then return broken end
+end
+`+luaAlter+`
 redis.call('ZREM', KEYS[1], ARGV[1])
 if ARGV[2] == '1' then
   redis.call('DEL', KEYS[7], KEYS[5])

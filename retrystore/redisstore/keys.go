@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -139,7 +140,7 @@ func parseLane(text string) (l retrystore.Lane, ok bool) {
 	var err1, err2 error
 	l.Endpoint, err1 = url.PathUnescape(endpoint)
 	l.Destination, err2 = url.PathUnescape(destination)
-	return l, err1 == nil && err2 == nil
+	return l, err1 == nil && err2 == nil && utf8.ValidString(l.Endpoint) && utf8.ValidString(l.Destination)
 }
 
 // laneSet are the lanes of which this process knows: those that it used, or

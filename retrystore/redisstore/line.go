@@ -32,6 +32,7 @@ const (
 type call struct {
 	script  *script
 	line    *line
+	shard   int   // set by ask
 	words   []any // EVALSHA, digest, number of keys, keys, arguments
 	size    int   // bytes of payload, about
 	durable bool  // wait for the replicas
@@ -39,6 +40,7 @@ type call struct {
 	deadline time.Time // no try begins after it
 	done     chan struct{}
 	state    atomic.Uint32
+	mends    int // how often its keys were repaired
 
 	// Of no meaning before done is closed.
 	reply          any
@@ -208,6 +210,8 @@ func (s *Store) run(ctx context.Context, calls []*call) {
 				// The server closes idle connections, or was restarted.
 				c.repeated = true
 				again = append(again, c)
+			case v == failed && s.mend(ctx, c):
+				again = append(again, c)
 			default:
 				c.finish(v)
 			}
@@ -331,7 +335,9 @@ func (s *Store) direct(calls []*call) {
 func (s *Store) ask(p *parts, of func(shard int) *call) ([]*call, error) {
 	var calls []*call
 	for n := range p.shards {
-		calls = append(calls, of(n))
+		c := of(n)
+		c.shard = n
+		calls = append(calls, c)
 	}
 	s.direct(calls)
 	answered := calls[:0:0]

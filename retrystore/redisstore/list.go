@@ -152,29 +152,34 @@ func (s *Store) newest(p *parts, indexes []*index, upper, lower string, n int) (
 		calls[i] = rangeScript.call(p.line(x.shard), []string{x.key}, upper, lower, chunk)
 	}
 	s.direct(calls)
-	known := deliveryID{} // down to here all are fetched
+	known := "" // down to here all are fetched
 	for i, c := range calls {
 		if c.err != nil {
 			return nil, false, c.err
 		}
 		members, _ := c.reply.([]any)
+		var garbage []string
 		for _, m := range members {
-			if member := text(m); len(member) == len(deliveryID{}) {
+			if member := text(m); ours(member, indexes[i].shard) {
 				ids = append(ids, found{deliveryID([]byte(member)), indexes[i], indexes[i].lane})
+			} else {
+				garbage = append(garbage, member)
+			}
+		}
+		if len(garbage) > 0 {
+			if err := s.evict(c.line, []string{indexes[i].key}, garbage); err != nil {
+				return nil, false, err
 			}
 		}
 		if len(members) == chunk {
-			more = true
-			if last := deliveryID([]byte(text(members[chunk-1]))); last.member() > known.member() {
-				known = last
-			}
+			more, known = true, max(known, text(members[chunk-1]))
 		}
 	}
 	slices.SortFunc(ids, func(a, b found) int { return strings.Compare(b.id.member(), a.id.member()) })
 	// A delivery that moved between two indexes meanwhile was seen in both.
 	ids = slices.CompactFunc(ids, func(a, b found) bool { return a.id == b.id })
 	if more {
-		ids = slices.DeleteFunc(ids, func(f found) bool { return f.id.member() < known.member() })
+		ids = slices.DeleteFunc(ids, func(f found) bool { return f.id.member() < known })
 	}
 	if len(ids) > n {
 		ids, more = ids[:n], true

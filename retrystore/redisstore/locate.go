@@ -20,7 +20,7 @@ type place struct {
 	shard shard
 	line  *line
 	lane  *lane
-	head  *head
+	head  *head // nil where the event is gone or damaged
 }
 
 // locate finds the lane of a delivery in the head of its event.
@@ -31,15 +31,55 @@ func (s *Store) locate(p *parts, id string) (*place, error) {
 	}
 	at := &place{id: parsed, shard: p.shards[parsed.event().shard()], line: p.line(parsed.event().shard())}
 	h, err := s.readHead(at.line, at.shard.event(parsed.event()), id)
-	if err != nil {
+	if err != nil && !isGone(err) {
 		return nil, err
 	}
-	name, ok := h.lane(parsed)
-	if !ok {
-		return nil, notFound(id)
+	if err == nil {
+		if name, ok := h.lane(parsed); ok {
+			at.head, at.lane = h, p.lanes.get(name)
+			return at, nil
+		}
 	}
-	at.head, at.lane = h, p.lanes.get(name)
-	return at, nil
+	return at, s.search(p, at)
+}
+
+// searchScript finds the set that has a delivery.
+//
+//	KEYS  sets
+//	ARGV  1 member
+//	returns its number, 0 if none has
+var searchScript = newScript("inspect", `
+for i, key in ipairs(KEYS) do
+  if redis.call('ZSCORE', key, ARGV[1]) then return i end
+end
+return 0
+`)
+
+// search finds the lane of a delivery whose event is gone or damaged.
+func (s *Store) search(p *parts, at *place) error {
+	lanes := p.lanes.all()
+	keys := make([]string, 0, 2*len(lanes))
+	for _, l := range lanes {
+		keys = append(keys, l.keys[at.shard.number].open, l.keys[at.shard.number].dead)
+	}
+	c := searchScript.call(at.line, keys, at.id[:])
+	if s.direct([]*call{c}); c.err != nil {
+		return c.err
+	}
+	found := int(integer(c.reply))
+	if found < 1 || found > len(keys) {
+		return notFound(at.id.String())
+	}
+	at.lane = lanes[(found-1)/2]
+	return nil
+}
+
+// priority is that of the delivery; the least where its event cannot be read.
+func (at *place) priority() int {
+	if at.head == nil {
+		return 0
+	}
+	return at.head.targets[at.id.target()].priority
 }
 
 // readHead reads the head of an event, or fails with ErrNotFound.

@@ -29,10 +29,11 @@ func Needs(prefix string) (commands, keys, channels []string) {
 // Permissions returns all that the user should be allowed besides access to keys
 // and channels, in the words of ACL SETUSER: what Needs says, WAIT for
 // MinReplicas, and what the store, or the client of a Cluster, could do without:
-// sizes, and being woken by other nodes.
+// sizes, being woken by other nodes, keeping damaged keys, and looking at how the
+// server is set up.
 func Permissions() string {
 	var all []string
-	for _, example := range append(append([]string{"PING", "WAIT", "SUBSCRIBE", "INFO", "COMMAND", "CLUSTER|SLOTS"}, sent...), scripted...) {
+	for _, example := range append(append([]string{"PING", "WAIT", "SUBSCRIBE", "RENAME", "CONFIG|GET", "INFO", "COMMAND", "CLUSTER|SLOTS"}, sent...), scripted...) {
 		command, _, _ := strings.Cut(example, " ")
 		all = append(all, "+"+strings.ToLower(command))
 	}

@@ -45,6 +45,7 @@ func (l *line) watch() {
 	if l.s.ctx.Err() != nil {
 		return
 	}
+	_ = l.s.check(l.s.ctx) // before anything is taken: it may be another server, or set up in another way
 	l.mu.Lock()
 	l.down.Store(nil)
 	undo := l.undo

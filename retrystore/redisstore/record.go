@@ -34,6 +34,10 @@ const (
 	strippedVersion = 2
 )
 
+// maxMillis bounds times: what is beyond is no time that we wrote, and has no
+// spelling in JSON.
+const maxMillis = 1 << 47 // in the year 6429
+
 // headSize is how much of a record is fetched to read its head and the summary
 // of its event. Where that is too little the whole is fetched.
 const headSize = 1024
@@ -96,7 +100,9 @@ func decodeHead(b []byte) (h *head, event []byte, err error) {
 		return nil, nil, corrupt("head is cut short")
 	}
 	in := reader{b: block}
-	h = &head{accepted: time.UnixMilli(in.varint())}
+	accepted := in.varint()
+	in.failed = in.failed || accepted < -maxMillis || accepted > maxMillis
+	h = &head{accepted: time.UnixMilli(accepted)}
 	copy(h.key[:], in.take(uint64(len(h.key))))
 	h.endpoint = in.text()
 	count := in.uvarint()
@@ -156,7 +162,9 @@ func decodeAttempt(b []byte) (a retrystore.Attempt, ok bool) {
 		return a, false
 	}
 	r := reader{b: b[1:]}
-	a.At = time.UnixMilli(r.varint()).UTC()
+	at := r.varint()
+	r.failed = r.failed || at < -maxMillis || at > maxMillis
+	a.At = time.UnixMilli(at).UTC()
 	a.Duration = time.Duration(r.varint())
 	a.Status = int(r.varint())
 	a.Error = r.text()

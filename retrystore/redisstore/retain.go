@@ -67,13 +67,14 @@ const (
 //	ARGV  1 member, 2 token, 3 attempt, 4 how many to keep, 5 whether with bodies (0 or 1)
 //	returns 0 if the lease is not the holder's; else 1; or 2 if more are kept than
 //	      that; or 3 if the event ended, as Redis is full
-var keptScript = newScript("settle", luaFence+luaNow+luaForget+luaStrip+luaKeep+`
+var keptScript = newScript("settle", luaFence+luaNow+luaInt+luaProgress+luaForget+luaStrip+luaKeep+`
+for _, i in ipairs({3, 6, 7}) do redis.call('ZCARD', KEYS[i]) end
 local member, index = ARGV[1], string.sub(ARGV[1], -1)
 local sole = index == '\255'
-local left, done = 1, ''
+local left, done, broken = 1, done(KEYS[5]), nil
 if not sole then
-  local known = redis.call('HMGET', KEYS[5], 'n', 'd')
-  left, done = tonumber(known[1]) or 1, known[2] or ''
+  left, broken = counted(KEYS[5])
+  if broken then return broken end
 end
 local refused = left <= 1 and keep(KEYS[7], member, done .. index, now)
 if refused and not string.find(refused.err, 'OOM', 1, true) then return refused end
@@ -84,13 +85,9 @@ if refused then
   redis.call('DEL', KEYS[2])
   return 3
 end
-local fields, row, attempts = redis.call('HGETALL', KEYS[2]), {}, 0
+local fields, row, attempts = progress(KEYS[2]), {}, int(redis.call('HGET', KEYS[2], 'a'))
 for i = 1, #fields, 2 do
-  if fields[i] == 'a' then
-    attempts = tonumber(fields[i + 1])
-  elseif fields[i] ~= 't' then
-    row[#row + 1], row[#row + 2] = index .. fields[i], fields[i + 1]
-  end
+  row[#row + 1], row[#row + 2] = index .. fields[i], fields[i + 1]
 end
 row[#row + 1], row[#row + 2] = index .. 'a', attempts + 1
 row[#row + 1], row[#row + 2] = index .. 'h' .. attempts % history, ARGV[3]
@@ -102,7 +99,7 @@ redis.call('HSET', KEYS[5], unpack(row))
 redis.call('ZADD', KEYS[6], 0, member)
 redis.call('DEL', KEYS[2])
 if left > 1 then return 1 end
-if ARGV[5] == '0' then strip(KEYS[4]) end
+if ARGV[5] == '0' then pcall(strip, KEYS[4]) end
 return redis.call('ZCARD', KEYS[7]) > tonumber(ARGV[4]) and 2 or 1
 `)
 
@@ -112,16 +109,20 @@ return redis.call('ZCARD', KEYS[7]) > tonumber(ARGV[4]) and 2 or 1
 //	KEYS  as luaAlter, 7 event, 8 siblings, 9 kept
 //	ARGV  1 member, 2 whether with bodies (0 or 1)
 //	returns 'ok', or the state that does not allow it
-var deleteKeptScript = newScript("delete", luaForget+luaStrip+luaKeep+luaAlter+`
+var deleteKeptScript = newScript("delete", luaForget+luaStrip+luaKeep+luaLook+`
+redis.call('ZCARD', KEYS[9])
+local _, broken = counted(KEYS[8])
+if broken then return broken end
+`+luaAlter+`
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('DEL', KEYS[5])
 local known = redis.call('HMGET', KEYS[8], 'n', 'd')
-if known[1] ~= '1' or not known[2] or keep(KEYS[9], ARGV[1], known[2], now) then
+if known[1] ~= '1' or not known[2] or keep(KEYS[9], ARGV[1], string.sub(known[2], 1, 255), now) then
   forget(ARGV[1], KEYS[7], KEYS[8], KEYS[6])
   return 'ok'
 end
 redis.call('HINCRBY', KEYS[8], 'n', -1)
-if ARGV[2] == '0' then strip(KEYS[7]) end
+if ARGV[2] == '0' then pcall(strip, KEYS[7]) end
 return 'ok'
 `)
 
@@ -154,7 +155,7 @@ local function drop(members)
   redis.call('ZREM', KEYS[2], unpack(members))
 end
 for i = 1, events do
-  local done, members = redis.call('HGET', KEYS[2 + 2 * i], 'd') or '', {}
+  local done, members = string.sub(redis.call('HGET', KEYS[2 + 2 * i], 'd') or '', 1, 255), {}
   for j = 1, #done do members[j] = ARGV[1 + i] .. string.sub(done, j, j) end
   if #done > 0 then drop(members) end
   redis.call('DEL', KEYS[1 + 2 * i], KEYS[2 + 2 * i])
@@ -312,7 +313,7 @@ func (s *Store) trimChunk(p *parts, n, count int, age int64) (int, error) {
 	for _, m := range found {
 		member := text(m)
 		members = append(members, []byte(member))
-		if len(member) != len(deliveryID{}) {
+		if !ours(member, n) {
 			continue // nobody writes such a member
 		}
 		if id := deliveryID([]byte(member)).event(); id != latest { // those of one event are together

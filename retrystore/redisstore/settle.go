@@ -26,8 +26,9 @@ local first = math.floor(score / band) * band
 `
 
 const (
-	luaBand    = "4398046511104" // bandWidth
-	luaHistory = "20"            // retrystore.MaxHistory
+	luaBand    = "4398046511104"  // bandWidth
+	luaHistory = "20"             // retrystore.MaxHistory
+	luaTop     = "96757023244288" // bandCount * bandWidth: no score is as high
 )
 
 // luaNow sets now to the server's milliseconds.
@@ -37,10 +38,24 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `
 
 // luaRecord adds an attempt to the history, a ring, of a delivery's progress.
-const luaRecord = `
+const luaRecord = luaInt + `
 local function record(key, attempt)
-  local n = redis.call('HINCRBY', key, 'a', 1)
-  redis.call('HSET', key, 'h' .. (n - 1) % history, attempt)
+  local n = int(redis.call('HGET', key, 'a')) + 1
+  redis.call('HSET', key, 'a', n, 'h' .. (n - 1) % history, attempt)
+end
+`
+
+// luaProgress reads the fields of a delivery's progress that are ours, but for the
+// token and the number of attempts.
+const luaProgress = `
+local function progress(key)
+  local names = {'ba', 'bs', 'r', 'le'}
+  for i = 0, history - 1 do names[#names + 1] = 'h' .. i end
+  local values, out = redis.call('HMGET', key, unpack(names)), {}
+  for i, name in ipairs(names) do
+    if values[i] then out[#out + 1], out[#out + 2] = name, values[i] end
+  end
+  return out
 end
 `
 
@@ -51,10 +66,11 @@ end
 //	returns 1, or 0 if the lease is not the holder's
 //
 // It is the common end, so it does without what the fence of the others asks for.
+// An open index that is broken does not keep it from ending: it is repaired elsewhere.
 var deliveredScript = newScript("settle", `
 if (redis.call('HGET', KEYS[2], 't') or '1') ~= ARGV[2] then return 0 end
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
-redis.call('ZREM', KEYS[3], ARGV[1])
+redis.pcall('ZREM', KEYS[3], ARGV[1])
 redis.call('DEL', KEYS[4], KEYS[2])
 return 1
 `)
@@ -66,7 +82,11 @@ return 1
 //	KEYS  1 leases, 2 progress, 3 open index, 4 event, 5 siblings, 6 delivered
 //	ARGV  1 member, 2 token, 3 attempt
 //	returns 1, or 0 if the lease is not the holder's
-var siblingScript = newScript("settle", luaFence+luaRecord+luaForget+`
+var siblingScript = newScript("settle", luaFence+luaRecord+luaProgress+luaForget+`
+redis.call('ZCARD', KEYS[3])
+redis.call('ZCARD', KEYS[6])
+local _, broken = counted(KEYS[5])
+if broken then return broken end
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 if forget(ARGV[1], KEYS[4], KEYS[5], KEYS[6]) then
@@ -75,11 +95,11 @@ if forget(ARGV[1], KEYS[4], KEYS[5], KEYS[6]) then
 end
 record(KEYS[2], ARGV[3])
 local index = string.sub(ARGV[1], -1)
-local fields, kept = redis.call('HGETALL', KEYS[2]), {}
+local fields, kept = progress(KEYS[2]), {index .. 'a', int(redis.call('HGET', KEYS[2], 'a'))}
 for i = 1, #fields, 2 do
-  kept[i], kept[i + 1] = index .. fields[i], fields[i + 1]
+  kept[i + 2], kept[i + 3] = index .. fields[i], fields[i + 1]
 end
-redis.call('HSET', KEYS[5], 'd', (redis.call('HGET', KEYS[5], 'd') or '') .. index, unpack(kept))
+redis.call('HSET', KEYS[5], 'd', done(KEYS[5]) .. index, unpack(kept))
 redis.call('ZADD', KEYS[6], 0, ARGV[1])
 redis.call('DEL', KEYS[2])
 return 1
@@ -88,10 +108,11 @@ return 1
 // luaForget counts a sibling off. When it was the last that was open or dead it
 // removes the event with all that is kept of it, and returns true. Its first
 // write is one that a full Redis takes, if it is the script's first.
-const luaForget = `
+const luaForget = luaCount + `
+local function done(siblings) return string.sub(redis.call('HGET', siblings, 'd') or '', 1, 255) end
 local function forget(member, event, siblings, delivered)
   if redis.call('HINCRBY', siblings, 'n', -1) > 0 then return false end
-  local done = redis.call('HGET', siblings, 'd') or ''
+  local done = done(siblings)
   for i = 1, #done do
     redis.call('ZREM', delivered, string.sub(member, 1, -2) .. string.sub(done, i, i))
   end
@@ -106,6 +127,7 @@ end
 //	ARGV  1 member, 2 token, 3 attempt, 4 milliseconds until it is due
 //	returns 1, or 0 if the lease is not the holder's
 var retryScript = newScript("settle", luaFence+luaNow+luaRecord+`
+redis.call('ZCARD', KEYS[3])
 redis.call('ZREM', KEYS[1], ARGV[1])
 if first % (2 * band) == 0 then first = first + band end
 redis.call('ZADD', KEYS[3], first + now + ARGV[4], ARGV[1])
@@ -119,6 +141,8 @@ return 1
 //	ARGV  1 member, 2 token, 3 attempt, 4 reason
 //	returns 1, or 0 if the lease is not the holder's
 var deadScript = newScript("settle", luaFence+luaRecord+`
+redis.call('ZCARD', KEYS[3])
+redis.call('ZCARD', KEYS[4])
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('ZADD', KEYS[4], 0, ARGV[1])
@@ -202,6 +226,7 @@ func (s *Store) Renew(ctx context.Context, d *retrystore.Delivery, lease time.Du
 //	ARGV  1 member, 2 token
 //	returns 1, or 0 if the lease is not the holder's
 var releaseScript = newScript("release", luaFence+luaNow+`
+redis.call('ZCARD', KEYS[3])
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[3], first + now, ARGV[1])
 return 1

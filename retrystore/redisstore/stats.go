@@ -42,11 +42,11 @@ func (s *Store) learnLanes(_ context.Context, p *parts) error {
 //
 // It counts from band to band; empty ones are jumped over.
 var statsScript = newScript("stats", luaNow+`
-local band = `+luaBand+`
+local band, high = `+luaBand+`, '(`+luaTop+`'
 local function count(key, width)
   local all, odd, from = 0, 0, 0
   while true do
-    local top = redis.call('ZRANGEBYSCORE', key, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    local top = redis.call('ZRANGEBYSCORE', key, from, high, 'WITHSCORES', 'LIMIT', 0, 1)
     if #top == 0 then return all, odd end
     local base = math.floor(top[2] / band) * band
     local n = redis.call('ZCOUNT', key, base, base + width)
@@ -99,6 +99,7 @@ func (s *Store) Stats(ctx context.Context) (retrystore.Stats, error) {
 	slices.SortFunc(stats.Lanes, func(a, b retrystore.LaneStats) int {
 		return cmp.Or(cmp.Compare(a.Endpoint, b.Endpoint), cmp.Compare(a.Destination, b.Destination))
 	})
+	s.counted(stats)
 	stats.Bytes = s.memory(ctx)
 	return stats, nil
 }

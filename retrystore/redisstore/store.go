@@ -45,6 +45,13 @@ type Options struct {
 	// to answer. Settle and Release wait twice as long for their turn. 0 means
 	// DefaultTimeout.
 	Timeout time.Duration
+	// Check says whether the server may keep what is acknowledged. It is called before
+	// anything is taken, after each reconnection and every minute. An error that is
+	// retrystore.ErrUnavailable says that it could not be asked; while it returns
+	// another one new events are refused. At Open that is an error. nil means no checks.
+	Check func(context.Context) error
+	// Reconnected is sent to by the client when it has made a new connection. nil means never.
+	Reconnected <-chan struct{}
 	// Logger reports what nobody waits for. nil means no logs.
 	Logger *zap.Logger
 }
@@ -73,6 +80,11 @@ type Store struct {
 	wakers  wakers
 	doubts  doubts
 	keeper  keeper
+
+	condition condition
+
+	broken    atomic.Uint64 // keys, entries and records that were set aside
+	suspected chan struct{} // something was: look at the lanes
 }
 
 var (
@@ -118,7 +130,12 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	s.stopped = s.ctx.Done()
 	s.wakers.init()
 	s.keeper.kick = make(chan struct{}, 1)
+	s.suspected = make(chan struct{}, 1)
 
+	if err := s.check(ctx); err != nil {
+		s.cancel()
+		return nil, err
+	}
 	err := s.connect(ctx)
 	var wrong errConfig
 	if errors.As(err, &wrong) || ctx.Err() != nil {
@@ -223,15 +240,16 @@ func (s *Store) checkMeta(ctx context.Context) (int, error) {
 		shards = 1
 	}
 	// Read first: a server that is full must open, to be emptied.
-	found, err := s.client.HMGet(ctx, key, "layout", "shards").Result()
-	if err == nil && (found[0] == nil || found[1] == nil) {
+	found, err := s.client.HMGet(ctx, key, "layout", "shards", "generation").Result()
+	if err == nil && (found[0] == nil || found[1] == nil || found[2] == nil) {
 		_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			p.HSetNX(ctx, key, "layout", layout)
 			p.HSetNX(ctx, key, "shards", shards)
+			p.HSetNX(ctx, key, "generation", newGeneration())
 			return nil
 		})
 		if err == nil { // another node may have been first
-			found, err = s.client.HMGet(ctx, key, "layout", "shards").Result()
+			found, err = s.client.HMGet(ctx, key, "layout", "shards", "generation").Result()
 		}
 	}
 	if err != nil {
@@ -249,6 +267,9 @@ func (s *Store) checkMeta(ctx context.Context) (int, error) {
 	case shards != fixed && (s.options.Shards != 0 || s.parts.Load() != nil):
 		return 0, errConfig{fmt.Errorf("its data was divided into %d shards, here it is %d: set %d, or leave it out, or use another prefix", fixed, shards, fixed)}
 	}
+	if generation, ok := found[2].(string); ok {
+		s.seen(generation)
+	}
 	return fixed, nil
 }
 
@@ -262,50 +283,6 @@ func (s *Store) connectError(err error) error {
 		return errConfig{fmt.Errorf("the server is part of a Cluster: say so in the settings: %w", err)}
 	}
 	return err
-}
-
-// upkeepInterval is how often the store looks at what others may have changed.
-const upkeepInterval = time.Minute
-
-// keep connects, if that is still to be done, and then sees every minute to it
-// that the number of shards is known to Redis, even if somebody emptied it, and
-// the lanes that other nodes use to us.
-func (s *Store) keep(connected bool) {
-	began := time.Now()
-	told := false
-	for wait := watchMin; !connected && sleep(s.ctx, wait); wait = min(2*wait, watchMax) {
-		s.reload(s.ctx)
-		err := s.connect(s.ctx)
-		connected = err == nil
-		var wrong errConfig
-		switch {
-		case connected:
-			s.log.Info("redis is reached", zap.Duration("after", time.Since(began)))
-			s.wakeAll()
-			s.keeper.look()
-		case errors.As(err, &wrong) && !told:
-			told = true
-			s.log.Error("redis is reached, but cannot be used; webhooks are refused until it can", zap.Error(err))
-		}
-	}
-	for sleep(s.ctx, upkeepInterval) {
-		s.upkeep()
-	}
-}
-
-// upkeep is what keep does every minute. Redis being away is not its business.
-func (s *Store) upkeep() {
-	_, err := s.checkMeta(s.ctx)
-	var wrong errConfig
-	switch {
-	case err == nil:
-		_ = s.learnLanes(s.ctx, s.parts.Load())
-		if !s.keeper.cleared.Load() {
-			s.keeper.look() // for what has become too old
-		}
-	case errors.As(err, &wrong):
-		s.log.Error("redis is used with other settings too: what the others store is not found here, and the reverse", zap.Error(err))
-	}
 }
 
 // enter begins a call: it fails when the store is closed or Redis was never

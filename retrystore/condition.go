@@ -1,0 +1,24 @@
+package retrystore
+
+// Condition is what a store tells about itself besides its Stats.
+type Condition struct {
+	// Refusing is why new events are refused although the store answers, with the
+	// remedy; nil if they are not.
+	Refusing error
+	// Generation names the stored data: made with the data, and gone with it. It is
+	// empty while it is not known.
+	Generation string
+	// Replaced is how often, since the store was opened, its data was found to be gone
+	// or to be other data. Loss says what the latest such finding was.
+	Replaced int
+	Loss     string
+	// Damaged counts the keys, entries and records that were found damaged since the
+	// store was opened, and were set aside or repaired.
+	Damaged uint64
+}
+
+// Conditioned is a Store that tells its Condition. It is safe for concurrent use,
+// and waits for nothing.
+type Conditioned interface {
+	Condition() Condition
+}

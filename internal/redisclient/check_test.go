@@ -163,7 +163,8 @@ func TestCheckPermissions(t *testing.T) {
 
 	// Who may not be asked about is not refused for it.
 	accepted(t, user("secretive", without("+info")...), []string{"INFO is not permitted"}, nil)
-	accepted(t, user("managed", without("+config|get")...), nil, nil)
+	accepted(t, user("managed", without("+config|get")...), nil, []string{"CONFIG GET is not permitted"})
+	accepted(t, user("mute", without("+info", "+config|get")...), []string{"INFO is not permitted", "maxmemory-policy"}, nil)
 	accepted(t, user("simple", without("+multi")...), nil, []string{"MULTI is not permitted"})
 	// A connection on which DISCARD is refused must not be used again.
 	stuck := open(t, user("stuck", without("+discard")...))

@@ -88,7 +88,7 @@ type Options struct {
 
 	// Connected is called after each new connection to a server. It must return at
 	// once. Default: nobody is told.
-	Connected func()
+	Connected func() `json:"-"` // settings are compared by their JSON
 
 	// Logger gets, at debug level, what go-redis logs: that connections broke, or
 	// what sentinels said. All of it reaches the callers as errors as well. go-redis has one

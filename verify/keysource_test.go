@@ -75,13 +75,6 @@ func (s *sourceTest) close() {
 	}
 }
 
-// ask asks for a key, for a client at from.
-func (s *sourceTest) ask(t testing.TB, f *fetch, id, from string) error {
-	t.Helper()
-	_, err := s.key(t.Context(), f, id, netip.MustParseAddr(from), noDoubt)
-	return err
-}
-
 func noDoubt() *Error { return nil }
 
 // want asks for a key: err is part of the error, "" means that the key is there;

@@ -45,7 +45,7 @@ func twilioRequest(t *testing.T, c *running, token string) *http.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	form := url.Values{"From": {"+15550001"}, "Body": {"hi"}, "MessageSid": {"SM1"}}
+	form := url.Values{"From": {"+15550001"}, "Body": {"hi"}, "MessageSid": {"SM1"}, "SmsStatus": {"received"}}
 	signed := c.site + "/twilio"
 	names := make([]string, 0, len(form))
 	for name := range form {

@@ -111,6 +111,7 @@ func contractWebhooks(k *contract) {
 	graph := c.request("POST", c.site+"/ms-graph", fmt.Sprintf(`{"value":[{"id":"3","changeType":"updated","clientState":%q}]}`, contractSecret))
 	graph.Header.Set("Content-Type", "application/json; charset=utf-16")
 	k.want(k.hook(c, graph), 400, "ambiguous_request")
+	k.admin(c, "GET", "/webhooks/stats", "") // which tells of the ignored ones
 }
 
 // contractGuard has the application answer.

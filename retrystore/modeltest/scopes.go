@@ -39,7 +39,7 @@ var scopes = []Scope{
 	},
 	// A bound on open deliveries, and the keys of events that were refused.
 	{
-		Name: "Bound", Events: 3, Attempts: 1, Keys: 2, Targets: []string{"a+", "a+ b-"}, Claims: [][2]int{{1, 1}}, Bound: 2,
+		Name: "Bound", Events: 3, Attempts: 1, Keys: 2, Targets: []string{"a+", "a+ b-"}, Claims: [][2]int{{1, 1}}, Bound: 1,
 		Results: every, ByHand: true, Depth: 5, deep: func(sc *Scope) { sc.Depth = 9 },
 	},
 	// Keys that are held, and an event that comes with one of them.

@@ -7,7 +7,7 @@ var scripted = []string{
 	"TIME", "GET <key>", "SET <key> value PX 1000", "DEL <key>", "GETRANGE <key> 0 1",
 	"ZADD <key> 0 member", "ZREM <key> member", "ZCARD <key>", "ZCOUNT <key> 0 1", "ZSCORE <key> member",
 	"ZRANGEBYSCORE <key> 0 1", "ZRANGEBYLEX <key> - +", "ZREVRANGEBYLEX <key> + -",
-	"HSET <key> field value", "HGET <key> field", "HMGET <key> field", "HGETALL <key>", "HINCRBY <key> field 1", "HDEL <key> field",
+	"HSET <key> field value", "HGET <key> field", "HMGET <key> field", "HINCRBY <key> field 1", "HDEL <key> field",
 	"SADD <key> member", "SMEMBERS <key>",
 }
 

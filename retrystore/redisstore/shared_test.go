@@ -211,7 +211,7 @@ func TestShardsAreFixed(t *testing.T) {
 	if err := c.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	second.upkeep()
+	second.checkSettings()
 	if n, err := c.HGet(t.Context(), "wh:meta", "shards").Int(); err != nil || n != 3 {
 		t.Errorf("%d shards after the server was emptied, want still 3, error %v", n, err)
 	}

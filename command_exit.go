@@ -68,7 +68,11 @@ func missing(cmd *cobra.Command, given []string, err error) error {
 	if len(given) >= len(wanted) {
 		return fmt.Errorf("%w\nUsage: %s", err, cmd.UseLine())
 	}
-	return fmt.Errorf("%s is missing\nUsage: %s", strings.Join(wanted[len(given):], " and "), cmd.UseLine())
+	lacking, verb := wanted[len(given):], "is"
+	if len(lacking) > 1 {
+		verb = "are"
+	}
+	return fmt.Errorf("%s %s missing\nUsage: %s", strings.Join(lacking, " and "), verb, cmd.UseLine())
 }
 
 // misused is for errors of flags and arguments.

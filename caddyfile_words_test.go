@@ -216,7 +216,7 @@ func TestStoreCannotOpen(t *testing.T) {
 		t.Errorf("a file in the way: %v", err)
 	}
 	for cause, want := range map[error]string{
-		syscall.EACCES:   "chown -R " + userName() + " /var/lib/x",
+		syscall.EACCES:   "`mkdir -p /var/lib/x && chown -R " + userName() + " /var/lib/x`",
 		fs.ErrPermission: "StateDirectory=",
 		syscall.EROFS:    "ReadWritePaths=/var/lib/x",
 		syscall.EISDIR:   "name a file in it",

@@ -172,8 +172,8 @@ func cannotOpen(path string, err error) error {
 	dir := filepath.Dir(path)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("store file %s: Caddy runs as %s, who may not write there: give it the directory (`chown -R %s %s`), or name a file elsewhere with `store file <path>`; under systemd, StateDirectory= makes one: %w",
-			path, userName(), userName(), dir, err)
+		return fmt.Errorf("store file %s: Caddy runs as %s, who may not write there: give it the directory (`mkdir -p %[3]s && chown -R %[2]s %[3]s`), or name a file elsewhere with `store file <path>`; under systemd, StateDirectory= makes one: %[4]w",
+			path, userName(), dir, err)
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("store file %s: its file system is read-only for Caddy: under systemd with ProtectSystem=strict add ReadWritePaths=%s or StateDirectory=, in a container mount a volume at %s: %w", path, dir, dir, err)
 	case errors.Is(err, syscall.ENOTDIR):

@@ -8,7 +8,7 @@
 # make torture  random faults against promises; TORTUREFLAGS="-minutes 60" for longer, -help says more
 # make model  random walks through the stores, beside the model, from a seed of the clock;
 #             MODELFLAGS="-model.walks=100000" for longer. What fails is a seed for modeltest's list
-# make lint   gofmt, go vet, staticcheck
+# make lint   gofmt, go vet, staticcheck, and whether all would compile on CROSS, other systems
 
 MODULE := github.com/caddywebhooks/caddy-webhooks
 CADDY_VERSION = $(shell go list -m -f '{{.Version}}' github.com/caddyserver/caddy/v2)
@@ -18,6 +18,7 @@ BENCHFLAGS ?=
 SOAKFLAGS ?= -soak 1h
 TORTUREFLAGS ?=
 MODELFLAGS ?= -model.walks=2000
+CROSS ?= windows/amd64 darwin/arm64 freebsd/amd64 linux/arm64
 PORT ?= 8080
 APP_PORT ?= 9000
 ADMIN_PORT ?= 2019
@@ -63,6 +64,7 @@ lint:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt these files:"; gofmt -l .; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
+	go run ./internal/crosscheck $(CROSS)
 
 # What the tests need besides Go: a C compiler for the race detector, and
 # node with the providers' own libraries for an independent second opinion.

@@ -5,13 +5,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
-
-// ownGroup starts a process in a group of its own, so that Ctrl-C reaches only
-// this program, which ends the others in order.
-func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 // ticksPerSecond is the unit of times in /proc: USER_HZ, 100 on every Linux.
 const ticksPerSecond = 100

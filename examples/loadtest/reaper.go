@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // reapCommand, as the first argument, makes the program the reaper.
@@ -80,7 +79,7 @@ func reap(in io.Reader) error {
 		}
 	}
 	for pid := range groups {
-		_ = syscall.Kill(-pid, syscall.SIGKILL)
+		killGroup(pid)
 	}
 	for _, path := range directories {
 		if err := os.RemoveAll(path); err != nil {

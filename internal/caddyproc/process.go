@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -98,6 +99,9 @@ func (p *Process) Stop() {
 	_ = p.command.Process.Signal(os.Interrupt)
 	<-p.exited
 }
+
+// Terminate asks Caddy to end, as service managers do, and does not wait for it.
+func (p *Process) Terminate() error { return p.command.Process.Signal(syscall.SIGTERM) }
 
 // Kill ends Caddy with SIGKILL and waits for its end.
 func (p *Process) Kill() {

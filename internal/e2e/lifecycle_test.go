@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -65,7 +64,7 @@ func TestShutdownDelay(t *testing.T) {
 	stop := send(t, &oracle.Provider{Books: books, URLs: []string{s.hook}, Run: "delay", Connections: 8, Pace: 10 * time.Millisecond})
 	for range stops {
 		before, begin := books.Acknowledged(), time.Now()
-		if err := syscall.Kill(s.Pid(), syscall.SIGTERM); err != nil {
+		if err := s.Terminate(); err != nil {
 			t.Fatal(err)
 		}
 		<-s.Exited()

@@ -60,6 +60,7 @@ func adminDoctor(app *App, r *http.Request, _ string) (any, error) {
 	d := &diagnosis{app: app, now: time.Now()}
 	stats, err := app.store.Stats(ctx)
 	d.checkStore(ctx, stats, err)
+	d.checkLeft(ctx)
 	d.checkMemory(bodies.Usage())
 	if err == nil {
 		d.checkQueues(stats)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
+	"github.com/caddywebhooks/caddy-webhooks/internal/storebook"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -86,6 +87,7 @@ type App struct {
 	started    chan struct{} // closed by Start
 	store      retrystore.Store
 	storeKey   string
+	use        *storebook.Use
 	limits     limiter.Backend
 	dispatcher *forward.Dispatcher
 	waits      storeWaits
@@ -197,12 +199,14 @@ func (a *App) Start() error {
 		releaseStore(key, a.logger)
 		return err
 	}
+	a.use = a.bookUse(store, key)
 	store = timedStore{store}
 	dispatcher, err := forward.New(store, a.destinations(), forward.Options{
 		Logger: a.logger, Observer: observers{a.emitter, deliveryCounter{}},
 	})
 	if err != nil {
 		retentions.remove(key, a)
+		a.use.Close(a.ctx, true)
 		releaseStore(key, a.logger)
 		return err
 	}
@@ -225,30 +229,6 @@ func (a *App) destinations() []forward.Destination {
 		}
 	}
 	return all
-}
-
-// warnOfOrphans names the stored deliveries that this config delivers nowhere:
-// they stay until their endpoint and destination are back, or they are deleted.
-func (a *App) warnOfOrphans() {
-	stats, err := a.store.Stats(a.ctx)
-	if err != nil {
-		a.logger.Warn("counting stored deliveries", zap.Error(err))
-		return
-	}
-	for _, lane := range stats.Lanes {
-		if open := lane.Pending + lane.Leased; open > 0 && !a.configured(lane.Lane) {
-			a.logger.Warn("stored deliveries have no destination in this config; they are kept",
-				zap.String("endpoint", lane.Endpoint),
-				zap.String("destination", lane.Destination),
-				zap.Int("pending", open))
-		}
-	}
-}
-
-// configured reports whether this config delivers the lane.
-func (a *App) configured(lane retrystore.Lane) bool {
-	h, ok := a.endpoints[lane.Endpoint]
-	return ok && slices.ContainsFunc(h.Forward, func(f *Forward) bool { return f.lane == lane })
 }
 
 // draining counts the dispatchers of replaced configs that finish their last attempts.
@@ -316,11 +296,13 @@ func (a *App) drain() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), grace)
 	defer cancel()
 	a.dispatcher.Stop(ctx)
+	a.use.Stop(ctx, ending())
 	select {
 	case <-a.httpStopped:
 		a.serving.wait(ctx) // on a reload the servers' last requests may still go on
 	case <-ctx.Done():
 	}
+	a.use.Close(ctx, ending())
 	releaseStore(a.storeKey, a.logger)
 	a.emitter.stop() // may wait for slow handlers
 }

@@ -69,9 +69,11 @@ func (d *diagnosis) checkCondition() {
 		d.add(levelError, "store", "store", c.Refusing.Error()+"; new webhooks are answered 503, and what is stored is delivered",
 			"Repair what the message says. Webhooks are taken again as soon as that is done, without a reload.")
 	}
-	if c.Replaced > 0 {
-		d.add(levelError, "store", "store", "its data has been gone or replaced: "+c.Loss,
-			"Ask the providers to send again what is missing, or restore a backup. This is reported until the store is opened anew.")
+	for _, loss := range []string{c.Loss, d.app.use.Replaced()} {
+		if loss != "" {
+			d.add(levelError, "store", "store", "its data has been gone or replaced: "+loss,
+				"Ask the providers to send again what is missing, or restore a backup. This is reported until the store is opened anew.")
+		}
 	}
 	if c.Damaged > 0 {
 		d.add(levelWarn, "store", "store", fmt.Sprintf("%d keys, entries or records were found damaged and set aside; the log names them", c.Damaged),

@@ -37,6 +37,7 @@ type running struct {
 	options string // the global options that every config of this test begins with
 	routes  string // named routes that configs from now on have
 	port    string
+	states  func() string // directory of what is known of the stores that were used
 }
 
 // startCaddy runs a site with these directives. extra goes into the global
@@ -72,7 +73,8 @@ func startRunning(t *testing.T, c *running, directives string) {
 
 func newRunning(t *testing.T, store, extra string) *running {
 	t.Helper()
-	c := &running{t: t, options: fmt.Sprintf(`admin ADMIN_ADDRESS
+	states := filepath.Join(t.TempDir(), "stores")
+	c := &running{t: t, states: func() string { return states }, options: fmt.Sprintf(`admin ADMIN_ADDRESS
 	persist_config off
 	log {
 		output file %s {
@@ -83,6 +85,7 @@ func newRunning(t *testing.T, store, extra string) *running {
 		store file %s
 	}
 	%s`, testLog, store, extra)}
+	stateBook = newStateBook(c.states) // what other tests left behind is not this one's
 	c.takePorts()
 	return c
 }

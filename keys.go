@@ -8,7 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/keyfiles"
+	"github.com/caddywebhooks/caddy-webhooks/internal/statefiles"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -33,7 +33,7 @@ func newFetchedKeys() *verify.KeyPool {
 			}
 			return time.Now()
 		},
-		Storage: keyfiles.New(func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "keys") }),
+		Storage: statefiles.New(func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "keys") }),
 		Warn: func(err error) {
 			caddy.Log().Named("webhooks.keys").Warn("fetched keys cannot be stored; the next start fetches them again", zap.Error(err))
 		},

@@ -32,6 +32,7 @@ func runTests(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	testLog = filepath.Join(dir, "caddy.log")
+	_ = os.Setenv("XDG_DATA_HOME", filepath.Join(dir, "data")) // nothing of these tests is for those who run them
 	code := m.Run()
 	if leaks := searchLog(testLog); len(leaks) > 0 {
 		fmt.Fprintf(os.Stderr, "the log shows what it must not:\n%s\n", strings.Join(leaks, "\n"))

@@ -41,6 +41,8 @@ var (
 		"1 while new webhooks are refused since the store must not be used as it is, else 0.", nil, nil)
 	storeReplaced = prometheus.NewDesc("webhook_store_replaced_total",
 		"How often the store's data was found to be gone, or to be other data.", nil, nil)
+	storeLeft = prometheus.NewDesc("webhook_store_left_behind",
+		"Deliveries, pending or dead, in stores that earlier configs used and that are not in use any more.", nil, nil)
 	storeDamaged = prometheus.NewDesc("webhook_store_damaged_total",
 		"Keys, entries and records of the store that were found damaged, and were set aside or repaired.", nil, nil)
 	panicsTotal = prometheus.NewDesc("webhook_panics_total",
@@ -55,7 +57,7 @@ var breakerValues = map[string]float64{forward.BreakerClosed: 0, forward.Breaker
 func (*storeCollector) Describe(into chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		queueSize, retryQueueSize, deadLetters, laneSize, oldestPending, breakerState, maxPending, rememberedKeys, storeBytes, storeUp, panicsTotal,
-		storeRefusing, storeReplaced, storeDamaged,
+		storeRefusing, storeReplaced, storeDamaged, storeLeft,
 	} {
 		into <- d
 	}
@@ -126,6 +128,10 @@ func (c *storeCollector) condition(into chan<- prometheus.Metric) {
 	if condition.Refusing != nil {
 		refusing = 1
 	}
+	if c.app.use.Replaced() != "" {
+		condition.Replaced++
+	}
+	into <- prometheus.MustNewConstMetric(storeLeft, prometheus.GaugeValue, float64(c.app.leftBehind()))
 	into <- prometheus.MustNewConstMetric(storeRefusing, prometheus.GaugeValue, refusing)
 	into <- prometheus.MustNewConstMetric(storeReplaced, prometheus.CounterValue, float64(condition.Replaced))
 	into <- prometheus.MustNewConstMetric(storeDamaged, prometheus.CounterValue, float64(condition.Damaged))

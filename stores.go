@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/caddyserver/caddy/v2"
@@ -154,6 +155,15 @@ func (s *FileStore) Key() (string, error) {
 	return "file:" + filepath.Join(dir, name), nil
 }
 
+// Place implements StorePlacer.
+func (s *FileStore) Place() (id, name string) {
+	id, err := s.Key()
+	if err != nil {
+		id = "file:" + s.Path
+	}
+	return id, "file " + strings.TrimPrefix(id, "file:")
+}
+
 // Open opens or creates the file.
 func (s *FileStore) Open(o StoreOptions) (retrystore.Store, error) {
 	maxKeys := s.MaxKeys
@@ -196,4 +206,5 @@ func userName() string {
 var (
 	_ caddy.Provisioner = (*FileStore)(nil)
 	_ StoreOpener       = (*FileStore)(nil)
+	_ StorePlacer       = (*FileStore)(nil)
 )

@@ -165,6 +165,16 @@ func (s *RedisStore) Key() (string, error) {
 	return fmt.Sprintf("redis:%x", sha256.Sum256(settings)), nil // the password is among them
 }
 
+// Place implements StorePlacer: what the same data is reached by, without credentials.
+func (s *RedisStore) Place() (id, name string) {
+	where, err := redisclient.Place(s.client)
+	if err != nil { // not after Provision
+		where = "which cannot be named"
+	}
+	name = fmt.Sprintf("redis %s, prefix %s", where, s.Prefix)
+	return name, name
+}
+
 // Open connects, and refuses a Redis that would lose events.
 func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 	logger := o.Logger.Named("store.redis")
@@ -339,6 +349,7 @@ var (
 	_ caddy.Provisioner     = (*RedisStore)(nil)
 	_ caddyfile.Unmarshaler = (*RedisStore)(nil)
 	_ StoreOpener           = (*RedisStore)(nil)
+	_ StorePlacer           = (*RedisStore)(nil)
 	_ retrystore.Store      = (*openRedis)(nil)
 	_ LimitsSharer          = (*openRedis)(nil)
 	_ StoreWarner           = (*openRedis)(nil)

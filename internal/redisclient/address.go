@@ -73,6 +73,24 @@ func parseAddresses(o *Options) (target, error) {
 	return all, nil
 }
 
+// Place says where Redis is, for people and for comparing: addresses and database,
+// without credentials.
+func Place(o Options) (string, error) {
+	t, err := parseAddresses(&o)
+	if err != nil {
+		return "", err
+	}
+	slices.Sort(t.addresses)
+	where := strings.Join(t.addresses, " ")
+	switch {
+	case o.Cluster:
+		return "cluster " + where, nil
+	case o.SentinelMaster != "":
+		where = "master " + o.SentinelMaster + " of sentinels " + where
+	}
+	return fmt.Sprintf("%s, database %d", where, t.db), nil
+}
+
 // nameAddress is how errors call an address: by what is surely no credential.
 func nameAddress(i int, one target) string {
 	if len(one.addresses) == 0 {

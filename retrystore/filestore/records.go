@@ -16,7 +16,7 @@ const formatVersion = 1
 
 // The buckets. Keys are big-endian so that they sort by number.
 var (
-	bucketMeta       = []byte("meta")       // "format" → formatVersion, 4 bytes
+	bucketMeta       = []byte("meta")       // "format" → formatVersion, 4 bytes; "generation" → the data's name
 	bucketEvents     = []byte("events")     // seq → event record
 	bucketDeliveries = []byte("deliveries") // seq, target → row
 	bucketAttempts   = []byte("attempts")   // seq, target, number → attempt

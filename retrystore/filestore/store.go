@@ -77,6 +77,8 @@ type Store struct {
 	db      *bbolt.DB
 	opened  time.Time // reference of instant.mono
 
+	generation string // of the file's data; "" if it could not be given one
+
 	queue   chan *request // to the writer; bounded
 	kick    chan struct{} // tells the writer of the first unsaved change
 	closing chan struct{} // closed by Close
@@ -152,6 +154,7 @@ func Open(path string, o Options) (*Store, error) {
 	if s.db, s.room.file, err = openFile(path, s.log); err != nil {
 		return nil, err
 	}
+	s.generation = generationOf(s.db, s.log)
 	now := s.instant()
 	s.offset = now.wall - now.mono
 	if err := s.rebuild(); err != nil {

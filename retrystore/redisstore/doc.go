@@ -30,7 +30,8 @@
 // both with URL escapes. Sizes are what Redis 7.0 uses, with its own overhead.
 //
 //	key           type    TTL       what, and its size
-//	wh:meta       hash    none      layout and number of shards; one
+//	wh:meta       hash    none      layout, number of shards, and generation: a random name that is made
+//	                                with the data and gone with it; one
 //	P:lanes       set     none      the lanes; 100 bytes for each destination ever used
 //	P:e:<event>   string  none      the event: its size and some 350 bytes; 1.6 KB for 1 KiB of body.
 //	                                It goes with the last delivery that is open or dead,
@@ -52,6 +53,8 @@
 //	P:g:<event>   hash    none      only with several destinations, or kept: how many are open or dead, and the
 //	                                progress of those that were delivered; 90 bytes at first
 //	P:probe                         never written: deleted to see whether the server takes writes
+//	P:broken:<…>  any     none      a key of another type than ours, as somebody left it: renamed, so that
+//	                                it blocks nothing; never read, never removed
 //
 // A pending event of 1 KiB with one destination takes 1.9 KB, one that was
 // delivered 166 bytes until its key expires. What bounds the data is MaxPending,
@@ -59,7 +62,7 @@
 // Nothing reads or walks a number of keys that grows with the data: counts are
 // those of sets, lists read a bounded piece of each index, and KEYS, SCAN and
 // their like are never used. The server must not evict (maxmemory-policy
-// noeviction); the package does not check that.
+// noeviction): Options.Check is for checking that, at each connection and every minute.
 //
 // What is kept of delivered events (retrystore.Retention) takes 0.9 KB for an
 // event of 1 KiB without its body, and 2.0 KB with it. The script that settles
@@ -124,6 +127,19 @@
 // second, with neither files nor replicas everything. A failover loses what no
 // replica had, unless MinReplicas asks for confirmation.
 //
+// # When the data is gone or damaged
+//
+// Redis that was emptied, or is another one, has another generation, or none: looked at
+// every five seconds and at each connection. Then the store says in its Condition, and in the
+// log, what was lost, gives the data a new generation, and goes on with what there is. What
+// happened while no node ran is found by who remembers the generation.
+//
+// Somebody who writes to our keys blocks nothing. A key of another type than ours is renamed
+// to P:broken:<type>:<time>:<number>; that takes RENAME, and where the user may not the key is
+// deleted. Entries that are no deliveries are removed, records that cannot be read become dead
+// letters with the reason corrupt_record, and sets of a lane that are not in line any more are
+// made anew from the others. All of it is logged, and counted in Condition.Damaged.
+//
 // # Waking up
 //
 // Deliveries that become due by Accept, Release or Replay are announced on the
@@ -134,5 +150,5 @@
 // # Versions
 //
 // Commands and scripts are those of Redis 6.2, so Redis 6.2 to 8 and Valkey will
-// do. Permissions lists what an ACL has to allow.
+// do. Permissions lists what an ACL should allow, RENAME among it.
 package redisstore

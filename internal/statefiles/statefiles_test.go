@@ -1,4 +1,4 @@
-package keyfiles
+package statefiles
 
 import (
 	"fmt"

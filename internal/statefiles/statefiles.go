@@ -1,6 +1,7 @@
-// Package keyfiles keeps the public keys that were fetched from providers in files, one
-// for each source of keys, for verify.KeyPool.
-package keyfiles
+// Package statefiles keeps small pieces of state in a directory, each in a file of its own:
+// the public keys that were fetched from providers, and what is known of the stores that
+// were used.
+package statefiles
 
 import (
 	"cmp"
@@ -18,7 +19,7 @@ import (
 
 const (
 	maxFiles    = 64
-	maxSize     = 4 << 20 // bytes of a file: more than verify.KeyPool writes
+	maxSize     = 4 << 20 // bytes of a file: more than anybody writes
 	abandonedAt = time.Hour
 	suffix      = ".json"
 	temporary   = ".new"
@@ -59,9 +60,28 @@ func (d *Dir) Load(name string) ([]byte, error) {
 	return text, err
 }
 
-// Save replaces what is under that name, whole or not at all. It is not synced: after a
-// power cut the keys are fetched again. The files that were not written for longest go
-// when there are more than 64.
+// Names returns the names under which something was saved, in order; none if the
+// directory does not exist.
+func (d *Dir) Names() ([]string, error) {
+	entries, err := os.ReadDir(d.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, entry := range entries {
+		name, ok := strings.CutSuffix(entry.Name(), suffix)
+		if _, bad := d.file(name); ok && bad == nil {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
+// Path is the file of a name, for people.
+func (d *Dir) Path(name string) string { return filepath.Join(d.path(), name+suffix) }
+
+// Save replaces what is under that name, whole or not at all, also if the power is cut.
+// The files that were not written for longest go when there are more than 64.
 func (d *Dir) Save(name string, text []byte) error {
 	path, err := d.file(name)
 	if err != nil {
@@ -78,6 +98,9 @@ func (d *Dir) Save(name string, text []byte) error {
 		return err
 	}
 	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -91,9 +114,9 @@ func (d *Dir) Save(name string, text []byte) error {
 // file is the path of a name; one that could lead out of the directory is an error.
 func (d *Dir) file(name string) (string, error) {
 	if name == "" || strings.ContainsFunc(name, func(c rune) bool { return !strings.ContainsRune(allowed, c) }) {
-		return "", fmt.Errorf("%q cannot be the name of a file of keys", name)
+		return "", fmt.Errorf("%q cannot be the name of a state file", name)
 	}
-	return filepath.Join(d.path(), name+suffix), nil
+	return d.Path(name), nil
 }
 
 // prune removes the oldest files beyond maxFiles, and what a process that was

@@ -1,0 +1,274 @@
+package caddywebhooks
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
+)
+
+// waitingSite is an endpoint whose destination answers 500, so that all waits in the store.
+func waitingSite(app *application) string {
+	return fmt.Sprintf("webhooks /shop github {\nname shop\nsecret %q\nrequire_https off\nforward %s {\nname app\nretry {\ninitial 1h\n}\n}\n}", githubSecret, app.address)
+}
+
+// withStore gives the options of a test another store.
+func withStore(options, store string) string {
+	head, _, _ := strings.Cut(options, "store ")
+	return head + "store " + store + "\n}"
+}
+
+// logsTo has the Caddys of this test log to a file of its own.
+func logsTo(t *testing.T) (path string) {
+	path = filepath.Join(t.TempDir(), "caddy.log")
+	shared := testLog
+	testLog = path
+	t.Cleanup(func() { testLog = shared })
+	return path
+}
+
+// waiting sends webhooks that cannot be delivered, and waits until the attempts are over.
+func (c *running) waiting(app *application, n int) {
+	c.t.Helper()
+	app.answerStatus(500)
+	for i := range n {
+		checkAnswer(c.t, c.do(c.githubRequest("/shop", fmt.Sprint("waiting", i), "{}")), 202, "accepted")
+		app.next(c.t)
+	}
+	eventually(c.t, "all attempts are settled", func() bool { return c.metrics()["webhook_retry_queue_size"] == float64(n) })
+}
+
+// restarts ends this process's part, as the end of Caddy does, and starts another one
+// with the same data directory, and a config with these options.
+func (c *running) restarts(options, directives string) {
+	c.t.Helper()
+	if err := caddy.Stop(); err != nil {
+		c.t.Fatal(err)
+	}
+	draining.Wait()
+	stateBook = newStateBook(c.states)
+	c.options = options
+	if err := c.load(directives); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// reloads loads a config with these options, and waits for the end of the one before.
+func (c *running) reloads(options, directives string) {
+	c.t.Helper()
+	c.options = options
+	if err := c.load(directives); err != nil {
+		c.t.Fatal(err)
+	}
+	draining.Wait()
+}
+
+// leaves checks log, metric and doctor about what was left behind.
+func (c *running) leaves(log, where string, n int) {
+	c.t.Helper()
+	if got := c.metrics()["webhook_store_left_behind"]; got != float64(n) {
+		c.t.Errorf("webhook_store_left_behind is %v, want %d", got, n)
+	}
+	if said := found(c.doctor(), levelError, "left behind", "store", where); said != (n > 0) {
+		c.t.Errorf("the doctor says: %+v", c.doctor())
+	}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	lines := 0
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, `"level":"error"`) && strings.Contains(line, "left behind") && strings.Contains(line, where) && strings.Contains(line, fmt.Sprintf(`"pending":%d`, n)) {
+			lines++
+		}
+	}
+	if lines != min(n, 1) {
+		c.t.Errorf("the log has %d lines about it, want %d:\n%s", lines, min(n, 1), text)
+	}
+}
+
+// TestAnotherStore changes the store under the config: from file to file, from file to
+// Redis, and from one prefix and database of Redis to another, by reload and by restart.
+// What the store before still holds is told, until it is used again.
+func TestAnotherStore(t *testing.T) {
+	server := redistest.Start(t, redistest.AOF...)
+	const password = "hush_0123456789abcdef" // which no log and no state file may have
+	if err := server.Client().Do(t.Context(), "ACL", "SETUSER", "webhooks", "on", ">"+password, "~*", "&*", "+@all").Err(); err != nil {
+		t.Fatal(err)
+	}
+	url := "redis://webhooks:" + password + "@" + server.Addr()
+	file := func(t *testing.T) string { return "file " + filepath.Join(t.TempDir(), "deliveries.db") }
+	redis := func(more string) func(*testing.T) string {
+		return func(*testing.T) string { return "redis " + url + more }
+	}
+	for _, test := range []struct {
+		name          string
+		before, after func(*testing.T) string
+		where         string
+	}{
+		{"file to file", file, file, "file /"},
+		{"file to Redis", file, redis(" {\nprefix from-file\n}"), "file /"},
+		{"prefix to prefix", redis(" {\nprefix one\n}"), redis(" {\nprefix two\n}"), "redis " + server.Addr() + ", database 0, prefix one"},
+		{"database to database", redis("/4 {\nprefix db\n}"), redis("/5 {\nprefix db\n}"), server.Addr() + ", database 4"},
+		{"Redis to file", redis("/6"), file, server.Addr() + ", database 6"},
+	} {
+		for way, change := range map[string]func(c *running, options, directives string){"reload": (*running).reloads, "restart": (*running).restarts} {
+			t.Run(test.name+" by "+way, func(t *testing.T) {
+				if err := server.Client().FlushAll(t.Context()).Err(); err != nil {
+					t.Fatal(err)
+				}
+				forgetTraffic(t)
+				app := startApplication(t)
+				log := logsTo(t)
+				c := newRunning(t, "unused", "")
+				c.options = withStore(c.options, test.before(t))
+				startRunning(t, c, waitingSite(app))
+				before, after := c.options, withStore(c.options, test.after(t))
+				c.waiting(app, 3)
+				c.leaves(log, test.where, 0)
+				change(c, after, waitingSite(app))
+				c.leaves(log, test.where, 3)
+				// A reload of the same says it no more than once.
+				c.reloads(after, waitingSite(app)+"\nheader X-Changed yes")
+				c.leaves(log, test.where, 3)
+				change(c, before, waitingSite(app))
+				if n := c.openDeliveries(); n != 3 {
+					t.Errorf("%d deliveries are there, want 3", n)
+				}
+				if n := c.metrics()["webhook_store_left_behind"]; n != 0 {
+					t.Errorf("back to the store, and yet %v are left behind", n)
+				}
+				c.keepsNo(password)
+			})
+		}
+	}
+}
+
+// keepsNo looks for a secret in the state files.
+func (c *running) keepsNo(secret string) {
+	c.t.Helper()
+	files, err := filepath.Glob(filepath.Join(c.states(), "*.json"))
+	if err != nil || len(files) < 2 {
+		c.t.Fatalf("state files: %v, %v", files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil || strings.Contains(string(text), secret) {
+			c.t.Errorf("%s: %v, %s", file, err, text)
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
+			c.t.Errorf("%s has mode %v", file, info.Mode())
+		}
+	}
+}
+
+// TestSameDataElsewhere has the data of a store at another place, or reached otherwise:
+// nothing is left behind.
+func TestSameDataElsewhere(t *testing.T) {
+	server := redistest.Start(t, redistest.AOF...)
+	app := startApplication(t)
+	log := logsTo(t)
+	c := onRedis(t, "redis "+server.URL(), waitingSite(app))
+	c.waiting(app, 2)
+	alias := fmt.Sprintf("redis localhost:%d", server.Port())
+	c.reloads(withStore(c.options, alias), waitingSite(app))
+	c.leaves(log, "redis", 0)
+	c.restarts(withStore(c.options, "redis "+server.URL()+" {\nshards 1\n}"), waitingSite(app))
+	c.leaves(log, "redis", 0)
+
+	moved := filepath.Join(t.TempDir(), "moved.db")
+	c = startCaddy(t, waitingSite(app), "")
+	c.waiting(app, 2)
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	draining.Wait()
+	path := c.storePath()
+	if err := os.Rename(path, moved); err != nil {
+		t.Fatal(err)
+	}
+	c.restarts(strings.Replace(c.options, path, moved, 1), waitingSite(app))
+	c.leaves(log, "file", 0)
+	if n := c.openDeliveries(); n != 2 {
+		t.Errorf("%d deliveries are there, want 2", n)
+	}
+}
+
+// TestStoreReplacedBetweenRuns has a store emptied while Caddy does not run.
+func TestStoreReplacedBetweenRuns(t *testing.T) {
+	server := redistest.Start(t, redistest.AOF...)
+	for name, test := range map[string]struct {
+		start func(t *testing.T, directives string) *running
+		empty func(c *running) error
+	}{
+		"file": {
+			func(t *testing.T, directives string) *running { return startCaddy(t, directives, "") },
+			func(c *running) error { return os.Remove(c.storePath()) },
+		},
+		"Redis": {
+			func(t *testing.T, directives string) *running { return onRedis(t, "redis "+server.URL(), directives) },
+			func(*running) error { return server.Client().FlushAll(context.Background()).Err() },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := startApplication(t)
+			log := logsTo(t)
+			c := test.start(t, waitingSite(app))
+			c.waiting(app, 3)
+			c.restarts(c.options, waitingSite(app)) // nothing happened
+			c.loses(log, 0)
+			if err := caddy.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			draining.Wait()
+			if err := test.empty(c); err != nil {
+				t.Fatal(err)
+			}
+			c.restarts(c.options, waitingSite(app))
+			c.loses(log, 1)
+			if !found(c.doctor(), levelError, "store", "store", "3 pending deliveries and 0 dead letters when last counted") {
+				t.Errorf("the doctor says: %+v", c.doctor())
+			}
+			c.reloads(c.options, waitingSite(app)+"\nheader X-Changed yes")
+			c.loses(log, 1)
+			if n := c.metrics()["webhook_store_left_behind"]; n != 0 {
+				t.Errorf("%v are left behind", n)
+			}
+		})
+	}
+}
+
+// loses checks log, metric and doctor about data that is gone.
+func (c *running) loses(log string, times int) {
+	c.t.Helper()
+	if got := c.metrics()["webhook_store_replaced_total"]; got != float64(times) {
+		c.t.Errorf("webhook_store_replaced_total is %v, want %d", got, times)
+	}
+	if said := found(c.doctor(), levelError, "store", "store", "its data has been gone or replaced"); said != (times > 0) {
+		c.t.Errorf("the doctor says: %+v", c.doctor())
+	}
+	text, err := os.ReadFile(log)
+	if got := strings.Count(string(text), "does not hold any more what"); err != nil || got != times {
+		c.t.Errorf("the log has %d lines about it, want %d: %v", got, times, err)
+	}
+}
+
+// TestEndpointsRemoved has a config without webhooks follow one that has some.
+func TestEndpointsRemoved(t *testing.T) {
+	app := startApplication(t)
+	log := logsTo(t)
+	c := startCaddy(t, waitingSite(app), "")
+	c.waiting(app, 1)
+	head, _, _ := strings.Cut(c.options, "webhooks {")
+	c.reloads(head, "respond 200")
+	text, err := os.ReadFile(log)
+	if err != nil || !strings.Contains(string(text), "left behind") || !strings.Contains(string(text), `"pending":1`) {
+		t.Errorf("%v: nothing is said in\n%s", err, text)
+	}
+}

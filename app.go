@@ -66,7 +66,7 @@ type App struct {
 	RetainDelivered *RetainDelivered `json:"retain_delivered,omitempty"`
 
 	// What all endpoints together take. Only verified webhooks count. Default: no limit.
-	RateLimit limiter.Limit `json:"rate_limit,omitzero"`
+	RateLimit RateLimit `json:"rate_limit,omitzero"`
 
 	// What becomes of webhooks while rate limits cannot be checked, since the
 	// Redis that counts them is away: "allow" lets them through, "deny" answers 503,
@@ -122,10 +122,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.httpStopped = make(chan struct{})
 	a.endpoints = make(map[string]*Handler)
 	a.servers = make(map[endpointOnServer]*Handler)
-	if !a.RateLimit.IsZero() {
-		if err := a.RateLimit.Validate(); err != nil {
-			return fmt.Errorf("rate_limit global: %w", err)
-		}
+	if err := a.RateLimit.check(); err != nil {
+		return fmt.Errorf("rate_limit global: %w", err)
 	}
 	if err := a.checkOnError(); err != nil {
 		return err

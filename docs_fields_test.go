@@ -47,6 +47,41 @@ func TestFieldsAreDocumented(t *testing.T) {
 	}
 }
 
+// TestFieldsHavePlainTypes wants of each JSON field of a config that its type in Go
+// is that in JSON: Caddy's website documents the former. A struct that writes itself
+// as text is shown there as an object without fields.
+func TestFieldsHavePlainTypes(t *testing.T) {
+	seen := make(map[reflect.Type]bool)
+	for _, config := range []any{new(Handler), new(App), new(FileStore), new(RedisStore), new(ProviderIPRange)} {
+		checkPlain(t, reflect.TypeOf(config), seen)
+	}
+	if !seen[reflect.TypeFor[RateLimit]()] {
+		t.Error("the limits were not looked at: this test shows nothing")
+	}
+}
+
+func checkPlain(t *testing.T, of reflect.Type, seen map[reflect.Type]bool) {
+	t.Helper()
+	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice || of.Kind() == reflect.Map {
+		of = of.Elem()
+	}
+	if of.Kind() != reflect.Struct || seen[of] {
+		return
+	}
+	seen[of] = true
+	fields := 0
+	for i := range of.NumField() {
+		field := of.Field(i)
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); field.IsExported() && name != "" && name != "-" {
+			fields++
+			checkPlain(t, field.Type, seen)
+		}
+	}
+	if fields == 0 {
+		t.Errorf("%s has no JSON fields: a string or a number would be documented as what it is", of)
+	}
+}
+
 func checkDocumented(t *testing.T, owner string, field *ast.Field) (fields int) {
 	t.Helper()
 	if field.Tag == nil {

@@ -48,10 +48,48 @@ func (a *App) countedBy() limiter.Backend {
 type RateLimits struct {
 	// What each client address may send, before its webhooks are verified: a
 	// cheap shield. An IPv6 address counts with its /64.
-	IP limiter.Limit `json:"ip,omitzero"`
+	IP RateLimit `json:"ip,omitzero"`
 
 	// What the endpoint takes in all. Only verified webhooks count.
-	Provider limiter.Limit `json:"provider,omitzero"`
+	Provider RateLimit `json:"provider,omitzero"`
+}
+
+// RateLimit is what may come in of one tier. The zero RateLimit is no limit.
+type RateLimit struct {
+	// How many webhooks may come at once, from 1 up. Required.
+	Burst int64 `json:"burst"`
+
+	// How fast they come back: "5/s", "100/m", "1000/h", "0.5/s", or per any
+	// duration, "1/10s". Required.
+	Rate string `json:"rate"`
+
+	// How they are counted: "token_bucket" or "sliding_window". Default: token_bucket.
+	Algorithm string `json:"algorithm,omitempty"`
+
+	limit limiter.Limit // what they say; set by check
+}
+
+func rateLimitOf(l limiter.Limit) RateLimit {
+	return RateLimit{Burst: l.Burst, Rate: l.Rate.String(), Algorithm: string(l.Algorithm), limit: l}
+}
+
+// IsZero reports whether there is no limit.
+func (l RateLimit) IsZero() bool { return l.Burst == 0 && l.Rate == "" && l.Algorithm == "" }
+
+// check reads what was configured, and reports everything that is wrong with it.
+func (l *RateLimit) check() error {
+	if l.IsZero() {
+		return nil
+	}
+	l.limit = limiter.Limit{Burst: l.Burst, Algorithm: limiter.Algorithm(l.Algorithm)}
+	if l.Rate != "" {
+		rate, err := limiter.ParseRate(l.Rate)
+		if err != nil {
+			return err
+		}
+		l.limit.Rate = rate
+	}
+	return l.limit.Validate()
 }
 
 // limitAddress takes a token of the client's address.
@@ -60,7 +98,7 @@ func (h *Handler) limitAddress(in *inbound) *answer {
 		return nil
 	}
 	return h.take(in, limiter.Ask{
-		Tier: limiter.IP, Scope: h.Name, Key: limiter.IPKey(in.clientIP), Limit: h.RateLimit.IP,
+		Tier: limiter.IP, Scope: h.Name, Key: limiter.IPKey(in.clientIP), Limit: h.RateLimit.IP.limit,
 	})
 }
 
@@ -69,10 +107,10 @@ func (h *Handler) limitAddress(in *inbound) *answer {
 func (h *Handler) limitVerified(in *inbound) *answer {
 	var asks []limiter.Ask
 	if h.RateLimit != nil && !h.RateLimit.Provider.IsZero() {
-		asks = append(asks, limiter.Ask{Tier: limiter.Provider, Scope: h.Name, Limit: h.RateLimit.Provider})
+		asks = append(asks, limiter.Ask{Tier: limiter.Provider, Scope: h.Name, Limit: h.RateLimit.Provider.limit})
 	}
 	if !h.app.RateLimit.IsZero() {
-		asks = append(asks, limiter.Ask{Tier: limiter.Global, Limit: h.app.RateLimit})
+		asks = append(asks, limiter.Ask{Tier: limiter.Global, Limit: h.app.RateLimit.limit})
 	}
 	if len(asks) == 0 {
 		return nil
@@ -133,10 +171,10 @@ func (h *Handler) unmarshalRateLimit(d *caddyfile.Dispenser) error {
 		if !first {
 			return d.Err("rate_limit without arguments stands for both tiers: it must be the only one")
 		}
-		h.RateLimit.IP, h.RateLimit.Provider = limiter.DefaultIP, limiter.DefaultProvider
+		h.RateLimit.IP, h.RateLimit.Provider = rateLimitOf(limiter.DefaultIP), rateLimitOf(limiter.DefaultProvider)
 		return nil
 	}
-	var into *limiter.Limit
+	var into *RateLimit
 	switch args[0] {
 	case string(limiter.IP):
 		into = &h.RateLimit.IP
@@ -169,7 +207,7 @@ func (a *App) unmarshalGlobalRateLimit(d *caddyfile.Dispenser) error {
 }
 
 // limit reads the limit of the tier args[0].
-func limit(d *caddyfile.Dispenser, args []string, into *limiter.Limit) error {
+func limit(d *caddyfile.Dispenser, args []string, into *RateLimit) error {
 	if !into.IsZero() {
 		return d.Errf("rate_limit %s is repeated", args[0])
 	}
@@ -177,6 +215,6 @@ func limit(d *caddyfile.Dispenser, args []string, into *limiter.Limit) error {
 	if err != nil {
 		return d.Errf("rate_limit %s: %v", args[0], err)
 	}
-	*into = value
+	*into = rateLimitOf(value)
 	return nil
 }

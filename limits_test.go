@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -85,4 +86,26 @@ func TestSpoofedAddress(t *testing.T) {
 	r := c.githubRequest("/github", "2", "{}")
 	r.Header.Set("X-Forwarded-For", "203.0.113.9")
 	wantLimited(t, c.do(r), "ip", `"ip";q=1`)
+}
+
+// TestRateLimitJSON reads limits as a JSON config has them, which a Caddyfile did not check before.
+func TestRateLimitJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		`{}`:                        "",
+		`{"burst":5,"rate":"60/m"}`: "",
+		`{"burst":5,"rate":"1/10s","algorithm":"sliding_window"}`: "",
+		`{"burst":5}`:            "rate is missing",
+		`{"rate":"5/s"}`:         "burst 0",
+		`{"burst":5,"rate":"5"}`: "want a count per s, m or h",
+		`{"burst":5,"rate":"5/s","algorithm":"leaky"}`: "unknown algorithm",
+	} {
+		var h Handler
+		if err := json.Unmarshal([]byte(`{"rate_limit":{"ip":`+text+`}}`), &h); err != nil {
+			t.Fatal(err)
+		}
+		err := h.checkLimits()
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
 }

@@ -182,11 +182,8 @@ func (h *Handler) checkLimits() error {
 	if h.RateLimit == nil {
 		return nil
 	}
-	for tier, l := range map[limiter.Tier]limiter.Limit{limiter.IP: h.RateLimit.IP, limiter.Provider: h.RateLimit.Provider} {
-		if l.IsZero() {
-			continue
-		}
-		if err := l.Validate(); err != nil {
+	for tier, l := range map[limiter.Tier]*RateLimit{limiter.IP: &h.RateLimit.IP, limiter.Provider: &h.RateLimit.Provider} {
+		if err := l.check(); err != nil {
 			return fmt.Errorf("rate_limit %s: %w", tier, err)
 		}
 	}

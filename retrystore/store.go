@@ -3,13 +3,15 @@ package retrystore
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 )
 
 // Errors a store answers with. Others are wrapped in ErrUnavailable.
 var (
-	// ErrFull means that each destination has MaxPending open deliveries, or that
-	// the store reached another stated bound. Retryable.
+	// ErrFull means that each destination has MaxPending open deliveries, that the
+	// endpoint has MaxBytes, or that the store reached another stated bound. Retryable.
 	ErrFull = errors.New("store is full")
 	// ErrUnavailable means that the store could not make the change durable,
 	// or could not read; it wraps the cause. Retryable.
@@ -54,6 +56,11 @@ type Submission struct {
 	// room is stored all the same, so that nobody's outage is another's: for the full
 	// one as a dead letter with ReasonFull. Where all are full nothing is stored: ErrFull.
 	MaxPending int
+	// MaxBytes bounds what the store holds of the endpoint, in bytes of encoded events
+	// that are pending, leased or dead, each counted once; 0: none. Where it holds as
+	// much, nothing is stored, whatever the destinations: ErrFull. The last one may
+	// exceed it. What a Retention keeps does not count.
+	MaxBytes int64
 }
 
 // ReasonFull is why a delivery is dead for which its destination had no room, while
@@ -155,11 +162,29 @@ type LaneStats struct {
 	OldestPending         time.Time // ReceivedAt of the oldest pending or leased one; zero if none
 }
 
+// EndpointStats tells what is held of one endpoint.
+type EndpointStats struct {
+	Endpoint string
+	Bytes    int64 // counts towards Submission.MaxBytes
+}
+
 // Stats describes a store.
 type Stats struct {
-	Lanes []LaneStats // those that hold something, sorted by endpoint, then destination
-	Keys  int         // event keys remembered; -1 if that cannot be counted cheaply
-	Bytes int64       // size on disk or in the server's memory; 0 if unknown
+	Lanes     []LaneStats     // those that hold something, sorted by endpoint, then destination
+	Endpoints []EndpointStats // those that hold something, sorted by endpoint
+	Keys      int             // event keys remembered; -1 if that cannot be counted cheaply
+	Bytes     int64           // size on disk or in the server's memory; 0 if unknown
+}
+
+// EndpointBytes makes Stats.Endpoints of bytes by endpoint.
+func EndpointBytes(bytes map[string]int64) []EndpointStats {
+	all := make([]EndpointStats, 0, len(bytes))
+	for _, endpoint := range slices.Sorted(maps.Keys(bytes)) {
+		if n := bytes[endpoint]; n > 0 {
+			all = append(all, EndpointStats{endpoint, n})
+		}
+	}
+	return all
 }
 
 // Inspector lets people see and repair.

@@ -23,6 +23,7 @@ type request struct {
 	lanes    []*lane
 	leases   []time.Duration // as asked for, by target
 	bound    int             // MaxPending
+	space    int64           // MaxBytes
 	accepted time.Time
 	hold     retrystore.Hold // without an event: the key to commit; zero for none
 	expiry   uint32          // of that key, Unix seconds
@@ -123,7 +124,7 @@ func (s *Store) tryScreen(r *request, sub *retrystore.Submission, waiting int) (
 	if err := s.outage.refusal(); err != nil {
 		return retrystore.Receipt{}, err
 	}
-	r.bound = sub.MaxPending
+	r.bound, r.space = sub.MaxPending, sub.MaxBytes
 	for i, t := range sub.Targets {
 		r.leases[i] = t.Lease
 		r.lanes[i] = s.index.lane(retrystore.Lane{Endpoint: sub.Event.Endpoint, Destination: t.Destination})
@@ -140,9 +141,12 @@ func (s *Store) tryScreen(r *request, sub *retrystore.Submission, waiting int) (
 	return retrystore.Receipt{}, r.full(func(i int) bool { return sub.Targets[i].Dead != "" })
 }
 
-// full says that no destination has room for r. isDead tells the targets that need
-// none. The caller holds mu.
+// full says that the endpoint, or each destination, has no room for r. isDead tells
+// the targets that need none. The caller holds mu.
 func (r *request) full(isDead func(i int) bool) error {
+	if has := r.lanes[0].stored; !has.hasRoom(r.space) {
+		return fmt.Errorf("%w: endpoint %s has %d bytes of events stored, and may have %d", retrystore.ErrFull, r.lanes[0].name.Endpoint, has.bytes+has.reserved, r.space)
+	}
 	var full *lane
 	for i, l := range r.lanes {
 		switch {
@@ -165,6 +169,7 @@ func (r *request) dead(i int) bool { return r.rows != nil && r.rows[i] != nil }
 // reserve takes the room and the key of r while it is being written, and makes those
 // dead that have no room. The caller holds mu.
 func (s *Store) reserve(r *request) {
+	r.event.stored().reserved += int64(r.event.size)
 	for i, l := range r.lanes {
 		if !r.dead(i) && !l.hasRoom(r.bound) {
 			r.bury(i, retrystore.ReasonFull)
@@ -182,6 +187,7 @@ func (s *Store) reserve(r *request) {
 
 // unreserve gives it up. The caller holds mu.
 func (s *Store) unreserve(r *request) {
+	r.event.stored().reserved -= int64(r.event.size)
 	for i, l := range r.lanes {
 		if !r.dead(i) {
 			l.reserved--
@@ -237,6 +243,7 @@ func (s *Store) encode(r *request, sub *retrystore.Submission, buffer []byte) {
 	r.event.received = sub.Event.ReceivedAt.UnixMilli()
 	r.event.key, r.event.expiry, r.event.salt = head.key, head.expiry, head.salt
 	r.record = appendRecord(slices.Grow(buffer, 512+len(sub.Event.Body)), &head, sub.Event)
+	r.event.size = uint32(len(r.record))
 }
 
 // bury makes the i-th delivery dead from the start. The event record does not tell,

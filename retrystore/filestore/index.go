@@ -28,6 +28,7 @@ type event struct {
 	deliveries []delivery
 	key        retrystore.Key
 	expiry     uint32 // of the key, Unix seconds
+	size       uint32 // of its record in the file
 	salt       salt
 	rows       bool // it may have rows in the deliveries or attempts bucket
 	dirty      bool // it is in Store.dirty
@@ -44,6 +45,9 @@ func (e *event) finished() bool {
 	}
 	return true
 }
+
+// stored is what e's endpoint has: that of all its lanes.
+func (e *event) stored() *stored { return e.deliveries[0].lane.stored }
 
 // first is Receipt.First: the least settled state.
 func (e *event) first() retrystore.State {
@@ -102,11 +106,21 @@ type numberedAttempt struct {
 // index is everything in memory. It can be rebuilt from the file, except for
 // leases, which end with the process. Store.mu guards it.
 type index struct {
-	slots []slot // by seq; holes where events were forgotten
-	holes int
-	lanes map[retrystore.Lane]*lane
-	keys  keyIndex
+	slots  []slot // by seq; holes where events were forgotten
+	holes  int
+	lanes  map[retrystore.Lane]*lane
+	stored map[string]*stored // by endpoint
+	keys   keyIndex
 }
+
+// stored is what one endpoint has, in bytes of records.
+type stored struct {
+	bytes    int64 // of the events in the index
+	reserved int64 // of those that are being written
+}
+
+// hasRoom says that one more event may be stored. A bound of zero is none.
+func (s *stored) hasRoom(bound int64) bool { return bound <= 0 || s.bytes+s.reserved < bound }
 
 type slot struct {
 	seq   uint64
@@ -114,7 +128,7 @@ type slot struct {
 }
 
 func newIndex() index {
-	return index{lanes: make(map[retrystore.Lane]*lane)}
+	return index{lanes: make(map[retrystore.Lane]*lane), stored: make(map[string]*stored)}
 }
 
 // lane returns the named lane. Lanes are never dropped: there are as many as
@@ -125,6 +139,10 @@ func (x *index) lane(name retrystore.Lane) *lane {
 		// The strings may be parts of a larger one, such as a whole header.
 		name.Endpoint, name.Destination = strings.Clone(name.Endpoint), strings.Clone(name.Destination)
 		l = newLane(name)
+		if l.stored = x.stored[name.Endpoint]; l.stored == nil {
+			l.stored = new(stored)
+			x.stored[name.Endpoint] = l.stored
+		}
 		x.lanes[name] = l
 	}
 	return l
@@ -134,6 +152,7 @@ func (x *index) lane(name retrystore.Lane) *lane {
 // into their lanes.
 func (x *index) add(e *event, now instant) {
 	x.slots = append(x.slots, slot{seq: e.seq, event: e})
+	e.stored().bytes += int64(e.size)
 	if !e.key.IsZero() {
 		x.keys.set(e.key, rememberedKey{seq: uint32(e.seq), expiry: e.expiry})
 	}
@@ -151,6 +170,7 @@ func (x *index) forget(e *event) {
 	}
 	x.slots[i].event = nil
 	x.holes++
+	e.stored().bytes -= int64(e.size)
 	// Webhooks mostly leave in the order they came.
 	for len(x.slots) > 0 && x.slots[0].event == nil {
 		x.slots = x.slots[1:]

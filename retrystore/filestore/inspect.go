@@ -287,6 +287,11 @@ func (s *Store) Stats(ctx context.Context) (retrystore.Stats, error) {
 		}
 		stats.Lanes = append(stats.Lanes, n)
 	}
+	bytes := make(map[string]int64, len(s.index.stored))
+	for endpoint, has := range s.index.stored {
+		bytes[endpoint] = has.bytes
+	}
+	stats.Endpoints = retrystore.EndpointBytes(bytes)
 	stats.Keys = s.index.keys.size()
 	s.mu.Unlock()
 

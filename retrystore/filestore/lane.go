@@ -10,6 +10,7 @@ import (
 // in exactly one queue, dead and delivered ones are only counted.
 type lane struct {
 	name     retrystore.Lane
+	stored   *stored // of its endpoint
 	queues   [queueCount]queue
 	dead     int
 	settled  int // delivered, while siblings keep the event

@@ -91,7 +91,7 @@ func (s *Store) decodeStored(seq uint64, b []byte, now instant) *event {
 		}
 	}
 	e := newEvent(len(head.targets))
-	e.seq, e.salt, e.received = seq, head.salt, summary.ReceivedAt.UnixMilli()
+	e.seq, e.size, e.salt, e.received = seq, uint32(len(b)), head.salt, summary.ReceivedAt.UnixMilli()
 	for i, t := range head.targets {
 		d := &e.deliveries[i]
 		d.lane = s.index.lane(retrystore.Lane{Endpoint: summary.Endpoint, Destination: t.destination})

@@ -82,6 +82,8 @@ func (s *Store) conclude(e *event) {
 		return
 	}
 	e.lingers = true
+	e.stored().bytes -= int64(e.size)
+	e.size = 0 // its endpoint has it no more
 	s.changed(e)
 }
 

@@ -258,7 +258,9 @@ func TestIndexForgets(t *testing.T) {
 	const n = 20_000
 	events := make([]*event, n)
 	for i := range events {
-		events[i] = &event{seq: uint64(i + 1)}
+		events[i] = newEvent(1)
+		events[i].seq, events[i].size = uint64(i+1), 1000
+		events[i].deliveries[0].lane = x.lane(retrystore.Lane{Endpoint: "shop", Destination: "app"})
 		x.add(events[i], instant{})
 	}
 	for i, e := range events {
@@ -279,6 +281,9 @@ func TestIndexForgets(t *testing.T) {
 	}
 	if len(x.slots) != 0 || x.holes != 0 {
 		t.Errorf("%d slots and %d holes in an empty index", len(x.slots), x.holes)
+	}
+	if bytes := x.stored["shop"].bytes; bytes != 0 {
+		t.Errorf("%d bytes in an empty index", bytes)
 	}
 }
 

@@ -51,6 +51,9 @@ func (m *machine) submission(o Op) *retrystore.Submission {
 		Header: http.Header{"X-Number": {fmt.Sprint(o.event)}},
 		Body:   bytes.Repeat([]byte{byte(o.event)}, 1+o.event%7),
 	}}
+	if o.alone {
+		sub.MaxBytes = 1
+	}
 	if o.key != 0 {
 		sub.Key, sub.KeyTTL = realKey(o.key), m.duration(keyTicks)
 	}

@@ -96,6 +96,8 @@ var flawTests = []struct {
 	{"CrashLosesLeased", "Life", func(f *flawed) flaw { return &crashLosesLeased{f} }},
 	{"RetriesUnbounded", "Order", func(f *flawed) flaw { return &retriesUnbounded{f} }},
 	{"AcceptLooksThenWrites", "KeysAtOnce", func(f *flawed) flaw { return &acceptLooksThenWrites{flawed: f} }},
+	{"SpaceUnbounded", "Space", func(f *flawed) flaw { return &spaceUnbounded{f} }},
+	{"SpaceNotGivenBack", "Space", func(f *flawed) flaw { return &spaceNotGivenBack{flawed: f} }},
 	{"ClaimsShareAnAnswer", "LaneAtOnce", func(f *flawed) flaw { return &claimsShareAnAnswer{flawed: f} }},
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -181,4 +182,30 @@ func (f *claimsShareAnAnswer) Claim(ctx context.Context, r retrystore.ClaimReque
 // other says that the claim remembered is that of the call that this one met.
 func (f *claimsShareAnAnswer) other(number int) bool {
 	return f.number == number-1 || f.number == number+1
+}
+
+// MaxBytes bounds nothing.
+type spaceUnbounded struct{ *flawed }
+
+func (f *spaceUnbounded) Accept(ctx context.Context, s *retrystore.Submission) (retrystore.Receipt, error) {
+	all := *s
+	all.MaxBytes = 0
+	return f.flawed.Accept(ctx, &all)
+}
+
+// What was stored once counts for ever.
+type spaceNotGivenBack struct {
+	*flawed
+	stored atomic.Bool
+}
+
+func (f *spaceNotGivenBack) Accept(ctx context.Context, s *retrystore.Submission) (retrystore.Receipt, error) {
+	if s.MaxBytes > 0 && f.stored.Load() {
+		return retrystore.Receipt{}, retrystore.ErrFull
+	}
+	r, err := f.flawed.Accept(ctx, s)
+	if len(r.Deliveries) > 0 {
+		f.stored.Store(true)
+	}
+	return r, err
 }

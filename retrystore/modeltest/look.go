@@ -134,6 +134,9 @@ func (m *machine) lanes(o Op) (lanes []laneView, err error) {
 		}
 		lanes = append(lanes, v)
 	}
+	if len(s.Endpoints) != bit(len(s.Lanes) > 0) {
+		return nil, fmt.Errorf("stats: bytes of endpoints are %v, while lanes hold %+v", s.Endpoints, s.Lanes)
+	}
 	remembered := 0
 	for i := range m.holds {
 		if o.shown&(1<<i) != 0 && m.worlds[0].remembers(i+1) {

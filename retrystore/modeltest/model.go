@@ -159,6 +159,11 @@ func (s *state) full(lane string, bound int) bool {
 	return bound > 0 && n >= bound
 }
 
+// occupied says that something is stored that was not delivered or removed.
+func (s *state) occupied() bool {
+	return slices.ContainsFunc(s.events, func(e event) bool { return !e.finished() })
+}
+
 // finished says that nobody can see the event any more.
 func (e *event) finished() bool {
 	return !slices.ContainsFunc(e.deliveries, func(d delivery) bool { return d.state != retrystore.Delivered && d.state != removed })

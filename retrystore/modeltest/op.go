@@ -52,7 +52,8 @@ type Op struct {
 	// targets of an Accept: of each the lane, "+" if it is to be leased, "x" if it is
 	// dead from the start, or "-", and "!" if it is urgent, such as "a+ b-!".
 	targets      string
-	bound        int // MaxPending
+	bound        int  // MaxPending
+	alone        bool // MaxBytes is 1
 	lane         string
 	max, retries int
 	result       Result
@@ -73,6 +74,11 @@ func Accept(event, key int, targets string) Op {
 // AcceptBound is Accept with a bound on open deliveries.
 func AcceptBound(event, key int, targets string, bound int) Op {
 	return Op{kind: KindAccept, event: event, key: key, targets: targets, bound: bound}
+}
+
+// AcceptAlone is Accept with a bound on the endpoint's bytes that anything stored reaches.
+func AcceptAlone(event, key int, targets string) Op {
+	return Op{kind: KindAccept, event: event, key: key, targets: targets, alone: true}
 }
 
 // Claim claims up to max deliveries of a lane, of which as many may be retries.
@@ -141,6 +147,9 @@ func (o Op) String() string {
 	}
 	switch o.kind {
 	case KindAccept:
+		if o.alone {
+			return code("AcceptAlone", o.event, o.key, strconv.Quote(o.targets))
+		}
 		if o.bound > 0 {
 			return code("AcceptBound", o.event, o.key, strconv.Quote(o.targets), o.bound)
 		}

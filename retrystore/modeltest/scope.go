@@ -13,6 +13,8 @@ type Scope struct {
 	Targets []string
 	// Bound is MaxPending of every Accept; 0 for none.
 	Bound int
+	// Alone accepts also with a MaxBytes that anything stored reaches.
+	Alone bool
 	// Claims are the bounds of claims, Max and MaxRetries.
 	Claims [][2]int
 	// Results are what attempts may end with.
@@ -82,6 +84,9 @@ func (sc *Scope) accepts(s *state, keys []int, name int) (all []Op) {
 		for _, targets := range sc.Targets {
 			if room || s.remembers(k) {
 				all = append(all, AcceptBound(name, k, targets, sc.Bound))
+			}
+			if sc.Alone && room {
+				all = append(all, AcceptAlone(name, k, targets))
 			}
 			if s.remembers(k) {
 				break // one repetition is like another

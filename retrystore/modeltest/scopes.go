@@ -42,6 +42,11 @@ var scopes = []Scope{
 		Name: "Bound", Events: 3, Attempts: 1, Keys: 2, Targets: []string{"a+", "a+ b-"}, Claims: [][2]int{{1, 1}}, Bound: 1,
 		Results: every, ByHand: true, Depth: 5, deep: func(sc *Scope) { sc.Depth = 9 },
 	},
+	// A bound on the bytes of an endpoint: whatever ends an event makes room, once.
+	{
+		Name: "Space", Events: 2, Attempts: 1, Keys: 2, Targets: []string{"a+", "ax", "a+ b-"}, Claims: [][2]int{{1, 1}}, Alone: true,
+		Results: every, ByHand: true, Restart: true, Depth: 4, deep: func(sc *Scope) { sc.Depth = 7 },
+	},
 	// Keys that are held, and an event that comes with one of them.
 	{
 		Name: "Guard", Events: 1, Keys: 2, Targets: []string{"a+"}, Results: []Result{Delivered},
@@ -65,6 +70,10 @@ var scopes = []Scope{
 	{
 		Name: "BoundAtOnce", Events: 3, Keys: 2, Targets: []string{"a+", "a+ b-"}, Bound: 2,
 		Results: []Result{Delivered}, Hold: true, Pairs: true, Depth: 3,
+	},
+	{
+		Name: "SpaceAtOnce", Events: 2, Keys: 1, Keyless: true, Targets: []string{"a+"}, Alone: true,
+		Results: []Result{Delivered}, ByHand: true, Pairs: true, Depth: 3,
 	},
 	{
 		Name: "SiblingsAtOnce", Events: 1, Attempts: 1, Keys: 1, Targets: []string{"a+ b+"},

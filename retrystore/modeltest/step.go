@@ -91,6 +91,9 @@ func (s *state) accept(o Op) []outcome {
 	if o.key != 0 && s.held(o.key) {
 		return []outcome{{answerHeld, s}}
 	}
+	if o.alone && s.occupied() {
+		return []outcome{{answerFull, s}}
+	}
 	shapes := o.shapes()
 	full, wanted := 0, 0 // of the targets
 	for _, t := range shapes {

@@ -20,38 +20,41 @@ const (
 	acceptDuplicate
 	acceptFull
 	acceptHeld
+	acceptNoSpace
 )
 
 // acceptScript stores an event unless its key is known or there is no room.
 //
-//	KEYS  1 event, 2 lanes, then for each target: open index, and queue or leases;
+//	KEYS  1 event, 2 lanes, 3 tally, then for each target: open index, and queue or leases;
 //	      then for each target that is dead from the start: dead letters, progress;
 //	      then, if there are several that are not and a bound, for each of these: dead
 //	      letters, progress; then, if there are several targets, the siblings' hash,
 //	      and last the event key
 //	ARGV  1 event id, 2 record, 3 milliseconds to remember the key, 0 without one,
 //	      4 bound on the open deliveries of a lane, 0 for none, 5 number of targets that
-//	      are not dead, 6 the reason of those that are full, then for each target: index
-//	      byte, first score of its band, milliseconds of its lease or 0, lane; then for
-//	      each that is dead: index byte, reason, lane
+//	      are not dead, 6 the reason of those that are full, 7 endpoint, 8 bound on the
+//	      bytes of its events, 0 for none, then for each target: index byte, first score
+//	      of its band, milliseconds of its lease or 0, lane; then for each that is dead:
+//	      index byte, reason, lane
 //	returns {0, now, the numbers of the targets that became dead, as they are full, …}
 //	      stored, {1, value of the key} duplicate, {2, open deliveries} all are full,
-//	      {3, ms} held by a guard for so long
+//	      {3, ms} held by a guard for so long, {4, bytes} the endpoint has as many already
 //
 // All sets are read before anything is written: a set of another type fails the
 // script, and after the event is stored nothing may. The event is the first that is
-// written, but for the name of a new lane: a full Redis refuses both. The key is the last: should the script ever break off in between,
-// nobody will be told that the event was stored before. A second run with the
+// written, but for the name of a new lane: a full Redis refuses both. The key is the
+// last: should the script ever break off in between, nobody will be told that the
+// event was stored before. A second run with the
 // same event id, after an answer that was lost, finds what the first one wrote.
-var acceptScript = newScript("accept", luaNow+`
+var acceptScript = newScript("accept", luaNow+luaInt+`
 local targets, ttl, bound = tonumber(ARGV[5]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local dead = (#ARGV - 6 - 4 * targets) / 3
+local dead = (#ARGV - 8 - 4 * targets) / 3
 local spill = bound > 0 and targets > 1
-local function letters(i) return 1 + 2 * targets + 2 * dead + 2 * i end
+local function letters(i) return 2 + 2 * targets + 2 * dead + 2 * i end
 local function again()
   local out = {0, now}
   for i = 1, spill and targets or 0 do
-    if redis.call('ZSCORE', KEYS[letters(i)], ARGV[1] .. ARGV[3 + 4 * i]) then out[#out + 1] = i end
+    if redis.call('ZSCORE', KEYS[letters(i)], ARGV[1] .. ARGV[5 + 4 * i]) then out[#out + 1] = i end
   end
   return out
 end
@@ -62,38 +65,41 @@ if ttl > 0 then
   if til and tonumber(til) > now and tonumber(til) < now + 315360000000 then return {3, til - now} end
   if value == 'c' or value and #value == 17 and string.sub(value, 1, 1) == 'e' then return {1, value} end
 end
+local stored, space = int(redis.call('HGET', KEYS[3], ARGV[7])), tonumber(ARGV[8])
+if space > 0 and stored >= space then return {4, stored} end
 local out, full, most, new = {0, now}, {}, 0, {}
 for i = 1, targets do
-  local n = redis.call('ZCARD', KEYS[1 + 2 * i])
+  local n = redis.call('ZCARD', KEYS[2 + 2 * i])
   most = math.max(most, n)
-  if n == 0 then new[#new + 1] = ARGV[6 + 4 * i] end
-  redis.call('ZCARD', KEYS[2 + 2 * i])
+  if n == 0 then new[#new + 1] = ARGV[8 + 4 * i] end
+  redis.call('ZCARD', KEYS[3 + 2 * i])
   if spill then redis.call('ZCARD', KEYS[letters(i)]) end
   if bound > 0 and n >= bound then full[i], out[#out + 1] = true, i end
 end
 if targets > 0 and #out - 2 == targets then return {2, most} end
 for i = 1, dead do
-  new[#new + 1] = ARGV[6 + 4 * targets + 3 * i]
-  redis.call('ZCARD', KEYS[1 + 2 * targets + 2 * i])
+  new[#new + 1] = ARGV[8 + 4 * targets + 3 * i]
+  redis.call('ZCARD', KEYS[2 + 2 * targets + 2 * i])
 end
 if #new > 0 then redis.call('SADD', KEYS[2], unpack(new)) end
 
 if not redis.call('SET', KEYS[1], ARGV[2], 'NX') then return again() end
+redis.call('HSET', KEYS[3], ARGV[7], string.format('%.0f', stored + #ARGV[2]))
 if targets + dead > 1 then
   redis.call('HSET', KEYS[letters(spill and targets + 1 or 1)], 'n', targets + dead)
 end
 for i = 1, targets do
-  local member = ARGV[1] .. ARGV[3 + 4 * i]
+  local member = ARGV[1] .. ARGV[5 + 4 * i]
   if full[i] then
     redis.call('ZADD', KEYS[letters(i)], 0, member)
     redis.call('HSET', KEYS[letters(i) + 1], 'r', ARGV[6])
   else
-    redis.call('ZADD', KEYS[1 + 2 * i], 0, member)
-    redis.call('ZADD', KEYS[2 + 2 * i], ARGV[4 + 4 * i] + now + ARGV[5 + 4 * i], member)
+    redis.call('ZADD', KEYS[2 + 2 * i], 0, member)
+    redis.call('ZADD', KEYS[3 + 2 * i], ARGV[6 + 4 * i] + now + ARGV[7 + 4 * i], member)
   end
 end
 for i = 1, dead do
-  local key, arg = 1 + 2 * targets + 2 * i, 4 + 4 * targets + 3 * i
+  local key, arg = 2 + 2 * targets + 2 * i, 6 + 4 * targets + 3 * i
   redis.call('ZADD', KEYS[key], 0, ARGV[1] .. ARGV[arg])
   redis.call('HSET', KEYS[key + 1], 'r', ARGV[arg + 1])
 end
@@ -190,7 +196,7 @@ func (a *acceptance) delivery(i int) deliveryID {
 // that is large enough.
 func (a *acceptance) call(p *parts, sub *retrystore.Submission, buffer []byte) (_ *call, record []byte) {
 	number := a.id.shard()
-	keys := append(make([]string, 0, 6+2*len(a.lanes)), a.shard.event(a.id), a.shard.lanes())
+	keys := append(make([]string, 0, 7+2*len(a.lanes)), a.shard.event(a.id), a.shard.lanes(), a.shard.tally())
 	var dead []int // of the targets
 	for i, l := range a.lanes {
 		k := &l.keys[number]
@@ -224,8 +230,9 @@ func (a *acceptance) call(p *parts, sub *retrystore.Submission, buffer []byte) (
 		h.targets[i] = target{t.Destination, t.Priority}
 	}
 	record = appendRecord(slices.Grow(buffer, 512+len(sub.Event.Body)), &h, sub.Event)
-	args := append(make([]any, 0, 6+4*len(a.lanes)), a.id[:], record,
-		ttl, share(sub.MaxPending, len(p.shards)), len(a.open), retrystore.ReasonFull)
+	args := append(make([]any, 0, 8+4*len(a.lanes)), a.id[:], record,
+		ttl, share(sub.MaxPending, len(p.shards)), len(a.open), retrystore.ReasonFull,
+		sub.Event.Endpoint, share(sub.MaxBytes, len(p.shards)))
 	for _, i := range a.open {
 		t := &sub.Targets[i]
 		args = append(args, []byte{a.delivery(i).index()}, int64(band(t.Priority, false))*bandWidth, milliseconds(t.Lease), a.lanes[i].text)
@@ -253,8 +260,8 @@ func besides(n int, left []int) []int {
 
 // share is the part of a bound that one shard keeps, so that no shard has to
 // know of the others.
-func share(bound, shards int) int {
-	return (bound + shards - 1) / shards
+func share[N int | int64](bound N, shards int) N {
+	return (bound + N(shards) - 1) / N(shards)
 }
 
 // receipt reads the script's answer.
@@ -273,6 +280,9 @@ func (s *Store) receipt(p *parts, a *acceptance, sub *retrystore.Submission, c *
 	case acceptFull:
 		return retrystore.Receipt{}, fmt.Errorf("%w: each destination of endpoint %s that the event goes to is full, one with %d deliveries pending in the event's shard, one of %d",
 			retrystore.ErrFull, sub.Event.Endpoint, integer(answer[1]), len(p.shards))
+	case acceptNoSpace:
+		return retrystore.Receipt{}, fmt.Errorf("%w: endpoint %s has %d bytes of events in the event's shard, one of %d, and may have %d there",
+			retrystore.ErrFull, sub.Event.Endpoint, integer(answer[1]), len(p.shards), share(sub.MaxBytes, len(p.shards)))
 	case acceptHeld:
 		return retrystore.Receipt{}, fmt.Errorf("%w: event key %s is held for another %d ms by a caller who decides about it",
 			retrystore.ErrUnavailable, sub.Key, integer(answer[1]))

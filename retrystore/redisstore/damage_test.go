@@ -114,6 +114,7 @@ var damageKeys = map[string]damagedKey{
 	"event":    {func(w *damageWorld) string { return w.shard().event(w.id(0).event()) }, 0},
 	"pair":     {func(w *damageWorld) string { return w.shard().event(w.id(2).event()) }, 2},
 	"progress": {func(w *damageWorld) string { return w.shard().progress(w.id(0)) }, -1},
+	"tally":    {func(w *damageWorld) string { return w.shard().tally() }, -1},
 	"siblings": {func(w *damageWorld) string { return w.shard().siblings(w.id(2).event()) }, -1},
 	"key":      {func(w *damageWorld) string { return w.shard().seen(testKey("event 0")) }, -1},
 }

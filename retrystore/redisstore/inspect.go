@@ -204,8 +204,8 @@ func (s *Store) Replay(ctx context.Context, id string) error {
 // deleteScript removes a pending or dead delivery, and its event if nothing is
 // left of that.
 //
-//	KEYS  as luaAlter, 7 event, 8 siblings
-//	ARGV  1 member, 2 whether it is its event's only one (0 or 1)
+//	KEYS  as luaAlter, 7 event, 8 siblings, 9 tally
+//	ARGV  1 member, 2 whether it is its event's only one (0 or 1), 3 endpoint
 //	returns 'ok', or the state that does not allow it
 var deleteScript = newScript("delete", luaForget+luaLook+`
 if ARGV[2] ~= '1' then
@@ -215,9 +215,10 @@ end
 `+luaAlter+`
 redis.call('ZREM', KEYS[1], ARGV[1])
 if ARGV[2] == '1' then
+  uncount(KEYS[9], ARGV[3], KEYS[7])
   redis.call('DEL', KEYS[7], KEYS[5])
 else
-  forget(ARGV[1], KEYS[7], KEYS[8], KEYS[6])
+  forget(ARGV[1], KEYS[7], KEYS[8], KEYS[6], KEYS[9], ARGV[3])
   redis.call('DEL', KEYS[5])
 end
 return 'ok'
@@ -236,12 +237,13 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 		return err
 	}
 	only := at.id.index() == sole
-	keys := append(at.alterKeys(), at.shard.event(at.id.event()), at.shard.siblings(at.id.event()))
+	keys := append(at.alterKeys(), at.shard.event(at.id.event()), at.shard.siblings(at.id.event()), at.shard.tally())
+	endpoint := at.lane.name.Endpoint
 	if r := s.keeper.on(); r != nil && !only {
 		keys = append(keys, at.shard.kept())
-		return s.alter(ctx, deleteKeptScript.call(at.line, keys, at.id[:], flag(r.Bodies)), id)
+		return s.alter(ctx, deleteKeptScript.call(at.line, keys, at.id[:], flag(r.Bodies), endpoint), id)
 	}
-	return s.alter(ctx, deleteScript.call(at.line, keys, at.id[:], flag(only)), id)
+	return s.alter(ctx, deleteScript.call(at.line, keys, at.id[:], flag(only), endpoint), id)
 }
 
 func (at *place) alterKeys() []string {

@@ -53,7 +53,7 @@ func kindOf(key string) string {
 	switch kind {
 	case "o", "q", "l", "x", "y", "z":
 		return "z"
-	case "s", "g":
+	case "s", "g", "b":
 		return "h"
 	case "lanes":
 		return "S"

@@ -4,7 +4,7 @@ import "strings"
 
 // scripted are the commands of the scripts, each as it may be tried out.
 var scripted = []string{
-	"TIME", "GET <key>", "SET <key> value PX 1000", "DEL <key>", "GETRANGE <key> 0 1",
+	"TIME", "GET <key>", "SET <key> value PX 1000", "DEL <key>", "GETRANGE <key> 0 1", "STRLEN <key>",
 	"ZADD <key> 0 member", "ZREM <key> member", "ZCARD <key>", "ZCOUNT <key> 0 1", "ZSCORE <key> member",
 	"ZRANGEBYSCORE <key> 0 1", "ZRANGEBYLEX <key> - +", "ZREVRANGEBYLEX <key> + -",
 	"HSET <key> field value", "HGET <key> field", "HMGET <key> field", "HINCRBY <key> field 1", "HDEL <key> field",

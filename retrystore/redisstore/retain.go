@@ -63,8 +63,8 @@ const (
 // keptScript ends a delivery of an event that is kept, once this was the last
 // that was open or dead. A full Redis keeps nothing new.
 //
-//	KEYS  1 leases, 2 progress, 3 open index, 4 event, 5 siblings, 6 delivered, 7 kept
-//	ARGV  1 member, 2 token, 3 attempt, 4 how many to keep, 5 whether with bodies (0 or 1)
+//	KEYS  1 leases, 2 progress, 3 open index, 4 event, 5 siblings, 6 delivered, 7 kept, 8 tally
+//	ARGV  1 member, 2 token, 3 attempt, 4 how many to keep, 5 whether with bodies (0 or 1), 6 endpoint
 //	returns 0 if the lease is not the holder's; else 1; or 2 if more are kept than
 //	      that; or 3 if the event ended, as Redis is full
 var keptScript = newScript("settle", luaFence+luaNow+luaInt+luaProgress+luaForget+luaStrip+luaKeep+`
@@ -81,7 +81,12 @@ if refused and not string.find(refused.err, 'OOM', 1, true) then return refused 
 redis.call('ZREM', KEYS[1], member)
 redis.call('ZREM', KEYS[3], member)
 if refused then
-  if sole then redis.call('DEL', KEYS[4]) else forget(member, KEYS[4], KEYS[5], KEYS[6]) end
+  if sole then
+    uncount(KEYS[8], ARGV[6], KEYS[4])
+    redis.call('DEL', KEYS[4])
+  else
+    forget(member, KEYS[4], KEYS[5], KEYS[6], KEYS[8], ARGV[6])
+  end
   redis.call('DEL', KEYS[2])
   return 3
 end
@@ -99,6 +104,7 @@ redis.call('HSET', KEYS[5], unpack(row))
 redis.call('ZADD', KEYS[6], 0, member)
 redis.call('DEL', KEYS[2])
 if left > 1 then return 1 end
+uncount(KEYS[8], ARGV[6], KEYS[4])
 if ARGV[5] == '0' then pcall(strip, KEYS[4]) end
 return redis.call('ZCARD', KEYS[7]) > tonumber(ARGV[4]) and 2 or 1
 `)
@@ -106,22 +112,23 @@ return redis.call('ZCARD', KEYS[7]) > tonumber(ARGV[4]) and 2 or 1
 // deleteKeptScript is deleteScript for one with siblings, of which those that
 // were delivered are kept.
 //
-//	KEYS  as luaAlter, 7 event, 8 siblings, 9 kept
-//	ARGV  1 member, 2 whether with bodies (0 or 1)
+//	KEYS  as luaAlter, 7 event, 8 siblings, 9 tally, 10 kept
+//	ARGV  1 member, 2 whether with bodies (0 or 1), 3 endpoint
 //	returns 'ok', or the state that does not allow it
 var deleteKeptScript = newScript("delete", luaForget+luaStrip+luaKeep+luaLook+`
-redis.call('ZCARD', KEYS[9])
+redis.call('ZCARD', KEYS[10])
 local _, broken = counted(KEYS[8])
 if broken then return broken end
 `+luaAlter+`
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('DEL', KEYS[5])
 local known = redis.call('HMGET', KEYS[8], 'n', 'd')
-if known[1] ~= '1' or not known[2] or keep(KEYS[9], ARGV[1], string.sub(known[2], 1, 255), now) then
-  forget(ARGV[1], KEYS[7], KEYS[8], KEYS[6])
+if known[1] ~= '1' or not known[2] or keep(KEYS[10], ARGV[1], string.sub(known[2], 1, 255), now) then
+  forget(ARGV[1], KEYS[7], KEYS[8], KEYS[6], KEYS[9], ARGV[3])
   return 'ok'
 end
 redis.call('HINCRBY', KEYS[8], 'n', -1)
+uncount(KEYS[9], ARGV[3], KEYS[7])
 if ARGV[2] == '0' then pcall(strip, KEYS[7]) end
 return 'ok'
 `)
@@ -224,8 +231,8 @@ func (h *held) keptCall(r *retrystore.Retention, shards int, attempt []byte) *ca
 	count := share(r.Count, shards)
 	count += min(count/16, trimChunk)
 	return keptScript.call(h.line,
-		[]string{h.keys.leased, h.progress, h.keys.open, h.event, h.shard.siblings(h.id.event()), h.shard.delivered(), h.shard.kept()},
-		h.member, h.token, attempt, count, flag(r.Bodies))
+		[]string{h.keys.leased, h.progress, h.keys.open, h.event, h.shard.siblings(h.id.event()), h.shard.delivered(), h.shard.kept(), h.shard.tally()},
+		h.member, h.token, attempt, count, flag(r.Bodies), h.lane.name.Endpoint)
 }
 
 func flag(b bool) int {

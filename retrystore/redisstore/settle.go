@@ -61,16 +61,17 @@ end
 
 // deliveredScript ends a delivery that is its event's only one, and so the event.
 //
-//	KEYS  1 leases, 2 progress, 3 open index, 4 event
-//	ARGV  1 member, 2 token
+//	KEYS  1 leases, 2 progress, 3 open index, 4 event, 5 tally
+//	ARGV  1 member, 2 token, 3 endpoint
 //	returns 1, or 0 if the lease is not the holder's
 //
 // It is the common end, so it does without what the fence of the others asks for.
 // An open index that is broken does not keep it from ending: it is repaired elsewhere.
-var deliveredScript = newScript("settle", `
+var deliveredScript = newScript("settle", luaUncount+`
 if (redis.call('HGET', KEYS[2], 't') or '1') ~= ARGV[2] then return 0 end
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.pcall('ZREM', KEYS[3], ARGV[1])
+uncount(KEYS[5], ARGV[3], KEYS[4])
 redis.call('DEL', KEYS[4], KEYS[2])
 return 1
 `)
@@ -79,8 +80,8 @@ return 1
 // open or dead it is kept as delivered, and its progress with the siblings;
 // else the event ends.
 //
-//	KEYS  1 leases, 2 progress, 3 open index, 4 event, 5 siblings, 6 delivered
-//	ARGV  1 member, 2 token, 3 attempt
+//	KEYS  1 leases, 2 progress, 3 open index, 4 event, 5 siblings, 6 delivered, 7 tally
+//	ARGV  1 member, 2 token, 3 attempt, 4 endpoint
 //	returns 1, or 0 if the lease is not the holder's
 var siblingScript = newScript("settle", luaFence+luaRecord+luaProgress+luaForget+`
 redis.call('ZCARD', KEYS[3])
@@ -89,7 +90,7 @@ local _, broken = counted(KEYS[5])
 if broken then return broken end
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
-if forget(ARGV[1], KEYS[4], KEYS[5], KEYS[6]) then
+if forget(ARGV[1], KEYS[4], KEYS[5], KEYS[6], KEYS[7], ARGV[4]) then
   redis.call('DEL', KEYS[2])
   return 1
 end
@@ -108,14 +109,15 @@ return 1
 // luaForget counts a sibling off. When it was the last that was open or dead it
 // removes the event with all that is kept of it, and returns true. Its first
 // write is one that a full Redis takes, if it is the script's first.
-const luaForget = luaCount + `
+const luaForget = luaCount + luaUncount + `
 local function done(siblings) return string.sub(redis.call('HGET', siblings, 'd') or '', 1, 255) end
-local function forget(member, event, siblings, delivered)
+local function forget(member, event, siblings, delivered, tally, endpoint)
   if redis.call('HINCRBY', siblings, 'n', -1) > 0 then return false end
   local done = done(siblings)
   for i = 1, #done do
     redis.call('ZREM', delivered, string.sub(member, 1, -2) .. string.sub(done, i, i))
   end
+  uncount(tally, endpoint, event)
   redis.call('DEL', event, siblings)
   return true
 end
@@ -175,10 +177,10 @@ func (s *Store) Settle(ctx context.Context, d *retrystore.Delivery, st retrystor
 	case st.State == retrystore.Dead:
 		c = deadScript.call(h.line, []string{h.keys.leased, h.progress, h.keys.open, h.keys.dead}, h.member, h.token, attempt, cut(st.Reason))
 	case h.id.index() == sole:
-		c = deliveredScript.call(h.line, []string{h.keys.leased, h.progress, h.keys.open, h.event}, h.member, h.token)
+		c = deliveredScript.call(h.line, []string{h.keys.leased, h.progress, h.keys.open, h.event, h.shard.tally()}, h.member, h.token, h.lane.name.Endpoint)
 	default:
-		c = siblingScript.call(h.line, []string{h.keys.leased, h.progress, h.keys.open, h.event, h.shard.siblings(h.id.event()), h.shard.delivered()},
-			h.member, h.token, attempt)
+		c = siblingScript.call(h.line, []string{h.keys.leased, h.progress, h.keys.open, h.event, h.shard.siblings(h.id.event()), h.shard.delivered(), h.shard.tally()},
+			h.member, h.token, attempt, h.lane.name.Endpoint)
 	}
 	if err := s.fenced(ctx, c, h.doubt(), true); err != nil {
 		return err

@@ -99,6 +99,17 @@ func (s *Store) Stats(ctx context.Context) (retrystore.Stats, error) {
 	slices.SortFunc(stats.Lanes, func(a, b retrystore.LaneStats) int {
 		return cmp.Or(cmp.Compare(a.Endpoint, b.Endpoint), cmp.Compare(a.Destination, b.Destination))
 	})
+	tallies, err := s.tallies(p)
+	if err != nil {
+		return retrystore.Stats{}, err
+	}
+	bytes := make(map[string]int64)
+	for _, byEndpoint := range tallies {
+		for endpoint, n := range byEndpoint {
+			bytes[endpoint] += n
+		}
+	}
+	stats.Endpoints = retrystore.EndpointBytes(bytes)
 	s.counted(stats)
 	stats.Bytes = s.memory(ctx)
 	return stats, nil

@@ -189,6 +189,7 @@ func (s *Store) upkeep() {
 	if !s.keeper.cleared.Load() {
 		s.keeper.look() // for what has become too old
 	}
+	s.reconcileTallies()
 }
 
 // count notes how much is stored, for when it is gone.

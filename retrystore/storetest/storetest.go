@@ -49,7 +49,7 @@ type Harness struct {
 
 // Run runs the suite. newHarness is called once for every subtest.
 func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
-	for _, group := range []map[string]func(*suite){acceptTests, boundTests, guardTests, queueTests, inspectTests, listTests, stressTests, durabilityTests, retainTests} {
+	for _, group := range []map[string]func(*suite){acceptTests, boundTests, spaceTests, guardTests, queueTests, inspectTests, listTests, stressTests, durabilityTests, retainTests} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
 				x := &suite{T: t, Harness: newHarness(t)}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -64,6 +66,7 @@ func adminDoctor(app *App, r *http.Request, _ string) (any, error) {
 	d.checkMemory(bodies.Usage())
 	if err == nil {
 		d.checkQueues(stats)
+		d.checkStored(stats)
 		for _, lane := range newStatsView(app, stats).Destinations {
 			d.checkLane(lane)
 		}
@@ -83,7 +86,7 @@ func (d *diagnosis) add(level, name, subject, message, fix string) {
 // ago tells how long something is past.
 func (d *diagnosis) ago(t time.Time) string { return span(d.now.Sub(t)) + " ago" }
 
-// queueWarning is from which part of max_pending on the doctor warns.
+// queueWarning is from which part of max_pending and max_stored on the doctor warns.
 const queueWarning = 0.8
 
 // checkQueues compares the open deliveries of each destination with their bound.
@@ -105,5 +108,23 @@ func (d *diagnosis) checkQueues(stats retrystore.Stats) {
 		d.add(level, "queue", lane.String(), message,
 			"Find out why it is slower than what comes in (`caddy webhooks stats --watch`); raise max_pending if there is room. Once it takes events again: `caddy webhooks replay --all-dead --endpoint "+
 				lane.Endpoint+" --destination "+lane.Destination+" --rate 10/s`.")
+	}
+}
+
+// checkStored compares what each endpoint has stored with its bound.
+func (d *diagnosis) checkStored(stats retrystore.Stats) {
+	for _, of := range newStoredViews(d.app, stats) {
+		part := float64(of.Bytes) / float64(d.app.MaxStored)
+		level, message := levelWarn, fmt.Sprintf("%s of events are stored, %.0f%% of max_stored (%s)",
+			humanize.IBytes(uint64(of.Bytes)), 100*part, humanize.IBytes(uint64(d.app.MaxStored)))
+		switch {
+		case part < queueWarning:
+			continue
+		case part >= 1:
+			level = levelError
+			message += ": new webhooks are answered 503"
+		}
+		d.add(level, "stored", of.Endpoint, message,
+			"See what it is: `caddy webhooks stats`. Dead letters go by `caddy webhooks replay --all-dead --endpoint "+of.Endpoint+" --rate 10/s`, or, if nobody needs them, `caddy webhooks purge --all-dead --endpoint "+of.Endpoint+" --dry-run`; raise max_stored if there is room.")
 	}
 }

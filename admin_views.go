@@ -75,9 +75,16 @@ type laneView struct {
 
 type statsView struct {
 	Destinations []laneView    `json:"destinations"`
+	Stored       []storedView  `json:"stored"`
 	Ignored      []ignoredView `json:"ignored,omitempty"`
 	EventKeys    int           `json:"event_keys"` // -1: the store cannot tell
 	StoreBytes   int64         `json:"store_bytes"`
+}
+
+// storedView says what an endpoint has of its share in the store.
+type storedView struct {
+	Endpoint string `json:"endpoint"`
+	Bytes    int64  `json:"bytes"`
 }
 
 // ignoredView counts what this node has received since its start and no
@@ -206,7 +213,23 @@ func newStatsView(app *App, stats retrystore.Stats) statsView {
 	if sorted == nil {
 		sorted = []laneView{} // null is no list
 	}
-	return statsView{Destinations: sorted, Ignored: newIgnoredViews(app), EventKeys: stats.Keys, StoreBytes: stats.Bytes}
+	return statsView{Destinations: sorted, Stored: newStoredViews(app, stats), Ignored: newIgnoredViews(app), EventKeys: stats.Keys, StoreBytes: stats.Bytes}
+}
+
+// newStoredViews are of the configured endpoints, and of others that have something.
+func newStoredViews(app *App, stats retrystore.Stats) []storedView {
+	bytes := make(map[string]int64)
+	for name := range app.endpoints {
+		bytes[name] = 0
+	}
+	for _, of := range stats.Endpoints {
+		bytes[of.Endpoint] = of.Bytes
+	}
+	all := make([]storedView, 0, len(bytes))
+	for _, name := range slices.Sorted(maps.Keys(bytes)) {
+		all = append(all, storedView{name, bytes[name]})
+	}
+	return all
 }
 
 func newIgnoredViews(app *App) (all []ignoredView) {

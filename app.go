@@ -27,8 +27,6 @@ func init() {
 }
 
 const (
-	// defaultMaxPending bounds the open deliveries of a destination.
-	defaultMaxPending = 100_000
 	// startWait is how long a request waits for the app at start-up: Caddy
 	// starts its apps in no particular order, so HTTP may serve before us.
 	startWait = 5 * time.Second
@@ -53,6 +51,11 @@ type App struct {
 	// Where all are full, providers are answered 503 with Retry-After, so that they
 	// keep their events. Dead letters do not count. Default: 100000.
 	MaxPending int `json:"max_pending,omitempty"`
+
+	// How much of the store each endpoint may have, in bytes: its events that wait or are
+	// dead letters, with their headers, each once however many destinations it goes to. At the bound
+	// providers are answered 503 with Retry-After, so that they keep their events. Default: 10 GiB.
+	MaxStored int64 `json:"max_stored,omitempty"`
 
 	// How much memory the webhooks of all endpoints may hold while they come in, are verified
 	// and are answered, in bytes: their bodies, and 8 KiB each. Beyond it they are answered
@@ -131,13 +134,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.Node == "" {
 		a.Node, _ = os.Hostname() // for people only; without one they see none
 	}
-	if a.MaxPending < 0 {
-		return fmt.Errorf("max_pending is %d: want a positive number", a.MaxPending)
-	}
-	if a.MaxPending == 0 {
-		a.MaxPending = defaultMaxPending
-	}
-	if err := a.RetainDelivered.validate(); err != nil {
+	if err := errors.Join(a.setBounds(), a.RetainDelivered.validate()); err != nil {
 		return err
 	}
 	if a.StoreRaw == nil {
@@ -333,7 +330,7 @@ func (a *App) accept(ctx context.Context, targets []target, s retrystore.Submiss
 	if err := a.ready(ctx); err != nil {
 		return false, err
 	}
-	s.MaxPending = a.MaxPending
+	s.MaxPending, s.MaxBytes = a.MaxPending, a.MaxStored
 	var slots []*forward.Slot
 	s.Targets, slots = a.reserve(targets)
 	for _, slot := range slots {

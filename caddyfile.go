@@ -95,7 +95,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"block_ips":     h.unmarshalBlockIPs,
 		"allow_ips":     h.unmarshalAllowIPs,
 		"rate_limit":    h.unmarshalRateLimit,
-		"max_body":      func(d *caddyfile.Dispenser) error { return size(d, &h.MaxBody) },
+		"max_body":      func(d *caddyfile.Dispenser) error { return size(d, &h.MaxBody, maxMaxBody) },
 		"content_type":  func(d *caddyfile.Dispenser) error { return someArgs(d, &h.ContentTypes) },
 		"dedupe":        h.unmarshalDedupe,
 		"dedupe_ttl":    func(d *caddyfile.Dispenser) error { return duration(d, &h.DedupeTTL) },
@@ -206,6 +206,7 @@ func (h *Handler) unmarshalRespond(d *caddyfile.Dispenser) error {
 //	    rate_limit  on_error allow|deny|local
 //	    node        <name>
 //	    max_pending <number>
+//	    max_stored  <size>
 //	    max_body_memory <size>
 //	    retain      delivered <number>|<duration>... [bodies]
 //	}
@@ -229,7 +230,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"rate_limit":      a.unmarshalGlobalRateLimit,
 		"node":            func(d *caddyfile.Dispenser) error { return oneArg(d, &a.Node) },
 		"max_pending":     func(d *caddyfile.Dispenser) error { return number(d, &a.MaxPending, 1) },
-		"max_body_memory": func(d *caddyfile.Dispenser) error { return size(d, &a.MaxBodyMemory) },
+		"max_body_memory": func(d *caddyfile.Dispenser) error { return size(d, &a.MaxBodyMemory, maxMaxBody) },
+		"max_stored":      func(d *caddyfile.Dispenser) error { return size(d, &a.MaxStored, maxMaxStored) },
 		"retain":          a.unmarshalRetain,
 	}
 	if err := errors.Join(lines.checkOpening(d, "webhooks", 0), checkBrace(d)); err != nil {
@@ -262,11 +264,13 @@ func (a *App) unmarshalStore(d *caddyfile.Dispenser) error {
 //
 //	file [<path>] {
 //	    max_keys <number>
+//	    max_size <size>
 //	}
 func (s *FileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the backend's name
 	lines := subdirectives{
 		"max_keys": func(d *caddyfile.Dispenser) error { return number(d, &s.MaxKeys, 1) },
+		"max_size": func(d *caddyfile.Dispenser) error { return size(d, &s.MaxSize, maxMaxStored) },
 	}
 	if err := errors.Join(lines.checkOpening(d, "store file <path>", 0), checkBrace(d)); err != nil {
 		return err

@@ -75,14 +75,15 @@ func duration(d *caddyfile.Dispenser, into *caddy.Duration) error {
 	return nil
 }
 
-func size(d *caddyfile.Dispenser, into *int64) error {
+// size reads a number of bytes, such as 512KiB, from 1 to most.
+func size(d *caddyfile.Dispenser, into *int64, most int64) error {
 	name, text := d.Val(), ""
 	if err := oneArg(d, &text); err != nil {
 		return err
 	}
 	value, err := humanize.ParseBytes(text)
-	if err != nil || value == 0 || value > maxMaxBody {
-		return d.Errf("%s is %q: want a size from 1B to 1GiB, such as 512KiB", name, text)
+	if err != nil || value == 0 || value > uint64(most) {
+		return d.Errf("%s is %q: want a size from 1B to %s, such as 512KiB", name, text, strings.NewReplacer(".0 ", "", " ", "").Replace(humanize.IBytes(uint64(most))))
 	}
 	*into = int64(value)
 	return nil

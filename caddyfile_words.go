@@ -87,7 +87,7 @@ var linesElsewhere = map[string]string{
 	"verify": endpointBlock, "require_https": endpointBlock, "block_ips": endpointBlock, "allow_ips": endpointBlock,
 	"max_body": endpointBlock, "content_type": endpointBlock, "dedupe": endpointBlock, "dedupe_ttl": endpointBlock,
 	"respond": endpointBlock, "forward": endpointBlock, "rate_limit": endpointBlock,
-	"store": globalBlock, "node": globalBlock, "max_pending": globalBlock, "max_body_memory": globalBlock, "retain": globalBlock,
+	"store": globalBlock, "node": globalBlock, "max_pending": globalBlock, "max_stored": globalBlock, "max_body_memory": globalBlock, "retain": globalBlock,
 	"reverse_proxy": handleBlock, "rewrite": handleBlock, "header": handleBlock, "route": handleBlock, "uri": handleBlock,
 }
 

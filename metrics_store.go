@@ -34,6 +34,10 @@ var (
 		"0 closed, 1 half open, 2 open.", []string{"endpoint", "destination"}, nil)
 	maxPending = prometheus.NewDesc("webhook_max_pending",
 		"How many open deliveries a destination may have; beyond, it is full.", nil, nil)
+	storedBytes = prometheus.NewDesc("webhook_stored_bytes",
+		"What an endpoint has in the store: its events that wait or are dead letters.", []string{"endpoint"}, nil)
+	maxStoredBytes = prometheus.NewDesc("webhook_max_stored_bytes",
+		"What each endpoint may have in the store; beyond, its webhooks are refused.", nil, nil)
 	rememberedKeys = prometheus.NewDesc("webhook_event_keys",
 		"Event keys that are remembered, where the store can tell.", nil, nil)
 	storeBytes    = prometheus.NewDesc("webhook_store_bytes", "Size of the store.", nil, nil)
@@ -56,7 +60,7 @@ var breakerValues = map[string]float64{forward.BreakerClosed: 0, forward.Breaker
 // Describe implements prometheus.Collector.
 func (*storeCollector) Describe(into chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		queueSize, retryQueueSize, deadLetters, laneSize, oldestPending, breakerState, maxPending, rememberedKeys, storeBytes, storeUp, panicsTotal,
+		queueSize, retryQueueSize, deadLetters, laneSize, oldestPending, breakerState, maxPending, storedBytes, maxStoredBytes, rememberedKeys, storeBytes, storeUp, panicsTotal,
 		storeRefusing, storeReplaced, storeDamaged, storeLeft,
 	} {
 		into <- d
@@ -86,6 +90,7 @@ func (c *storeCollector) collect(into chan<- prometheus.Metric) {
 	}
 	c.condition(into)
 	gauge(maxPending, float64(c.app.MaxPending))
+	gauge(maxStoredBytes, float64(c.app.MaxStored))
 	ctx, cancel := context.WithTimeout(c.app.ctx, scrapeTime)
 	defer cancel()
 	stats, err := c.app.store.Stats(ctx)
@@ -97,6 +102,9 @@ func (c *storeCollector) collect(into chan<- prometheus.Metric) {
 	gauge(storeBytes, float64(stats.Bytes))
 	if stats.Keys >= 0 {
 		gauge(rememberedKeys, float64(stats.Keys))
+	}
+	for _, of := range newStoredViews(c.app, stats) {
+		gauge(storedBytes, float64(of.Bytes), of.Endpoint)
 	}
 	total := make(map[string]int)
 	for _, lane := range newStatsView(c.app, stats).Destinations {

@@ -17,6 +17,7 @@ import (
 var situations = map[string]func(*operator){
 	"dead-letters":                       (*operator).deadLetters,
 	"the-queue-grows":                    (*operator).queueGrows,
+	"an-endpoint-is-full":                (*operator).endpointFull,
 	"a-breaker-is-open":                  (*operator).breakerOpen,
 	"duplicates":                         (*operator).duplicates,
 	"answers-are-slow":                   (*operator).answersSlow,
@@ -111,6 +112,33 @@ func (o *operator) queueGrows() {
 	if got := o.c.metrics()["webhook_max_pending"]; got != 200000 {
 		o.Errorf("max_pending is %v after the reload", got)
 	}
+}
+
+func (o *operator) endpointFull() {
+	app := startApplication(o.T)
+	app.answerStatus(410)
+	site := destinationSite("full-shop", app.address, "")
+	c := newRunning(o.T, filepath.Join(o.T.TempDir(), "deliveries.db")+"\nmax_stored 4KiB", "")
+	startRunning(o.T, c, site)
+	o.starts(c, "full-shop")
+	body := fmt.Sprintf("{%q: %q}", "text", strings.Repeat("x", 2000))
+	for n := range 2 {
+		checkAnswer(o.T, c.do(c.githubRequest("/full-shop", fmt.Sprint("large-", n), body)), 202, "accepted")
+	}
+	o.stands(0, 2)
+	checkAnswer(o.T, c.do(c.githubRequest("/full-shop", "one more", "{}")), 503, "unavailable")
+	o.types()
+	app.answerStatus(200)
+	o.types()
+	o.stands(0, 0)
+	o.types()
+	c.options = strings.Replace(c.options, "max_stored 4KiB", "max_stored 1GiB", 1)
+	o.edits(site)
+	o.types()
+	if got := c.metrics()["webhook_max_stored_bytes"]; got != 1<<30 {
+		o.Errorf("max_stored is %v after the reload", got)
+	}
+	o.types()
 }
 
 func (o *operator) breakerOpen() {

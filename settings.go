@@ -2,6 +2,7 @@ package caddywebhooks
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"mime"
@@ -22,6 +23,27 @@ import (
 
 // maxMaxBody bounds max_body: bodies are held in memory.
 const maxMaxBody = 1 << 30
+
+const (
+	// defaultMaxPending bounds the open deliveries of a destination.
+	defaultMaxPending = 100_000
+	// defaultMaxStored bounds the bytes of an endpoint in the store.
+	defaultMaxStored = 10 << 30
+	// maxMaxStored bounds what max_stored and max_size may be: more is a slip.
+	maxMaxStored = 1 << 50
+)
+
+// setBounds checks what the store may hold, and fills in the defaults.
+func (a *App) setBounds() error {
+	if a.MaxPending < 0 {
+		return fmt.Errorf("max_pending is %d: want a positive number", a.MaxPending)
+	}
+	if a.MaxStored < 0 {
+		return fmt.Errorf("max_stored is %d: want a positive number of bytes", a.MaxStored)
+	}
+	a.MaxPending, a.MaxStored = cmp.Or(a.MaxPending, defaultMaxPending), cmp.Or(a.MaxStored, defaultMaxStored)
+	return nil
+}
 
 // custom is the provider whose scheme the config describes.
 const custom = "custom"

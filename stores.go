@@ -97,6 +97,11 @@ type FileStore struct {
 	// that Caddy runs with (GOMEMLIMIT), and at least 8 million. A change takes
 	// effect when the store is opened: at the next start of Caddy.
 	MaxKeys int `json:"max_keys,omitempty"`
+
+	// How large the file may become, in bytes; 16 MiB is the least. At the bound providers are
+	// answered 503, and room is made as events are delivered. A change takes effect when the
+	// store is opened. Default: as large as the disk lets it.
+	MaxSize int64 `json:"max_size,omitempty"`
 }
 
 // keyBytes is what a remembered key takes in memory, generously.
@@ -123,6 +128,9 @@ func (*FileStore) CaddyModule() caddy.ModuleInfo {
 func (s *FileStore) Provision(caddy.Context) error {
 	if s.MaxKeys < 0 {
 		return fmt.Errorf("store: max_keys is %d: want a positive number", s.MaxKeys)
+	}
+	if s.MaxSize != 0 && s.MaxSize < filestore.MinBytes {
+		return fmt.Errorf("store: max_size is %d bytes: want at least %d, 16 MiB", s.MaxSize, filestore.MinBytes)
 	}
 	if s.Path == "" {
 		s.Path = filepath.Join(caddy.AppDataDir(), "webhooks", "deliveries.db")
@@ -170,7 +178,7 @@ func (s *FileStore) Open(o StoreOptions) (retrystore.Store, error) {
 	if maxKeys == 0 {
 		maxKeys = defaultMaxKeys()
 	}
-	store, err := filestore.Open(s.Path, filestore.Options{Logger: o.Logger.Named("store.file"), MaxKeys: maxKeys})
+	store, err := filestore.Open(s.Path, filestore.Options{Logger: o.Logger.Named("store.file"), MaxKeys: maxKeys, MaxBytes: s.MaxSize})
 	if err != nil {
 		return nil, cannotOpen(s.Path, err)
 	}

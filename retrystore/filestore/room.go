@@ -16,8 +16,8 @@ const (
 	reserve = 4 << 20
 	// growStep is how much disk space the file takes at a time.
 	growStep = 4 << 20
-	// minBytes is the least that MaxBytes can be.
-	minBytes = 4 * reserve
+	// MinBytes is the least that Options.MaxBytes can be.
+	MinBytes = 4 * reserve
 )
 
 var errSizeLimit = errors.New("file reached its size limit")

@@ -148,7 +148,7 @@ func Open(path string, o Options) (*Store, error) {
 		token: uint64(time.Now().UnixNano()),
 	}
 	if o.MaxBytes > 0 {
-		s.room.limit = max(o.MaxBytes, minBytes)
+		s.room.limit = max(o.MaxBytes, MinBytes)
 	}
 	var err error
 	if s.db, s.room.file, err = openFile(path, s.log); err != nil {

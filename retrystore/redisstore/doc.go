@@ -15,8 +15,8 @@
 //
 // The happy path of an event is two scripts: Accept stores the delivery already
 // leased, Settle deletes it. For an event of 1 KiB with its headers and its key
-// that makes two EVALSHA, 11 commands within them (7 and 4), some 1 980 bytes to
-// and 28 from the server, and 23 to 30 µs of the server's processor. A duplicate
+// that makes two EVALSHA, 15 commands within them (9 and 6), some 2 050 bytes to
+// and 28 from the server, and 26 to 34 µs of the server's processor. A duplicate
 // costs two reads more, to tell the first one's state.
 //
 // # Keys
@@ -46,6 +46,7 @@
 //	                                120 bytes for each
 //	P:y           zset    none      those kept, by when the last of their event was settled; 120 bytes
 //	                                for each
+//	P:b           hash    none      tally: the bytes of events that are open or dead, by endpoint
 //	P:s:<delivery> hash   none      what an attempt leaves behind: token of the lease, attempts, budget,
 //	                                reason, the last 20 attempts; 130 bytes, and for each attempt 40
 //	                                bytes and its answer (up to 1 KiB). A delivery that succeeds at
@@ -58,7 +59,7 @@
 //
 // A pending event of 1 KiB with one destination takes 1.9 KB, one that was
 // delivered 166 bytes until its key expires. What bounds the data is MaxPending,
-// the time dead letters are kept, and the event rate times the keys' lifetime.
+// MaxBytes, and the event rate times the keys' lifetime.
 // Nothing reads or walks a number of keys that grows with the data: counts are
 // those of sets, lists read a bounded piece of each index, and KEYS, SCAN and
 // their like are never used. The server must not evict (maxmemory-policy
@@ -79,7 +80,9 @@
 // never put off, so they are due whatever a server's clock says.
 //
 // Each shard counts its own part of MaxPending for each lane: a share of equal size,
-// rounded up. What is full is told, and made dead, by the script that stores.
+// rounded up; and of MaxBytes for each endpoint. What is full is told, and made dead, by
+// the script that stores. The tally is exact but for what other hands remove: that is
+// counted until nothing of the endpoint is stored, which is looked for each minute.
 //
 // # Time
 //

@@ -1,0 +1,93 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestFullEndpoint fills an endpoint's part of the store with the dead letters of one of
+// its destinations: it is refused as a whole, retryably, its neighbour is not, and
+// whoever clears the dead letters opens it again.
+func TestFullEndpoint(t *testing.T) {
+	app, gone := startApplication(t), startApplication(t)
+	gone.answerStatus(410)
+	c := newRunning(t, filepath.Join(t.TempDir(), "deliveries.db")+"\nmax_stored 10KiB", "")
+	site := func(name, destinations string) string {
+		return fmt.Sprintf("webhooks /%s github {\nname %[1]s\nsecret %q\nrequire_https off\n%s\n}\n", name, githubSecret, destinations)
+	}
+	startRunning(t, c, site("filled", fmt.Sprintf("forward %s {\nname gone\n}\nforward %s {\nname app\n}", gone.address, app.address))+
+		site("beside", "forward "+app.address))
+	body := fmt.Sprintf("{%q: %q}", "text", strings.Repeat("x", 3000))
+	post := func(endpoint, id string) reply { return c.do(c.githubRequest("/"+endpoint, id, body)) }
+	for n := range 3 {
+		checkAnswer(t, post("filled", fmt.Sprint(n)), 202, "accepted")
+		app.next(t)
+	}
+	eventually(t, "three are dead", func() bool {
+		return c.metrics()[`webhook_destination_queue_size{destination="gone",endpoint="filled",queue_type="dead"}`] == 3
+	})
+	stored := c.metrics()[`webhook_stored_bytes{endpoint="filled"}`]
+	if stored < 9000 || stored > 12_000 {
+		t.Errorf("%v bytes are stored for three events of 3000", stored)
+	}
+	if !found(c.doctor(), levelWarn, "stored", "filled", "% of max_stored (10 KiB)") && !found(c.doctor(), levelError, "stored", "filled", "") {
+		t.Errorf("the doctor does not see it coming: %+v", c.doctor())
+	}
+	var got reply
+	for n := 3; n < 6; n++ { // one may still find room
+		if got = post("filled", fmt.Sprint(n)); got.code != 202 {
+			break
+		}
+		app.next(t)
+	}
+	checkAnswer(t, got, 503, "unavailable")
+	if got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	checkAnswer(t, post("beside", "1"), 202, "accepted")
+	app.next(t)
+	if !found(c.doctor(), levelError, "stored", "filled", "new webhooks are answered 503") {
+		t.Errorf("the doctor does not find it: %+v", c.doctor())
+	}
+	var cleared struct{ Done int }
+	c.adminCall("POST", "/webhooks/purge", `{"filter":{"state":"dead","endpoint":"filled"}}`, &cleared)
+	if cleared.Done < 3 {
+		t.Errorf("%d dead letters deleted, want 3 or more", cleared.Done)
+	}
+	checkAnswer(t, post("filled", "again"), 202, "accepted")
+	var stats statsView
+	c.adminCall("GET", "/webhooks/stats", "", &stats)
+	if len(stats.Stored) != 2 || stats.Stored[0].Endpoint != "beside" || stats.Stored[1].Bytes > 4000 {
+		t.Errorf("stored: %+v, want two endpoints, and little of filled", stats.Stored)
+	}
+}
+
+// TestMaxSize fills a store file to its bound: providers are refused, what is stored is
+// delivered, and makes room.
+func TestMaxSize(t *testing.T) {
+	app := startApplication(t)
+	app.answerStatus(500)
+	c := newRunning(t, filepath.Join(t.TempDir(), "deliveries.db")+" {\nmax_size 16MiB\n}", "")
+	startRunning(t, c, fmt.Sprintf("webhooks /github github {\nsecret %q\nrequire_https off\nforward %s {\nbreaker off\nretry linear {\ninitial 100ms\nmax_attempts 10000\n}\n}\n}", githubSecret, app.address))
+	body := fmt.Sprintf("{%q: %q}", "text", strings.Repeat("x", 900_000))
+	accepted := 0
+	for {
+		got := c.do(c.githubRequest("/github", fmt.Sprint(accepted), body))
+		if got.code == 503 {
+			break
+		}
+		checkAnswer(t, got, 202, "accepted")
+		if accepted++; accepted > 18 {
+			t.Fatalf("%d events of 900 kB accepted into a file of 16 MiB", accepted)
+		}
+	}
+	if accepted == 0 {
+		t.Fatal("nothing was accepted")
+	}
+	app.answerStatus(200)
+	eventually(t, "all are delivered, and new ones are taken", func() bool {
+		return c.do(c.githubRequest("/github", "after", "{}")).code == 202
+	})
+}

@@ -139,6 +139,13 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 		if err != nil {
 			return err
 		}
+		if static, ok := module.(*caddyhttp.StaticIPRange); ok { // which looks at them later, where no line is known
+			for _, text := range static.Ranges {
+				if _, err := caddyhttp.CIDRExpressionToPrefix(text); err != nil {
+					return d.Errf("allow_ips static: %v", badAddress(text))
+				}
+			}
+		}
 		h.AllowIPSourcesRaw = append(h.AllowIPSourcesRaw, caddyconfig.JSONModuleObject(module, "source", name, nil))
 		return nil
 	}

@@ -52,6 +52,9 @@ func TestMistakes(t *testing.T) {
 		{"github", "allow_ips 10.0.0.1-10.0.0.9", 3, "is not an address or an address range"},
 		{"github", "allow_ips hooks.example.com", 3, "names of hosts are not looked up"},
 		{"github", "allow_ips private_ranges", 3, "`allow_ips static private_ranges`"},
+		{"github", "allow_ips static 10.0.0.0/33", 3, `"10.0.0.0/33" is not an address or an address range`},
+		{"github", "allow_ips static private_ranges 10.0.0.1 hooks.example.com", 3, "names of hosts are not looked up"},
+		{"github", "allow_ips static {env.RANGE}", 3, "is not an address or an address range"},
 		{"github", "block_ips 10.0.0.0/33", 3, "neither an address nor a CIDR"},
 		// Upstreams.
 		{"github", "forward http://app:3000/api", 3, "has a path, which an upstream cannot have"},

@@ -43,7 +43,7 @@ warnings; 1: errors.`,
 			}
 			printDoctor(admin.out, view.Checks)
 		}
-		if n := countLevel(view.Checks, levelError); n > 0 {
+		if n := countLevel(grouped(view.Checks), levelError); n > 0 {
 			return no(plural(n, "error"))
 		}
 		return nil
@@ -104,6 +104,7 @@ func grouped(checks []checkView) []checkView {
 // printDoctor shows the checks in groups, worst first. What is well takes a line
 // each; the rest says what to do.
 func printDoctor(s screen, checks []checkView) {
+	checks = grouped(checks) // before they are counted, so that the numbers are those of what is shown
 	for _, group := range []struct{ level, title string }{
 		{levelError, "error"}, {levelWarn, "warning"}, {levelOK, "check"},
 	} {
@@ -116,7 +117,7 @@ func printDoctor(s screen, checks []checkView) {
 			title += " passed"
 		}
 		fmt.Fprintln(s, s.paint(bold, s.paint(stateStyle(group.level), title)))
-		for _, c := range grouped(checks) {
+		for _, c := range checks {
 			if c.Level != group.level {
 				continue
 			}

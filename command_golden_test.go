@@ -140,6 +140,33 @@ func TestDoctorLooks(t *testing.T) {
 		"  github, traffic: the last webhook was accepted 3m ago\n\n")
 }
 
+// TestDoctorCountsWhatItShows: what is the same for several subjects is shown once, and counted once.
+func TestDoctorCountsWhatItShows(t *testing.T) {
+	var checks []checkView
+	for _, name := range []string{"a", "b", "c"} {
+		checks = append(checks,
+			checkView{"https", levelError, name, "plain HTTP", "Use TLS."},
+			checkView{"secret", levelWarn, name, "secret 1 is short", "Use another."},
+			checkView{"secret", levelOK, name, "fine", ""})
+	}
+	checks = append(checks, checkView{"secret", levelWarn, "c", "secret 2 is short", "Use another."})
+	golden(t, 80, func(s screen) { printDoctor(s, checks) }, `
+1 error
+  a, b, c, https: plain HTTP
+    → Use TLS.
+
+2 warnings
+  a, b, c, secret: secret 1 is short
+    → Use another.
+  c, secret: secret 2 is short
+    → Use another.
+
+1 check passed
+  a, b, c, secret: fine
+
+`)
+}
+
 func TestProgressLooks(t *testing.T) {
 	var out bytes.Buffer
 	bar := progress{out: screen{Writer: &out, live: true, width: 80}, what: "replay"}

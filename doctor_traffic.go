@@ -3,6 +3,7 @@ package caddywebhooks
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -206,10 +207,18 @@ func isLocal(ip netip.Addr) bool {
 	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || sharedSpace.Contains(ip)
 }
 
+// isText reports whether all is printable ASCII, as random bytes never are.
+func isText(b []byte) bool {
+	return !slices.ContainsFunc(b, func(c byte) bool { return c < ' ' || c > '~' })
+}
+
 // looksLikeTest reports whether a secret looks like one of an example: by its
-// words, or because it has hardly any different characters. In a long one, such
-// as a key in PEM, the letters of a word may come together by chance.
+// words, also in base64, or because it has hardly any different characters. In a
+// long one, such as a key in PEM, the letters of a word may come together by chance.
 func looksLikeTest(secret string) bool {
+	if decoded, err := base64.StdEncoding.DecodeString(secret); err == nil && isText(decoded) {
+		secret = string(decoded)
+	}
 	text := strings.ToLower(secret)
 	if len(text) > 100 {
 		return false

@@ -108,7 +108,29 @@ func startExample(t *testing.T, name string, env ...string) *example {
 		}
 		draining.Wait()
 	})
+	checkExampleSecrets(t)
 	return &example{&running{t: t, site: "http://localhost:" + port, admin: "http://localhost:" + adminPort}, "localhost:" + port}
+}
+
+// checkExampleSecrets: those of an example have the form of the provider's, so that
+// no warning greets who tries it out; and the doctor takes none of them for a real one.
+func checkExampleSecrets(t *testing.T) {
+	t.Helper()
+	value, err := caddy.ActiveContext().App("webhooks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, h := range value.(*App).endpoints {
+		doubts, err := checkSecretForms(h.provider, h.configuredSecrets)
+		if err != nil || len(doubts) > 0 {
+			t.Errorf("endpoint %s: %v %v", name, doubts, err)
+		}
+		d := &diagnosis{now: time.Now(), app: value.(*App)}
+		d.checkSecrets(h)
+		if len(d.checks) == 0 && len(h.Secrets) > 0 {
+			t.Errorf("endpoint %s: the doctor takes the secret for a real one", name)
+		}
+	}
 }
 
 // signs is how a provider signs with the secret that the example has by default.
@@ -206,7 +228,7 @@ func runSlack(t *testing.T) {
 	app := startApplication(t)
 	app.answerWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "On its way.") })
 	e := startExample(t, "slack", "APP_PORT="+portOf(app))
-	s := signs("slack", "slack-demo")
+	s := signs("slack", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
 	form := func(m message) message { return m.set("Content-Type", mediaForm) }
 	if got := e.send(t, s, "/slack/commands", "command=%2Fdeploy&text=now&trigger_id=1.2.abc", form); got.code != 200 || got.body != "On its way." {
 		t.Errorf("the command was answered %d %q", got.code, got.body)

@@ -43,9 +43,9 @@ func lookUp(name string) (*verify.Provider, error) {
 var secrets = map[string]string{
 	"stripe":            "whsec_demo",
 	"github":            "github-demo",
-	"slack":             "slack-demo",
-	"shopify":           "shopify-demo",
-	"twilio":            "twilio-demo",
+	"slack":             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	"shopify":           "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+	"twilio":            "cccccccccccccccccccccccccccccccc",
 	"svix":              "whsec_ZGVtby1zZWNyZXQtb2YtMjQtYnl0ZXM=",
 	"standard-webhooks": "whsec_c3RhbmRhcmQtc2VjcmV0LTI0LWJ5dGU=",
 	custom:              "custom-demo",

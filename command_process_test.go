@@ -79,6 +79,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"list", address, "too", "much"}, 2, "See caddy webhooks list --help"},
 		{[]string{"sign", "github"}, 2, `required flag(s) "secret" not set`},
 		{[]string{"sign", "nobody", "--secret=x"}, 2, "unknown provider"},
+		{[]string{"send"}, 2, "<provider> and <url> are missing"},
+		{[]string{"show", address}, 2, "<delivery id> is missing"},
 		{[]string{"purge", address, "--all-dead"}, 2, "give --yes"},
 		{[]string{"stats", "--address=127.0.0.1:1"}, 2, "is Caddy running?"},
 		{[]string{"lst"}, 2, `there is no command "lst": did you mean list?`},

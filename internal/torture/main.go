@@ -113,14 +113,19 @@ func parse(args []string) (o options, err error) {
 	return o, err
 }
 
+// newDirectory makes one for the files of all runs, in parent or, if that is empty, in
+// the system's. It is absolute: servers have working directories of their own.
+func newDirectory(parent string) (string, error) {
+	parent, err := filepath.Abs(cmp.Or(parent, os.TempDir()))
+	if err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(parent, "webhooks-torture-")
+}
+
 // torture runs the seeds and prints what came of them. wrong is how many went wrong.
 func torture(ctx context.Context, o options) (wrong int, err error) {
-	// Servers that it starts have working directories of their own.
-	root, err := filepath.Abs(cmp.Or(o.dir, os.TempDir()))
-	if err != nil {
-		return wrong, err
-	}
-	dir, err := os.MkdirTemp(root, "webhooks-torture-")
+	dir, err := newDirectory(o.dir)
 	if err != nil {
 		return 0, err
 	}

@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -83,5 +85,24 @@ func TestOutage(t *testing.T) {
 	o.end()
 	if got := o.lasting(time.Now().Add(outageTail + time.Second)); got != 0 {
 		t.Errorf("long after: %s", got)
+	}
+}
+
+// TestDirectoryIsAbsolute: Redis and Caddy, which run in directories of their own, find
+// the files of a run whose parent was named from where torture was called.
+func TestDirectoryIsAbsolute(t *testing.T) {
+	at := t.TempDir()
+	for _, name := range []string{"x", "y"} {
+		if err := os.Mkdir(filepath.Join(at, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(filepath.Join(at, "y"))
+	t.Setenv("TMPDIR", "../x")
+	for _, parent := range []string{"../x", "", filepath.Join(at, "x")} {
+		dir, err := newDirectory(parent)
+		if err != nil || !filepath.IsAbs(dir) || filepath.Base(filepath.Dir(dir)) != "x" {
+			t.Errorf("%q: %s, %v", parent, dir, err)
+		}
 	}
 }

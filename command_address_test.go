@@ -1,0 +1,48 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/spf13/cobra"
+)
+
+// TestAdminOff: at the address that is the default there is another Caddy, whose
+// deliveries are not those of the config that was named. Nobody may replay or purge them.
+func TestAdminOff(t *testing.T) {
+	other, _ := deadSite(t, 1)
+	before := caddy.DefaultAdminListen
+	caddy.DefaultAdminListen = other.adminAddress()
+	t.Cleanup(func() { caddy.DefaultAdminListen = before })
+	if out, err := runCommand(listCommand()); err != nil || !strings.Contains(out, "github/app") {
+		t.Fatalf("the other Caddy is not at the default address: %v\n%s", err, out)
+	}
+	for name, text := range map[string]string{
+		"Caddyfile":  "{\n\tadmin off\n}\n:80 {\n\trespond 200\n}\n",
+		"admin.json": `{"admin":{"disabled":true}}`,
+	} {
+		config := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range []struct {
+			cmd  *cobra.Command
+			args []string
+		}{
+			{listCommand(), nil}, {showCommand(), []string{"1"}}, {replayCommand(), []string{"--all-dead"}}, {purgeCommand(), []string{"--all-dead", "--yes"}},
+			{statsCommand(), nil}, {doctorCommand(), nil}, {jobsCommand(), nil},
+		} {
+			out, err := runCommand(command.cmd, append([]string{"--config", config}, command.args...)...)
+			if text := fmt.Sprint(out, err); err == nil || !strings.Contains(text, "says `admin off`") || !strings.Contains(text, config) {
+				t.Errorf("%s of %s: %v\n%s", command.cmd.Name(), name, err, out)
+			}
+			if strings.Contains(out, "github") {
+				t.Errorf("%s of %s asked the other Caddy:\n%s", command.cmd.Name(), name, out)
+			}
+		}
+	}
+}

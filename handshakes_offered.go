@@ -1,0 +1,204 @@
+package caddywebhooks
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// Some providers make up the secret themselves and hand it over in a handshake
+// (Asana, Gusto, Notion). Only the operator can tell whether it was the provider who
+// did, so the secret goes into a file that only Caddy's user can read, and the log says
+// which; from there it comes into the config as `secret {file.<path>}`.
+//
+// Anybody can offer secrets. So that strangers cannot use up the room, the newest is
+// always kept, and another gives way: the oldest of the network that has offered most.
+// A name is never used twice: what the log called the provider's must not become
+// somebody else's. Secrets that a config uses stay.
+
+const (
+	// maxOffered bounds the files of an endpoint, without those that are in use. Their
+	// size is bounded where they are read (verify.Verifier.OfferedSecret).
+	maxOffered = 100
+	// offeredPause is how long after its last offer a network may not displace a file of
+	// its own. It bounds what a flood writes to the disk and the log.
+	offeredPause = 10 * time.Second
+)
+
+var errTooManyOffered = errors.New("too many secrets were offered, the last one from the same network just now: remove those files that are not needed")
+
+// offeredMu keeps two offers from displacing the same file.
+var offeredMu sync.Mutex
+
+func offeredDirectory() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "offered") }
+
+// offers is where secrets are kept that were handed over.
+type offers struct {
+	directory string
+	most      int // files of an endpoint, without those in use; from 1 up
+	inUse     func(secret string) bool
+}
+
+// offer is a secret that was handed over.
+type offer struct {
+	endpoint string
+	secret   string
+	from     netip.Addr // the client; invalid if unknown
+}
+
+// keptOffer is what became of an offer.
+type keptOffer struct {
+	path    string
+	removed string // the path of the file that gave way; empty if none did
+}
+
+// offeredFile is a file with a secret that was offered before.
+type offeredFile struct {
+	path    string
+	network string
+	at      time.Time
+}
+
+// save writes a secret into a file of its own, and removes another one where
+// there are too many. All that may fail comes before the provider is answered.
+func (s *offers) save(o offer, now time.Time) (keptOffer, error) {
+	offeredMu.Lock()
+	defer offeredMu.Unlock()
+	if err := os.MkdirAll(s.directory, 0o700); err != nil {
+		return keptOffer{}, err
+	}
+	files, same, err := s.before(o)
+	if err != nil || same != "" {
+		return keptOffer{path: same}, err
+	}
+	network := networkOf(o.from)
+	var gives offeredFile
+	full := len(files) >= s.most
+	if full {
+		gives = givesWay(files, network)
+		if gives.network == network && slices.ContainsFunc(files, func(f offeredFile) bool { return f.network == network && now.Sub(f.at).Abs() < offeredPause }) {
+			return keptOffer{}, errTooManyOffered
+		}
+	}
+	path := filepath.Join(s.directory, fmt.Sprintf("%s-%s-%s", fileName(o.endpoint), network, rand.Text()[:8]))
+	if err := writeSecret(path, o.secret); err != nil {
+		return keptOffer{}, err
+	}
+	if full {
+		if err := os.Remove(gives.path); err != nil {
+			return keptOffer{}, errors.Join(err, os.Remove(path))
+		}
+	}
+	return keptOffer{path: path, removed: gives.path}, nil
+}
+
+// before lists the endpoint's files, without those whose secrets are in use. same
+// is the file that has the secret already.
+func (s *offers) before(o offer) (files []offeredFile, same string, err error) {
+	entries, err := os.ReadDir(s.directory)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, entry := range entries {
+		network, ok := networkInName(entry.Name(), o.endpoint)
+		if !ok {
+			continue
+		}
+		path := filepath.Join(s.directory, entry.Name())
+		info, err := entry.Info()
+		if errors.Is(err, os.ErrNotExist) {
+			continue // the operator has just removed it
+		} else if err != nil {
+			return nil, "", err
+		}
+		secret, err := os.ReadFile(path)
+		if err == nil && string(secret) == o.secret {
+			return nil, path, nil
+		}
+		if err == nil && s.inUse(string(secret)) {
+			continue
+		}
+		files = append(files, offeredFile{path, network, info.ModTime()})
+	}
+	return files, "", nil
+}
+
+// givesWay is the oldest file of the network that has most: of several such networks
+// its own, where that is one of them, or else the one with the oldest file.
+func givesWay(files []offeredFile, own string) offeredFile {
+	counts := make(map[string]int)
+	for _, f := range files {
+		counts[f.network]++
+	}
+	return slices.MinFunc(files, func(a, b offeredFile) int {
+		if d := counts[b.network] - counts[a.network]; d != 0 {
+			return d
+		}
+		if a.network != b.network && (a.network == own || b.network == own) {
+			if a.network == own {
+				return -1
+			}
+			return 1
+		}
+		return a.at.Compare(b.at)
+	})
+}
+
+// notInFileNames is what an endpoint's name may contain and a file's should not.
+var notInFileNames = regexp.MustCompile(`[^A-Za-z0-9._-]`)
+
+func fileName(endpoint string) string { return notInFileNames.ReplaceAllString(endpoint, "_") }
+
+// networkOf names what an address belongs to, as whoever has one address there may
+// have all: an IPv4 /24 or an IPv6 /48.
+func networkOf(ip netip.Addr) string {
+	bits := 48
+	if ip.Is4() {
+		bits = 24
+	}
+	prefix, err := ip.Prefix(bits)
+	if err != nil {
+		return "unknown"
+	}
+	return strings.ReplaceAll(prefix.Addr().String(), ":", "_")
+}
+
+// networkInName reads the name of a file: <endpoint>-<network>-<random>, or
+// <endpoint>-<number> as it was in older versions. ok is false if it is not the endpoint's.
+func networkInName(name, endpoint string) (network string, ok bool) {
+	rest, ok := strings.CutPrefix(name, fileName(endpoint)+"-")
+	if !ok {
+		return "", false
+	}
+	parts := strings.Split(rest, "-")
+	switch {
+	case rest != "" && len(parts) == 1 && strings.Trim(rest, "0123456789") == "":
+		return "", true
+	case len(parts) == 2 && len(parts[1]) == 8:
+		return parts[0], parts[0] == "unknown" || strings.ContainsAny(parts[0], "._")
+	}
+	return "", false
+}
+
+// writeSecret makes a file that only Caddy's user can read.
+func writeSecret(path, secret string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(secret)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		_ = os.Remove(path) // half a secret takes no place
+	}
+	return err
+}

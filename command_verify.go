@@ -101,7 +101,7 @@ func (c *captured) request() (*verify.Request, error) {
 		return nil, err
 	}
 	r := &verify.Request{
-		Method: strings.ToUpper(c.method), Scheme: target.Scheme, Host: target.Host, URI: target.RequestURI(), Header: make(http.Header),
+		Method: strings.ToUpper(c.method), Scheme: target.Scheme, Host: target.Host, URI: target.RequestURI(), Header: make(http.Header), MaxText: maxMaxBody,
 	}
 	for _, header := range c.headers {
 		name, value, ok := strings.Cut(header, ":")

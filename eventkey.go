@@ -13,7 +13,7 @@ func (h *Handler) eventKey(in *inbound) retrystore.Key {
 	if h.Dedupe == nil && h.provider.Repeats {
 		return retrystore.Key{}
 	}
-	return h.keyer.Content(in.verified.Timestamp, in.signed.URI, in.signed.Body)
+	return h.keyer.Content(in.verified.Timestamp, in.signed.URI, h.verifier.Plain(&in.signed))
 }
 
 // identifyingValues are those of the configured sources, else of the provider's,

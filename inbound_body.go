@@ -57,7 +57,7 @@ func (h *Handler) boundBody(in *inbound) *answer {
 func (h *Handler) readBody(in *inbound) *answer {
 	body, err := in.readBody(h.MaxBody)
 	if err == nil {
-		in.signed.Body = body
+		in.signed.Body, in.signed.MaxText = body, h.MaxBody
 		return nil
 	}
 	if _, limited := errors.AsType[*http.MaxBytesError](err); limited || errors.Is(err, inflight.ErrTooLarge) {

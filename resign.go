@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"math"
 	"net/http"
 	"net/textproto"
 	"time"
@@ -36,7 +37,7 @@ func (s *resigner) sign(d *retrystore.Delivery, header http.Header) http.Header 
 	event, signed := d.Event, header.Clone()
 	err := s.verifier.Sign(&verify.Request{
 		Method: event.Method, Scheme: event.Scheme, Host: event.Host, URI: event.URI,
-		Header: signed, Body: event.Body,
+		Header: signed, Body: event.Body, MaxText: math.MaxInt64, // it was decoded when it came
 	}, s.now())
 	if err != nil {
 		return header

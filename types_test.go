@@ -48,8 +48,9 @@ func (c *running) stripe(endpoint, body string) reply {
 func TestTypeUnknown(t *testing.T) {
 	for name, body := range map[string]string{
 		"empty":            ``,
-		"NUL at the end":   `{"id":"evt_1","type":"invoice.paid"}` + "\x00",
-		"raw TAB":          "{\"id\":\"evt_1\",\"type\":\"invoice.paid\",\"note\":\"a\tb\"}",
+		"NUL in between":   `{"id":"evt_1",` + "\x00" + `"type":"invoice.paid"}`,
+		"raw TAB in type":  "{\"id\":\"evt_1\",\"type\":\"invoice.paid\t\"}",
+		"damaged gzip":     gzipped(t, `{"id":"evt_1","type":"invoice.paid"}`)[:40],
 		"truncated":        `{"id":"evt_1","type":"invoice.paid"`,
 		"no JSON":          `type=invoice.paid`,
 		"no type":          `{"id":"evt_1"}`,

@@ -66,15 +66,8 @@ func (s *scheme) checkLoose(d *document) *Error {
 			return err
 		}
 	}
-	for _, sources := range s.looseIdentity {
-		for _, source := range sources {
-			if err := source.checkCertain(d); err != nil && s.isLoose(source) {
-				return err
-			}
-			if _, found := source.extract(d); found {
-				break // the others are not looked at
-			}
-		}
+	if err := s.checkLooseIdentity(d); err != nil {
+		return err
 	}
 	if s.takesMembers && d.kind() == kindJSON && !utf8.Valid(d.request.Body) {
 		return ambiguous(DetailAmbiguousMember, "the body is not UTF-8")
@@ -89,6 +82,44 @@ func (s *scheme) checkLoose(d *document) *Error {
 	return nil
 }
 
+// checkLooseIdentity is checkLoose where the event's id and type are read.
+func (s *scheme) checkLooseIdentity(d *document) *Error {
+	for _, sources := range s.looseIdentity {
+		for _, source := range sources {
+			if err := source.checkCertain(d); err != nil && s.isLoose(source) {
+				return err
+			}
+			if _, found := source.extract(d); found {
+				break // the others are not looked at
+			}
+		}
+	}
+	return nil
+}
+
+// checkText looks at the text of a webhook that is verified, and written in another
+// way than what checkLoose and checkLabels understand: its id and type come from there.
+func (v *Verifier) checkText(s *scheme, d *document) *Error {
+	if len(s.looseIdentity) == 0 || d.plain() {
+		return nil
+	}
+	text := &document{request: d.request, manner: asText}
+	defer text.end()
+	if v.goesByBody && text.kind() == kindJSON && !text.labelled() {
+		return ambiguous(DetailMislabelledBody, "header Content-Type")
+	}
+	return s.checkLooseIdentity(text)
+}
+
+// plain reports whether the text of the body is what d, which is read as sent, has.
+func (d *document) plain() bool {
+	text, plain := textOf(d.request.Body)
+	if d.json(""); d.kind() == kindJSON {
+		return plain && d.root.Exists()
+	}
+	return plain && len(text) == len(d.request.Body)
+}
+
 // checkCertain reports what is there several times. It decodes no value.
 func (s Source) checkCertain(d *document) *Error {
 	switch s.From {
@@ -98,7 +129,7 @@ func (s Source) checkCertain(d *document) *Error {
 		}
 	case FromForm:
 		if d.kind() == kindForm {
-			if _, n := findField(d.request.Body, s.Name); n > 1 {
+			if _, n := findField(d.body(), s.Name); n > 1 {
 				return ambiguous(DetailAmbiguousField, s.String())
 			}
 		} else if len(d.form(s.Name)) > 1 {

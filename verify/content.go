@@ -77,6 +77,7 @@ type partKind int
 const (
 	partLiteral partKind = iota
 	partBody
+	partPlainBody
 	partTimestamp
 	partID
 	partMethod
@@ -96,6 +97,7 @@ const (
 
 var variables = map[string]partKind{
 	"body":              partBody,
+	"plain_body":        partPlainBody,
 	"timestamp":         partTimestamp,
 	"id":                partID,
 	"method":            partMethod,
@@ -200,7 +202,7 @@ func (t template) covers(s Source) bool {
 		switch {
 		case p.kind == partCanonical && (p.canonical.body && s.inBody() || slices.Contains(p.canonical.reads, s)),
 			p.kind == partSource && (p.source == s || p.source == field),
-			p.kind == partBody && s.inBody(),
+			(p.kind == partBody || p.kind == partPlainBody) && s.inBody(),
 			p.kind == partBodyDigest && s.inBody(),
 			p.kind == partFormSorted && field.From == FromForm,
 			s.From == FromQuery && (p.kind == partURL || p.kind == partPathQuery):
@@ -216,13 +218,17 @@ func (t template) covers(s Source) bool {
 func (t template) writeTo(w io.Writer, in *input) *Error {
 	buf := in.scratch[:0]
 	for _, p := range t.parts {
-		if p.kind == partBody {
+		var err *Error
+		if p.kind == partBody || p.kind == partPlainBody {
 			w.Write(buf)
-			w.Write(in.request.Body)
 			buf = buf[:0]
+			if p.kind == partBody || !in.request.gzipped() {
+				w.Write(in.request.Body)
+			} else if err = in.request.writePlain(w); err != nil {
+				return err
+			}
 			continue
 		}
-		var err *Error
 		if buf, err = p.append(buf, in); err != nil {
 			return err
 		}

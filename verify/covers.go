@@ -22,7 +22,7 @@ func (s *scheme) coversBody() bool {
 func (t template) coversBody() bool {
 	return slices.ContainsFunc(t.parts, func(p part) bool {
 		switch p.kind {
-		case partBody, partFormSorted:
+		case partBody, partPlainBody, partFormSorted:
 			return true
 		case partBodyDigest:
 			return p.text != "body_crc32"

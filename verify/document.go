@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -17,6 +18,10 @@ const maxJSONDepth = 1000
 // a form, which is read anew for each field.
 type document struct {
 	request *Request
+	manner  manner // unless asSent, end is called when the document is not needed any more
+	read    bool
+	text    []byte // if read: what the body says
+	holds   bool   // one of readers
 	seen    bool
 	is      bodyKind // if seen
 	parsed  bool
@@ -30,12 +35,20 @@ type document struct {
 // a header that came twice, more than one value means that none is certain.
 var several = []string{"", ""}
 
+// body is what d is read from.
+func (d *document) body() []byte {
+	if d.manner != asSent {
+		return d.readText()
+	}
+	return d.request.Body
+}
+
 // json returns the value at pointer in a JSON body.
 func (d *document) json(pointer string) []string {
 	if !d.parsed {
 		d.parsed = true
 		if d.kind() == kindJSON {
-			d.root = parseJSON(d.request.Body)
+			d.root = d.parse(d.body())
 		}
 	}
 	return jsonValues(d.root, pointer)
@@ -52,14 +65,47 @@ func (d *document) value(pointer string) (value gjson.Result, certain bool) {
 func (d *document) form(name string) []string {
 	switch d.kind() {
 	case kindForm:
-		return fieldValues(d.request.Body, name)
+		return fieldValues(d.body(), name)
 	case kindMultipart:
 		if !d.split {
-			d.split, d.parts = true, parseMultipart(d.request.Body)
+			d.split, d.parts = true, parseMultipart(d.body())
 		}
 		return partValues(d.parts, name)
 	}
 	return nil
+}
+
+// parse is parseJSON, also for JSON with raw control characters in strings, unless d is read as sent.
+func (d *document) parse(text []byte) gjson.Result {
+	root := parseJSON(text)
+	if d.manner != asSent && !root.Exists() {
+		if escaped := escapeControls(text); escaped != nil {
+			return parseJSON(escaped)
+		}
+	}
+	return root
+}
+
+// escapeControls returns JSON in which control characters inside of strings are escaped,
+// as RFC 8259, section 7 wants them; nil if there are none.
+func escapeControls(text []byte) []byte {
+	var escaped []byte
+	inString, done := false, 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			inString = !inString
+		case inString && c == '\\':
+			i++
+		case inString && c < ' ':
+			escaped = fmt.Appendf(append(escaped, text[done:i]...), "\\u%04x", c)
+			done = i + 1
+		}
+	}
+	if escaped == nil {
+		return nil
+	}
+	return append(escaped, text[done:]...)
 }
 
 // parseJSON returns the root of valid JSON, else a result that does not exist.

@@ -145,7 +145,11 @@ func (p *Provider) HandshakeMethods() (methods []string) {
 // the provider's row says which handshakes are signed. An answer of 403 or above
 // refuses the handshake.
 func (v *Verifier) Handshake(r *Request, verified bool) (Answer, bool) {
-	d := &document{request: r}
+	d := &document{request: r, manner: asGreeting}
+	if verified {
+		d.manner = asText
+	}
+	defer d.end()
 	for i := range v.handshakes {
 		h := &v.handshakes[i]
 		if h.Signed != verified || !h.is(d) {
@@ -166,7 +170,8 @@ func (v *Verifier) Handshake(r *Request, verified bool) (Answer, bool) {
 // handshake, or offers more than 512 bytes. It proves nothing: anybody can offer a
 // secret. It must not be logged.
 func (v *Verifier) OfferedSecret(r *Request) (string, bool) {
-	d := &document{request: r}
+	d := &document{request: r, manner: asGreeting}
+	defer d.end()
 	for i := range v.handshakes {
 		if h := &v.handshakes[i]; !h.Secret.IsZero() && h.is(d) {
 			secret, ok := h.Secret.extract(d)
@@ -216,7 +221,7 @@ func (v *Verifier) answer(h *handshake, d *document) (Answer, bool) {
 	var proof []byte
 	if h.Sign != "" {
 		var ok bool
-		if proof, ok = v.prove(h, d.request); !ok {
+		if proof, ok = v.prove(h, d); !ok {
 			return Answer{}, false
 		}
 	}
@@ -231,9 +236,11 @@ func (v *Verifier) answer(h *handshake, d *document) (Answer, bool) {
 }
 
 // prove returns the signature or digest of the handshake's content.
-func (v *Verifier) prove(h *handshake, r *Request) ([]byte, bool) {
-	in := newInput(r)
+func (v *Verifier) prove(h *handshake, d *document) ([]byte, bool) {
+	in := newInput(d.request)
 	defer in.release()
+	d.body() // here, where it is given back
+	in.document = *d
 	var content messageBuffer
 	if err := h.sign.writeTo(&content, in); err != nil || h.pattern != nil && (!h.pattern.Match(content) || json.Valid(content)) {
 		return nil, false

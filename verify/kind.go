@@ -41,7 +41,7 @@ func kindOf(body []byte) bodyKind {
 // kind is that of the request's body.
 func (d *document) kind() bodyKind {
 	if !d.seen {
-		d.seen, d.is = true, kindOf(d.request.Body)
+		d.seen, d.is = true, kindOf(d.body())
 	}
 	return d.is
 }
@@ -59,7 +59,7 @@ func (d *document) labelled() bool {
 		return d.kind() != kindMultipart // which needs the boundary
 	case len(types) > 1:
 		return false
-	case len(d.request.Body) == 0:
+	case len(d.body()) == 0:
 		return true
 	}
 	media, parameters, err := mime.ParseMediaType(types[0])
@@ -70,7 +70,7 @@ func (d *document) labelled() bool {
 	case kindForm:
 		return media == mediaForm
 	case kindMultipart:
-		return media == mediaMultipart && parameters["boundary"] == boundaryOf(d.request.Body)
+		return media == mediaMultipart && parameters["boundary"] == boundaryOf(d.body())
 	}
 	return media != mediaForm && media != mediaMultipart
 }

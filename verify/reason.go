@@ -54,6 +54,7 @@ const (
 	DetailAmbiguousMember     = "ambiguous_member"      // the same of a member of JSON, or the JSON is not UTF-8
 	DetailAmbiguousHeader     = "ambiguous_header"      // the same of a header
 	DetailMislabelledBody     = "mislabelled_body"      // the Content-Type says another kind of body, charset or boundary
+	DetailUndecodedBody       = "undecoded_body"        // what is signed is the body before compression, and it is damaged or too long
 	DetailUnsignedBody        = "unsigned_body"         // the signature would not cover this body
 	DetailBodyDigestMismatch  = "body_digest_mismatch"  // correctly signed, but the signed digest is of another body
 	DetailOtherRecipient      = "other_recipient"       // correctly signed, but for somebody else, by the provider's settings
@@ -93,7 +94,7 @@ func (e *Error) rank() int {
 	switch e.Detail {
 	case DetailNoSignature:
 		return 0
-	case DetailMissingPart, DetailMalformedPart, DetailUnsignedBody:
+	case DetailMissingPart, DetailMalformedPart, DetailUndecodedBody, DetailUnsignedBody:
 		return 1
 	case DetailMalformedSignature:
 		return 2

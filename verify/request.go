@@ -18,6 +18,11 @@ type Request struct {
 	Header http.Header // names in canonical form, as net/http makes them
 	Body   []byte      // the raw bytes; Verify neither changes nor keeps them
 
+	// MaxText bounds, in bytes, the text that is read from an encoded body: the sum of
+	// a hundred times its size and 64 KiB does, too. What is beyond is not read, as if the
+	// body were damaged. 0 means 1 MiB.
+	MaxText int64
+
 	// Client is who sends, as far as it is known: the address that a trusted proxy names, if
 	// there is one. Budgets for fetching keys go by it; the zero Addr has one, too.
 	Client netip.Addr

@@ -37,7 +37,8 @@ type Scheme struct {
 	// "{token}" for token, "Basic {base64}" for basic, else "{base64}".
 	Format string `json:"format,omitempty"`
 
-	// What is signed: text with the variables {body} (the raw bytes), {timestamp} and {id}
+	// What is signed: text with the variables {body} (the raw bytes), {plain_body} (the same, but
+	// without gzip where the Content-Encoding is gzip, of up to Request.MaxText), {timestamp} and {id}
 	// (as received), {method}, {url} (scheme, host, path and query), {url_with_port} and
 	// {url_without_port} (the same with the default port added, or any port removed),
 	// {url_without_query}, {path} (without the query), {path_query} (with it),

@@ -102,7 +102,7 @@ func (s *scheme) wantsDigest(r *Request) bool {
 		return false
 	case len(s.BodyDigest.lookup(&document{request: r})) > 0:
 		return true
-	case s.contents[0].uses(partBody):
+	case s.contents[0].uses(partBody, partPlainBody):
 		return false
 	case s.contents[0].uses(partFormSorted):
 		return len(r.Body) > 0 && !(&document{request: r}).isForm()
@@ -132,7 +132,7 @@ func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 	}
 	if s.signsID {
 		var ok bool
-		if in.id, ok = s.ID.Extract(r); !ok {
+		if in.id, ok = s.ID.extract(&in.document); !ok {
 			in.id = newID()
 			if err := s.ID.set(r, in.id); err != nil {
 				return err
@@ -151,7 +151,7 @@ func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 func (s *scheme) setTimestamp(in *input, at time.Time) error {
 	if s.Timestamp.inBody() {
 		var ok bool
-		if in.timestamp, ok = s.Timestamp.Extract(in.request); !ok {
+		if in.timestamp, ok = s.Timestamp.extract(&in.document); !ok {
 			return fmt.Errorf("%s: the body must have the time that is signed", s.Timestamp.Source)
 		}
 		return nil

@@ -117,9 +117,10 @@ func plainHTTPS(text string) (*url.URL, bool) {
 // that no notification comes. It is done before r is answered, so that SNS asks
 // again if it fails.
 func confirmSNS(v *Verifier, r *Request) Answer {
-	address, _ := jsonAt("/SubscribeURL").Extract(r)
+	d := &document{request: r}
+	address, _ := jsonAt("/SubscribeURL").extract(d)
 	u, ok := plainHTTPS(address)
-	arn, _ := snsTopic.Extract(r)
+	arn, _ := snsTopic.extract(d)
 	if !ok || !atTopic(u, arn) || u.Path != "/" || u.Query().Get("TopicArn") != arn || u.Query().Get("Action") != "ConfirmSubscription" {
 		return Answer{Status: http.StatusForbidden, ContentType: "text/plain", Body: "SubscribeURL is not of SNS\n"}
 	}

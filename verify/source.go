@@ -101,12 +101,19 @@ func (s Source) inBody() bool {
 // there more than once is not ok: of several, the application might read
 // another one than we do. Neither is one beside which stands a name that some
 // applications take for the same, such as X_Id for X-Id or ID for id. JSON strings and numbers are values (a number keeps
-// its digits as sent), anything else in JSON is not.
+// its digits as sent), anything else in JSON is not. The body is read as Identify reads
+// it: call it after Verify.
 func (s Source) Extract(r *Request) (value string, ok bool) {
 	if s.From == FromHeader && headerAlias(r.Header, []string{http.CanonicalHeaderKey(s.Name)}) != "" {
 		return "", false
 	}
-	return s.extract(&document{request: r})
+	d := &document{request: r, manner: asText}
+	defer d.end()
+	value, ok = s.extract(d)
+	if (s.From == FromJSON || s.From == FromFormJSON) && strings.Contains(value, "\ufffd") {
+		return "", false // it may stand for half of a surrogate pair, any
+	}
+	return value, ok
 }
 
 func (s Source) extract(d *document) (string, bool) {
@@ -139,7 +146,7 @@ func (s Source) lookup(d *document) []string {
 		if len(values) != 1 {
 			return values[:min(len(values), 2)]
 		}
-		return jsonValues(parseJSON([]byte(values[0])), pointer)
+		return jsonValues(d.parse([]byte(values[0])), pointer)
 	}
 	return nil
 }
@@ -161,5 +168,9 @@ func firstOf(sources []Source, d *document) string {
 
 // identifies reports whether value can go into headers, logs and stores as it is.
 func identifies(value string) bool {
-	return len(value) <= maxIdentity && utf8.ValidString(value) && !strings.ContainsFunc(value, unicode.IsControl)
+	return len(value) <= maxIdentity && utf8.ValidString(value) && !strings.ContainsFunc(value, unfit)
 }
+
+// unfit are control characters, and what stands for a character that was none: values
+// that differ in nothing else would be the same.
+func unfit(c rune) bool { return c == utf8.RuneError || unicode.IsControl(c) }

@@ -235,6 +235,9 @@ func (v *Verifier) Verify(r *Request) (Result, error) {
 			err = v.checkLabels(s, &in.document)
 		}
 		if err == nil {
+			err = v.checkText(s, &in.document)
+		}
+		if err == nil {
 			if in.trustee != nil {
 				in.trustee.trust(r.Client)
 			}
@@ -358,7 +361,7 @@ func (s *scheme) checkBodyDigest(in *input, d *document) *Error {
 	switch {
 	case s.BodyDigest.IsZero():
 		return nil
-	case !in.digested && s.contents[0].uses(partFormSorted, partBody):
+	case !in.digested && s.contents[0].uses(partFormSorted, partBody, partPlainBody):
 		return nil
 	}
 	text, _ := s.BodyDigest.extract(d)
@@ -372,8 +375,11 @@ func (s *scheme) checkBodyDigest(in *input, d *document) *Error {
 
 // Identify returns the event's id and type, or "" for what the webhook does not
 // say. Values that are longer than 512 bytes or contain control characters
-// count as not there. Call it after Verify only: before, anybody may have written them.
+// count as not there. The body may be compressed, or in UTF-16 or UTF-32, whatever the
+// headers say, up to Request.MaxText. Call it after Verify only: before, anybody may
+// have written it.
 func (v *Verifier) Identify(r *Request) (eventID, eventType string) {
-	d := &document{request: r}
+	d := &document{request: r, manner: asText}
+	defer d.end()
 	return firstOf(v.provider.EventID, d), firstOf(v.provider.EventType, d)
 }

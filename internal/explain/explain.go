@@ -64,6 +64,9 @@ func Explain(p *verify.Provider, o verify.Options, r *verify.Request) (Explanati
 		secretInPlay = false
 		c.explainMalformed(v)
 		c.otherProviders()
+	case verify.DetailUndecodedBody:
+		secretInPlay = false
+		c.find("What %s signs is the body before compression, and this one cannot be decompressed (%s): is it whole, and is max_body enough for what it becomes?", c.provider.Title, failure.About)
 	case verify.DetailMislabelledBody:
 		secretInPlay = false
 		c.find("The signature is right, but the Content-Type says another kind of body (or charset, or boundary) than it is: the application could read other values than those that are signed.")

@@ -177,7 +177,7 @@ func TestMonitoring(t *testing.T) {
 		known[name] = true
 	}
 	// These come into being at the first failure of a kind that this run has not.
-	for _, name := range []string{"webhook_store_errors_total", "webhook_rate_limiter_errors_total"} {
+	for _, name := range []string{"webhook_store_errors_total", "webhook_rate_limiter_errors_total", "webhook_panics_total"} {
 		known[name] = true
 	}
 
@@ -221,18 +221,29 @@ func TestMonitoring(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The store's own errors, and how much is in it, are the one thing that is made up here.
+	for series := range after { // of tests before this one
+		if strings.HasPrefix(series, "webhook_panics_total") {
+			delete(after, series)
+			delete(before, series)
+		}
+	}
+	// The troubles of the store, and panics, are the one thing that is made up here.
 	failing := map[string]string{
 		`webhook_store_up{}`: "0+0x60", `webhook_store_errors_total{op="accept",reason="unavailable"}`: "0+60x60",
 		`webhook_rate_limiter_errors_total{provider="github"}`: "0+60x60", `webhook_stored_bytes{endpoint="full"}`: "9e9+0x60",
+		`webhook_store_refusing{}`: "1+0x60", `webhook_store_replaced_total{}`: "1+0x60", `webhook_store_left_behind{}`: "3+0x60",
+		`webhook_store_damaged_total{}`: "0+0x30 2+0x30", `webhook_panics_total{place="file store: writer"}`: "_x30 1+0x30",
 	}
 	quiet := map[string]string{`webhook_store_up{}`: "1+0x60"}
 	promtool(t, "test", "rules", write("test.yml", map[string]any{
 		"rule_files":          []string{absolute},
 		"evaluation_interval": "1m",
 		"tests": []any{
-			ruleTest("nothing happens", project(before, before, quiet), alerts, nil),
-			ruleTest("everything happens", project(before, after, failing), alerts, slices.DeleteFunc(slices.Clone(alerts), func(name string) bool {
+			ruleTest("nothing happens", "55m", project(before, before, quiet), alerts, nil),
+			ruleTest("the store was damaged, and something panicked, long ago", "110m", map[string]string{
+				`webhook_store_damaged_total{}`: "2+0x120", `webhook_panics_total{place="file store: writer"}`: "1+0x120",
+			}, alerts, nil),
+			ruleTest("everything happens", "55m", project(before, after, failing), alerts, slices.DeleteFunc(slices.Clone(alerts), func(name string) bool {
 				return name == "WebhookLatencyHigh" || name == "WebhookQueueNearlyFull" || name == "WebhookOldSecretInUse"
 			})),
 		},
@@ -263,8 +274,8 @@ func project(before, after map[string]float64, instead map[string]string) map[st
 	return series
 }
 
-// ruleTest is a test for promtool in which, after an hour, the alerts in firing fire, and no other.
-func ruleTest(name string, series map[string]string, alerts, firing []string) map[string]any {
+// ruleTest is a test for promtool in which, at that time, the alerts in firing fire, and no other.
+func ruleTest(name, at string, series map[string]string, alerts, firing []string) map[string]any {
 	type input struct {
 		Series string `yaml:"series"`
 		Values string `yaml:"values"`
@@ -282,7 +293,7 @@ func ruleTest(name string, series map[string]string, alerts, firing []string) ma
 		}
 		asked = append(asked, map[string]any{
 			"expr":      fmt.Sprintf(`count(ALERTS{alertname=%q,alertstate="firing"}) > bool 0`, alert),
-			"eval_time": "55m", "exp_samples": samples,
+			"eval_time": at, "exp_samples": samples,
 		})
 	}
 	return map[string]any{"name": name, "interval": "1m", "input_series": inputs, "promql_expr_test": asked}

@@ -32,6 +32,11 @@ var situations = map[string]func(*operator){
 	"a-reload-failed":                    (*operator).reloadFailed,
 	"the-store-is-down":                  (*operator).storeDown,
 	"redis-is-full":                      (*operator).redisFull,
+	"deliveries-are-left-behind":         (*operator).leftBehind,
+	"the-store-was-emptied":              (*operator).storeEmptied,
+	"redis-must-not-be-used":             (*operator).redisRefused,
+	"records-are-damaged":                (*operator).recordsDamaged,
+	"something-panicked":                 (*operator).panicked,
 	"the-disk-is-full":                   (*operator).diskFull,
 	"a-node-is-lost":                     (*operator).nodeLost,
 }

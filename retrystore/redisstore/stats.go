@@ -110,7 +110,7 @@ func (s *Store) Stats(ctx context.Context) (retrystore.Stats, error) {
 		}
 	}
 	stats.Endpoints = retrystore.EndpointBytes(bytes)
-	s.counted(stats)
+	s.counted(ctx, stats)
 	stats.Bytes = s.memory(ctx)
 	return stats, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -195,7 +196,18 @@ func (s *Store) upkeep() {
 // count notes how much is stored, for when it is gone.
 func (s *Store) count() { _, _ = s.Stats(s.ctx) }
 
-func (s *Store) counted(stats retrystore.Stats) {
+// counted notes what Stats has found, unless that is about other data than before.
+func (s *Store) counted(ctx context.Context, stats retrystore.Stats) {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	generation, err := s.client.HGet(ctx, s.options.Prefix+":meta", "generation").Result()
+	if err == nil && generation != s.Condition().Generation || errors.Is(err, redis.Nil) {
+		s.checkSettings() // which tells what was lost, by the counts from before
+		return
+	}
+	if err != nil {
+		return
+	}
 	open, dead := 0, 0
 	for _, l := range stats.Lanes {
 		open, dead = open+l.Pending+l.Leased, dead+l.Dead

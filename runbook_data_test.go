@@ -1,0 +1,128 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
+)
+
+// Situations in which the store's data is elsewhere, gone, refused or damaged.
+
+// leftBehind gives the config another store, while the application is down.
+func (o *operator) leftBehind() {
+	o.Setenv("XDG_DATA_HOME", o.TempDir()) // which the second Caddy shares
+	o.env = append(o.env, "XDG_DATA_HOME="+filepath.Dir(caddy.AppDataDir()))
+	app := startApplication(o.T)
+	app.answerStatus(500)
+	site := destinationSite("left-shop", app.address, "breaker 1000 1h\nretry linear {\ninitial 100ms\nmax_delay 1s\nmax_attempts 1000\n}")
+	c := newRunning(o.T, filepath.Join(o.TempDir(), "old.db"), "")
+	c.states = func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "stores") }
+	stateBook = newStateBook(c.states)
+	startRunning(o.T, c, site)
+	o.starts(c, "left-shop")
+	go func() {
+		for range app.got { // nobody counts what arrives
+		}
+	}()
+	o.send(3, 202, "accepted")
+	o.stands(3, 0)
+	old := c.options
+	c.reloads(withStore(old, "file "+filepath.Join(o.TempDir(), "new.db")), site)
+	o.types()
+
+	app.answerStatus(200)
+	other := newRunning(o.T, "unused", "")
+	stateBook = newStateBook(c.states)
+	o.fill["other address"] = other.adminAddress()
+	o.fill["other log"] = filepath.Join(o.TempDir(), "log")
+	o.fill["old Caddyfile"] = filepath.Join(o.TempDir(), "Caddyfile")
+	o.writes("old Caddyfile", fmt.Sprintf("{\n\t%s\n}\nhttp://:%s {\n\tbind 127.0.0.1\n%s\n}\n",
+		strings.Replace(old, c.adminAddress(), other.adminAddress(), 1), other.port, site))
+	o.Cleanup(func() { // has an effect if the chapter was not typed to its end
+		if got, err := http.Post(other.admin+"/stop", "", nil); err == nil {
+			got.Body.Close()
+		}
+	})
+	o.types()
+	first := o.c
+	o.c = other
+	o.stands(0, 0)
+	o.c = first
+	o.types()
+	eventually(o.T, "the second Caddy has ended, and said what it leaves", func() bool {
+		o.c.doctor()
+		return o.c.metrics()["webhook_store_left_behind"] == 0
+	})
+	o.types()
+}
+
+func (o *operator) storeEmptied() {
+	app := startApplication(o.T)
+	app.answerStatus(500)
+	server := o.withRedis(destinationSite("gone-shop", app.address, "retry {\ninitial 1h\n}"), "gone-shop")
+	o.send(1, 202, "accepted")
+	o.stands(1, 0)
+	app.next(o.T)
+	if err := server.Client().FlushAll(o.Context()).Err(); err != nil {
+		o.Fatal(err)
+	}
+	eventually(o.T, "that is noticed", func() bool { return o.c.metrics()["webhook_store_replaced_total"] == 1 })
+	app.answerStatus(200)
+	o.types()
+	o.types()
+	o.types()
+}
+
+func (o *operator) redisRefused() {
+	server := o.withRedis(answersSite("refused-shop", "200"), "refused-shop")
+	o.send(1, 202, "accepted")
+	client := server.Client()
+	if err := client.ConfigSet(o.Context(), "maxmemory-policy", "allkeys-lru").Err(); err != nil {
+		o.Fatal(err)
+	}
+	// New connections are what it is looked at on; else within a minute.
+	if err := client.Do(o.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
+		o.Fatal(err)
+	}
+	eventually(o.T, "it is noticed", func() bool {
+		code := o.c.do(o.c.githubRequest("/refused-shop", "more", "{}")).code
+		return code == 503 && o.c.metrics()["webhook_store_refusing"] == 1
+	})
+	o.types()
+	o.types()
+	eventually(o.T, "the repair is noticed", func() bool { return o.c.metrics()["webhook_store_refusing"] == 0 })
+	o.types()
+}
+
+func (o *operator) recordsDamaged() {
+	server := o.withRedis(answersSite("broken-shop", "200"), "broken-shop")
+	o.send(1, 202, "accepted")
+	o.stands(0, 0)
+	client := server.Client()
+	if err := client.Set(o.Context(), "{wh:0}:o:broken-shop/app", "somebody else's", 0).Err(); err != nil {
+		o.Fatal(err)
+	}
+	checkAnswer(o.T, o.c.do(o.c.githubRequest("/broken-shop", "after", "{}")), 202, "accepted")
+	keys, err := client.Keys(o.Context(), "*:broken:*").Result()
+	if err != nil || len(keys) != 1 {
+		o.Fatalf("set aside: %q, %v", keys, err)
+	}
+	o.fill["broken key"] = keys[0]
+	o.stands(0, 0)
+	o.types()
+	o.types()
+	o.types()
+}
+
+func (o *operator) panicked() {
+	o.starts(startCaddy(o.T, answersSite("sound-shop", "200"), ""), "sound-shop")
+	_ = safe.Do(caddy.Log().Named("webhooks"), "test of the runbook", func() { panic("on purpose") })
+	o.types()
+	o.types()
+	o.types()
+}

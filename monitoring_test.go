@@ -298,3 +298,26 @@ func ruleTest(name, at string, series map[string]string, alerts, firing []string
 	}
 	return map[string]any{"name": name, "interval": "1m", "input_series": inputs, "promql_expr_test": asked}
 }
+
+// TestDashboardShowsEverything: each metric that is documented is in a panel, but for
+// those that others say as well.
+func TestDashboardShowsEverything(t *testing.T) {
+	text, err := os.ReadFile("docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	queries := strings.Join(dashboardQueries(t), "\n")
+	shown := func(name string) bool { return regexp.MustCompile(name + `(_bucket)?\b`).MatchString(queries) }
+	said := []string{"webhook_queue_size", "webhook_dlq_size", "webhook_max_pending"} // by those of each destination
+	for line := range strings.Lines(string(text)) {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(line, "|"), "|")
+		if !strings.HasPrefix(line, "| `webhook_") {
+			continue
+		}
+		for _, name := range metricName.FindAllString(cell, -1) {
+			if !shown(name) && !slices.Contains(said, name) {
+				t.Errorf("no panel shows %s", name)
+			}
+		}
+	}
+}

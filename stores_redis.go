@@ -245,6 +245,13 @@ func (s *openRedis) Warnings(ctx context.Context) ([]string, error) {
 	return s.settings.risks(report), err
 }
 
+// Condition is the store's, with what was found damaged among the rate limits.
+func (s *openRedis) Condition() retrystore.Condition {
+	condition := s.Store.Condition()
+	condition.Damaged += s.limits.Damaged()
+	return condition
+}
+
 // Limits counts the rate limits of all nodes.
 func (s *openRedis) Limits() limiter.Backend { return s.limits }
 

@@ -3,7 +3,6 @@ package redislimiter_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -241,37 +240,6 @@ func TestFlushAll(t *testing.T) {
 	}
 	if l.Unavailable() != 0 {
 		t.Errorf("%d were not answered", l.Unavailable())
-	}
-}
-
-// A key that is not ours is not taken for a budget, and is no outage: what it is about
-// is left to the policy, the rest goes on.
-func TestForeignKeys(t *testing.T) {
-	s := redistest.Start(t)
-	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{Timeout: patient})
-	take(t, l, global(slow("1")))
-	admin := s.Client()
-	keys, err := admin.Keys(t.Context(), "*").Result()
-	if err != nil || len(keys) != 1 {
-		t.Fatalf("keys %q, error %v", keys, err)
-	}
-	for _, junk := range []string{"", "x", strings.Repeat("\x01", 57), strings.Repeat("\x02", 57), strings.Repeat("\x01", 58), strings.Repeat("\xff", 73)} {
-		if err := admin.Set(t.Context(), keys[0], junk, 0).Err(); err != nil {
-			t.Fatal(err)
-		}
-		d, _ := take(t, l, global(slow("2")))
-		if n := d.Tiers[0].Remaining; n < 0 || n > 2 {
-			t.Errorf("%q: %+v", junk, d)
-		}
-	}
-	if err := errors.Join(admin.Del(t.Context(), keys[0]).Err(), admin.RPush(t.Context(), keys[0], "x").Err()); err != nil {
-		t.Fatal(err)
-	}
-	if d, _ := take(t, l, global(slow("1"))); d.Allowed || l.Unavailable() != 1 || l.Away() {
-		t.Errorf("%+v, away %v", d, l.Away())
-	}
-	if d, _ := take(t, l, ip("a", slow("1"))); !d.Allowed {
-		t.Errorf("%+v", d)
 	}
 }
 

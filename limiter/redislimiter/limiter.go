@@ -35,6 +35,13 @@
 // append-only file: limits begin afresh when Redis starts again, as after
 // FLUSHALL, but not after a failover.
 //
+// # Damaged keys
+//
+// A key of another type, or with a value that cannot be, is as one never used: it is
+// written over, counted ([Limiter.Damaged]) and logged. It blocks nobody, and is no
+// reason to do without Redis. What a value that can be says is believed; it holds for
+// the window of the key's limit at most.
+//
 // Redis 6.2 or later, or Valkey, is needed.
 package redislimiter
 
@@ -87,6 +94,7 @@ type Limiter struct {
 	unavailable atomic.Int64
 	failures    atomic.Int64
 	outages     outages
+	damage      damage
 
 	lifetime   context.Context // of what runs in the background
 	end        context.CancelFunc
@@ -115,7 +123,7 @@ func New(client redis.UniversalClient, o Options) (*Limiter, error) {
 	}
 	l := &Limiter{options: o}
 	l.lifetime, l.end = context.WithCancel(context.Background())
-	l.outages.logger = o.Logger
+	l.outages.logger, l.damage.logger = o.Logger, o.Logger
 	for i := range l.tags {
 		l.tags[i] = tag(o.Prefix, place(i))
 	}
@@ -157,6 +165,9 @@ func (l *Limiter) Unavailable() int64 { return l.unavailable.Load() }
 // Failures returns how many round trips to Redis have failed, those included
 // that tried whether it is back.
 func (l *Limiter) Failures() int64 { return l.failures.Load() }
+
+// Damaged returns how many keys were found that cannot be ours, and were written over.
+func (l *Limiter) Damaged() uint64 { return l.damage.count.Load() }
 
 // Away reports whether Redis, or a part of a Cluster, is taken to be away now.
 func (l *Limiter) Away() bool { return l.outages.any() }

@@ -19,7 +19,8 @@ func newScript(body string) *script {
 //
 // A state is kept as a byte for the version of the format and doubles: whether
 // it is a sliding window (0 or 1), burst, count, micros, at, born, spent, and of
-// each mark the slot and its count. What cannot be read is as good as never used.
+// each mark the slot and its count. What cannot be so, be it garbled or of another
+// type, is as good as never used: it is written over, and counted.
 //
 // Replicas get what is written, so that a failover forgets nobody's spending.
 // The append-only file does not: with appendfsync always a flood of requests
@@ -165,18 +166,41 @@ local function slotOf(s)
   return 0
 end
 
-local function read(key)
-  local raw = redis.call('GET', key)
-  local s = {sliding = 0, burst = 1, count = 1, micros = 1, at = 0, born = 0, spent = 0, log = {}, raw = raw}
-  if raw and #raw >= headSize and mod(#raw - headSize, markSize) == 0 and string.byte(raw) == 1 then
-    local _, at
-    _, s.sliding, s.burst, s.count, s.micros, s.at, s.born, s.spent, at = struct.unpack(head, raw)
-    while at <= #raw do
-      local slot, n
-      slot, n, at = struct.unpack(mark, raw, at)
-      add(s, slot, n)
-    end
+local damaged = 0
+local most = 2^53
+
+local function whole(n, from, to) return n >= from and n <= to and mod(n, 1) == 0 end
+
+local function sound(s)
+  if not (whole(s.sliding, 0, 1) and whole(s.burst, 1, most) and whole(s.count, 1, 2^63) and whole(s.micros, 1, most)
+    and s.burst * s.micros <= most and whole(s.at, 0, most) and whole(s.born, 0, most)
+    and whole(s.spent, 0, s.sliding == 1 and 0 or s.burst * s.micros) and (s.sliding == 1 or #s.log == 0)) then return false end
+  local last = -1
+  for i = 1, #s.log, 2 do
+    if not (whole(s.log[i], last + 1, most) and whole(s.log[i + 1], 1, most)) then return false end
+    last = s.log[i]
   end
+  return true
+end
+
+local function read(key)
+  local raw = redis.pcall('GET', key)
+  if type(raw) == 'table' then
+    if string.sub(raw.err, 1, 9) ~= 'WRONGTYPE' then return redis.call('GET', key) end
+    raw = ''
+  end
+  local s = {sliding = 0, burst = 1, count = 1, micros = 1, at = 0, born = 0, spent = 0, log = {}, raw = raw}
+  if not raw then return s end
+  if #raw >= headSize and mod(#raw - headSize, markSize) == 0 and string.byte(raw) == 1 then
+    local found = {log = {}, raw = raw}
+    local _, at
+    _, found.sliding, found.burst, found.count, found.micros, found.at, found.born, found.spent, at = struct.unpack(head, raw)
+    while at <= #raw do
+      found.log[#found.log + 1], found.log[#found.log + 2], at = struct.unpack(mark, raw, at)
+    end
+    if sound(found) then return found end
+  end
+  damaged = damaged + 1
   return s
 end
 
@@ -218,7 +242,7 @@ end
 //	ARGV    the time in microseconds, or "" for the server's clock; 1 to take, 0 to look only;
 //	        and for every ask its burst, count, micros, and 1 for a sliding window or 0
 //	returns 1 if all were allowed, or 0; the time; and for every ask
-//	        remaining, next, reset, and the slot that was taken from
+//	        remaining, next, reset, and the slot that was taken from; then how many keys were damaged
 var takeScript = newScript(`
 local states, allowed = {}, 1
 for i, key in ipairs(KEYS) do
@@ -241,6 +265,7 @@ for i, s in ipairs(states) do
   answer[#answer + 1] = resetIn(s)
   answer[#answer + 1] = slot
 end
+answer[#answer + 1] = damaged
 return answer
 `)
 
@@ -249,7 +274,7 @@ return answer
 //	KEYS    a key for every token, all in one slot
 //	ARGV    the time in microseconds, or "" for the server's clock; and for every token the burst,
 //	        count, micros, and 1 for a sliding window or 0, of the limit it was taken under, when, and from what slot
-//	returns how many were given back, the others being void
+//	returns how many were given back, the others being void, and how many keys were damaged
 var returnScript = newScript(`
 local given = 0
 for i, key in ipairs(KEYS) do
@@ -279,5 +304,5 @@ for i, key in ipairs(KEYS) do
     save(key, s, ownClock, redis.REPL_REPLICA)
   end
 end
-return {given}
+return {given, damaged}
 `)

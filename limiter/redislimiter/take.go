@@ -106,9 +106,10 @@ func (l *Limiter) takeGroup(ctx context.Context, g *group, take bool) (bool, err
 	if err != nil {
 		return false, err
 	}
-	if len(answer) != 2+perTier*len(g.tiers) {
+	if len(answer) != 3+perTier*len(g.tiers) {
 		return false, fmt.Errorf("redislimiter: the script answered with %d numbers for %d tiers", len(answer), len(g.tiers))
 	}
+	l.damage.found(answer[len(answer)-1], g.keys)
 	allowed, now := answer[0] == 1, answer[1]
 	for i, s := range g.tiers {
 		of := answer[2+perTier*i:]
@@ -162,6 +163,9 @@ func (l *Limiter) giveBack(ctx context.Context, g *group) error {
 	for _, s := range g.tiers {
 		args = append(appendLimit(args, &s.Limit), s.Receipt.At, s.Receipt.Slot)
 	}
-	_, err := l.run(ctx, g.place, returnScript, g.keys, args)
+	answer, err := l.run(ctx, g.place, returnScript, g.keys, args)
+	if err == nil && len(answer) == 2 {
+		l.damage.found(answer[1], g.keys)
+	}
 	return err
 }

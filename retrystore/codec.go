@@ -41,6 +41,15 @@ const (
 	secretMark   = "hidden: "
 )
 
+// ValidMillis reports whether a time, in milliseconds since 1970, is in the years 1 to
+// 9999, as all of a store are: others come from damage, and cannot be written as JSON.
+func ValidMillis(ms int64) bool { return ms >= firstMilli && ms <= lastMilli }
+
+const (
+	firstMilli = -62135596800000 // 0001-01-01, the zero time.Time
+	lastMilli  = 253402300799999 // 9999-12-31
+)
+
 // AppendEvent appends the encoding of e to dst. The same event may be encoded
 // in different ways, as the order of header names is not fixed.
 func AppendEvent(dst []byte, e *Event) []byte {
@@ -196,6 +205,9 @@ func decodeStrings(b []byte) (e *Event, rest []byte, err error) {
 	ms, n := binary.Varint(b[1:])
 	if n <= 0 {
 		return nil, nil, fmt.Errorf("%w: event time is malformed", ErrCorrupt)
+	}
+	if !ValidMillis(ms) {
+		return nil, nil, fmt.Errorf("%w: event time is out of range", ErrCorrupt)
 	}
 	block, rest, ok := cutBlock(b[1+n:])
 	if !ok {

@@ -169,7 +169,7 @@ func decodeRecord(b []byte) (r record, event []byte, err error) {
 		r.targets[i].priority = d.byte()
 		r.targets[i].destination = d.string()
 	}
-	if d.bad || len(r.targets) == 0 || len(d.b) < 4 {
+	if d.bad || len(r.targets) == 0 || len(d.b) < 4 || !retrystore.ValidMillis(r.accepted) {
 		return record{}, nil, corrupt("event record is malformed")
 	}
 	return r, d.b[:len(d.b)-4], err
@@ -221,7 +221,7 @@ func decodeRow(b []byte) (r row, err error) {
 	r.lastStatus = int(d.varint())
 	r.lastError = d.string()
 	r.reason = d.string()
-	if d.bad || len(d.b) > 0 || r.state > removed || r.state == leased {
+	if d.bad || len(d.b) > 0 || r.state > removed || r.state == leased || !retrystore.ValidMillis(r.budgetSince) || !retrystore.ValidMillis(r.due) {
 		return row{}, corrupt("delivery row is malformed")
 	}
 	return r, nil
@@ -251,14 +251,15 @@ func decodeAttempt(b []byte) (a retrystore.Attempt, err error) {
 	if v := d.byte(); v != attemptVersion {
 		return a, corrupt(fmt.Sprintf("attempt has version %d, this program reads %d", v, attemptVersion))
 	}
-	a.At = time.UnixMilli(d.varint()).UTC()
+	at := d.varint()
+	a.At = time.UnixMilli(at).UTC()
 	a.Duration = time.Duration(d.varint())
 	a.Status = int(d.varint())
 	a.Error = d.string()
 	if answer := d.string(); answer != "" {
 		a.Answer = []byte(answer)
 	}
-	if d.bad || len(d.b) > 0 {
+	if d.bad || len(d.b) > 0 || !retrystore.ValidMillis(at) {
 		return retrystore.Attempt{}, corrupt("attempt is malformed")
 	}
 	return a, nil

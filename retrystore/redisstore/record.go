@@ -101,7 +101,7 @@ func decodeHead(b []byte) (h *head, event []byte, err error) {
 	}
 	in := reader{b: block}
 	accepted := in.varint()
-	in.failed = in.failed || accepted < -maxMillis || accepted > maxMillis
+	in.failed = in.failed || !retrystore.ValidMillis(accepted) || accepted > maxMillis
 	h = &head{accepted: time.UnixMilli(accepted)}
 	copy(h.key[:], in.take(uint64(len(h.key))))
 	h.endpoint = in.text()
@@ -163,7 +163,7 @@ func decodeAttempt(b []byte) (a retrystore.Attempt, ok bool) {
 	}
 	r := reader{b: b[1:]}
 	at := r.varint()
-	r.failed = r.failed || at < -maxMillis || at > maxMillis
+	r.failed = r.failed || !retrystore.ValidMillis(at) || at > maxMillis
 	a.At = time.UnixMilli(at).UTC()
 	a.Duration = time.Duration(r.varint())
 	a.Status = int(r.varint())

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -26,6 +27,33 @@ func TestDocumentedTypes(t *testing.T) {
 	for _, name := range []string{"stripe", "github", "shopify"} {
 		if p, _ := Lookup(name); len(p.Types) == 0 {
 			t.Errorf("the types of %s are not known", name)
+		}
+	}
+}
+
+// TestDocumentedTypesHaveSources: whoever reads a list can look where it is from.
+func TestDocumentedTypesHaveSources(t *testing.T) {
+	lines := strings.Split(typesText, "\n")
+	for i, line := range lines {
+		if strings.HasSuffix(line, ":") && !strings.HasPrefix(line, "#") && !strings.HasPrefix(lines[i+1], "# https://") {
+			t.Errorf("%s is followed by %q, want its source", line, lines[i+1])
+		}
+	}
+}
+
+// TestVectorsAreOfDocumentedTypes: the webhooks that are recorded are of types in the list,
+// or the list lacks some.
+func TestVectorsAreOfDocumentedTypes(t *testing.T) {
+	invented := []string{"straße.gebaut", "a.b", "n", "large", "esc"} // for what else is in the body
+	for name, types := range documentedTypes(typesText) {
+		for _, x := range loadVectors(t, name) {
+			matches := func(known string) bool {
+				start, end, family := strings.Cut(known, "*")
+				return known == x.EventType || family && strings.HasPrefix(x.EventType, start) && strings.HasSuffix(x.EventType, end)
+			}
+			if x.EventType != "" && !slices.Contains(invented, x.EventType) && !slices.ContainsFunc(types, matches) {
+				t.Errorf("%s, %s: %s is not among its types", name, x.Name, x.EventType)
+			}
 		}
 	}
 }

@@ -28,6 +28,9 @@ func Check(p *verify.Provider, glob string) (doubt string, err error) {
 	if err := checkShape(p, glob); err != nil {
 		return "", err
 	}
+	if i := strings.IndexAny(glob, odd); i >= 0 && len(p.Types) == 0 {
+		return fmt.Sprintf("%s has %s in it, which few types have: is it meant so?", glob, glob[i:i+1]), nil
+	}
 	if len(p.Types) == 0 || slices.ContainsFunc(p.Types, func(known string) bool { return overlap(glob, known) }) {
 		return "", nil
 	}
@@ -46,11 +49,14 @@ var strange = []struct{ characters, meaning string }{
 	{"[]?", "only * is special, for any characters"},
 	{"{}<>", "placeholders are not expanded here"},
 	{"\"'`", "write it without quotes"},
-	{";&=!~%", "types have letters, digits, and . _ - : /"},
+	{odd, "types have letters, digits, and . _ - : /"},
 }
 
-// checkShape refuses what cannot be part of a type. Where the types of p are known
-// to have such characters they are fine.
+// odd are characters that types of few providers have, such as words that users choose.
+const odd = ";&=!~%"
+
+// checkShape refuses what cannot be part of a type. Where types of p that begin like
+// the glob are known to have such characters they are fine.
 func checkShape(p *verify.Provider, glob string) error {
 	if pattern, ok := regularExpression(glob); ok {
 		return fmt.Errorf("%s is a regular expression, but events are selected by globs, in which * stands for any characters: write %s", glob, pattern)
@@ -59,7 +65,10 @@ func checkShape(p *verify.Provider, glob string) error {
 		return fmt.Errorf("%s begins with a dot, which no type does: * alone stands for any characters", glob)
 	}
 	for _, s := range strange {
-		if i := strings.IndexAny(glob, s.characters); i >= 0 && !has(p.Types, glob[i:i+1]) {
+		if s.characters == odd && len(p.Types) == 0 {
+			continue
+		}
+		if i := strings.IndexAny(glob, s.characters); i >= 0 && !begins(p.Types, glob[:i], glob[i]) {
 			return fmt.Errorf("%s has %s in it, which no type has: %s", glob, glob[i:i+1], s.meaning)
 		}
 	}
@@ -71,6 +80,19 @@ func checkShape(p *verify.Provider, glob string) error {
 			strings.Join(strings.FieldsFunc(glob, func(r rune) bool { return r == ',' || r == ' ' }), " "))
 	}
 	return nil
+}
+
+// begins reports whether a type is known that has the character after what start, a
+// glob, matches.
+func begins(types []string, start string, character byte) bool {
+	return slices.ContainsFunc(types, func(known string) bool {
+		for i := range len(known) {
+			if known[i] == character && overlap(start, known[:i]) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 func has(types []string, character string) bool {

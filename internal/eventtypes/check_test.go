@@ -1,6 +1,9 @@
 package eventtypes
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,6 +17,7 @@ var (
 	open   = &verify.Provider{Name: "open", EventType: shop.EventType}
 	spaced = &verify.Provider{Name: "spaced", EventType: shop.EventType, Types: []string{"Push Hook", "Tag Push Hook"}}
 	silent = &verify.Provider{Name: "silent"}
+	parts  = &verify.Provider{Name: "parts", EventType: shop.EventType, Types: []string{"v2.account[identity].updated", "v2.account.closed", "invoice.paid"}}
 )
 
 func TestGlobsThatCanMatchNothing(t *testing.T) {
@@ -41,11 +45,13 @@ func TestGlobsThatCanMatchNothing(t *testing.T) {
 		{shop, "invoice.paid customer.created", "invoice.paid customer.created"},
 		{open, " invoice.paid", "spaces around"},
 		{open, "invoice\x00", "control characters"},
-		{open, "!invoice.paid", "no type has"},
+		{shop, "!invoice.paid", "no type has"},
 		{shop, "Invoice.Paid", "letter case matters, as in invoice.paid"},
 		{shop, "INVOICE.*", "letter case matters"},
 		{spaced, "push hook", "letter case matters, as in Push Hook"},
 		{silent, "invoice.*", "provider silent has no event type"},
+		{parts, "invoice.[", "only * is special"},
+		{parts, "v2.[a-z]*", "only * is special"},
 	} {
 		if doubt, err := Check(c.provider, c.glob); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s of %s: %q, %v, want an error with %q", c.glob, c.provider.Name, doubt, err, c.want)
@@ -66,6 +72,18 @@ func TestGlobsThatMatchNoKnownType(t *testing.T) {
 	}
 }
 
+// TestTypesThatAreNew: a type that is not known is no error, whatever is in it that
+// types of its kind have.
+func TestTypesThatAreNew(t *testing.T) {
+	for glob, p := range map[string]*verify.Provider{
+		"invoice.frozen": shop, "!help": open, "/restapi/v1.0/account/~": open, "refund.created": shop, "v2.account[new].updated": parts, "Nudge Hook": spaced,
+	} {
+		if doubt, err := Check(p, glob); doubt == "" || err != nil {
+			t.Errorf("%s of %s: %q, %v, want a doubt", glob, p.Name, doubt, err)
+		}
+	}
+}
+
 func TestGlobsThatAreFine(t *testing.T) {
 	for _, c := range []struct {
 		provider *verify.Provider
@@ -75,10 +93,44 @@ func TestGlobsThatAreFine(t *testing.T) {
 		{open, "Microsoft.Storage/blobCreated|orders/create|/deploy|/a/b|a:b|x_y-z@1|tasks/#"},
 		{spaced, "Push Hook|*Hook|Tag *"},
 		{silent, "*"},
+		{parts, "v2.account[identity].updated|v2.account[*|v2.*[identity]*"},
 	} {
 		for glob := range strings.SplitSeq(c.globs, "|") {
 			if doubt, err := Check(c.provider, glob); doubt != "" || err != nil {
 				t.Errorf("%s of %s: %q, %v, want neither doubt nor error", glob, c.provider.Name, doubt, err)
+			}
+		}
+	}
+}
+
+// TestTypesThatComeAreNoErrors: what a recorded webhook has as its type may be asked for.
+func TestTypesThatComeAreNoErrors(t *testing.T) {
+	files, err := filepath.Glob("../../verify/testdata/vectors/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var recorded struct {
+			Provider string
+			Vectors  []struct {
+				Name string
+				Type string `json:"event_type"`
+			}
+		}
+		if err := json.Unmarshal(text, &recorded); err != nil {
+			t.Fatal(err)
+		}
+		p, ok := verify.Lookup(recorded.Provider)
+		for _, x := range recorded.Vectors {
+			if !ok || x.Type == "" {
+				continue
+			}
+			if _, err := Check(p, x.Type); err != nil {
+				t.Errorf("%s, %s: %v", p.Name, x.Name, err)
 			}
 		}
 	}

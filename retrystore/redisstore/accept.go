@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"time"
@@ -324,24 +325,26 @@ func (s *Store) stored(a *acceptance, sub *retrystore.Submission, c *call, full 
 	return receipt
 }
 
-// releases are calls that give back the leases the event was accepted with.
-func (a *acceptance) releases(l *line) (calls []*call) {
-	for i, t := range a.targets {
-		if t.Lease > 0 {
-			calls = append(calls, releaseCall(l, a.shard, a.lanes[i], a.delivery(i), acceptedToken))
+// releases are calls that give back the leases the event was accepted with, each with
+// the lane of its delivery.
+func (a *acceptance) releases(l *line) iter.Seq2[*lane, *call] {
+	return func(yield func(*lane, *call) bool) {
+		for i, t := range a.targets {
+			if t.Lease > 0 && !yield(a.lanes[i], releaseCall(l, a.shard, a.lanes[i], a.delivery(i), acceptedToken)) {
+				return
+			}
 		}
 	}
-	return calls
 }
 
 // abandon makes an event that was stored for a caller who left pending and due.
 // It is done when abandon returns, unless Redis fails: then the leases lapse.
 func (a *acceptance) abandon(ctx context.Context, l *line) {
-	for i, c := range a.releases(l) {
+	for lane, c := range a.releases(l) {
 		if err := l.submit(ctx, c, a.store.options.Timeout); err != nil && c.unsure {
 			l.regret(c)
 		} else if err == nil {
-			a.store.wake(a.lanes[i])
+			a.store.wake(lane)
 		}
 	}
 }

@@ -53,6 +53,8 @@
 //	                                the first attempt, in the node that accepted it, has none
 //	P:g:<event>   hash    none      only with several destinations, or kept: how many are open or dead, and the
 //	                                progress of those that were delivered; 90 bytes at first
+//	P:mark        string  none      in a Cluster only: a name like the generation, by which a shard that
+//	                                lost its data is told
 //	P:probe                         never written: deleted to see whether the server takes writes
 //	P:broken:<…>  any     none      a key of another type than ours, as somebody left it: renamed, so that
 //	                                it blocks nothing; never read, never removed

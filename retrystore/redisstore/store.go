@@ -54,6 +54,8 @@ type Options struct {
 	Reconnected <-chan struct{}
 	// Logger reports what nobody waits for. nil means no logs.
 	Logger *zap.Logger
+
+	markEvery, checkEvery time.Duration // tests make them short; 0 means markInterval, upkeepInterval
 }
 
 // Store is a retrystore.Store in Redis. It is safe for concurrent use. Any
@@ -175,6 +177,12 @@ func (o *Options) complete() error {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
+	if o.markEvery <= 0 {
+		o.markEvery = markInterval
+	}
+	if o.checkEvery <= 0 {
+		o.checkEvery = upkeepInterval
+	}
 	if o.Shards < 0 || o.Shards > maxShards {
 		return fmt.Errorf("%d shards: want 1 to %d", o.Shards, maxShards)
 	}
@@ -240,7 +248,7 @@ func (s *Store) checkMeta(ctx context.Context) (int, error) {
 		shards = 1
 	}
 	// Read first: a server that is full must open, to be emptied.
-	found, err := s.client.HMGet(ctx, key, "layout", "shards", "generation").Result()
+	found, err := s.client.HMGet(ctx, key, "layout", "shards", "generation", "marked").Result()
 	if err == nil && (found[0] == nil || found[1] == nil || found[2] == nil) {
 		_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			p.HSetNX(ctx, key, "layout", layout)
@@ -249,7 +257,7 @@ func (s *Store) checkMeta(ctx context.Context) (int, error) {
 			return nil
 		})
 		if err == nil { // another node may have been first
-			found, err = s.client.HMGet(ctx, key, "layout", "shards", "generation").Result()
+			found, err = s.client.HMGet(ctx, key, "layout", "shards", "generation", "marked").Result()
 		}
 	}
 	if err != nil {
@@ -268,7 +276,10 @@ func (s *Store) checkMeta(ctx context.Context) (int, error) {
 		return 0, errConfig{fmt.Errorf("its data was divided into %d shards, here it is %d: set %d, or leave it out, or use another prefix", fixed, shards, fixed)}
 	}
 	if generation, ok := found[2].(string); ok {
-		s.seen(generation)
+		same := s.seen(generation)
+		if s.cluster != nil {
+			s.checkMarks(ctx, fixed, found[3] != nil, !same)
+		}
 	}
 	return fixed, nil
 }

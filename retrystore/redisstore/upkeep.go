@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -35,6 +34,8 @@ type condition struct {
 	meta       error // of the settings, found by checkMeta
 	told       string
 	generation string
+	marking    sync.Mutex     // held by checkMarks; before mu
+	marks      map[int]string // of the shards of a Cluster
 	replaced   int
 	loss       string
 	open, dead int // as last counted
@@ -134,7 +135,7 @@ func (s *Store) keep(connected bool) {
 			s.judged(func(c *condition) { c.meta = wrong })
 		}
 	}
-	mark, minute := time.NewTicker(markInterval), time.NewTicker(upkeepInterval)
+	mark, minute := time.NewTicker(s.options.markEvery), time.NewTicker(s.options.checkEvery)
 	defer mark.Stop()
 	defer minute.Stop()
 	if connected {
@@ -216,28 +217,4 @@ func (s *Store) counted(ctx context.Context, stats retrystore.Stats) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open, c.dead, c.counted = open, dead, time.Now()
-}
-
-// newGeneration names data that begins now.
-func newGeneration() string { return rand.Text()[:16] }
-
-// seen compares the generation of the data with the one that was there before.
-func (s *Store) seen(generation string) {
-	c := &s.condition
-	c.mu.Lock()
-	before, first := c.generation, c.generation == ""
-	c.generation = generation
-	if first || before == generation {
-		c.mu.Unlock()
-		return
-	}
-	c.replaced++
-	c.loss = fmt.Sprintf("found %s: redis was emptied, or is another one (a failover to an empty replica, FLUSHALL, a restart without files); gone are what it held: %d open deliveries and %d dead letters when last counted, %s, and the event keys",
-		time.Now().UTC().Format(time.RFC3339), c.open, c.dead, c.counted.UTC().Format(time.RFC3339))
-	open, dead, counted := c.open, c.dead, c.counted
-	c.open, c.dead = 0, 0
-	c.mu.Unlock()
-	s.log.Error("redis does not hold any more what was stored: it was emptied, or is another one; new webhooks are taken",
-		zap.String("generation_before", before), zap.String("generation", generation),
-		zap.Int("open_deliveries_lost", open), zap.Int("dead_letters_lost", dead), zap.Time("counted_at", counted))
 }

@@ -97,6 +97,30 @@ func TestRedisAway(t *testing.T) {
 	eventually(t, "nothing is left", func() bool { return c.openDeliveries() == 0 })
 }
 
+// TestRedisComesLaterAndEvicts starts without Redis. One that comes then and would throw
+// events away is refused as it would be at the start, and is used once it is set right.
+func TestRedisComesLaterAndEvicts(t *testing.T) {
+	forgetTraffic(t)
+	server := redistest.Start(t, append([]string{"--maxmemory-policy", "allkeys-lru"}, redistest.AOF...)...)
+	server.Kill()
+	app := startApplication(t)
+	c := onRedis(t, "redis "+server.URL(), githubSite(app, ""))
+	checkAnswer(t, c.do(c.githubRequest("/github", "early", "{}")), 503, "unavailable")
+	server.Restart()
+	eventually(t, "its policy is noticed", func() bool {
+		return c.metrics()["webhook_store_refusing"] == 1 && storeSays(c.doctor(), levelError, "noeviction")
+	})
+	checkAnswer(t, c.do(c.githubRequest("/github", "early", "{}")), 503, "unavailable")
+	if err := server.Client().ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is used", func() bool { return c.do(c.githubRequest("/github", "early", "{}")).code == 202 })
+	app.next(t)
+	if got := c.metrics()["webhook_store_refusing"]; got != 0 {
+		t.Errorf("webhook_store_refusing is %v", got)
+	}
+}
+
 // TestRedisSettings refuses what cannot work.
 func TestRedisSettings(t *testing.T) {
 	evicting := redistest.Start(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")

@@ -234,9 +234,9 @@ func parseFilter(query url.Values) (retrystore.Filter, error) {
 		case "event_id":
 			filter.EventID = text
 		case "since":
-			filter.Since, err = time.Parse(time.RFC3339, text)
+			filter.Since, err = parseTime(text)
 		case "until":
-			filter.Until, err = time.Parse(time.RFC3339, text)
+			filter.Until, err = parseTime(text)
 		}
 		if err == nil && text == "" {
 			// Selecting everything by leaving a value out would be dangerous.
@@ -247,6 +247,14 @@ func parseFilter(query url.Values) (retrystore.Filter, error) {
 		}
 	}
 	return filter, nil
+}
+
+func parseTime(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		err = fmt.Errorf("%q: want a time such as 2026-01-31T09:30:00Z", text)
+	}
+	return t, err
 }
 
 func adminShow(app *App, r *http.Request, id string) (any, error) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/internal/strictjson"
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -87,6 +88,11 @@ func readBulk(r *http.Request) (request bulkRequest, filter retrystore.Filter, e
 // bulk does or starts what the request asks for.
 func (a *App) bulk(ctx context.Context, operation string, request bulkRequest, filter retrystore.Filter) (any, error) {
 	b := bulk{store: a.store, filter: filter, do: operations[operation]}
+	if request.Rate != "" {
+		if _, err := limiter.ParseRate(request.Rate); err != nil {
+			return nil, fmt.Errorf("%w: rate: %w", errBadQuery, err)
+		}
+	}
 	switch {
 	case request.DryRun:
 		matched, err := b.count(ctx)

@@ -212,6 +212,7 @@ func (h *Handler) unmarshalRespond(d *caddyfile.Dispenser) error {
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
+		d.Next() // to a line that errors can name
 		return nil, d.Err("the global option webhooks is repeated: merge the two")
 	}
 	app := new(App)
@@ -252,12 +253,23 @@ func (a *App) unmarshalStore(d *caddyfile.Dispenser) error {
 	if strings.ContainsAny(backend, ":/.") { // not quoted: a URL may have a password
 		return d.Err("store: the backend is missing before the path or URL: store file <path>, or store redis <url>...")
 	}
+	if _, err := caddy.GetModule("webhooks.stores." + backend); err != nil {
+		return d.Errf("unknown store %q: this Caddy has %s; others are modules to build in with xcaddy", backend, strings.Join(storeNames(), ", "))
+	}
 	unmarshaler, err := caddyfile.UnmarshalModule(d, "webhooks.stores."+backend)
 	if err != nil {
 		return err
 	}
 	a.StoreRaw = caddyconfig.JSONModuleObject(unmarshaler, "backend", backend, nil)
 	return nil
+}
+
+// storeNames are the stores that are built in.
+func storeNames() (names []string) {
+	for _, m := range caddy.GetModules("webhooks.stores") {
+		names = append(names, m.ID.Name())
+	}
+	return names
 }
 
 // UnmarshalCaddyfile sets up the store. Syntax:

@@ -138,7 +138,7 @@ func TestAdaptErrors(t *testing.T) {
 		{"two of one name", "a.com {\nwebhooks /x stripe {\nsecret x\n}\n}\nb.com {\nwebhooks /y stripe {\nsecret x\n}\n}", "another endpoint has this name"},
 		{"two destinations of one name", "example.com {\nwebhooks /x stripe {\nsecret x\nforward a:1\nforward a:1\n}\n}", "Caddyfile:5"},
 		{"unknown option", "{\nwebhooks {\nstores file\n}\n}", `unrecognized subdirective "stores"`},
-		{"unknown store", "{\nwebhooks {\nstore tape\n}\n}", "webhooks.stores.tape"},
+		{"unknown store", "{\nwebhooks {\nstore tape\n}\n}", `unknown store "tape": this Caddy has file, redis`},
 		{"store without backend", "{\nwebhooks {\nstore\n}\n}", "store wants a backend"},
 		{"two paths", "{\nwebhooks {\nstore file a b\n}\n}", `unexpected argument "b"`},
 		{"rate limit without tier", "{\nwebhooks {\nrate_limit 10 1/s\n}\n}", "rate_limit wants: global"},

@@ -37,6 +37,11 @@ func TestMistakes(t *testing.T) {
 		{"github", "name app tolerance 5m", 3, `name: "tolerance" begins a line of its own`},
 		{"github", "block_ips 10.0.0.1 max_body 5MiB", 3, `block_ips: "max_body" begins a line of its own`},
 		{"custom", "verify hmac-sha256 signature header X-Sig", 3, `verify: "signature" is a line of its block`},
+		// Secrets that cannot be any.
+		{"discord-interactions", "secret " + secret + secret, 3, "secret 1 is not what this provider signs with: it has a key pair, so give its public key: `public_key <key>`"},
+		{"ebay", "secret " + secret, 3, "secret 1 is not needed: this provider has no shared secret, and its public keys are fetched: remove it"},
+		{"github", "secret “" + secret + "”", 3, "secret 1 has typographic quotes"},
+		{"github", "forward ::1:3000", 3, "an IPv6 address stands in brackets, as in [::1]:3000"},
 		// In the wrong block, or mistyped.
 		{"github", "Secret x", 3, "did you mean secret?"},
 		{"github", "secret: x", 3, "did you mean secret?"},
@@ -146,6 +151,8 @@ func TestMistakesOutside(t *testing.T) {
 		{"example.com {\nwebhooks /a /b stripe {\nsecret x\n}\n}", 2, `"/b" is a second matcher`},
 		{"example.com {\nwebhooks stripe secret " + secret + "\n}", 2, `webhooks: "secret" is a line of its block`},
 		{"example.com {\nwebhooks stripe " + secret + "\n}", 2, "unexpected argument after the provider"},
+		{"{\nwebhooks {\nstore sqlite a\n}\n}", 3, `unknown store "sqlite": this Caddy has file, redis`},
+		{"{\nwebhooks {\n}\nwebhooks {\n}\n}", 4, "the global option webhooks is repeated"},
 		{"example.com {\nwebhooks /x stripe{\nsecret x\n}\n}", 2, "a space is missing before the brace"},
 		{"{\nwebhooks {\nstore redis redis://:" + secret + "@h prefix x\n}\n}", 3, "redis: \"prefix\" is a line of its block, and goes into braces: `store redis <url>... {`"},
 		{"{\nwebhooks {\nstore file /tmp/x max_keys 5\n}\n}", 3, `file: "max_keys" is a line of its block`},

@@ -65,7 +65,7 @@ func adminCommand(cmd *cobra.Command, run adminRun) *cobra.Command {
 
 func newAdminClient(cmd *cobra.Command) (adminClient, error) {
 	flag := func(name string) string { return cmd.Flag(name).Value.String() }
-	address, err := adminAddress(flag("address"), flag("config"), flag("adapter"))
+	address, err := adminAddress(withAdminPort(flag("address")), flag("config"), flag("adapter"))
 	if err != nil {
 		return adminClient{}, err
 	}
@@ -77,6 +77,14 @@ func newAdminClient(cmd *cobra.Command) (adminClient, error) {
 		notes:   newScreen(cmd.ErrOrStderr()),
 		in:      cmd.InOrStdin(),
 	}, nil
+}
+
+// withAdminPort adds Caddy's default port to an address without one.
+func withAdminPort(address string) string {
+	if address == "" || strings.HasPrefix(address, "unix/") || strings.Contains(strings.TrimPrefix(address, "http://"), ":") {
+		return address
+	}
+	return address + ":2019"
 }
 
 // adminAddress is Caddy's own way to find it, but where a config says `admin off`
@@ -121,7 +129,10 @@ func (c adminClient) call(method, path, body string, result any) (done bool, err
 		_, err := c.out.Write(answer)
 		return true, err
 	}
-	return false, json.Unmarshal(answer, result)
+	if err := json.Unmarshal(answer, result); err != nil {
+		return false, fmt.Errorf("what answers at %s is not Caddy's admin API with webhooks: its answer is no JSON of it (%w)", c.address, err)
+	}
+	return false, nil
 }
 
 // ask sends a request to the admin API and returns the answer.

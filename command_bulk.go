@@ -76,7 +76,9 @@ func (b *bulkCommand) command(short, example string) *cobra.Command {
 
 func (b *bulkCommand) run(ctx context.Context, admin adminClient, ids []string) error {
 	switch {
-	case b.allDead == (len(ids) > 0):
+	case b.allDead && len(ids) > 0:
+		return fmt.Errorf("give delivery ids or --all-dead, not both: %q is one more", clean(ids[0]))
+	case !b.allDead && len(ids) == 0:
 		return errors.New("give delivery ids, or --all-dead")
 	case !b.allDead && (b.dryRun || b.detach || b.yes || b.cmd.Flags().Changed("rate") || b.selected.given(b.cmd)):
 		return errors.New("--dry-run, --rate, --detach, --yes and the flags that select go with --all-dead")

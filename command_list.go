@@ -213,13 +213,21 @@ func printList(s screen, list listView, now time.Time) {
 		}}
 		for _, d := range list.Deliveries {
 			t.add(d.ID, stateCell(d.State), d.Endpoint+"/"+d.Destination, d.EventType,
-				d.Attempts, span(now.Sub(d.ReceivedAt)), lastResult(d, now))
+				d.Attempts, ageOf(d.ReceivedAt, now), lastResult(d, now))
 		}
 		t.print(s)
 	}
 	if list.Next != "" {
 		fmt.Fprintf(s, "more: --cursor %s\n", list.Next)
 	}
+}
+
+// ageOf is how old an event is; that of one that cannot be read is not known.
+func ageOf(received, now time.Time) string {
+	if received.Unix() <= 0 {
+		return "?"
+	}
+	return span(now.Sub(received))
 }
 
 // lastResult says in a few words why a delivery stands where it stands.

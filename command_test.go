@@ -3,6 +3,9 @@ package caddywebhooks
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +78,11 @@ func TestTerminalIsSafe(t *testing.T) {
 func TestCommandErrors(t *testing.T) {
 	c, _ := deadSite(t, 0)
 	address := "--address=" + c.adminAddress()
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") }))
+	t.Cleanup(other.Close)
+	if got := withAdminPort("localhost") + withAdminPort("unix//run/x") + withAdminPort("[::1]:3"); got != "localhost:2019unix//run/x[::1]:3" {
+		t.Error(got)
+	}
 	for _, test := range []struct {
 		cmd  *cobra.Command
 		args []string
@@ -84,8 +92,10 @@ func TestCommandErrors(t *testing.T) {
 		{showCommand(), []string{address}, "accepts 1 arg"},
 		{listCommand(), []string{address, "--state", "lost"}, "unknown state"},
 		{replayCommand(), []string{address}, "give delivery ids, or --all-dead"},
+		{replayCommand(), []string{address, "--all-dead", "x"}, `give delivery ids or --all-dead, not both: "x" is one more`},
 		{replayCommand(), []string{address, "x", "--dry-run"}, "go with --all-dead"},
 		{statsCommand(), []string{"--address=127.0.0.1:1"}, "is Caddy running?"},
+		{statsCommand(), []string{"--address=" + other.Listener.Addr().String()}, "is not Caddy's admin API with webhooks"},
 		{signCommand(), []string{"github"}, `required flag(s) "secret"`},
 		{signCommand(), []string{"nobody", "--secret=x"}, `unknown provider "nobody"`},
 		{signCommand(), []string{"svix", "--secret=whsec_!"}, "base64"},

@@ -45,6 +45,9 @@ func (d *diagnosis) checkEndpoint(h *Handler) {
 		d.add(levelWarn, "tolerance", h.Name, fmt.Sprintf("tolerance is %s: a webhook that somebody got hold of stays valid that long", tolerance),
 			"5m is what providers recommend; set this machine's clock by NTP instead of widening it.")
 	}
+	if !h.verifier.SignedTimestamp() && time.Duration(h.Tolerance) != defaultTolerance {
+		d.add(levelWarn, "tolerance", h.Name, "tolerance has no effect: "+h.provider.Title+" signs no time that could be compared", "Remove the line. Captured webhooks are told by `dedupe`, for `dedupe_ttl`.")
+	}
 	if h.Dedupe != nil && h.Dedupe.Off {
 		d.add(levelWarn, "dedupe", h.Name, "dedupe is off: what the provider sends twice is delivered twice, and a captured webhook can be sent again while its timestamp is valid",
 			"Remove `dedupe off`, or name what identifies an event: `dedupe header X-Id`, `dedupe json /id`.")

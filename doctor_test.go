@@ -116,6 +116,7 @@ func TestDoctorSettings(t *testing.T) {
 		doctorSite("short", good+`" "`+secrets["short"], "", app.address, "")+
 		doctorSite("repeats", good, "dedupe off", app.address, "")+
 		doctorSite("filed", "{file."+file+"}", "", app.address, "")+
+		doctorSite("timeless", good, "tolerance 1m", app.address, "")+
 		fmt.Sprintf("webhooks /wide stripe {\nname wide\nsecret whsec_%s\ntolerance 1h\nforward %s\n}", secrets["wide"], app.address), "")
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
@@ -126,6 +127,7 @@ func TestDoctorSettings(t *testing.T) {
 		{"secret", levelWarn, "short", "secret 2 has less than 16 bytes", ""},
 		{"dedupe", levelWarn, "repeats", "dedupe is off", ""},
 		{"tolerance", levelWarn, "wide", "tolerance is 1h0m0s", ""},
+		{"tolerance", levelWarn, "timeless", "tolerance has no effect: GitHub signs no time", "Remove the line"},
 		{"secret", levelError, "filed", "the next reload or start will fail", ""},
 		{"traffic", levelWarn, "weak", "no webhook has come in", ""},
 	} {
@@ -134,7 +136,7 @@ func TestDoctorSettings(t *testing.T) {
 		}
 	}
 	for _, check := range checks {
-		if check.Name == "https" || check.Name == "secret" && (check.Subject == "repeats" || check.Subject == "wide") || check.Name == "rotation" {
+		if check.Name == "https" || check.Name == "secret" && (check.Subject == "repeats" || check.Subject == "wide" || check.Subject == "timeless") || check.Name == "rotation" {
 			t.Errorf("found %+v", check)
 		}
 		for _, secret := range secrets {

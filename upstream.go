@@ -55,6 +55,9 @@ func checkHostPort(address string) error {
 	if _, err := strconv.Atoi(address); err == nil {
 		return fmt.Errorf("upstream %q is a port without an address: want localhost:%s or :%s", address, address, address)
 	}
+	if strings.Count(address, ":") > 1 && !strings.HasPrefix(address, "[") {
+		return fmt.Errorf("upstream %q: an IPv6 address stands in brackets, as in [::1]:3000", address)
+	}
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil // no port: Caddy takes that of the scheme

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // armedKey is a key and where it stands in the options.
@@ -29,6 +30,7 @@ func arm(schemes []*scheme, o Options) error {
 			return fmt.Errorf("public_key %d %w", i+1, err)
 		}
 	}
+	published := slices.ContainsFunc(schemes, func(s *scheme) bool { return s.locate != nil })
 	privateKeys := 0
 	for i, secret := range o.Secrets {
 		if err := checkText(secret); err != nil {
@@ -41,13 +43,25 @@ func arm(schemes []*scheme, o Options) error {
 		} else if shared {
 			err = armSecret(schemes, secret, i)
 		} else {
-			err = errNoPrivate
+			err = noSecretOf(secret, published)
 		}
 		if err != nil {
 			return fmt.Errorf("secret %d %w", i+1, err)
 		}
 	}
 	return nil
+}
+
+// noSecretOf is the error for a secret where the provider signs with a private key. Only that key
+// itself may be there, for signing again what is delivered late.
+func noSecretOf(secret string, published bool) error {
+	switch {
+	case strings.HasPrefix(secret, "-----BEGIN") || strings.HasPrefix(secret, "whsk_"):
+		return errNoPrivate
+	case published:
+		return errors.New("is not needed: this provider has no shared secret, and its public keys are fetched: remove it")
+	}
+	return errors.New("is not what this provider signs with: it has a key pair, so give its public key: `public_key <key>`; here is place for a private key of yours only")
 }
 
 func usesKeyPair(s *scheme) bool { return s.algorithm.kind == kindPublicKey }

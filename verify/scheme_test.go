@@ -270,7 +270,7 @@ func TestNewVerifierNamesTheSetting(t *testing.T) {
 		{custom("hmac-sha512", "hex"), Options{Secrets: []string{"C0ffee"}}, ""},
 		{custom("basic", ""), Options{Secrets: []string{"user"}}, "secret 1 has no colon"},
 		{custom("ed25519", ""), Options{}, "public_key is missing"},
-		{custom("ed25519", ""), Options{Secrets: []string{"text"}}, "secret 1 is no private key"},
+		{custom("ed25519", ""), Options{Secrets: []string{"text"}}, "secret 1 is not what this provider signs with"},
 		{custom("ed25519", ""), Options{PublicKeys: []string{k.edPrivate}}, "public_key 1 is a private key"},
 		{custom("ed25519", ""), Options{PublicKeys: []string{k.edRaw, k.ed}}, ""},
 		{custom("ed25519", ""), Options{PublicKeys: []string{"-----BEGIN nothing"}}, "public_key 1 has an unknown form"},

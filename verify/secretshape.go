@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -41,11 +42,23 @@ var otherKeys = []otherKey{
 	{regexp.MustCompile(`^(SK|AC)[0-9a-f]{32}$`), "a Twilio SID"},
 }
 
+// quoted is what a word processor makes of quotes, which no configuration takes for any.
+var quoted = regexp.MustCompile(`^[“”„‘’«»].*[“”‘’«»]$`)
+
+// sampleSecret is what stands for a secret in examples.
+var sampleSecret = regexp.MustCompile(`(?i)^<.*>$|^\.{3}$|^…$|^(change[-_ ]?me|secret|your[-_ ].*|my[-_ ]?secret|example|placeholder|todo|x{3,}|password|test)$`)
+
 // CheckSecret looks at the form of a secret. The error is for what cannot be one
 // of the provider's, such as an API key where the provider makes the secrets
 // itself; doubt is for what does not look like one, as those of a test do not. It
 // says what to use instead, and nothing of the secret. Both may be empty.
 func (p *Provider) CheckSecret(secret string) (doubt string, err error) {
+	if quoted.MatchString(secret) {
+		return "", errors.New("has typographic quotes, which are part of it then: write it without quotes, or between \"")
+	}
+	if sampleSecret.MatchString(secret) {
+		return "is a word from an example, which anybody would try: put in " + p.secretWords(), nil
+	}
 	documented := p.SecretPrefix != "" || p.SecretForm != nil
 	if p.SecretPrefix != "" && strings.HasPrefix(secret, p.SecretPrefix) ||
 		p.SecretForm != nil && p.SecretForm.pattern.MatchString(secret) {
@@ -71,11 +84,14 @@ func (p *Provider) CheckSecret(secret string) (doubt string, err error) {
 
 // secretWords describes the secret that is wanted, and where it is.
 func (p *Provider) secretWords() string {
-	form := "which begins with " + p.SecretPrefix
-	if p.SecretForm != nil {
-		form = p.SecretForm.Words
+	form := ""
+	switch {
+	case p.SecretForm != nil:
+		form = " (" + p.SecretForm.Words + ")"
+	case p.SecretPrefix != "":
+		form = " (which begins with " + p.SecretPrefix + ")"
 	}
-	return fmt.Sprintf("the webhook secret of %s (%s): %s", p.Title, form, p.Setup)
+	return fmt.Sprintf("the webhook secret of %s%s: %s", p.Title, form, p.Setup)
 }
 
 // markLength is how long a prefix must be to tell whose a secret is.

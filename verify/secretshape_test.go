@@ -27,6 +27,10 @@ func TestCheckSecret(t *testing.T) {
 		{"shopify", "shpca_" + digits, "", "is a Shopify access token"},
 		{"supabase-auth-hooks", "whsec_" + digits, "does not look like", ""},
 		{"github", "any text that people choose", "", ""},
+		{"github", "<your secret>", "is a word from an example", ""},
+		{"github", "changeme", "is a word from an example", ""},
+		{"github", "“" + digits + "”", "", "has typographic quotes"},
+		{"github", digits + "”", "", ""},
 		{"github", "ghp_" + digits, "looks like a GitHub token", ""},
 		{"gitlab-token", "glpat-" + digits, "looks like a GitLab token", ""},
 	} {

@@ -53,7 +53,27 @@ func Decode(r io.Reader, into any) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return errGoesOn
 	}
-	return json.Unmarshal(text, into)
+	return plain(json.Unmarshal(text, into))
+}
+
+// plain says of a value of another type what is wanted instead, without the names of Go's types.
+func plain(err error) error {
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		return err
+	}
+	want := "a " + wrong.Type.String()
+	switch wrong.Type.Kind() {
+	case reflect.Map, reflect.Struct:
+		want = "an object"
+	case reflect.Slice, reflect.Array:
+		want = "a list"
+	case reflect.Bool:
+		want = "true or false"
+	case reflect.Int, reflect.Int64, reflect.Float64:
+		want = "a number"
+	}
+	return fmt.Errorf("member %q is %s: want %s", wrong.Field, wrong.Value, want)
 }
 
 // object checks the rest of an object. t is what it will be decoded into.

@@ -30,8 +30,9 @@ func TestDecode(t *testing.T) {
 		`"filter"`:                "no JSON object",
 		`{"filter":{}`:            "EOF",
 		`{"filter":{"a" "b"}}`:    "invalid character",
-		`{"dry_run":"yes"}`:       "cannot unmarshal",
-		`{"filter":{"state":{}}}`: "cannot unmarshal",
+		`{"dry_run":"yes"}`:       `member "dry_run" is string: want true or false`,
+		`{"filter":[]}`:           `member "filter" is array: want an object`,
+		`{"filter":{"state":{}}}`: "want a string",
 
 		`{"filters":{}}`:                          `no member "filters"`,
 		`{"":1}`:                                  `no member ""`,
@@ -53,7 +54,7 @@ func TestDecode(t *testing.T) {
 
 		`{} {}`:                                 "something follows",
 		`{}}`:                                   "something follows",
-		`{"rate":1}`:                            "cannot unmarshal",
+		`{"rate":1}`:                            `member "rate" is number: want a string`,
 		`{}x`:                                   "something follows",
 		"{\"filter\":{\"state\":\"de\xffad\"}}": "not UTF-8",
 	} {

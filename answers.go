@@ -101,6 +101,7 @@ type answerBody struct {
 func (a *answer) write(w http.ResponseWriter, in *inbound) error {
 	h := w.Header()
 	setHeader(h, "Webhook-Status", a.word)
+	in.endExpectation(h)
 	if a.retryAfter > 0 {
 		setHeader(h, "Retry-After", strconv.Itoa(a.retryAfter))
 	}

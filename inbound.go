@@ -33,6 +33,7 @@ type inbound struct {
 	byUnixSocket  bool           // whose peers have no addresses
 	signed        verify.Request // what the provider signed
 	hold          inflight.Hold  // the memory of the body
+	bodyRead      bool           // to its end
 
 	// filled in by the steps
 	taken      limiter.Decision // the last tokens taken

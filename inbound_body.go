@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -89,7 +90,17 @@ func (in *inbound) readBody(limit int64) ([]byte, error) {
 	// The bound is for the body, not for the work or the next request. (At the end
 	// of a body net/http clears it itself; a server behind another listener need not.)
 	_ = http.NewResponseController(in.w).SetReadDeadline(time.Time{})
+	in.bodyRead = true
 	return body, nil
+}
+
+// endExpectation has the connection closed after the answer where the sender still waits
+// to be told to send its body. net/http, which does not know of that behind Caddy's own
+// bodies, would wait for the body before it sends the answer, and the sender for the answer.
+func (in *inbound) endExpectation(answer http.Header) {
+	if in.r.ProtoMajor == 1 && !in.bodyRead && strings.EqualFold(in.r.Header.Get("Expect"), "100-continue") {
+		setHeader(answer, "Connection", "close")
+	}
 }
 
 // bodyMemory is the budget for bodies, in bytes.

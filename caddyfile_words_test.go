@@ -39,7 +39,7 @@ func TestMistakes(t *testing.T) {
 		{"custom", "verify hmac-sha256 signature header X-Sig", 3, `verify: "signature" is a line of its block`},
 		// Secrets that cannot be any.
 		{"discord-interactions", "secret " + secret + secret, 3, "secret 1 is not what this provider signs with: it has a key pair, so give its public key: `public_key <key>`"},
-		{"ebay", "secret " + secret, 3, "secret 1 is not needed: this provider has no shared secret, and its public keys are fetched: remove it"},
+		{"kinde", "option domain a.kinde.com\nsecret " + secret, 4, "secret 1 is not needed: this provider has no shared secret, and its public keys are fetched: remove it"},
 		{"github", "secret “" + secret + "”", 3, "secret 1 has typographic quotes"},
 		{"github", "forward ::1:3000", 3, "an IPv6 address stands in brackets, as in [::1]:3000"},
 		// In the wrong block, or mistyped.

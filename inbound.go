@@ -36,14 +36,15 @@ type inbound struct {
 	bodyRead      bool           // to its end
 
 	// filled in by the steps
-	taken      limiter.Decision // the last tokens taken
-	takenFrom  limiter.Backend  // who counts them
-	isVerified bool
-	verified   verify.Result
-	eventID    string
-	eventType  string
-	targets    []target
-	outcome    string // the answer's word
+	taken        limiter.Decision // the last tokens taken
+	takenFrom    limiter.Backend  // who counts them
+	isVerified   bool
+	verified     verify.Result
+	eventID      string
+	eventType    string
+	furtherTypes []string // of a batch, besides the first event's
+	targets      []target
+	outcome      string // the answer's word
 }
 
 // newInbound looks at the request as the provider sent it: before rewrites of

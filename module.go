@@ -337,6 +337,7 @@ func (h *Handler) identify(in *inbound) *answer {
 	if in.verified.ID != "" {
 		in.eventID = in.verified.ID
 	}
+	in.furtherTypes = h.verifier.FurtherTypes(&in.signed)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -23,15 +24,19 @@ type target struct {
 
 // chooseDestinations finds out who wants the event. A type that cannot be read may
 // be one that somebody wants: where a destination asks for types, the event is
-// stored as its dead letter, which can be replayed. Those come last.
+// stored as its dead letter, which can be replayed. Those come last. Of a batch somebody
+// may want any event, and gets all of it.
 func (h *Handler) chooseDestinations(in *inbound) *answer {
 	var unsure []target
 	for _, f := range h.Forward {
 		t := target{lane: f.lane, priority: f.priority(in.eventType)}
+		for _, further := range in.furtherTypes {
+			t.priority = max(t.priority, f.priority(further))
+		}
 		switch {
-		case f.wants(in.eventType):
+		case f.wants(in.eventType), slices.ContainsFunc(in.furtherTypes, f.wants):
 			in.targets = append(in.targets, t)
-		case in.eventType == "":
+		case in.eventType == "", slices.Contains(in.furtherTypes, ""):
 			t.dead = forward.ReasonTypeUnknown
 			unsure = append(unsure, t)
 		}

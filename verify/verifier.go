@@ -75,6 +75,8 @@ type Verifier struct {
 	takesParts bool     // a scheme goes by single fields or members of the body
 	goesByBody bool     // so does it for the event's id or type, in a body that is not signed
 
+	batch batch // where the event's type is one of several
+
 	credentials []Source // of all schemes, armed or not
 }
 
@@ -97,7 +99,7 @@ type Result struct {
 // NewVerifier returns a Verifier for p's webhooks. Errors name the setting that
 // is wrong and what to do about it, but contain no part of a secret.
 func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
-	v := &Verifier{provider: p, tolerance: o.Tolerance, now: o.Now, newID: o.NewID}
+	v := &Verifier{provider: p, tolerance: o.Tolerance, now: o.Now, newID: o.NewID, batch: batchOf(p.EventType)}
 	switch {
 	case o.Tolerance < 0:
 		return nil, fmt.Errorf("tolerance %s is negative", o.Tolerance)
@@ -377,7 +379,7 @@ func (s *scheme) checkBodyDigest(in *input, d *document) *Error {
 // say. Values that are longer than 512 bytes or contain control characters
 // count as not there. The body may be compressed, or in UTF-16 or UTF-32, whatever the
 // headers say, up to Request.MaxText. Call it after Verify only: before, anybody may
-// have written it.
+// have written it. Of several events in a webhook the type is the first one's: see FurtherTypes.
 func (v *Verifier) Identify(r *Request) (eventID, eventType string) {
 	d := &document{request: r, manner: asText}
 	defer d.end()

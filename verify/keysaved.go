@@ -89,8 +89,9 @@ func (k *keySource) load() {
 			age < -clockSkew || age > maxSavedAge || life < minKeyAge || life > maxKeyAge {
 			continue
 		}
+		fetched := now.Add(-age) // which has a reading of the monotonic clock, too
 		k.entries[key.Name] = &keyEntry{
-			text: key.Text, unread: true, fetched: key.Fetched, expires: key.Expires, tried: key.Fetched, pause: refetchPause,
+			text: key.Text, unread: true, fetched: fetched, expires: fetched.Add(life), tried: fetched, pause: refetchPause,
 		}
 	}
 }

@@ -124,7 +124,7 @@ func (k *keySource) known(f *fetch, id string) crypto.PublicKey {
 	defer k.mu.Unlock()
 	now := k.now()
 	key, e := k.usable(f, id, now)
-	if key != nil && !now.Before(e.expires) && e.mayFetch(now) {
+	if key != nil && reached(now, e.expires) && e.mayFetch(now) {
 		_ = k.start(f, e, netip.Addr{}) // the fetch goes on without us
 	}
 	return key
@@ -138,7 +138,7 @@ func (k *keySource) usable(f *fetch, id string, now time.Time) (crypto.PublicKey
 	if e.unread {
 		e.read(f, now)
 	}
-	if key, found := e.keys[id]; found && now.Before(e.expires.Add(maxStaleness)) {
+	if key, found := e.keys[id]; found && !reached(now, e.expires.Add(maxStaleness)) {
 		return key, e
 	}
 	return nil, e
@@ -172,6 +172,13 @@ func (k *keySource) look(f *fetch, id string, from netip.Addr, waited bool) (cry
 		return nil, nil, errKeyNotYet
 	}
 	return nil, nil, errUnknownKey
+}
+
+// reached reports whether a time has come, by the monotonic clock or by the wall clock:
+// the one stands still while the machine is suspended, the other may be put back. No key
+// is good for longer because of either.
+func reached(now, at time.Time) bool {
+	return !now.Before(at) || !now.Round(0).Before(at.Round(0))
 }
 
 // mayFetch reports whether it is time to fetch (again).

@@ -141,6 +141,7 @@ type Handler struct {
 	provider *verify.Provider
 	verifier *verify.Verifier
 	keyer    *dedupe.Keyer
+	identity identity
 	headers  deliveryHeaders
 	access   access
 	now      func() time.Time
@@ -229,7 +230,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if err := h.warnOfTypes(); err != nil {
 		return err
 	}
-	h.keyer = dedupe.NewKeyer(h.Name)
+	h.keyer, h.identity = dedupe.NewKeyer(h.Name), h.newIdentity()
 	h.headers = deliveryHeadersFor(h.verifier, len(h.Forward) == 0)
 	h.headers.via = viaMark(h.Name)
 	for _, f := range h.Forward {

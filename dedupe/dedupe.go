@@ -14,6 +14,7 @@ import (
 // equal a content hash.
 const (
 	tagValues  = 'v'
+	tagTied    = 't'
 	tagContent = 'c'
 )
 
@@ -40,20 +41,43 @@ func (k *Keyer) Values(values ...string) retrystore.Key {
 	return truncate(sha256.Sum256(buf))
 }
 
-// Content returns the key of an event without any id: a hash of the signed
-// timestamp (zero where the scheme signs none), the request's path and query,
-// in which some providers put everything, and the body.
-func (k *Keyer) Content(timestamp time.Time, uri string, body []byte) retrystore.Key {
+// Signed is what a webhook says that its sender vouches for.
+type Signed struct {
+	Timestamp time.Time // zero where the scheme signs none
+	URI       string    // path and query; empty where anybody could change them
+	Body      []byte
+}
+
+// Tied returns the key of an event with values that the signature does not cover, such as an
+// id in a header: they identify it together with what was signed. So nobody can take a webhook that
+// they have seen, give it the id of another, and have that one taken for a repetition.
+// The time is left out, as it is another one when the provider sends the event again.
+func (k *Keyer) Tied(s Signed, values ...string) retrystore.Key {
+	buf := make([]byte, 0, 256)
+	buf = append(append(buf, k.scope...), tagTied)
+	buf = binary.AppendUvarint(buf, uint64(len(values)))
+	for _, v := range values {
+		buf = appendPart(buf, v)
+	}
+	return digest(appendPart(buf, s.URI), s.Body)
+}
+
+// Content returns the key of an event without any id: a hash of what was signed,
+// and of the event's type, which is in an unsigned header at some providers.
+func (k *Keyer) Content(s Signed, eventType string) retrystore.Key {
 	stamp := int64(0)
-	if !timestamp.IsZero() {
-		stamp = timestamp.UnixMilli()
+	if !s.Timestamp.IsZero() {
+		stamp = s.Timestamp.UnixMilli()
 	}
 	buf := make([]byte, 0, 256)
 	buf = append(append(buf, k.scope...), tagContent)
 	buf = binary.BigEndian.AppendUint64(buf, uint64(stamp))
-	buf = appendPart(buf, uri)
+	return digest(appendPart(appendPart(buf, eventType), s.URI), s.Body)
+}
+
+func digest(head, body []byte) retrystore.Key {
 	h := sha256.New()
-	h.Write(buf)
+	h.Write(head)
 	h.Write(body)
 	return truncate([sha256.Size]byte(h.Sum(nil)))
 }

@@ -45,3 +45,40 @@ func (s *scheme) coversQuery() bool {
 			})
 	})
 }
+
+// vouchesFor reports whether nobody but the provider can change the value at source of a
+// webhook that they have seen. A token vouches for all: who has seen it can send anything.
+func (s *scheme) vouchesFor(source Source) bool {
+	if s.algorithm.kind == kindCredential {
+		return true
+	}
+	switch s.special.(type) {
+	case nil:
+	case *items: // whose signed members are all read strictly
+		return source.inBody()
+	default:
+		return source.inBody() && s.coversBody() || source.From == FromQuery && s.coversQuery()
+	}
+	return !slices.ContainsFunc(s.contents, func(t template) bool {
+		return !t.covers(source) && !(t.uses(partID) && source == s.ID)
+	})
+}
+
+// vouchesForURL is the same of path and query.
+func (s *scheme) vouchesForURL() bool {
+	return s.algorithm.kind == kindCredential || s.coversQuery()
+}
+
+// Vouches reports whether a signature of the provider proves the values at all of these sources, so
+// that they can identify an event by themselves. Where it does not, somebody who has seen a webhook
+// could send it with the id of one that is still to come.
+func (v *Verifier) Vouches(sources []Source) bool {
+	return !slices.ContainsFunc(sources, func(source Source) bool {
+		return slices.ContainsFunc(v.possible, func(s *scheme) bool { return !s.vouchesFor(source) })
+	})
+}
+
+// VouchesForURL is Vouches for path and query of the URL.
+func (v *Verifier) VouchesForURL() bool {
+	return !slices.ContainsFunc(v.possible, func(s *scheme) bool { return !s.vouchesForURL() })
+}

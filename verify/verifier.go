@@ -61,6 +61,7 @@ type Options struct {
 type Verifier struct {
 	provider   *Provider
 	schemes    []*scheme // those that have a key
+	possible   []*scheme // all
 	handshakes []handshake
 	headers    []string
 	parameters []string // of the query
@@ -137,6 +138,7 @@ func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
 	if err := v.armFetched(schemes, o); err != nil {
 		return nil, err
 	}
+	v.possible = slices.Clone(schemes)
 	v.schemes = slices.DeleteFunc(schemes, func(s *scheme) bool { return len(s.keys) == 0 })
 	return v, nil
 }

@@ -64,10 +64,11 @@ type Handshake struct {
 	// made as the provider's first scheme makes them. Empty: none.
 	Sign string
 
-	// Pattern is a regular expression that the whole content of Sign must match, where
-	// the request is not signed: otherwise anybody could have webhooks of his own signed
-	// by us. Empty: a token as in RFC 9110, section 11.2, of at most 256 characters,
-	// which is not JSON; providers of anything else need a pattern of their own.
+	// Pattern is a regular expression that the whole content of Sign must match: otherwise
+	// anybody could have webhooks of his own signed by us. JSON, and what is longer than
+	// 1 KiB, is never signed. A webhook whose content could have been signed here is
+	// refused, by all schemes of the provider. Empty: a token as in RFC 9110, section
+	// 11.2, of at most 256 characters; providers of anything else need a pattern of their own.
 	Pattern string
 
 	// Digest says that it is not a signature but the SHA-256 of the content.
@@ -90,7 +91,7 @@ type handshake struct {
 	Handshake
 	tokens  [][sha256.Size]byte
 	sign    template
-	pattern *regexp.Regexp // nil: Sign may be anything
+	pattern *regexp.Regexp // nil: nothing is signed, or a digest, which may be of anything
 }
 
 // token68 is the default of Handshake.Pattern where it matters.
@@ -119,7 +120,7 @@ func (p *Provider) compileHandshakes(set settings) ([]handshake, error) {
 		if c.Pattern == "" {
 			c.Pattern = token68
 		}
-		if h.Sign != "" && !h.Digest && !h.Signed {
+		if h.Sign != "" && !h.Digest {
 			if c.pattern, err = regexp.Compile(`\A(?:` + c.Pattern + `)\z`); err != nil {
 				return nil, fmt.Errorf("handshake: %w", err)
 			}
@@ -233,29 +234,6 @@ func (v *Verifier) answer(h *handshake, d *document) (Answer, bool) {
 		"{hex}", hex.EncodeToString(proof), "{base64}", base64.StdEncoding.EncodeToString(proof))
 	answer.Body, answer.HeaderValue = fill.Replace(answer.Body), fill.Replace(answer.HeaderValue)
 	return answer, true
-}
-
-// prove returns the signature or digest of the handshake's content.
-func (v *Verifier) prove(h *handshake, d *document) ([]byte, bool) {
-	in := newInput(d.request)
-	defer in.release()
-	d.body() // here, where it is given back
-	in.document = *d
-	var content messageBuffer
-	if err := h.sign.writeTo(&content, in); err != nil || h.pattern != nil && (!h.pattern.Match(content) || json.Valid(content)) {
-		return nil, false
-	}
-	if h.Digest {
-		digest := sha256.Sum256(content)
-		return digest[:], true
-	}
-	for _, s := range v.schemes {
-		if s.signer != nil {
-			proof, err := s.signer.sign(literal(string(content)), in)
-			return proof, err == nil
-		}
-	}
-	return nil, false
 }
 
 // echoes reports whether value may be repeated in an answer. Without a signature

@@ -26,7 +26,7 @@ func handshakeProvider() *Provider {
 			{Method: http.MethodHead, Answer: Answer{Status: 200}},
 			{Method: http.MethodPost, When: header("X-Hook-Secret"), Echo: header("X-Hook-Secret"), Secret: header("X-Hook-Secret"),
 				Answer: Answer{Status: 204, HeaderName: "X-Hook-Secret", HeaderValue: "{text}"}},
-			{Signed: true, When: jsonAt("/plain"), Echo: jsonAt("/plain"), Sign: "{json./plain}", Answer: ok(mediaJSON, `{"p":{json},"e":"{hex}"}`)},
+			{Signed: true, When: jsonAt("/plain"), Echo: jsonAt("/plain"), Sign: "{json./plain}", Pattern: "[a-z<ü>]+", Answer: ok(mediaJSON, `{"p":{json},"e":"{hex}"}`)},
 		},
 	}
 }

@@ -56,6 +56,7 @@ const (
 	DetailMislabelledBody     = "mislabelled_body"      // the Content-Type says another kind of body, charset or boundary
 	DetailUndecodedBody       = "undecoded_body"        // what is signed is the body before compression, and it is damaged or too long
 	DetailUnsignedBody        = "unsigned_body"         // the signature would not cover this body
+	DetailHandshakeContent    = "handshake_content"     // correctly signed, but a handshake signs the same for anybody
 	DetailBodyDigestMismatch  = "body_digest_mismatch"  // correctly signed, but the signed digest is of another body
 	DetailOtherRecipient      = "other_recipient"       // correctly signed, but for somebody else, by the provider's settings
 	DetailForeignKeyAddress   = "foreign_key_address"   // it wants its key fetched from where the provider has none

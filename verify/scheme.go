@@ -118,6 +118,8 @@ type scheme struct {
 	takesMembers  bool       // members of a JSON body that is not signed as a whole prove it
 	takesFields   bool       // the same of fields of a form
 
+	greetings []*handshake // what they sign is no webhook's content
+
 	keys   []armedKey // any may have signed
 	signer signer     // nil: cannot sign
 }

@@ -125,6 +125,7 @@ func (p *Provider) NewVerifier(o Options) (*Verifier, error) {
 		return nil, err
 	}
 	v.headers, v.parameters = names(schemes)
+	keepApart(schemes, v.handshakes)
 	v.watchHeaders()
 	v.takeSources(schemes)
 	v.credentials = credentials(schemes)
@@ -348,9 +349,13 @@ func (s *scheme) match(contents []template, in *input) (int, *Error) {
 				incomplete = err // for every key: what the content needs is not there
 				break
 			}
-			if built = true; matches {
-				return k.index, nil
+			if built = true; !matches {
+				continue
 			}
+			if s.isGreeting(content, in) {
+				return 0, invalidSignature(DetailHandshakeContent, s.Signature.String())
+			}
+			return k.index, nil
 		}
 	}
 	if !built && incomplete != nil {

@@ -33,15 +33,23 @@ type Process struct {
 	exited  chan struct{}
 }
 
+// given are the ports that FreePort has returned.
+var given sync.Map
+
 // FreePort returns a TCP port of the loopback interface that nobody uses now. It
 // is below the range from which systems take the ports of outgoing connections
 // (32768 and up on Linux, RFC 6335 says 49152): there, somebody who dials a
-// listener that is down for a moment may get its very port.
+// listener that is down for a moment may get its very port. No port is returned twice:
+// Caddy's listeners share ports, so nothing else would tell that two had been given the same.
 func FreePort() (string, error) {
 	const from, count, tries = 20000, 10000, 100
-	var err error
+	err := errors.New("no port is left")
 	for range tries {
-		address := fmt.Sprintf("127.0.0.1:%d", from+rand.IntN(count))
+		number := from + rand.IntN(count)
+		if _, given := given.LoadOrStore(number, true); given {
+			continue
+		}
+		address := fmt.Sprintf("127.0.0.1:%d", number)
 		var listener net.Listener
 		if listener, err = net.Listen("tcp", address); err == nil {
 			_, port, _ := net.SplitHostPort(address)

@@ -273,6 +273,15 @@ func TestFailoverToEmptyReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := sentinel.Current()
+	size := old.Client().DBSize(t.Context()).Val()
+	for _, server := range sentinel.Servers { // a replica hears of writes up to a second after its link is up
+		eventually(t, 20*time.Second, func() error {
+			if n := server.Client().DBSize(t.Context()).Val(); n < size {
+				return fmt.Errorf("%d keys, want %d", n, size)
+			}
+			return nil
+		})
+	}
 	old.Kill()
 	now := sentinel.AwaitFailover(old)
 	// As if it had come back empty before it was made master.

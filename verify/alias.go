@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Applications do not agree on what a field is called. PHP strips spaces in front of
+// Applications do not agree on what a field is called. URLSearchParams strips a question
+// mark in front of the first name, PHP strips spaces in front of
 // a name, makes _ of dots and spaces, ends it at a NUL and takes a[b] for a part of a;
 // Rack and qs take [a] for a; ASP.NET and Go's encoding/json ignore case; older
 // libraries split at semicolons. An alias is a name that is not the one that we look
@@ -65,7 +66,7 @@ func aliasLoosely(key, name string) bool {
 
 // aliasOfText compares what a decoded name could be cut to with a folded name.
 func aliasOfText(text, want string) bool {
-	text = strings.TrimLeft(text, " \t\r\n\v\f[]\x00\ufeff") // PHP: spaces; Rack and qs: brackets
+	text = strings.TrimLeft(text, " \t\r\n\v\f[]?\x00\ufeff") // PHP: spaces; Rack and qs: brackets; URLSearchParams: ?
 	if foldName(text) == want {
 		return true
 	}

@@ -39,6 +39,7 @@ func (s *scheme) takeSources(row *Provider) {
 			s.looseIdentity = append(s.looseIdentity, sources)
 		}
 	}
+	s.crossed = s.takeCrossed(slices.Concat(own, row.Identity, row.EventID, row.EventType))
 	s.takesMembers = s.looseBody && slices.ContainsFunc(own, func(s Source) bool { return s.From == FromJSON })
 	s.takesFields = s.looseBody && slices.ContainsFunc(own, func(s Source) bool { return s.From == FromForm || s.From == FromFormJSON })
 }
@@ -67,6 +68,9 @@ func (s *scheme) checkLoose(d *document) *Error {
 		}
 	}
 	if err := s.checkLooseIdentity(d); err != nil {
+		return err
+	}
+	if err := s.checkCrossed(d); err != nil {
 		return err
 	}
 	if s.takesMembers && d.kind() == kindJSON && !utf8.Valid(d.request.Body) {

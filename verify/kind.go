@@ -63,16 +63,29 @@ func (d *document) labelled() bool {
 		return true
 	}
 	media, parameters, err := mime.ParseMediaType(types[0])
-	if err != nil || !plainCharset(parameters["charset"]) {
+	if err != nil || !plainCharset(parameters["charset"]) || !saidOnce(types[0], "charset") {
 		return false
 	}
 	switch d.kind() {
 	case kindForm:
 		return media == mediaForm
 	case kindMultipart:
-		return media == mediaMultipart && parameters["boundary"] == boundaryOf(d.body())
+		boundary := boundaryOf(d.body())
+		return media == mediaMultipart && parameters["boundary"] == boundary && saidOnce(types[0], "boundary") && !strings.Contains(boundary, ",")
 	}
 	return media != mediaForm && media != mediaMultipart
+}
+
+// saidOnce reports whether those who look for a parameter by its name alone find what
+// everybody finds: PHP takes the first "boundary" for it, also in xboundary or inside of quotes.
+func saidOnce(contentType, parameter string) bool {
+	before, after, found := strings.Cut(strings.ToLower(contentType), parameter)
+	if !found {
+		return true
+	}
+	before = strings.TrimRight(before, " \t")
+	return strings.HasSuffix(before, ";") && strings.Count(before, `"`)%2 == 0 &&
+		strings.HasPrefix(after, "=") && !strings.Contains(after, parameter)
 }
 
 // plainCharset reports whether names and punctuation are in it what they are in

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // maxMultipartField bounds a field of a multipart form that is taken for a value.
@@ -19,6 +20,7 @@ type formPart struct {
 	name  string
 	file  bool
 	odd   string // its headers, folded, where not everybody reads them alike
+	any   bool   // what it is called depends on who reads it: it may be any field
 	value []byte // a part of the body
 }
 
@@ -64,21 +66,31 @@ func boundaryOf(body []byte) string {
 	return string(boundary)
 }
 
-// plainDisposition is the usual header of a part. Backslashes, parameters of other
-// forms (name*=) and repeated ones are read differently.
-var plainDisposition = regexp.MustCompile(`(?i)\A *form-data; *name=(?:"([^"\\]*)"|([0-9a-z_.-]+))(; *filename=(?:"[^"\\]*"|[0-9a-z_.-]+))? *\z`)
+// plainDisposition is the usual header of a part. Backslashes, semicolons in names, parameters
+// of other forms (name*=, name*0=) and repeated ones are read differently.
+var plainDisposition = regexp.MustCompile(`(?i)\A *form-data; *name=(?:"([^"\\;]*)"|([0-9a-z_.-]+))(; *filename=(?:"[^"\\]*"|[0-9a-z_.-]+))? *\z`)
+
+// oddFile is the header of a file whose name is not plain, as those of attachments often are.
+var oddFile = regexp.MustCompile(`(?i)\A *form-data; *name=(?:"[^"\\;]*"|[0-9a-z_.-]+)(?:; *filename\*?=.*)?\z`)
+
+// nameParameters are what could say the name of a field: one, or it is not certain.
+var nameParameters = regexp.MustCompile(`(?i)[^a-z]name[ \t]*(?:\*[0-9*]*)?[ \t]*=`)
 
 func parsePart(section []byte) formPart {
 	head, value, found := bytes.Cut(section, []byte("\r\n\r\n"))
 	part := formPart{value: value}
-	described, plain := false, found && bytes.Count(head, []byte("\n")) == bytes.Count(head, []byte("\r\n"))
+	whole := found && bytes.Count(head, []byte("\n")) == bytes.Count(head, []byte("\r\n"))
+	plain, described, named := true, 0, false
 	for line := range strings.SplitSeq(string(head), "\r\n") {
 		name, text, colon := strings.Cut(line, ":")
 		switch strings.ToLower(name) {
 		case "content-disposition":
-			match := plainDisposition.FindStringSubmatch(text)
-			if plain = plain && match != nil && !described; plain {
-				described, part.name, part.file = true, match[1]+match[2], match[3] != ""
+			described++
+			named = sayName(text)
+			if match := plainDisposition.FindStringSubmatch(text); match != nil {
+				part.name, part.file = match[1]+match[2], match[3] != ""
+			} else {
+				plain = false
 			}
 		case "content-transfer-encoding":
 			plain = plain && slices.Contains([]string{"7bit", "8bit", "binary"}, strings.ToLower(strings.TrimSpace(text)))
@@ -86,13 +98,20 @@ func parsePart(section []byte) formPart {
 			_, parameters, err := mime.ParseMediaType(text)
 			plain = plain && err == nil && plainCharset(parameters["charset"])
 		default:
-			plain = plain && colon && !strings.ContainsAny(name, " \t")
+			whole = whole && colon && !strings.ContainsAny(name, " \t")
 		}
 	}
-	if !plain || !described {
+	if part.any = !whole || described != 1 || !named; part.any || !plain {
 		part.name, part.odd = "", foldName(string(head))
 	}
 	return part
+}
+
+// sayName reports whether everybody finds the same name in the header of a part, or none
+// that is split or encoded: RFC 2231 has name*0= and name*=, RFC 2047 has =?utf-8?Q?…?=.
+func sayName(disposition string) bool {
+	return oddFile.MatchString(disposition) && len(nameParameters.FindAllString(disposition, 2)) == 1 &&
+		!strings.ContainsFunc(disposition, unicode.IsControl) && !strings.Contains(disposition, "=?")
 }
 
 // partValues returns the values of a field; several where a file or a part that not
@@ -101,6 +120,8 @@ func partValues(parts []formPart, name string) (values []string) {
 	for _, part := range parts {
 		key := []byte(part.name)
 		switch {
+		case part.any:
+			return several
 		case part.odd != "":
 			if strings.Contains(part.odd, foldName(name)) {
 				return several

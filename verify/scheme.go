@@ -114,6 +114,7 @@ type scheme struct {
 	looseQuery bool     // the same of the query
 	loose      []Source // what is read there to prove a webhook
 
+	crossed       []Source   // fields and parameters that somebody could add elsewhere: in the query, or in the body
 	looseIdentity [][]Source // the row's sources of ids and types, where some of them look there
 	takesMembers  bool       // members of a JSON body that is not signed as a whole prove it
 	takesFields   bool       // the same of fields of a form

@@ -1,0 +1,69 @@
+package verify
+
+import (
+	"slices"
+	"strings"
+)
+
+// Many frameworks put the fields of a form and the parameters of the query into one map:
+// Java's getParameter, ASP.NET's Request[…], PHP's $_REQUEST, Go's FormValue, the params of
+// Rack and, with the members of JSON, of Rails and Laravel. Which one wins differs. So where
+// we go by one of them, the same name must not come in the other place, if that is not signed.
+
+// takeCrossed returns those of sources that somebody could add in the other place.
+func (s *scheme) takeCrossed(sources []Source) (crossed []Source) {
+	for _, source := range sources {
+		loose := source.From == FromQuery && s.looseBody ||
+			(source.From == FromForm || source.From == FromFormJSON) && s.looseQuery && !s.covers(query(source.field()))
+		if loose && !slices.Contains(crossed, source) {
+			crossed = append(crossed, source)
+		}
+	}
+	return crossed
+}
+
+// field is the name of the field or parameter that s looks at.
+func (s Source) field() string {
+	if s.From == FromFormJSON {
+		field, _, _ := strings.Cut(s.Name, " ")
+		return field
+	}
+	return s.Name
+}
+
+// checkCrossed refuses a webhook that has such a name in both places.
+func (s *scheme) checkCrossed(d *document) *Error {
+	text := d.request.query()
+	if text == "" || len(s.crossed) == 0 {
+		return nil // there is but one place
+	}
+	for _, source := range s.crossed {
+		name := source.field()
+		if _, n := findField([]byte(text), name); n == 0 {
+			continue
+		}
+		if source.From != FromQuery && len(d.form(name)) > 0 {
+			return ambiguous(DetailAmbiguousField, source.String()+", and in the query")
+		}
+		if source.From == FromQuery && !s.covers(form(name)) && d.has(name) {
+			return ambiguous(DetailAmbiguousField, source.String()+", and in the body")
+		}
+	}
+	return nil
+}
+
+// has reports whether the body has a field of that name, or a member at its top.
+func (d *document) has(name string) bool {
+	if d.kind() != kindJSON {
+		return len(d.form(name)) > 0
+	}
+	d.json("") // parses it
+	member, certain := step(d.root, name)
+	return member.Exists() || !certain
+}
+
+// covers reports whether the value at source is signed, whatever was.
+func (s *scheme) covers(source Source) bool {
+	return s.algorithm.kind != kindCredential && s.special == nil &&
+		!slices.ContainsFunc(s.contents, func(t template) bool { return !t.covers(source) })
+}

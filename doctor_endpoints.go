@@ -148,6 +148,9 @@ func refusalFix(h *Handler, word, reason string) string {
 		if reason == reasonNoHandler {
 			return "Nothing behind this endpoint does the work: add `forward <upstream>` to its block, or a handler after it in the route, such as reverse_proxy."
 		}
+		if reason == reasonOffered {
+			return "A secret was offered that could not be kept: remove the files of those you do not need; Caddy's log names the directory and the reason."
+		}
 		return "See the checks of the store, the queue and the memory. With a reason that begins with key_, the provider's key could not be fetched: Caddy's log names the host that it has to reach."
 	}
 	return "Caddy's log has a line for each, with the reason."

@@ -188,7 +188,8 @@ func runGuard(t *testing.T) {
 	if len(app.got) != 0 {
 		t.Error("the application was called for a duplicate or a forgery")
 	}
-	for _, similar := range []string{"/hooks/github/", "/hooks/github;x", "/hooks;x/github", "/hooks/github%2f", "/hooks/github%00", "/hooks/github.json", "/HOOKS/GITHUB/", "//hooks/github/", "/x/../hooks/github/"} {
+	for _, similar := range []string{"/hooks/github/", "/hooks/github;x", "/hooks;x/github", "/hooks/github%2f", "/hooks/github%00", "/hooks/github.json", "/HOOKS/GITHUB/", "//hooks/github/", "/x/../hooks/github/",
+		"/;x/hooks/github", "/x/..;/hooks/github", "/.;/hooks/github", "/index.php/hooks/github", "/%5chooks/github", "/%20hooks/github", "/%00hooks/github", "/%252e/hooks/github"} {
 		if got := e.send(t, signs("github", "wrong"), similar, someJSON, nil); got.code != 404 && got.code != 401 {
 			t.Errorf("a forged webhook to %s was answered %d %q", similar, got.code, got.body)
 		}

@@ -7,6 +7,9 @@ import (
 	"go.uber.org/zap"
 )
 
+// reasonOffered is why a handshake with a secret was refused: there was no place for it.
+const reasonOffered = "offered_secret"
+
 func (h *Handler) shakeHandsUnsigned(in *inbound) *answer { return h.shakeHands(in, false) }
 func (h *Handler) shakeHandsSigned(in *inbound) *answer   { return h.shakeHands(in, true) }
 
@@ -29,7 +32,7 @@ func (h *Handler) keepOffered(in *inbound, secret string) *answer {
 	all := offers{directory: offeredDirectory(), most: maxOffered, inUse: h.inUse}
 	kept, err := all.save(offer{endpoint: h.Name, secret: secret, from: in.clientIP}, time.Now())
 	if err != nil {
-		return unavailable(retryLater, "offered_secret", err)
+		return unavailable(retryLater, reasonOffered, err)
 	}
 	fields := []zap.Field{
 		zap.String("endpoint", h.Name), zap.String("file", kept.path), zap.String("setting", "secret {file."+kept.path+"}"),

@@ -117,3 +117,24 @@ func (n deliveryHeaders) set(h http.Header, name, value string) {
 		h[name] = []string{value}
 	}
 }
+
+// hopByHop are what a Connection header may name beside other things of the connection
+// (RFC 9110, section 7.6.1).
+var hopByHop = []string{
+	"close", "keep-alive", "upgrade", "te", "trailer", "trailers", "transfer-encoding", "http2-settings",
+	"proxy-connection", "proxy-authenticate", "proxy-authorization",
+}
+
+// checkConnection refuses a Connection header that names headers of the webhook. Whatever
+// proxies it takes those out, so that the application would get less than was verified.
+func (h *Handler) checkConnection(in *inbound) *answer {
+	for _, list := range in.r.Header["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			name = strings.TrimSpace(name)
+			if _, there := in.r.Header[http.CanonicalHeaderKey(name)]; there && !slices.Contains(hopByHop, strings.ToLower(name)) {
+				return signatureRefused(&verify.Error{Reason: verify.AmbiguousRequest, Detail: verify.DetailAmbiguousHeader, About: "header Connection"})
+			}
+		}
+	}
+	return nil
+}

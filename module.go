@@ -242,6 +242,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 		h.errorRoutes = watchErrorRoutes(server)
 	}
 	h.warnOfTwins()
+	h.warnOfLedDestinations()
 	app, err := ctx.App("webhooks")
 	if err != nil {
 		return err
@@ -292,6 +293,7 @@ func (h *Handler) admit(in *inbound) *answer {
 		h.checkAddress,
 		h.limitAddress,
 		h.checkMethod,
+		h.checkConnection,
 		h.checkContentType,
 		h.readBody,
 		h.shakeHandsUnsigned,

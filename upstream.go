@@ -104,3 +104,16 @@ func (h *Handler) warnOfTwins() {
 			zap.String("endpoint", h.Name), zap.Strings("destinations", names), zap.String("advice", twinsAdvice))
 	}
 }
+
+// warnOfLedDestinations tells where the address of a destination is what the sender writes.
+func (h *Handler) warnOfLedDestinations() {
+	for _, f := range h.Forward {
+		for _, upstream := range f.Upstreams {
+			if strings.Contains(upstream, "{http.request.") {
+				h.logger.Warn("the address of a destination is taken from the webhook: its sender says where it goes, and headers are not signed by most providers",
+					zap.String("endpoint", h.Name), zap.String("destination", f.Name), zap.String("upstream", upstream),
+					zap.String("advice", "name the address, or choose among known ones with `map` in `handle`"))
+			}
+		}
+	}
+}

@@ -175,8 +175,7 @@ func (v *Verifier) OfferedSecret(r *Request) (string, bool) {
 	defer d.end()
 	for i := range v.handshakes {
 		if h := &v.handshakes[i]; !h.Secret.IsZero() && h.is(d) {
-			secret, ok := h.Secret.extract(d)
-			return secret, ok && identifies(secret)
+			return h.Secret.extract(d)
 		}
 	}
 	return "", false
@@ -190,6 +189,12 @@ func (p *Provider) offersSecret() bool {
 func (h *handshake) is(d *document) bool {
 	if h.Method != "" && h.Method != d.request.Method {
 		return false
+	}
+	if !h.Secret.IsZero() {
+		// One that could not be kept must not be confirmed.
+		if secret, ok := h.Secret.extract(d); !ok || !identifies(secret) {
+			return false
+		}
 	}
 	if h.When.IsZero() {
 		return true

@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -30,6 +31,7 @@ type sender struct {
 	headers  deliveryHeaders
 	resigner *resigner // nil: every attempt has the provider's own signature
 	keep     int       // how many bytes of an answer's body are kept
+	hidden   redact.Values
 }
 
 var (
@@ -37,14 +39,14 @@ var (
 	errAnswerBroken = errors.New("the answer broke off")
 )
 
-func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers deliveryHeaders, resigner *resigner) *sender {
+func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers deliveryHeaders, resigner *resigner, hidden redact.Values) *sender {
 	// Without this last handler an event that no route matches would look like
 	// an empty success.
 	last := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return errNoHandler })
 	local := listenAddress(server.Listen)
 	return &sender{
 		chain: routes.Compile(last), server: server, local: local, http: &http.Server{Addr: local.String()},
-		headers: headers, resigner: resigner, keep: retrystore.MaxAnswer,
+		headers: headers, resigner: resigner, keep: retrystore.MaxAnswer, hidden: hidden,
 	}
 }
 
@@ -55,6 +57,7 @@ const maxDrain = 256 << 10
 // Send makes one attempt. Once the application has answered with a status,
 // that is the result, whatever then happens to the rest of its answer.
 func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forward.Answer, err error) {
+	defer func() { answer.Cause, err = s.masked(answer.Cause), s.masked(err) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := &answerRecorder{header: make(http.Header), keep: s.keep, enough: cancel}
@@ -80,6 +83,27 @@ func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 	r = caddyhttp.PrepareRequest(r, replacer, w, s.server)
 	err = s.chain.ServeHTTP(w, r)
 	return w.answer(err)
+}
+
+// maskedError is an error without the secrets that its text had.
+type maskedError struct {
+	error
+	text string
+}
+
+func (e maskedError) Error() string { return e.text }
+func (e maskedError) Unwrap() error { return e.error }
+
+// masked hides the endpoint's secrets in an error: a handler may have put the URL into it,
+// and with that the provider's token. It is logged, stored and shown.
+func (s *sender) masked(err error) error {
+	if err == nil {
+		return nil
+	}
+	if text := s.hidden.Text(err.Error()); text != err.Error() {
+		return maskedError{err, text}
+	}
+	return err
 }
 
 // header is the provider's, with ours, and signed anew where that is due.

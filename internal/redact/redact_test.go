@@ -112,7 +112,8 @@ func TestValues(t *testing.T) {
 		"x s3cret/value y":              "x [masked] y",
 		"/?a=s3cret%2Fvalue":            "/?a=[masked]",
 		"Basic dXNlcjpwYXNzIHdvcmQ=":    "Basic [masked]",
-		"user:pass+word user:pass word": "user:pass+word [masked]",
+		"user:pass+word user:pass word": "user:[masked] [masked]",
+		"my pass word is":               "my [masked] is",
 		"short":                         Masked,
 		"shorter":                       "shorter",
 	} {
@@ -122,6 +123,14 @@ func TestValues(t *testing.T) {
 	}
 	if got := v.URI("/short?a=short&b=%73hort&c=shorter&d=s3cret%2fvalue"); got != "/short?a=[masked]&b=[masked]&c=shorter&d=[masked]" {
 		t.Errorf("the URI became %s", got)
+	}
+	for in, want := range map[string]string{
+		`{"a":"\u00733cret\/value","b":"\u0022\u005c"}`: `{"a":"[masked]","b":"\u0022\u005c"}`,
+		`{"a":"\u0073omething"}`:                        `{"a":"\u0073omething"}`,
+	} {
+		if got := string(v.Bytes([]byte(in))); got != want {
+			t.Errorf("%s became %s, want %s", in, got, want)
+		}
 	}
 	values := []string{"a", "s3cret/value"}
 	header := http.Header{"X": values}

@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -41,8 +43,9 @@ func spellings(secrets []string) (all []string) {
 		}
 		query := url.QueryEscape(secret)
 		forms := []string{secret, query, strings.ReplaceAll(query, "+", "%20"), url.PathEscape(secret)}
-		if strings.Contains(secret, ":") {
+		if _, password, isPair := strings.Cut(secret, ":"); isPair {
 			forms = append(forms, base64.StdEncoding.EncodeToString([]byte(secret)))
+			forms = append(forms, spellings([]string{password})...)
 		}
 		for _, form := range forms {
 			if !slices.Contains(all, form) {
@@ -67,10 +70,34 @@ func (v Values) Text(text string) string {
 
 // Bytes hides them in text that may be anything. It returns b itself where there is none.
 func (v Values) Bytes(b []byte) []byte {
-	if hidden := v.Text(string(b)); hidden != string(b) {
+	text := string(b)
+	if hidden := v.Text(text); hidden != text {
 		return []byte(hidden)
 	}
+	// JSON may write any character as an escape.
+	if plain := unescaped(text); plain != text {
+		if hidden := v.Text(plain); hidden != plain {
+			return []byte(hidden)
+		}
+	}
 	return b
+}
+
+var jsonEscape = regexp.MustCompile(`\\(?:/|u00[2-7][0-9A-Fa-f])`)
+
+// unescaped takes the escapes of JSON for visible characters of ASCII out of a text, but for those of
+// quotes and backslashes, which would make other JSON of it.
+func unescaped(text string) string {
+	return jsonEscape.ReplaceAllStringFunc(text, func(escape string) string {
+		if escape == `\/` {
+			return "/"
+		}
+		n, err := strconv.ParseUint(escape[2:], 16, 8)
+		if err != nil || n == '"' || n == '\\' || n == 0x7f {
+			return escape
+		}
+		return string(rune(n))
+	})
 }
 
 // URI hides them in a URI.

@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -168,11 +170,21 @@ func parseVariable(name string, set settings) (part, error) {
 		return part{kind: partLiteral, text: values[0]}, nil
 	}
 	s := Source{From: from, Name: of}
-	if err := s.Validate(); err != nil {
+	err := s.Validate()
+	if err == nil && from == FromHeader {
+		s.Name = http.CanonicalHeaderKey(of)
+	}
+	if errors.Is(err, errHeaderName) {
+		return part{}, err
+	}
+	if err != nil {
 		return part{}, fmt.Errorf("unknown variable {%s}: want {body}, {timestamp}, {id}, {method}, {url}, {path}, {header.<name>}, {form_sorted} and the like", name)
 	}
 	return part{kind: partSource, source: s}, nil
 }
+
+// withQuery are the parts that have the whole query in them.
+var withQuery = []partKind{partURL, partURLWithPort, partURLWithoutPort, partPathQuery}
 
 // uses reports whether one of kinds is in the template.
 func (t template) uses(kinds ...partKind) bool {
@@ -205,7 +217,7 @@ func (t template) covers(s Source) bool {
 			(p.kind == partBody || p.kind == partPlainBody) && s.inBody(),
 			p.kind == partBodyDigest && s.inBody(),
 			p.kind == partFormSorted && field.From == FromForm,
-			s.From == FromQuery && (p.kind == partURL || p.kind == partPathQuery):
+			s.From == FromQuery && slices.Contains(withQuery, p.kind):
 			return true
 		}
 	}

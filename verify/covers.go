@@ -39,7 +39,7 @@ func (s *scheme) coversQuery() bool {
 		return s.special.signsURL()
 	}
 	return s.algorithm.kind != kindCredential && !slices.ContainsFunc(s.contents, func(t template) bool {
-		return !t.uses(partURL, partURLWithPort, partURLWithoutPort, partPathQuery) &&
+		return !t.uses(withQuery...) &&
 			!slices.ContainsFunc(t.parts, func(p part) bool {
 				return p.kind == partCanonical && (p.canonical.url == partURL || p.canonical.url == partPathQuery || p.canonical.url == partQuery)
 			})

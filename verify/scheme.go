@@ -47,7 +47,8 @@ type Scheme struct {
 	// digests of the body: {body_sha256_hex}, {body_sha256_base64}, {body_sha256} (32 bytes),
 	// {body_md5_hex}, {body_md5_base64} and {body_crc32} (decimal; the last three can
 	// be kept while the body is changed), and for plain hashes {secret}. A webhook that lacks one of
-	// them is refused. Default: "{body}".
+	// them is refused. The content must have something that tells one webhook from another: the body, a
+	// digest of it, or a part of the body or query; and never the signature itself. Default: "{body}".
 	Content string `json:"content,omitempty"`
 
 	// Further contents that may have been signed instead, where a provider is
@@ -55,7 +56,7 @@ type Scheme struct {
 	Alternatives []string `json:"alternatives,omitempty"`
 
 	// Where the provider puts the SHA-256 of the raw body in hex, if the content has
-	// that instead of the body. Where it is present it must be right, and {form_sorted}
+	// that instead of the body, as in "{header.X-Digest}". Where it is present it must be right, and {form_sorted}
 	// stands for nothing. Where it is absent, {form_sorted} must cover the body. Default: none.
 	BodyDigest Source `json:"body_digest,omitzero"`
 
@@ -127,8 +128,11 @@ type scheme struct {
 
 // Validate reports the first setting that is wrong, and what to write instead.
 func (s *Scheme) Validate() error {
-	_, err := s.compile(nil)
-	return err
+	c, err := s.compile(nil)
+	if err != nil {
+		return err
+	}
+	return c.checkTells()
 }
 
 // compile checks s and parses its templates. Keys come later, with arm.
@@ -139,7 +143,7 @@ func (s *Scheme) compile(set settings) (*scheme, error) {
 		return nil, err
 	}
 	for _, step := range []func() error{
-		c.compileSignature, c.compileFormat, c.compileContents, c.checkTimestamp, c.checkID, c.checkKey, c.checkSources,
+		c.checkSources, c.compileSignature, c.compileFormat, c.compileContents, c.checkTimestamp, c.checkID, c.checkKey, c.checkContents,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -222,7 +226,7 @@ func (c *scheme) compileContents() error {
 			return err
 		}
 		switch secret := t.uses(partSecret); {
-		case c.Signature.From == FromQuery && t.uses(partURL, partURLWithPort, partURLWithoutPort, partPathQuery):
+		case c.Signature.From == FromQuery && t.uses(withQuery...):
 			return fmt.Errorf("content %q: the URL cannot be signed when the signature is part of it", text)
 		case secret && c.algorithm.kind != kindHash:
 			return fmt.Errorf("content %q: {secret} is for plain hashes: algorithm %s has it as its key", text, c.Algorithm)

@@ -1,12 +1,18 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/net/http/httpguts"
 )
+
+// errHeaderName is about a header that no request can have.
+var errHeaderName = errors.New("no header has such a name: want letters, digits and hyphens, without spaces or a colon, as in X-Event-Id")
 
 // Where a Source can look.
 const (
@@ -60,6 +66,9 @@ func (s Source) Validate() error {
 	case FromHeader, FromQuery, FromForm:
 		if s.Name == "" {
 			return fmt.Errorf("source %s: the name is missing", s.From)
+		}
+		if s.From == FromHeader && !httpguts.ValidHeaderFieldName(s.Name) {
+			return fmt.Errorf("source %q: %w", s, errHeaderName)
 		}
 	case FromJSON:
 		return s.validatePointer(s.Name)

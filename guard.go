@@ -22,6 +22,31 @@ import (
 // renews it.
 const guardLease = time.Minute
 
+// guardPatience is how long the next handler may go on after the provider has hung up. Providers
+// wait for some seconds, and then send again: if their hanging up ended the work, the second one
+// would come while the application is still at the first.
+var guardPatience = time.Minute
+
+// outlast returns a context that ends a while after parent does. It must be cancelled.
+func outlast(parent context.Context, by time.Duration, logger *zap.Logger) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	safe.Go(logger, "guard: patience", func() {
+		select {
+		case <-parent.Done():
+		case <-ctx.Done():
+			return
+		}
+		late := time.NewTimer(by)
+		defer late.Stop()
+		select {
+		case <-late.C:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, cancel
+}
+
 // inProgress is the answer while the first one is still at work. It must not be
 // a success: if the first one fails, the provider has to send again.
 func inProgress(until time.Time, now time.Time) *answer {
@@ -45,7 +70,9 @@ func (h *Handler) guard(in *inbound, w http.ResponseWriter, next caddyhttp.Handl
 	if a := g.take(); a != nil {
 		return a, nil
 	}
-	err := g.watch(func() error { return next.ServeHTTP(g, h.guardedRequest(in)) })
+	ctx, cancel := outlast(in.r.Context(), guardPatience, h.logger)
+	defer cancel()
+	err := g.watch(func() error { return next.ServeHTTP(g, h.guardedRequest(in).WithContext(ctx)) })
 	if err != nil && !g.wroteHeader {
 		w.Header().Set("Webhook-Status", outcomeFailed) // Caddy or an error route answers
 	}

@@ -55,6 +55,8 @@ func TestTypeUnknown(t *testing.T) {
 		"no JSON":          `type=invoice.paid`,
 		"no type":          `{"id":"evt_1"}`,
 		"type is null":     `{"id":"evt_1","type":null}`,
+		"type is true":     `{"id":"evt_1","type":true}`,
+		"half of a pair":   `{"id":"evt_1","type":"\ud800"}`,
 		"type is a list":   `{"id":"evt_1","type":["invoice.paid"]}`,
 		"type is empty":    `{"id":"evt_1","type":""}`,
 		"control in type":  `{"id":"evt_1","type":"invoice.paid\u0000"}`,

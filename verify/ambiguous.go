@@ -140,7 +140,7 @@ func (s Source) checkCertain(d *document) *Error {
 			return ambiguous(DetailAmbiguousField, s.String())
 		}
 	case FromJSON:
-		if _, certain := d.value(s.Name); !certain {
+		if value, certain := d.value(s.Name); !certain || isUnreadable(value) {
 			return ambiguous(DetailAmbiguousMember, s.String())
 		}
 	case FromFormJSON:

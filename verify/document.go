@@ -142,7 +142,7 @@ func deeperThan(text []byte, max int) bool {
 func jsonValues(node gjson.Result, pointer string) []string {
 	node, certain := at(node, pointer)
 	switch {
-	case !certain:
+	case !certain || isUnreadable(node):
 		return several
 	case node.Type == gjson.String:
 		return []string{strings.Clone(node.Str)} // not a part of the whole body's copy

@@ -72,7 +72,7 @@ func adyenContent(item gjson.Result) (string, *Error) {
 		certain = certain && only
 		missing := invalidSignature(DetailMissingPart, "a signed field: json "+pointer)
 		switch {
-		case !certain:
+		case !certain || isUnreadable(node):
 			return "", ambiguous(DetailAmbiguousMember, "json "+pointer)
 		case node.Type == gjson.String:
 			values[i] = node.Str

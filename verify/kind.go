@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"mime"
+	"slices"
 	"strings"
 )
 
@@ -48,7 +49,7 @@ func (d *document) kind() bodyKind {
 
 // labelled reports whether the request's Content-Type says what the body is, or nothing,
 // so that an application which believes the header reads what we read. JSON comes under
-// many types, but under none of a form.
+// many types, such as text/plain, but under none of another format that applications parse.
 func (d *document) labelled() bool {
 	types := d.request.Header["Content-Type"]
 	if len(types) == 1 && (d.kind() == kindForm && types[0] == mediaForm || d.kind() == kindJSON && types[0] == mediaJSON) {
@@ -72,8 +73,29 @@ func (d *document) labelled() bool {
 	case kindMultipart:
 		boundary := boundaryOf(d.body())
 		return media == mediaMultipart && parameters["boundary"] == boundary && saidOnce(types[0], "boundary") && !strings.Contains(boundary, ",")
+	case kindJSON:
+		return !isOtherFormat(media)
 	}
 	return media != mediaForm && media != mediaMultipart
+}
+
+// otherFormats are subtypes of media types, without x-, and suffixes (RFC 6839), of formats
+// that programs parse or show, and that are not JSON.
+var otherFormats = []string{
+	"www-form-urlencoded", "xml", "xml-dtd", "html", "yaml", "toml", "csv", "tab-separated-values", "markdown", "css", "rtf", "edn", "amf", "plist",
+	"cbor", "cbor-seq", "msgpack", "vnd.msgpack", "bson", "protobuf", "vnd.google.protobuf", "grpc", "wbxml", "fastinfoset", "ber", "der", "avro", "thrift",
+	"gzip", "zip", "tar", "zstd", "pdf", "postscript", "graphql", "java-serialized-object", "php-serialized",
+}
+
+// isOtherFormat reports whether a media type says that the body is certainly no JSON.
+func isOtherFormat(media string) bool {
+	family, subtype, _ := strings.Cut(media, "/")
+	switch family {
+	case "multipart", "message", "image", "audio", "video", "font", "model":
+		return true
+	}
+	suffix := subtype[strings.LastIndexByte(subtype, '+')+1:]
+	return slices.Contains(otherFormats, strings.TrimPrefix(subtype, "x-")) || slices.Contains(otherFormats, suffix)
 }
 
 // saidOnce reports whether those who look for a parameter by its name alone find what

@@ -49,6 +49,9 @@ func writeSNS(buf []byte, in *input) ([]byte, *Error) {
 		if len(values) == 0 {
 			return buf, invalidSignature(DetailMissingPart, "json /"+name)
 		}
+		if len(values) > 1 {
+			return buf, ambiguous(DetailAmbiguousMember, "json /"+name)
+		}
 		// A line break in one of the short fields could pass for the next field.
 		if name != "Message" && strings.ContainsAny(values[0], "\r\n") {
 			return buf, invalidSignature(DetailMalformedPart, "json /"+name)

@@ -110,7 +110,7 @@ func (s Source) inBody() bool {
 // there more than once is not ok: of several, the application might read
 // another one than we do. Neither is one beside which stands a name that some
 // applications take for the same, such as X_Id for X-Id or ID for id. JSON strings and numbers are values (a number keeps
-// its digits as sent), anything else in JSON is not. The body is read as Identify reads
+// its digits as sent), anything else in JSON is not, and neither is text with half of a surrogate pair. The body is read as Identify reads
 // it: call it after Verify.
 func (s Source) Extract(r *Request) (value string, ok bool) {
 	if s.From == FromHeader && headerAlias(r.Header, []string{http.CanonicalHeaderKey(s.Name)}) != "" {
@@ -119,8 +119,8 @@ func (s Source) Extract(r *Request) (value string, ok bool) {
 	d := &document{request: r, manner: asText}
 	defer d.end()
 	value, ok = s.extract(d)
-	if (s.From == FromJSON || s.From == FromFormJSON) && strings.Contains(value, "\ufffd") {
-		return "", false // it may stand for half of a surrogate pair, any
+	if s.inBody() && s.From != fromBody && strings.Contains(value, "\ufffd") {
+		return "", false // it may stand for what could not be decoded, such as half of a surrogate pair, any
 	}
 	return value, ok
 }

@@ -66,7 +66,7 @@ func aliasLoosely(key, name string) bool {
 
 // aliasOfText compares what a decoded name could be cut to with a folded name.
 func aliasOfText(text, want string) bool {
-	text = strings.TrimLeft(text, " \t\r\n\v\f[]?\x00\ufeff") // PHP: spaces; Rack and qs: brackets; URLSearchParams: ?
+	text = strings.TrimLeft(text, frontOfNames)
 	if foldName(text) == want {
 		return true
 	}
@@ -80,6 +80,10 @@ func aliasOfText(text, want string) bool {
 	}
 	return false
 }
+
+// frontOfNames is what some leave out in front of a name. PHP: spaces; Rack and qs: brackets;
+// URLSearchParams: a question mark.
+const frontOfNames = " \t\r\n\v\f[]?\x00\ufeff"
 
 // maxCuts bounds the characters at which a name could end, besides those in the name
 // that is looked for.

@@ -193,7 +193,7 @@ func (v *Verifier) checkLabels(s *scheme, d *document) *Error {
 	if (v.takesParts || v.goesByBody && d.kind() == kindJSON) && !d.labelled() {
 		return ambiguous(DetailMislabelledBody, "header Content-Type")
 	}
-	return nil
+	return s.checkSameNames(d)
 }
 
 // headerAlias returns the name of a header that CGI, and what is built like it, takes

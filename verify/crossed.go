@@ -67,3 +67,52 @@ func (s *scheme) covers(source Source) bool {
 	return s.algorithm.kind != kindCredential && s.special == nil &&
 		!slices.ContainsFunc(s.contents, func(t template) bool { return !t.covers(source) })
 }
+
+// checkSameNames is checkCrossed where a form is signed to the last byte and the query is not,
+// or the reverse: then all of its fields are what was signed. It is for webhooks whose
+// signature was found right; the time is bounded by their size.
+func (s *scheme) checkSameNames(d *document) *Error {
+	text := d.request.query()
+	if text == "" || s.looseBody == s.looseQuery || len(d.request.Body) == 0 {
+		return nil
+	}
+	names := map[string]struct{}{}
+	switch d.kind() {
+	case kindForm:
+		for pair := range strings.SplitSeq(string(d.request.Body), "&") {
+			names[spelled(pair)] = struct{}{}
+		}
+	case kindMultipart:
+		d.form("") // splits it
+		for _, part := range d.parts {
+			names[spelled(part.name)] = struct{}{}
+		}
+	}
+	delete(names, "")
+	for _, source := range s.looksAt() {
+		if (source.From == FromForm || source.From == FromQuery) && s.covers(source) {
+			delete(names, foldName(source.Name)) // signed by itself: so it is in both places
+		}
+	}
+	for pair := range strings.SplitSeq(text, "&") {
+		name := spelled(pair)
+		if _, found := names[name]; found && len(names) > 0 {
+			return ambiguous(DetailAmbiguousField, "query "+name+", which the form has too")
+		}
+	}
+	return nil
+}
+
+// spelled is what the spellings of a field's name have in common, of a pair as it stands in
+// a form or query.
+func spelled(pair string) string {
+	name, _, _ := strings.Cut(pair, "=")
+	if strings.ContainsAny(name, "%+") {
+		name = unescapeLoosely(unescapeLoosely(strings.ReplaceAll(name, "+", " ")))
+	}
+	name = strings.TrimLeft(name, frontOfNames)
+	if i := strings.IndexAny(name, "[]\x00"); i > 0 {
+		name = name[:i]
+	}
+	return foldName(name)
+}

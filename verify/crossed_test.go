@@ -149,11 +149,81 @@ func TestBothPlacesSigned(t *testing.T) {
 		"{form.order_id}.{query.order_id}": "7.8",
 		"{path_query}{form.order_id}":      "/?order_id=87",
 		"{body}{path_query}":               "order_id=7/?order_id=8",
+		"{body}{query.order_id}":           "order_id=78",
 	} {
 		r := fieldRequest(mediaForm, "/?order_id=8", "order_id=7")
 		r.Header.Set("X-Signature", hexHMAC(signed))
 		if _, err := signedField(t, content).Verify(r); err != nil {
 			t.Errorf("%s: %v", content, err)
+		}
+	}
+}
+
+// TestSameNameBesideWhatIsWhollySigned: a form that is signed to the last byte, with a
+// query that is not, and the reverse.
+func TestSameNameBesideWhatIsWhollySigned(t *testing.T) {
+	const body, multipart = "text=hello&user_id=7&x%5Ba%5D=1", "--B\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nhello\r\n--B--\r\n"
+	for _, c := range []struct {
+		content, media, uri, body string
+		refused                   bool
+	}{
+		{"{body}", mediaForm, "/?team=a&texts=1&te=xt", body, false},
+		{"{body}", mediaForm, "/?", body, false},
+		{"{body}", mediaForm, "/?&=1", body, false},
+		{"{body}", mediaJSON, "/?text=EVIL", `{"text":"hello"}`, false},
+		{"{body}", "text/plain", "/?hello=EVIL", "hello", true}, // some take it for a form
+		{"{body}", mediaForm, "/?text=EVIL", body, true},
+		{"{body}", mediaForm, "/?a=1&TEXT=EVIL", body, true},
+		{"{body}", mediaForm, "/?te%78t[]=EVIL", body, true},
+		{"{body}", mediaForm, "/??text", body, true},
+		{"{body}", mediaForm, "/?user.id=EVIL", body, true},
+		{"{body}", mediaForm, "/?x=EVIL", body, true},
+		{"{body}", "multipart/form-data; boundary=B", "/?text=EVIL", multipart, true},
+		{"{body}", "multipart/form-data; boundary=B", "/?team=a", multipart, false},
+		{"{body_sha256_hex}", mediaForm, "/?text=EVIL", body, true},
+		{"{path_query}{body}", mediaForm, "/?text=a", body, false},
+		{"{path_query}", mediaForm, "/?text=a", "text=EVIL", true},
+		{"{path_query}", mediaForm, "/?text=a", "+tex%74=EVIL", true},
+		{"{path_query}", mediaForm, "/?text=a", "other=1", false},
+	} {
+		v := customVerifier(t, hmacScheme(func(s *Scheme) { s.Content = c.content }))
+		r := &Request{Method: "POST", Scheme: "https", Host: "h", URI: c.uri, Header: http.Header{"Content-Type": {c.media}}, Body: []byte(c.body)}
+		if err := v.Sign(r, testTime); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Verify(r); c.refused && !isAmbiguous(err) || !c.refused && err != nil {
+			t.Errorf("%s, %s with %q: %v", c.content, c.uri, c.body, err)
+		}
+	}
+}
+
+// TestNamesOfWhollySignedForms: no row's webhook passes with one of the names of its form in a
+// query that is not signed.
+func TestNamesOfWhollySignedForms(t *testing.T) {
+	rows := map[string]bool{}
+	eachVector(t, func(t *testing.T, x *vector) {
+		v, genuine := x.verifier(t), x.request(t)
+		s := v.usedScheme(genuine)
+		if s.looseBody || !s.looseQuery || kindOf(genuine.Body) != kindForm {
+			return
+		}
+		for pair := range strings.SplitSeq(string(genuine.Body), "&") {
+			name, _, isPair := strings.Cut(pair, "=")
+			if !isPair || name == "" {
+				continue
+			}
+			r := x.request(t)
+			path, query, _ := strings.Cut(r.URI, "?")
+			r.URI = path + "?" + strings.Trim(query+"&"+name+"=EVIL", "&")
+			if _, err := v.Verify(r); !isAmbiguous(err) {
+				t.Errorf("with %s in the query: %v", name, err)
+			}
+			rows[x.provider.Name] = true
+		}
+	})
+	for _, name := range []string{"slack", "github"} {
+		if !rows[name] {
+			t.Errorf("%s was not attacked: %v", name, rows)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package caddywebhooks
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,5 +69,45 @@ func checkAnswerWord(t *testing.T, got reply, code int, word string) {
 	t.Helper()
 	if got.code != code || got.header.Get("Webhook-Status") != word {
 		t.Errorf("answered %d %s %q, want %d %s", got.code, got.header.Get("Webhook-Status"), got.body, code, word)
+	}
+}
+
+// TestHandshakeIsNoOracle sends what two handshakes answer back as webhooks.
+func TestHandshakeIsNoOracle(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, fmt.Sprintf(`webhooks /bt braintree {
+		secret "%[1]s"
+		option public_key pub
+		require_https off
+		forward %[2]s
+	}
+	webhooks /x x-twitter {
+		secret "%[1]s"
+		require_https off
+		forward %[2]s
+	}`, githubSecret, app.address), "")
+
+	const challenge = "0123456789abcdef0123456789abcdef"
+	signed := c.do(c.request("GET", c.site+"/bt?bt_challenge="+challenge, ""))
+	if !strings.HasPrefix(signed.body, "pub|") {
+		t.Fatalf("the challenge was answered %d %q", signed.code, signed.body)
+	}
+	forged := c.request("POST", c.site+"/bt", url.Values{"bt_signature": {signed.body}, "bt_payload": {challenge}}.Encode())
+	forged.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	checkAnswerWord(t, c.do(forged), 401, "invalid_signature")
+
+	signed = c.do(c.request("GET", c.site+"/x?crc_token=abcdef123", ""))
+	var answer struct {
+		Token string `json:"response_token"`
+	}
+	if err := json.Unmarshal([]byte(signed.body), &answer); err != nil || answer.Token == "" {
+		t.Fatalf("the token was answered %d %q", signed.code, signed.body)
+	}
+	forged = c.request("POST", c.site+"/x", "abcdef123")
+	forged.Header.Set("Content-Type", "application/json")
+	forged.Header.Set("X-Twitter-Webhooks-Signature", answer.Token)
+	checkAnswerWord(t, c.do(forged), 401, "invalid_signature")
+	if len(app.got) != 0 {
+		t.Error("it was delivered")
 	}
 }

@@ -20,6 +20,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
 // watcher is a real Prometheus that watches a Caddy, with our alert rules.
@@ -237,6 +239,7 @@ func newIncident(t *testing.T) *incidentScript {
 			}
 		}
 	})
+	safe.Forget() // those of tests before this one would be alerts
 	s.starts(startCaddy(t, s.site(strconv.Quote(githubSecret)), ""), "")
 	s.prometheus = startPrometheus(t, s.c)
 	return s

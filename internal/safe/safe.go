@@ -41,6 +41,13 @@ func Panics() map[string]uint64 {
 	return maps.Clone(panics)
 }
 
+// Forget begins to count anew, for tests that want to see only their own.
+func Forget() {
+	mu.Lock()
+	defer mu.Unlock()
+	clear(panics)
+}
+
 // Count counts a panic that its caller has recovered and logged.
 func Count(place string) {
 	mu.Lock()

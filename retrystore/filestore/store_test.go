@@ -290,7 +290,9 @@ func TestIndexForgets(t *testing.T) {
 func TestKeysFindTheirEventBeyond32Bits(t *testing.T) {
 	x := newIndex()
 	for _, seq := range []uint64{7, 1<<32 - 1, 1<<32 + 1, 1<<32 + 7, 1 << 40} {
-		e := &event{seq: seq, key: retrystore.Key{byte(seq), byte(seq >> 32)}, expiry: 1}
+		e := newEvent(1)
+		e.seq, e.key, e.expiry = seq, retrystore.Key{byte(seq), byte(seq >> 32)}, 1
+		e.deliveries[0].lane = x.lane(retrystore.Lane{Endpoint: "shop", Destination: "app"})
 		x.add(e, instant{})
 		k, _ := x.keys.get(e.key)
 		if got := x.eventWith(e.key, k); uint32(seq) != 0 && got != e {

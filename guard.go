@@ -22,9 +22,9 @@ import (
 // renews it.
 const guardLease = time.Minute
 
-// guardPatience is how long the next handler may go on after the provider has hung up. Providers
-// wait for some seconds, and then send again: if their hanging up ended the work, the second one
-// would come while the application is still at the first.
+// guardPatience is how long the next handler may continue after the provider has disconnected.
+// Providers wait for some seconds and then send again. If the disconnect ended the first request,
+// the second one would start while the application still works on the first.
 var guardPatience = time.Minute
 
 // outlast returns a context that ends a while after parent does. It must be cancelled.

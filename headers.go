@@ -125,8 +125,8 @@ var hopByHop = []string{
 	"proxy-connection", "proxy-authenticate", "proxy-authorization",
 }
 
-// checkConnection refuses a Connection header that names headers of the webhook. Whatever
-// proxies it takes those out, so that the application would get less than was verified.
+// checkConnection refuses a Connection header that names headers of the webhook. Proxies remove
+// these headers, so the application would get less than was verified.
 func (h *Handler) checkConnection(in *inbound) *answer {
 	for _, list := range in.r.Header["Connection"] {
 		for name := range strings.SplitSeq(list, ",") {

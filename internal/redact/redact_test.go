@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -112,7 +113,7 @@ func TestValues(t *testing.T) {
 		"x s3cret/value y":              "x [masked] y",
 		"/?a=s3cret%2Fvalue":            "/?a=[masked]",
 		"Basic dXNlcjpwYXNzIHdvcmQ=":    "Basic [masked]",
-		"user:pass+word user:pass word": "user:[masked] [masked]",
+		"user:pass+word user:pass word": "[masked] [masked]",
 		"my pass word is":               "my [masked] is",
 		"short":                         Masked,
 		"shorter":                       "shorter",
@@ -127,6 +128,15 @@ func TestValues(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"a":"\u00733cret\/value","b":"\u0022\u005c"}`: `{"a":"[masked]","b":"\u0022\u005c"}`,
 		`{"a":"\u0073omething"}`:                        `{"a":"\u0073omething"}`,
+		`{"a":"s3cret/value","b":"\u0078"}`:             `{"a":"[masked]","b":"\u0078"}`,
+		`x=1&y=%733cret%2fvalue&z`:                      `x=1&y=[masked]&z`,
+		`/%733cret%252fvalue/`:                          `/[masked]/`,
+		`p=pass%20word&q=pass+word`:                     `p=[masked]&q=[masked]`,
+		`dXNlcjpwYXNzIHdvcmQ%3D`:                        `[masked]`,
+		`"dXNlcjpwYXNzIHdvcmQ"`:                         `"[masked]"`,
+		`\u00733cret\`:                                  `\u00733cret\`,
+		`s3cret/valu`:                                   `s3cret/valu`,
+		`%73`:                                           `%73`,
 	} {
 		if got := string(v.Bytes([]byte(in))); got != want {
 			t.Errorf("%s became %s, want %s", in, got, want)
@@ -148,6 +158,24 @@ func TestValues(t *testing.T) {
 	}
 	if !m.Carries(nil, "/?%6B=1") || !m.Carries(http.Header{"X-Own": nil}, "/") || m.Carries(http.Header{"X": nil}, "/?j=1") {
 		t.Error("Carries is wrong")
+	}
+}
+
+// TestSpellings: a secret with what JSON and URLs escape is found however it is escaped.
+func TestSpellings(t *testing.T) {
+	const secret = "a\"b\\ü😀\n%25+ z"
+	escaped, err := json.Marshal(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := NewValues([]string{secret})
+	for _, in := range []string{
+		secret, string(escaped[1 : len(escaped)-1]), url.QueryEscape(secret), url.PathEscape(secret),
+		url.QueryEscape(url.QueryEscape(secret)), `\u0061\u0022b\\\u00FC\ud83d\uDE00\u000a\u002525\u002b\u0020z`,
+	} {
+		if got := v.Text("<" + in + ">"); got != "<"+Masked+">" {
+			t.Errorf("%q became %q", in, got)
+		}
 	}
 }
 

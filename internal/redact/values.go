@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"net/http"
-	"net/url"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -15,57 +12,72 @@ import (
 // one would also be found in text that has nothing to do with it.
 const shortest = 6
 
-// Values hides secrets by what they are. The zero Values hides nothing.
+// Values hides secrets by what they are. The zero Values hides nothing. It is not changed after
+// NewValues, and is safe for concurrent use.
 type Values struct {
-	replacer *strings.Replacer
-	whole    []string // however short
+	needles []string  // the longest first
+	first   [256]bool // the bytes that one of them may begin with, as it is spelled
+	whole   []string  // however short
 }
 
-// NewValues returns what hides these secrets, also where they are part of a URL or of a
-// Basic header.
+// NewValues returns what hides these secrets, in each spelling that a URL, JSON or a Basic header
+// may have for them: see match. Of a pair, user:password, the password is a secret by itself.
 func NewValues(secrets []string) Values {
-	var pairs []string
-	for _, text := range spellings(secrets) {
-		pairs = append(pairs, text, Masked)
-	}
-	v := Values{whole: secrets}
-	if pairs != nil {
-		v.replacer = strings.NewReplacer(pairs...)
-	}
-	return v
-}
-
-// spellings are the forms of secrets, the longest first.
-func spellings(secrets []string) (all []string) {
+	var v Values
 	for _, secret := range secrets {
-		if len(secret) < shortest {
-			continue
-		}
-		query := url.QueryEscape(secret)
-		forms := []string{secret, query, strings.ReplaceAll(query, "+", "%20"), url.PathEscape(secret)}
+		v.add(secret)
 		if _, password, isPair := strings.Cut(secret, ":"); isPair {
-			forms = append(forms, base64.StdEncoding.EncodeToString([]byte(secret)))
-			forms = append(forms, spellings([]string{password})...)
-		}
-		for _, form := range forms {
-			if !slices.Contains(all, form) {
-				all = append(all, form)
+			v.add(password)
+			for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+				v.add(encoding.EncodeToString([]byte(secret)))
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	return all
+	slices.SortStableFunc(v.needles, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	return v
+}
+
+func (v *Values) add(secret string) {
+	if secret != "" {
+		v.whole = append(v.whole, secret)
+	}
+	if len(secret) < shortest || slices.Contains(v.needles, secret) {
+		return
+	}
+	v.needles = append(v.needles, secret)
+	for _, c := range []byte{secret[0], '%', '\\'} {
+		v.first[c] = true
+	}
+	if secret[0] == ' ' {
+		v.first['+'] = true
+	}
 }
 
 // Text hides them in text.
 func (v Values) Text(text string) string {
-	switch {
-	case text != "" && slices.Contains(v.whole, text):
+	if slices.Contains(v.whole, text) {
 		return Masked
-	case v.replacer == nil:
+	}
+	var b strings.Builder
+	copied := 0
+	for i := 0; i < len(text); i++ {
+		if !v.first[text[i]] {
+			continue
+		}
+		for _, needle := range v.needles {
+			if end := match(text, i, needle); end >= 0 {
+				b.WriteString(text[copied:i])
+				b.WriteString(Masked)
+				copied, i = end, end-1
+				break
+			}
+		}
+	}
+	if copied == 0 {
 		return text
 	}
-	return v.replacer.Replace(text)
+	b.WriteString(text[copied:])
+	return b.String()
 }
 
 // Bytes hides them in text that may be anything. It returns b itself where there is none.
@@ -74,30 +86,7 @@ func (v Values) Bytes(b []byte) []byte {
 	if hidden := v.Text(text); hidden != text {
 		return []byte(hidden)
 	}
-	// JSON may write any character as an escape.
-	if plain := unescaped(text); plain != text {
-		if hidden := v.Text(plain); hidden != plain {
-			return []byte(hidden)
-		}
-	}
 	return b
-}
-
-var jsonEscape = regexp.MustCompile(`\\(?:/|u00[2-7][0-9A-Fa-f])`)
-
-// unescaped takes the escapes of JSON for visible characters of ASCII out of a text, but for those of
-// quotes and backslashes, which would make other JSON of it.
-func unescaped(text string) string {
-	return jsonEscape.ReplaceAllStringFunc(text, func(escape string) string {
-		if escape == `\/` {
-			return "/"
-		}
-		n, err := strconv.ParseUint(escape[2:], 16, 8)
-		if err != nil || n == '"' || n == '\\' || n == 0x7f {
-			return escape
-		}
-		return string(rune(n))
-	})
 }
 
 // URI hides them in a URI.

@@ -18,26 +18,27 @@ import (
 
 // Some providers send the secret itself. Caddy copies a request for its logs before any
 // handler sees it, so nothing can be taken out of that copy. Instead, for the requests of an
-// endpoint that may carry a secret, Caddy is told to write nothing, and what it would have
-// written is written here: the same lines of the same loggers, with the secrets hidden.
+// endpoint that may carry a secret, and for those of its server that do carry one, Caddy is
+// told to write nothing, and what it would have written is written here: the same lines of
+// the same loggers, with the secrets hidden.
 
 // maskedLog writes Caddy's lines about requests with secrets. A nil maskedLog leaves all
 // of them to Caddy. It is safe for concurrent use.
 type maskedLog struct {
-	server  *caddyhttp.Server
-	access  *zap.Logger
-	failed  *zap.Logger
-	mask    *redact.Mask
-	secrets []string // as configured, to be found wherever somebody puts them by mistake
-	always  bool     // for every request, whatever it seems to carry
+	server *caddyhttp.Server
+	access *zap.Logger
+	failed *zap.Logger
+	mask   *redact.Mask
+	always bool      // for every request, whatever it seems to carry
+	watch  *logWatch // has the secrets of the server's endpoints, to be found wherever somebody puts them by mistake
 }
 
 // newMaskedLog returns nil where the endpoint's requests carry no secret that Caddy would log.
-func (h *Handler) newMaskedLog(ctx caddy.Context) *maskedLog {
+func (h *Handler) newMaskedLog(ctx caddy.Context) (*maskedLog, error) {
 	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	mask := h.loggedSecrets()
+	mask := redact.New(h.loggedPlaces())
 	if server == nil || !h.verifier.Bearer() && !mask.OfRequests() {
-		return nil
+		return nil, nil
 	}
 	if server.Logs == nil {
 		// Without access logs, as before; but now Caddy lets requests choose the loggers
@@ -46,21 +47,26 @@ func (h *Handler) newMaskedLog(ctx caddy.Context) *maskedLog {
 	}
 	server.RegisterConnContext(announceEnds)
 	logger := ctx.Logger(new(caddyhttp.App)) // whose lines they are
-	return &maskedLog{
+	l := &maskedLog{
 		server: server, access: logger.Named("log.access"), failed: logger.Named("log.error"),
-		mask: mask, secrets: h.configuredSecrets, always: h.verifier.Bearer(),
+		mask: mask, always: h.verifier.Bearer(),
 	}
+	var err error
+	l.watch, err = watchLogs(ctx, l, h.loggedPlaces(), h.configuredSecrets)
+	return l, err
 }
 
 // loggedRequest is a request whose lines are ours to write.
 type loggedRequest struct {
 	log     *maskedLog
-	in      *inbound
+	r       *http.Request
+	w       http.ResponseWriter
+	read    func() int // how many bytes of the body were read
 	uri     string
 	header  http.Header
 	started time.Time
 	loggers []string // by which Caddy would have logged it
-	err     error    // what the endpoint returned
+	err     error    // what was returned
 }
 
 // begin silences Caddy about the request. nil: there is no need to.
@@ -68,10 +74,15 @@ func (l *maskedLog) begin(in *inbound) *loggedRequest {
 	if l == nil || !l.always && !l.mask.Carries(in.r.Header, in.signed.URI) {
 		return nil
 	}
-	r := &loggedRequest{log: l, in: in, uri: in.signed.URI, header: in.r.Header, started: time.Now()}
-	r.loggers = l.loggers(in.r)
-	silence(in.r)
-	return r
+	takeOver(in.r)
+	return l.take(in.w, in.r, in.signed.URI, func() int { return len(in.signed.Body) })
+}
+
+func (l *maskedLog) take(w http.ResponseWriter, r *http.Request, uri string, read func() int) *loggedRequest {
+	taken := &loggedRequest{log: l, r: r, w: w, read: read, uri: uri, header: r.Header, started: time.Now()}
+	taken.loggers = l.loggers(r)
+	silence(r)
+	return taken
 }
 
 // silence leaves Caddy no logger for the request's lines.
@@ -79,14 +90,14 @@ func silence(r *http.Request) {
 	caddyhttp.SetVar(r.Context(), caddyhttp.AccessLoggerNameVarKey, []any{})
 }
 
-// end is called when the endpoint is done. The lines are written when the server is.
+// end is called when the endpoint, or the server's routes, are done. The lines are written when the server is.
 func (r *loggedRequest) end(err error) {
 	r.err = err
-	if names := namedLoggers(r.in.r); len(names) > 0 {
+	if names := namedLoggers(r.r); len(names) > 0 {
 		r.loggers = names // by a handler after the endpoint
-		silence(r.in.r)
+		silence(r.r)
 	}
-	if end, ok := r.in.r.Context().Value(requestEndKey{}).(*requestEnd); ok {
+	if end, ok := r.r.Context().Value(requestEndKey{}).(*requestEnd); ok {
 		r.started = end.started
 		end.lines = append(end.lines, r.write)
 		return
@@ -96,17 +107,17 @@ func (r *loggedRequest) end(err error) {
 
 // write writes what Caddy would have.
 func (r *loggedRequest) write() {
-	values := redact.NewValues(slices.Concat(r.log.mask.Of(r.header, r.uri), r.log.secrets))
+	values := redact.NewValues(slices.Concat(r.log.mask.Of(r.header, r.uri), r.log.watch.secrets))
 	duration := time.Since(r.started)
 	if r.err != nil {
 		r.writeFailure(values, duration)
 	}
-	ctx := r.in.r.Context()
-	if skip, _ := caddyhttp.GetVar(ctx, caddyhttp.LogSkipVar).(bool); skip || !r.log.logsAccess(r.in.r.Host) {
+	ctx := r.r.Context()
+	if skip, _ := caddyhttp.GetVar(ctx, caddyhttp.LogSkipVar).(bool); skip || !r.log.logsAccess(r.r.Host) {
 		return
 	}
 	status, size := 0, 0
-	if recorder := outermostRecorder(r.in.w); recorder != nil {
+	if recorder := outermostRecorder(r.w); recorder != nil {
 		status, size = recorder.Status(), recorder.Size()
 	}
 	level := zapcore.InfoLevel
@@ -118,16 +129,20 @@ func (r *loggedRequest) write() {
 			level = chosen
 		}
 	}
-	r.each(r.log.access, level, "handled request", func() []zap.Field {
+	message := "handled request"
+	if nobody, _ := caddyhttp.GetVar(ctx, "unhandled").(bool); nobody {
+		message = "NOP" // as Caddy says
+	}
+	r.each(r.log.access, level, message, func() []zap.Field {
 		user := ""
 		if replacer, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 			user, _ = replacer.GetString("http.auth.user.id")
 		}
-		answer := r.in.w.Header().Clone()
+		answer := r.w.Header().Clone()
 		values.Header(answer)
 		return append([]zap.Field{
 			r.request(values),
-			zap.Int("bytes_read", len(r.in.signed.Body)),
+			zap.Int("bytes_read", r.read()),
 			zap.String("user_id", user),
 			zap.Duration("duration", duration),
 			zap.Int("size", size),
@@ -139,7 +154,7 @@ func (r *loggedRequest) write() {
 	})
 }
 
-// writeFailure is for what the endpoint, or the handler that it let do the work, returned.
+// writeFailure is for what a handler returned.
 func (r *loggedRequest) writeFailure(values redact.Values, duration time.Duration) {
 	level, message := zapcore.ErrorLevel, r.err.Error()
 	fields := []zap.Field{zap.String("error", values.Text(message))}
@@ -179,11 +194,11 @@ func (r *loggedRequest) each(logger *zap.Logger, level zapcore.Level, message st
 
 // request is the field that Caddy describes the request in.
 func (r *loggedRequest) request(values redact.Values) zap.Field {
-	masked := r.in.r.WithContext(r.in.r.Context())
+	masked := r.r.WithContext(r.r.Context())
 	masked.Header = r.log.mask.Header(r.header)
 	values.Header(masked.Header)
 	masked.RequestURI = values.URI(r.log.mask.URI(r.uri))
-	if original, ok := r.in.r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+	if original, ok := r.r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		masked.Method, masked.RemoteAddr = original.Method, original.RemoteAddr
 	}
 	return zap.Object("request", caddyhttp.LoggableHTTPRequest{

@@ -225,7 +225,10 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	}
 	h.bodyTime = bodyTime(h.MaxBody)
 	h.handshakeMethods = h.provider.HandshakeMethods()
-	h.secrets, h.masked = redact.Marks(h.secretPlaces()), h.newMaskedLog(ctx)
+	h.secrets = redact.Marks(h.secretPlaces())
+	if h.masked, err = h.newMaskedLog(ctx); err != nil {
+		return err
+	}
 	h.warnOfHandshakes()
 	if err := h.warnOfTypes(); err != nil {
 		return err

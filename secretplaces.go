@@ -3,7 +3,6 @@ package caddywebhooks
 import (
 	"slices"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -13,9 +12,9 @@ func (h *Handler) secretPlaces() []verify.Source {
 	return slices.Concat(h.verifier.Credentials(), h.verifier.Proofs())
 }
 
-// loggedSecrets hides what of the endpoint's requests must not be logged: secrets that are
+// loggedPlaces are those of what must not be logged of the endpoint's requests: secrets that are
 // sent as they are, and what handshakes are answered with. Signatures are no secrets, and
 // stay as Caddy logs them.
-func (h *Handler) loggedSecrets() *redact.Mask {
-	return redact.New(slices.Concat(h.verifier.Credentials(), h.verifier.Challenges()))
+func (h *Handler) loggedPlaces() []verify.Source {
+	return slices.Concat(h.verifier.Credentials(), h.verifier.Challenges())
 }

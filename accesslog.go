@@ -107,7 +107,7 @@ func (r *loggedRequest) end(err error) {
 
 // write writes what Caddy would have.
 func (r *loggedRequest) write() {
-	values := redact.NewValues(slices.Concat(r.log.mask.Of(r.header, r.uri), r.log.watch.secrets))
+	values := r.log.watch.all().And(redact.NewValues(r.log.mask.Of(r.header, r.uri)))
 	duration := time.Since(r.started)
 	if r.err != nil {
 		r.writeFailure(values, duration)

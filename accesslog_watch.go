@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
@@ -24,6 +25,7 @@ type logWatch struct {
 	headers []verify.Source // that the endpoints have their secrets in; log's mask has them, too
 	secrets []string
 	values  redact.Values // the same
+	ready   sync.Once     // has made mask and values
 }
 
 // watchLogs adds the endpoint to its server's logWatch, which it puts before the routes where there
@@ -47,10 +49,17 @@ func watchLogs(ctx caddy.Context, l *maskedLog, places []verify.Source, secrets 
 			watch.headers = append(watch.headers, place)
 		}
 	}
-	watch.log.mask = redact.New(watch.headers)
 	watch.secrets = append(watch.secrets, secrets...)
-	watch.values = redact.NewValues(watch.secrets)
 	return watch, nil
+}
+
+// all returns what hides the secrets of all endpoints. It must not be called before all are provisioned.
+func (watch *logWatch) all() redact.Values {
+	watch.ready.Do(func() {
+		watch.log.mask = redact.New(watch.headers)
+		watch.values = redact.NewValues(watch.secrets)
+	})
+	return watch.values
 }
 
 func serverWatch(server *caddyhttp.Server) *logWatch {
@@ -91,10 +100,11 @@ func (watch *logWatch) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 // carries reports whether there is one of the secrets in the request, or anything in a header that
 // an endpoint has its secret in.
 func (watch *logWatch) carries(r *http.Request) bool {
-	if watch.log.mask.Carries(r.Header, "") || watch.values.URI(r.RequestURI) != r.RequestURI {
+	all := watch.all()
+	if watch.log.mask.Carries(r.Header, "") || all.URI(r.RequestURI) != r.RequestURI {
 		return true
 	}
-	hides := func(value string) bool { return watch.values.Text(value) != value }
+	hides := func(value string) bool { return all.Text(value) != value }
 	for _, values := range r.Header {
 		if slices.ContainsFunc(values, hides) {
 			return true

@@ -41,7 +41,12 @@ type Mask struct {
 // New returns the mask of these places.
 func New(places []verify.Source) *Mask {
 	m := new(Mask)
+	known := make(map[verify.Source]bool, len(places))
 	for _, s := range places {
+		if known[s] {
+			continue
+		}
+		known[s] = true
 		switch s.From {
 		case verify.FromHeader:
 			m.headers = append(m.headers, fold(s.Name))
@@ -94,6 +99,13 @@ func fold(name string) string {
 	return strings.ToLower(strings.TrimSpace(name))
 }
 
+// named reports whether name is one of names, which are folded.
+func named(names []string, name string) bool {
+	name, _, _ = strings.Cut(name, "\x00")
+	name = strings.TrimSpace(name)
+	return slices.ContainsFunc(names, func(one string) bool { return strings.EqualFold(one, name) })
+}
+
 // Header returns a copy of header in which secret values are hidden.
 func (m *Mask) Header(header http.Header) http.Header {
 	copied := make(http.Header, len(header))
@@ -107,7 +119,7 @@ func (m *Mask) Header(header http.Header) http.Header {
 }
 
 func (m *Mask) hidesHeader(name string) bool {
-	return TellsSecret(name) || slices.Contains(m.headers, fold(name))
+	return TellsSecret(name) || named(m.headers, name)
 }
 
 // URI hides secret values of a URI's query.
@@ -129,7 +141,7 @@ func (m *Mask) query(query string) string {
 }
 
 func (m *Mask) hidesParameter(name string) bool {
-	return TellsSecret(name) || slices.Contains(m.parameters, fold(name))
+	return TellsSecret(name) || named(m.parameters, name)
 }
 
 // eachField replaces the values of a form or query by what change makes of them. change

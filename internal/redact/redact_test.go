@@ -3,9 +3,11 @@ package redact
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -176,6 +178,41 @@ func TestSpellings(t *testing.T) {
 		if got := v.Text("<" + in + ">"); got != "<"+Masked+">" {
 			t.Errorf("%q became %q", in, got)
 		}
+	}
+}
+
+// TestManyValues: each of many secrets with one beginning is found, and of two that begin alike the longer one.
+func TestManyValues(t *testing.T) {
+	var secrets []string
+	for i := range 1000 {
+		secrets = append(secrets, fmt.Sprintf("token-%d", i))
+	}
+	v := NewValues(secrets[:500]).And(NewValues(secrets[500:])).And(NewValues([]string{"others-own"}))
+	for _, secret := range append(secrets, "%74oken-%31%30", "others-own") {
+		if got := v.Text("<" + secret + ">"); got != "<"+Masked+">" {
+			t.Errorf("%q became %q", secret, got)
+		}
+	}
+	if got := v.Text("<token-x>"); got != "<token-x>" {
+		t.Errorf("what is no secret became %q", got)
+	}
+}
+
+func BenchmarkValues(b *testing.B) {
+	for _, n := range []int{1, 1000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			var secrets []string
+			for i := range n {
+				secrets = append(secrets, fmt.Sprintf("token-%d", i))
+			}
+			v := NewValues(secrets)
+			text := strings.Repeat("application/json; to token-x ", 20)
+			for b.Loop() {
+				if v.Text(text) != text {
+					b.Fatal("something is hidden")
+				}
+			}
+		})
 	}
 }
 

@@ -1,34 +1,54 @@
 package redact
 
 import (
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// match returns where the secret ends that begins in text at i, or -1. Each of its characters may
-// be spelled as it is, percent-encoded (once or twice), as a plus sign for a space, or as an
-// escape of JSON, in any mixture.
-func match(text string, i int, secret string) int {
-	for secret != "" {
-		if i >= len(text) {
-			return -1
-		}
-		for _, s := range spelled(text[i:]) {
-			if s.length == 0 || !strings.HasPrefix(secret, s.means) {
-				continue
-			}
-			if end := match(text, i+s.length, secret[len(s.means):]); end >= 0 {
-				return end
-			}
-		}
-		if text[i] != secret[0] {
-			return -1
-		}
-		i, secret = i+1, secret[1:]
+// found returns where the longest of the secrets ends that text has at i, or -1. The secrets are
+// sorted, and agree in their first known bytes, which are before i. Each of their characters may be
+// spelled as it is, percent-encoded (once or twice), as a plus sign for a space, or as an escape of
+// JSON, in any mixture.
+func found(text string, i int, secrets []string, known int) int {
+	if len(secrets) == 0 {
+		return -1
 	}
-	return i
+	end := -1
+	if len(secrets[0]) == known {
+		end = i
+	}
+	if i == len(text) {
+		return end
+	}
+	end = max(end, found(text, i+1, narrowed(secrets, known, text[i]), known+1))
+	if c := text[i]; c == '+' || c == '%' || c == '\\' {
+		for _, s := range spelled(text[i:]) {
+			left := secrets
+			for k := range len(s.means) {
+				left = narrowed(left, known+k, s.means[k])
+			}
+			if s.length > 0 {
+				end = max(end, found(text, i+s.length, left, known+len(s.means)))
+			}
+		}
+	}
+	return end
+}
+
+// narrowed are those of the secrets that go on with c after their first known bytes.
+func narrowed(secrets []string, known int, c byte) []string {
+	next := func(secret string) int {
+		if len(secret) == known {
+			return -1
+		}
+		return int(secret[known])
+	}
+	from := sort.Search(len(secrets), func(i int) bool { return next(secrets[i]) >= int(c) })
+	secrets = secrets[from:]
+	return secrets[:sort.Search(len(secrets), func(i int) bool { return next(secrets[i]) > int(c) })]
 }
 
 // spelling is how a text begins.

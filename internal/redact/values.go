@@ -1,7 +1,6 @@
 package redact
 
 import (
-	"cmp"
 	"encoding/base64"
 	"net/http"
 	"slices"
@@ -13,17 +12,18 @@ import (
 const shortest = 6
 
 // Values hides secrets by what they are. The zero Values hides nothing. It is not changed after
-// NewValues, and is safe for concurrent use.
+// NewValues, and is safe for concurrent use. Its cost does not grow with the number of secrets.
 type Values struct {
-	needles []string  // the longest first
-	first   [256]bool // the bytes that one of them may begin with, as it is spelled
-	whole   []string  // however short
+	needles []string            // in order, to be found in a text
+	first   [256]bool           // the bytes that one of them may begin with, as it is spelled
+	whole   map[string]struct{} // however short
+	also    *Values
 }
 
 // NewValues returns what hides these secrets, in each spelling that a URL, JSON or a Basic header
-// may have for them: see match. Of a pair, user:password, the password is a secret by itself.
+// may have for them: see found. Of a pair, user:password, the password is a secret by itself.
 func NewValues(secrets []string) Values {
-	var v Values
+	v := Values{whole: make(map[string]struct{}, len(secrets))}
 	for _, secret := range secrets {
 		v.add(secret)
 		if _, password, isPair := strings.Cut(secret, ":"); isPair {
@@ -33,15 +33,16 @@ func NewValues(secrets []string) Values {
 			}
 		}
 	}
-	slices.SortStableFunc(v.needles, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	slices.Sort(v.needles)
 	return v
 }
 
 func (v *Values) add(secret string) {
-	if secret != "" {
-		v.whole = append(v.whole, secret)
+	if _, known := v.whole[secret]; known || secret == "" {
+		return
 	}
-	if len(secret) < shortest || slices.Contains(v.needles, secret) {
+	v.whole[secret] = struct{}{}
+	if len(secret) < shortest {
 		return
 	}
 	v.needles = append(v.needles, secret)
@@ -53,9 +54,21 @@ func (v *Values) add(secret string) {
 	}
 }
 
+// And returns what hides the secrets of both.
+func (v Values) And(others Values) Values {
+	if v.also != nil {
+		others = v.also.And(others)
+	}
+	v.also = &others
+	return v
+}
+
 // Text hides them in text.
 func (v Values) Text(text string) string {
-	if slices.Contains(v.whole, text) {
+	if v.also != nil {
+		text = v.also.Text(text)
+	}
+	if _, all := v.whole[text]; all {
 		return Masked
 	}
 	var b strings.Builder
@@ -64,13 +77,10 @@ func (v Values) Text(text string) string {
 		if !v.first[text[i]] {
 			continue
 		}
-		for _, needle := range v.needles {
-			if end := match(text, i, needle); end >= 0 {
-				b.WriteString(text[copied:i])
-				b.WriteString(Masked)
-				copied, i = end, end-1
-				break
-			}
+		if end := found(text, i, v.needles, 0); end >= 0 {
+			b.WriteString(text[copied:i])
+			b.WriteString(Masked)
+			copied, i = end, end-1
 		}
 	}
 	if copied == 0 {
@@ -120,7 +130,7 @@ func (v Values) Header(header http.Header) {
 // URI, and in Authorization.
 func (m *Mask) Of(header http.Header, uri string) (secrets []string) {
 	for name, values := range header {
-		if name != "Authorization" && !slices.Contains(m.headers, fold(name)) {
+		if name != "Authorization" && !named(m.headers, name) {
 			continue
 		}
 		for _, value := range values {
@@ -132,7 +142,7 @@ func (m *Mask) Of(header http.Header, uri string) (secrets []string) {
 	}
 	_, query, _ := strings.Cut(uri, "?")
 	eachField(query, func(name, value string) string {
-		if slices.Contains(m.parameters, fold(name)) {
+		if named(m.parameters, name) {
 			secrets = append(secrets, value, decoded(value))
 		}
 		return value
@@ -144,13 +154,13 @@ func (m *Mask) Of(header http.Header, uri string) (secrets []string) {
 // header and URI.
 func (m *Mask) Carries(header http.Header, uri string) (found bool) {
 	for name := range header {
-		if slices.Contains(m.headers, fold(name)) {
+		if named(m.headers, name) {
 			return true
 		}
 	}
 	if _, query, ok := strings.Cut(uri, "?"); ok && len(m.parameters) > 0 {
 		eachField(query, func(name, value string) string {
-			found = found || slices.Contains(m.parameters, fold(name))
+			found = found || named(m.parameters, name)
 			return value
 		})
 	}

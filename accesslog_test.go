@@ -72,7 +72,7 @@ func TestHandshakesAreNotLogged(t *testing.T) {
 	}
 }
 
-// TestMaskedLines: the lines that are written in Caddy's stead are Caddy's own, but for the
+// TestMaskedLines: the lines that are written in place of Caddy are Caddy's own, but for the
 // secrets: the same fields, status, size and further fields, by the same loggers. And they are
 // left out where Caddy would leave them out.
 func TestMaskedLines(t *testing.T) {

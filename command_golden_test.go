@@ -120,7 +120,7 @@ func TestDoctorLooks(t *testing.T) {
 		printDoctor(s, []checkView{
 			{"destination", levelError, "stripe/app", "it is down: 5 attempts in a row failed, so its breaker is open; it is tried again in 41s",
 				"See what the application answers: `caddy webhooks list --endpoint stripe --destination app`, then show one."},
-			{"secret", levelWarn, "github", "secret 1 looks like one of an example: whoever guesses it can send what passes for the provider's", "Use the one that the provider made."},
+			{"secret", levelWarn, "github", "secret 1 looks like one of an example: anybody who guesses it can forge webhooks", "Use the one that the provider made."},
 			{"store", levelOK, "store", "it answers, and holds 5.0 MiB", ""},
 			{"traffic", levelOK, "github", "the last webhook was accepted 3m ago", ""},
 		})
@@ -131,8 +131,8 @@ func TestDoctorLooks(t *testing.T) {
 		"    `caddy webhooks list --endpoint stripe --destination app`, then show one.\n"+
 		"\n"+
 		"1 warning\n"+
-		"  github, secret: secret 1 looks like one of an example: whoever guesses it\n"+
-		"    can send what passes for the provider's\n"+
+		"  github, secret: secret 1 looks like one of an example: anybody who guesses it\n"+
+		"    can forge webhooks\n"+
 		"    → Use the one that the provider made.\n"+
 		"\n"+
 		"2 checks passed\n"+

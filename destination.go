@@ -300,7 +300,7 @@ func (f *Forward) reverseProxy(upstreams []string) (json.RawMessage, error) {
 		}
 	}
 	// With the body in memory as net/http knows it, headers and body go out in one
-	// write; else it sends the headers first, lest the body be long in coming.
+	// write; else it sends the headers first, since the body may take long to arrive.
 	proxy.RequestBuffers = requestBuffers
 	if transport.TLS != nil {
 		// Else reverse_proxy calls the upstream by its own name: right for a site

@@ -197,7 +197,7 @@ func (d *diagnosis) checkSecrets(h *Handler) {
 			}
 			continue
 		}
-		d.add(levelWarn, "secret", h.Name, fmt.Sprintf("secret %d %s: whoever guesses it can send what passes for the provider's", i+1, what),
+		d.add(levelWarn, "secret", h.Name, fmt.Sprintf("secret %d %s: anybody who guesses it can forge webhooks", i+1, what),
 			"Use the one that the provider made; where you choose it yourself, take a long random one (`openssl rand -hex 32`).")
 	}
 }

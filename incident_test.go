@@ -187,7 +187,7 @@ type incidentScript struct {
 	chapters   map[string]chapter
 	orders     *outage
 	billing    *application
-	mended     chan struct{} // closed: billing understands what it did not
+	repaired   chan struct{} // closed: billing understands what it did not
 	acked      map[string]bool
 }
 
@@ -218,7 +218,7 @@ func TestIncident(t *testing.T) {
 }
 
 func newIncident(t *testing.T) *incidentScript {
-	s := &incidentScript{operator: newOperator(t, chapter{}, caddyInPath(t)), billing: startApplication(t), mended: make(chan struct{}),
+	s := &incidentScript{operator: newOperator(t, chapter{}, caddyInPath(t)), billing: startApplication(t), repaired: make(chan struct{}),
 		chapters: make(map[string]chapter), acked: make(map[string]bool)}
 	chapters, _ := readRunbook(t)
 	for _, c := range chapters {
@@ -229,7 +229,7 @@ func newIncident(t *testing.T) *incidentScript {
 	s.billing.answerWith(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("Webhook-Event-Id")
 		select {
-		case <-s.mended:
+		case <-s.repaired:
 			if id == "nonsense" {
 				w.WriteHeader(422)
 			}
@@ -356,7 +356,7 @@ func (s *incidentScript) repairsPoison(step *operator) {
 	step.fill["id"] = step.finds(firstID, "caddy webhooks list --state dead --event-id poison")
 	step.fill["poison id"] = step.finds(firstID, "caddy webhooks list --state dead --event-id nonsense")
 	step.types()
-	close(s.mended)
+	close(s.repaired)
 	step.types()
 	step.stands(0, 1)
 	step.types()

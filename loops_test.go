@@ -41,7 +41,7 @@ func TestLoop(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "is the server that its own endpoint is on") {
 		t.Errorf("no warning at load (%v)", err)
 	}
-	// What came back does not count as the webhook's own repeat, and a mended config delivers it.
+	// What came back does not count as the webhook's own repeat, and a corrected config delivers it.
 	checkAnswer(t, c.do(c.githubRequest("/github", "round", "{}")), 200, "duplicate")
 	app := startApplication(t)
 	if err := c.load(site(app.address[strings.LastIndexByte(app.address, ':')+1:])); err != nil {

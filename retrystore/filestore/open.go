@@ -188,7 +188,7 @@ func checkFormat(tx *bbolt.Tx, meta *bbolt.Bucket) error {
 	return errUnchanged
 }
 
-// openError explains err to who has to mend it.
+// openError explains err to who has to repair it.
 func openError(path string, err error) error {
 	const restore = "it was left as it is; restore it from a backup, or move it away to start with an empty store"
 	switch {

@@ -103,8 +103,8 @@ func (s *Store) shelve(p *parts, l *lane, c candidate, from *call, cause string)
 	id := c.id.event()
 	shard, k := p.shards[id.shard()], &l.keys[id.shard()]
 	progress, event := shard.progress(c.id), shard.event(id)
-	mended := s.setAside(s.ctx, from.line, []string{progress, shard.siblings(id)})
-	if !s.setAside(s.ctx, from.line, []string{event}) && mended {
+	repaired := s.setAside(s.ctx, from.line, []string{progress, shard.siblings(id)})
+	if !s.setAside(s.ctx, from.line, []string{event}) && repaired {
 		return
 	}
 	s.broken.Add(1)

@@ -27,7 +27,7 @@ const (
 	passing
 	// moving is passing, but of single keys: those of a slot under migration.
 	moving
-	// refusing: Redis takes no writes until somebody mends it, or it mends itself.
+	// refusing: Redis takes no writes until somebody repairs it, or it recovers.
 	// Nothing was written.
 	refusing
 	// forbidden: the configuration is wrong. Nothing was written.

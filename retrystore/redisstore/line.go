@@ -40,7 +40,7 @@ type call struct {
 	deadline time.Time // no try begins after it
 	done     chan struct{}
 	state    atomic.Uint32
-	mends    int // how often its keys were repaired
+	repairs  int // how often its keys were repaired
 
 	// Of no meaning before done is closed.
 	reply          any
@@ -210,7 +210,7 @@ func (s *Store) run(ctx context.Context, calls []*call) {
 				// The server closes idle connections, or was restarted.
 				c.repeated = true
 				again = append(again, c)
-			case v == failed && s.mend(ctx, c):
+			case v == failed && s.repair(ctx, c):
 				again = append(again, c)
 			default:
 				c.finish(v)

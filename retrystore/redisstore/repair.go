@@ -16,8 +16,8 @@ import (
 // write, so that one which fails on a broken key has written nothing. The key is then
 // renamed, the script runs again, and upkeep brings the lane's sets in line.
 
-// maxMends bounds how often one call is run again after a repair.
-const maxMends = 3
+// maxRepairs bounds how often one call is run again after a repair.
+const maxRepairs = 3
 
 // quarantine is in the names of the keys that were set aside.
 const quarantine = ":broken:"
@@ -71,17 +71,17 @@ func (c *call) keys() []string {
 	return keys
 }
 
-// mend looks at the keys of a call that failed, and repairs what it can. It reports
+// repair looks at the keys of a call that failed, and repairs what it can. It reports
 // whether it is worth while to run the call again.
-func (s *Store) mend(ctx context.Context, c *call) bool {
-	if c.mends++; c.mends > maxMends {
+func (s *Store) repair(ctx context.Context, c *call) bool {
+	if c.repairs++; c.repairs > maxRepairs {
 		return false
 	}
-	mended := s.setAside(ctx, c.line, c.keys())
+	repaired := s.setAside(ctx, c.line, c.keys())
 	if strings.Contains(c.err.Error(), brokenCount) {
-		mended = s.recount(ctx, c) || mended
+		repaired = s.recount(ctx, c) || repaired
 	}
-	return mended
+	return repaired
 }
 
 // setAside renames those of the keys that are not of their type.
@@ -159,7 +159,7 @@ return n
 
 // recount writes anew how many deliveries of the events of a call are open or dead.
 // Of an event that cannot be read nobody knows: it stays.
-func (s *Store) recount(ctx context.Context, c *call) (mended bool) {
+func (s *Store) recount(ctx context.Context, c *call) (repaired bool) {
 	p := s.parts.Load()
 	for _, key := range c.keys() {
 		_, name, _ := strings.Cut(key, "}:")
@@ -182,11 +182,11 @@ func (s *Store) recount(ctx context.Context, c *call) (mended bool) {
 		}
 		write := openScript.call(c.line, keys, args...)
 		s.now(ctx, write)
-		mended = mended || write.err == nil
+		repaired = repaired || write.err == nil
 		s.broken.Add(1)
 		s.log.Error("siblings of a delivery were counted anew: their hash was damaged", zap.String("key", fmt.Sprintf("%q", key)), zap.Error(write.err))
 	}
-	return mended
+	return repaired
 }
 
 // evictScript removes members that are no deliveries of ours.

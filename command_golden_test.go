@@ -131,8 +131,8 @@ func TestDoctorLooks(t *testing.T) {
 		"    `caddy webhooks list --endpoint stripe --destination app`, then show one.\n"+
 		"\n"+
 		"1 warning\n"+
-		"  github, secret: secret 1 looks like one of an example: anybody who guesses it\n"+
-		"    can forge webhooks\n"+
+		"  github, secret: secret 1 looks like one of an example: anybody who guesses\n"+
+		"    it can forge webhooks\n"+
 		"    → Use the one that the provider made.\n"+
 		"\n"+
 		"2 checks passed\n"+

@@ -190,7 +190,8 @@ func adminList(app *App, r *http.Request, _ string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newListView(page), nil
+	view := newListView(page)
+	return view, hideErrors(r.Context(), app, view.Deliveries)
 }
 
 // readQuery refuses what url.Values would pass over: half a filter selects more
@@ -262,8 +263,7 @@ func adminShow(app *App, r *http.Request, id string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	mask, values := hiddenOf(app, d)
-	return newDetailView(d, mask, values), nil
+	return newDetailView(d, app.hides(d.Endpoint)), nil
 }
 
 func adminDelete(app *App, r *http.Request, id string) (any, error) {

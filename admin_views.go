@@ -143,7 +143,9 @@ func newListView(page retrystore.Page) listView {
 	return view
 }
 
-func newDetailView(d *retrystore.Delivery, m *redact.Mask, values redact.Values) detailView {
+// newDetailView shows all of a delivery, but for what is hidden of it.
+func newDetailView(d *retrystore.Delivery, hides hidden) detailView {
+	m, values, quoted := hides.mask(d.Event), hides.values, hides.quoted(d.Event, nil)
 	view := detailView{
 		deliveryView: newDeliveryView(d),
 		Method:       d.Event.Method,
@@ -153,6 +155,7 @@ func newDetailView(d *retrystore.Delivery, m *redact.Mask, values redact.Values)
 		History:      make([]attemptView, len(d.History)),
 		BodyDropped:  d.BodyDropped,
 	}
+	view.LastError = quotedText(quoted, d.LastError)
 	values.Header(view.Headers)
 	view.Body, view.BodyBase64 = textOrBase64(values.Bytes(m.Body(d.Event.Header.Get("Content-Type"), d.Event.Body)))
 	for i, attempt := range d.History {
@@ -160,12 +163,15 @@ func newDetailView(d *retrystore.Delivery, m *redact.Mask, values redact.Values)
 			At:       attempt.At.UTC(),
 			Duration: attempt.Duration.String(),
 			Status:   attempt.Status,
-			Error:    attempt.Error,
+			Error:    quotedText(quoted, attempt.Error),
 		}
-		view.History[i].Answer, view.History[i].AnswerBase64 = textOrBase64(values.Bytes(attempt.Answer))
+		view.History[i].Answer, view.History[i].AnswerBase64 = textOrBase64(quoted.Cut(attempt.Answer))
 	}
 	return view
 }
+
+// quotedText hides secrets in an error that was stored, maybe by a version that hid fewer.
+func quotedText(quoted redact.Values, text string) string { return string(quoted.Cut([]byte(text))) }
 
 // textOrBase64 keeps readable bytes readable and others exact.
 func textOrBase64(b []byte) (text, encoded string) {
@@ -173,17 +179,6 @@ func textOrBase64(b []byte) (text, encoded string) {
 		return string(b), ""
 	}
 	return "", base64.StdEncoding.EncodeToString(b)
-}
-
-// hiddenOf is what is secret in the delivery: what was so to its endpoint when the event came
-// in, and what is so to the endpoint of that name, if the running config has it. Of that the
-// secrets themselves are known, too, and hidden wherever they stand.
-func hiddenOf(app *App, d *retrystore.Delivery) (*redact.Mask, redact.Values) {
-	places, values := redact.Places(d.Event.Secrets), redact.Values{}
-	if h, ok := app.endpoints[d.Endpoint]; ok {
-		places, values = append(places, h.secretPlaces()...), h.hidden
-	}
-	return redact.New(places), values
 }
 
 // newStatsView lists the destinations of the running config, busy or not, and

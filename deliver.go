@@ -16,7 +16,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
-	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -31,7 +30,7 @@ type sender struct {
 	headers  deliveryHeaders
 	resigner *resigner // nil: every attempt has the provider's own signature
 	keep     int       // how many bytes of an answer's body are kept
-	hidden   redact.Values
+	hidden   hidden
 }
 
 var (
@@ -39,7 +38,7 @@ var (
 	errAnswerBroken = errors.New("the answer broke off")
 )
 
-func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers deliveryHeaders, resigner *resigner, hidden redact.Values) *sender {
+func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers deliveryHeaders, resigner *resigner, hidden hidden) *sender {
 	// Without this last handler an event that no route matches would look like
 	// an empty success.
 	last := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return errNoHandler })
@@ -57,22 +56,23 @@ const maxDrain = 256 << 10
 // Send makes one attempt. Once the application has answered with a status,
 // that is the result, whatever then happens to the rest of its answer.
 func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forward.Answer, err error) {
-	defer func() { answer.Cause, err = s.masked(answer.Cause), s.masked(err) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	header, sent := s.header(d)
+	ctx, end := startAttempt(ctx, d, header)
+	defer func() { end(answer, err) }()
 	w := &answerRecorder{header: make(http.Header), keep: s.keep, enough: cancel}
 	defer func() {
+		hide := func(err error) error { return s.hidden.error(err, d.Event, sent) }
 		switch p := recover(); p {
 		case nil:
 		case http.ErrAbortHandler: // how Caddy ends a handler when an answer breaks off
 			answer, err = w.answer(errAnswerBroken)
 		default:
-			panic(p) // package forward makes an outcome of it
+			panic(s.hidden.panic(p, d.Event, sent)) // package forward makes an outcome of it
 		}
+		answer.Cause, err = hide(answer.Cause), hide(err)
 	}()
-	header := s.header(d)
-	ctx, end := startAttempt(ctx, d, header)
-	defer func() { end(answer, err) }()
 	r, err := s.request(ctx, d.Event, header)
 	if err != nil {
 		return forward.Answer{}, err
@@ -85,34 +85,15 @@ func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 	return w.answer(err)
 }
 
-// maskedError is an error without the secrets that its text had.
-type maskedError struct {
-	error
-	text string
-}
-
-func (e maskedError) Error() string { return e.text }
-func (e maskedError) Unwrap() error { return e.error }
-
-// masked hides the endpoint's secrets in an error: a handler may have put the URL into it,
-// and with that the provider's token. It is logged, stored and shown.
-func (s *sender) masked(err error) error {
-	if err == nil {
-		return nil
-	}
-	if text := s.hidden.Text(err.Error()); text != err.Error() {
-		return maskedError{err, text}
-	}
-	return err
-}
-
-// header is the provider's, with ours, and signed anew where that is due.
-func (s *sender) header(d *retrystore.Delivery) http.Header {
-	header := s.headers.toDeliver(d)
+// header is the provider's, with ours, and signed anew where that is due. The handlers
+// of the attempt may change it; sent stays as it is.
+func (s *sender) header(d *retrystore.Delivery) (header, sent http.Header) {
+	header = s.headers.toDeliver(d)
 	if s.resigner != nil && s.resigner.late(d) {
 		header = s.resigner.sign(d, header)
+		return header, header.Clone()
 	}
-	return header
+	return header, d.Event.Header
 }
 
 // request rebuilds the request that the provider sent.

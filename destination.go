@@ -202,7 +202,7 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 	if err != nil {
 		return err
 	}
-	f.sender = newSender(routes, server, h.headers, resigner, h.hidden)
+	f.sender = newSender(routes, server, h.headers, resigner, h.hides())
 	if h.Respond == respondUpstream {
 		f.sender.keep = maxRelay + 1 // one more, to tell what is too long
 	}

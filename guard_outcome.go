@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
 // outcomeFailed is that of a webhook whose next handler did not answer 2xx.
@@ -58,6 +59,8 @@ func (g *guarded) conclude(err error, brokeOff bool) {
 	if hasStatus && refused.Err != nil {
 		a.cause = refused.Err // without Caddy's trace of where it was made
 	}
+	// The next handler may have put the request's URL into its error.
+	a.cause = g.h.hides().error(a.cause, &retrystore.Event{Header: g.in.signed.Header, URI: g.in.signed.URI, Body: g.in.signed.Body}, nil)
 	if a.code == 0 && !brokeOff {
 		a.code = cmp.Or(refused.StatusCode, http.StatusInternalServerError) // as Caddy answers
 	}

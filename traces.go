@@ -106,7 +106,7 @@ func startAttempt(ctx context.Context, d *retrystore.Delivery, header http.Heade
 		switch {
 		case err != nil:
 			span.SetAttributes(attribute.String("error.type", "no_answer"))
-			span.SetStatus(codes.Error, err.Error())
+			span.SetStatus(codes.Error, forward.ErrorText(err))
 		case a.Status == 0: // the handler ended its goroutine
 			span.SetAttributes(attribute.String("error.type", "no_answer"))
 			span.SetStatus(codes.Error, "")

@@ -209,9 +209,15 @@ func (l *lane) fields(d *retrystore.Delivery, s retrystore.Settlement) []zap.Fie
 	return fields
 }
 
-// errorText is what is kept of an error: valid UTF-8, bounded, and without the
-// URL that net/http puts into errors, whose query may hold a secret.
-func errorText(err error) (text string) {
+// errorText is what is kept of an error: valid UTF-8, and bounded.
+func errorText(err error) string {
+	text := ErrorText(err)
+	return strings.ToValidUTF8(text[:min(len(text), maxError)], "")
+}
+
+// ErrorText is the text of an attempt's error, empty for none, without the URL that
+// net/http puts into errors, whose query may hold a secret.
+func ErrorText(err error) (text string) {
 	if err == nil {
 		return ""
 	}
@@ -222,10 +228,8 @@ func errorText(err error) (text string) {
 			text = "error without text"
 		}
 	}()
-	text = err.Error()
 	if u := (*url.Error)(nil); errors.As(err, &u) {
-		text = u.Op + ": " + u.Err.Error()
+		return u.Op + ": " + u.Err.Error()
 	}
-	text = text[:min(len(text), maxError)]
-	return strings.ToValidUTF8(text, "")
+	return err.Error()
 }

@@ -16,21 +16,27 @@ import (
 // contentType says; anything else is a form. The result may share memory with body, which is
 // not changed. A body that cannot be read, and has the name of a place in it, is hidden as a whole.
 func (m *Mask) Body(contentType string, body []byte) []byte {
+	return m.body(contentType, body, func(string) {})
+}
+
+// body tells found, besides, what it hides.
+func (m *Mask) body(contentType string, body []byte, found func(string)) []byte {
 	if len(m.pointers)+len(m.fields)+len(m.nested) == 0 || len(body) == 0 {
 		return body
 	}
-	hidden, err := maskJSON(body, m.pointers)
+	hidden, err := maskJSON(body, m.pointers, found)
 	if err == nil {
 		return hidden
 	}
 	media, parameters, _ := mime.ParseMediaType(contentType)
 	if media == "multipart/form-data" && parameters["boundary"] != "" {
-		return m.multipart(body, parameters["boundary"])
+		return m.multipart(body, parameters["boundary"], found)
 	}
 	if looksLikeForm(body) {
-		return []byte(eachField(string(body), m.field))
+		return []byte(eachField(string(body), func(name, value string) string { return m.field(name, value, found) }))
 	}
 	if m.mentions(body) {
+		found(string(body))
 		return []byte(Masked)
 	}
 	return body
@@ -43,30 +49,35 @@ func looksLikeForm(body []byte) bool {
 }
 
 // field hides one value of a form.
-func (m *Mask) field(name, value string) string {
+func (m *Mask) field(name, value string, found func(string)) string {
 	name = fold(name)
 	if slices.Contains(m.fields, name) {
+		found(value)
+		found(decoded(value))
 		return Masked
 	}
 	pointers, ok := m.nested[name]
 	if !ok {
 		return value
 	}
-	hidden, err := maskJSON([]byte(decoded(value)), pointers)
+	hidden, err := maskJSON([]byte(decoded(value)), pointers, found)
 	if err != nil {
+		found(value)
+		found(decoded(value))
 		return Masked
 	}
 	return url.QueryEscape(string(hidden))
 }
 
 // multipart hides fields of a multipart form.
-func (m *Mask) multipart(body []byte, boundary string) []byte {
+func (m *Mask) multipart(body []byte, boundary string, found func(string)) []byte {
 	parts := bytes.Split(body, []byte("--"+boundary))
 	for i, part := range parts {
-		head, _, found := bytes.Cut(part, []byte("\r\n\r\n"))
-		if !found || !m.mentions(head) {
+		head, value, isPart := bytes.Cut(part, []byte("\r\n\r\n"))
+		if !isPart || !m.mentions(head) {
 			continue
 		}
+		found(strings.TrimSuffix(string(value), "\r\n"))
 		parts[i] = slices.Concat(head, []byte("\r\n\r\n"+Masked+"\r\n"))
 	}
 	return bytes.Join(parts, []byte("--"+boundary))
@@ -101,9 +112,9 @@ func tokens(pointer string) []string {
 var errTrailing = errors.New("the body goes on after its JSON")
 
 // maskJSON replaces the values at the pointers by a string, each of them where there are
-// several of one name, and leaves the other bytes as they are.
-func maskJSON(body []byte, pointers [][]string) ([]byte, error) {
-	s := &scan{decoder: json.NewDecoder(bytes.NewReader(body)), body: body}
+// several of one name, and leaves the other bytes as they are. It tells found what they were.
+func maskJSON(body []byte, pointers [][]string, found func(string)) ([]byte, error) {
+	s := &scan{decoder: json.NewDecoder(bytes.NewReader(body)), body: body, found: found}
 	if err := s.value(pointers); err != nil {
 		return nil, err
 	}
@@ -119,6 +130,7 @@ type scan struct {
 	body    []byte
 	out     []byte // the result for body[:copied]
 	copied  int
+	found   func(string)
 }
 
 // value reads the next value. pointers are those that lead into it, or to it: an empty one.
@@ -172,9 +184,24 @@ func (s *scan) hide() error {
 	if err := s.decoder.Decode(&hidden); err != nil {
 		return err
 	}
+	eachText(hidden, s.found)
 	s.out = append(append(s.out, s.body[s.copied:from]...), `"`+Masked+`"`...)
 	s.copied = int(s.decoder.InputOffset())
 	return nil
+}
+
+// eachText tells found every string and number of a JSON value.
+func eachText(value json.RawMessage, found func(string)) {
+	decoder := json.NewDecoder(bytes.NewReader(value))
+	decoder.UseNumber()
+	for token, err := decoder.Token(); err == nil; token, err = decoder.Token() {
+		switch text := token.(type) {
+		case string:
+			found(text)
+		case json.Number:
+			found(text.String())
+		}
+	}
 }
 
 // below are the pointers that go on behind a member of that name, in any case: so

@@ -237,3 +237,38 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+// TestOfEvent: what a webhook carries at secret places is known one by one, and hidden where
+// it is quoted, also by text that was cut off.
+func TestOfEvent(t *testing.T) {
+	m := New([]verify.Source{
+		{From: verify.FromHeader, Name: "X-Own"}, {From: verify.FromJSON, Name: "/a"}, {From: verify.FromForm, Name: "own"}, {From: verify.FromFormJSON, Name: "payload /b"},
+	})
+	header := http.Header{"X-Own": {"first-1"}, "Authorization": {"Basic dXNlcjpzZWNvbmQtMg=="}, "X-Other": {"other-0"}, "Content-Type": {"text/plain"}}
+	for body, want := range map[string][]string{
+		`{"a":{"c":["sixth-6",7777777],"d":null},"x":"other-0"}`: {"sixth-6", "7777777"},
+		`own=eighth%2F8&x=other-0`:                               {"eighth%2F8", "eighth/8"},
+		`payload=%7B%22b%22%3A%22ninth-9%22%7D`:                  {"ninth-9"},
+		`{"a":"tenth-10"`:                                        {`{"a":"tenth-10"`},
+		``:                                                       nil,
+	} {
+		got := m.OfEvent(header, "/?my_token=third%2F3&x=other-0", []byte(body))
+		for _, secret := range append(want, "first-1", "user:second-2", "third/3") {
+			if !slices.Contains(got, secret) {
+				t.Errorf("%s: %q is not in %q", body, secret, got)
+			}
+		}
+		if slices.Contains(got, "other-0") {
+			t.Errorf("%s: %q", body, got)
+		}
+	}
+	v := NewValues([]string{"s3cret/value"})
+	for text, want := range map[string]string{
+		"a s3cret/value b": "a [masked] b", "a s3cret/valu": "a [masked]", "a s3cret": "a [masked]", "a s3cre": "a s3cre",
+		"a s3cret%2Fval": "a [masked]", "s3cret": "[masked]", "": "",
+	} {
+		if got := string(v.Cut([]byte(text))); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}

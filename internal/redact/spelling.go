@@ -38,6 +38,29 @@ func found(text string, i int, secrets []string, known int) int {
 	return end
 }
 
+// begun reports whether text ends within one of the secrets that begins at i, after enough of
+// it to be hidden. The arguments are those of found.
+func begun(text string, i int, secrets []string, known int) bool {
+	switch {
+	case len(secrets) == 0:
+		return false
+	case i == len(text):
+		return known >= shortest
+	case begun(text, i+1, narrowed(secrets, known, text[i]), known+1):
+		return true
+	}
+	for _, s := range spelled(text[i:]) {
+		left := secrets
+		for k := range len(s.means) {
+			left = narrowed(left, known+k, s.means[k])
+		}
+		if s.length > 0 && begun(text, i+s.length, left, known+len(s.means)) {
+			return true
+		}
+	}
+	return false
+}
+
 // narrowed are those of the secrets that go on with c after their first known bytes.
 func narrowed(secrets []string, known int, c byte) []string {
 	next := func(secret string) int {

@@ -99,6 +99,23 @@ func (v Values) Bytes(b []byte) []byte {
 	return b
 }
 
+// Cut is Bytes for text that may have been cut off, within a secret.
+func (v Values) Cut(b []byte) []byte {
+	text := string(v.Bytes(b))
+	for each := &v; each != nil; each = each.also {
+		for i := range len(text) {
+			if each.first[text[i]] && begun(text, i, each.needles, 0) {
+				text = text[:i] + Masked
+				break
+			}
+		}
+	}
+	if text == string(b) {
+		return b
+	}
+	return []byte(text)
+}
+
 // URI hides them in a URI.
 func (v Values) URI(uri string) string {
 	path, query, found := strings.Cut(uri, "?")
@@ -128,21 +145,41 @@ func (v Values) Header(header http.Header) {
 
 // Of returns the secrets that a request carries at the mask's places in its header and
 // URI, and in Authorization.
-func (m *Mask) Of(header http.Header, uri string) (secrets []string) {
+func (m *Mask) Of(header http.Header, uri string) []string {
+	return collect(header, uri,
+		func(name string) bool { return name == "Authorization" || named(m.headers, name) },
+		func(name string) bool { return named(m.parameters, name) })
+}
+
+// OfEvent returns all that Header, URI and Body hide of an event, for Values to hide it
+// where an error or an answer quotes it. Strings and numbers of JSON come one by one.
+func (m *Mask) OfEvent(header http.Header, uri string, body []byte) []string {
+	secrets := collect(header, uri, m.hidesHeader, m.hidesParameter)
+	m.body(header.Get("Content-Type"), body, func(secret string) { secrets = append(secrets, secret) })
+	return secrets
+}
+
+// collect returns the values of the headers and parameters that are asked for.
+func collect(header http.Header, uri string, isHeader, isParameter func(name string) bool) (secrets []string) {
 	for name, values := range header {
-		if name != "Authorization" && !named(m.headers, name) {
+		if !isHeader(name) {
 			continue
 		}
 		for _, value := range values {
 			secrets = append(secrets, value)
-			if _, bare, found := strings.Cut(value, " "); found { // "Bearer x"
-				secrets = append(secrets, bare)
+			scheme, bare, found := strings.Cut(value, " ") // "Bearer x"
+			if !found {
+				continue
+			}
+			secrets = append(secrets, bare)
+			if pair, err := base64.StdEncoding.DecodeString(bare); err == nil && strings.EqualFold(scheme, "Basic") {
+				secrets = append(secrets, string(pair))
 			}
 		}
 	}
 	_, query, _ := strings.Cut(uri, "?")
 	eachField(query, func(name, value string) string {
-		if named(m.parameters, name) {
+		if isParameter(name) {
 			secrets = append(secrets, value, decoded(value))
 		}
 		return value

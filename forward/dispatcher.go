@@ -140,6 +140,23 @@ type Options struct {
 	Observer Observer         // default: none
 }
 
+// withDefaults fills the zero fields.
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Float64
+	}
+	if o.Observer == nil {
+		o.Observer = unobserved{}
+	}
+	return o
+}
+
 // Dispatcher delivers. It is safe for concurrent use.
 type Dispatcher struct {
 	queue Queue
@@ -157,18 +174,7 @@ func New(q Queue, dests []Destination, o Options) (*Dispatcher, error) {
 	if q == nil {
 		return nil, errors.New("dispatcher: no queue")
 	}
-	if o.Logger == nil {
-		o.Logger = zap.NewNop()
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Rand == nil {
-		o.Rand = rand.Float64
-	}
-	if o.Observer == nil {
-		o.Observer = unobserved{}
-	}
+	o = o.withDefaults()
 	d := &Dispatcher{queue: q, lanes: make(map[retrystore.Lane]*lane, len(dests))}
 	var errs []error
 	for _, dest := range dests {

@@ -33,9 +33,9 @@ type process struct {
 	log    *journal
 }
 
-// binary is the server that tests run. REDIS_SERVER names another one, to test
+// serverPath is the server that tests run. REDIS_SERVER names another one, to test
 // with another version, or with Valkey.
-func binary() (string, error) {
+func serverPath() (string, error) {
 	name := os.Getenv("REDIS_SERVER")
 	if name == "" {
 		name = "redis-server"
@@ -50,8 +50,12 @@ func binary() (string, error) {
 
 // run starts redis-server in the directory and waits until it logs the words
 // that say that it is ready: no password, certificate or port is needed to see them.
-func run(dir string, ready string, args ...string) (*process, error) {
-	path, err := binary()
+// An empty program is the one that all tests run.
+func run(program, dir, ready string, args ...string) (*process, error) {
+	path, err := program, error(nil)
+	if path == "" {
+		path, err = serverPath()
+	}
 	if err != nil {
 		return nil, err
 	}

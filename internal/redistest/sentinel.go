@@ -126,7 +126,7 @@ func (s *Sentinel) watch(ports []int) ([]*Server, error) {
 			if err != nil {
 				return nil, err
 			}
-			return launchConfig(s.t, dirs[i], port, sentinelReady, []string{config, "--sentinel"})
+			return launchConfig(s.t, "", dirs[i], port, sentinelReady, []string{config, "--sentinel"})
 		})
 	}
 	return launchAll(launches...)

@@ -38,6 +38,7 @@ type Server struct {
 	t       testing.TB
 	dir     string
 	port    int
+	program string   // "": the one that all tests run
 	ready   string   // what it logs when it takes commands
 	args    []string // of each start
 	process *process
@@ -62,6 +63,11 @@ func Start(t testing.TB, args ...string) *Server {
 // launch starts a server with our settings. It may be called from any goroutine,
 // with a directory of its own.
 func launch(t testing.TB, dir string, port int, args []string) (*Server, error) {
+	return launchProgram(t, "", dir, port, args)
+}
+
+// launchProgram is launch for a program that runs redis-server.
+func launchProgram(t testing.TB, program, dir string, port int, args []string) (*Server, error) {
 	config, err := configFile(dir,
 		"bind 127.0.0.1",
 		"port "+strconv.Itoa(port),
@@ -73,14 +79,14 @@ func launch(t testing.TB, dir string, port int, args []string) (*Server, error) 
 	if err != nil {
 		return nil, err
 	}
-	return launchConfig(t, dir, port, serverReady, append([]string{config}, args...))
+	return launchConfig(t, program, dir, port, serverReady, append([]string{config}, args...))
 }
 
 // launchConfig starts a server of which the arguments say everything.
-func launchConfig(t testing.TB, dir string, port int, ready string, args []string) (*Server, error) {
-	s := &Server{t: t, dir: dir, port: port, ready: ready, args: args}
+func launchConfig(t testing.TB, program, dir string, port int, ready string, args []string) (*Server, error) {
+	s := &Server{t: t, dir: dir, port: port, program: program, ready: ready, args: args}
 	var err error
-	if s.process, err = run(dir, ready, args...); err != nil {
+	if s.process, err = run(program, dir, ready, args...); err != nil {
 		return nil, err
 	}
 	t.Cleanup(func() { s.process.kill() })
@@ -146,7 +152,7 @@ func (s *Server) Kill() {
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.Kill()
-	started, err := run(s.dir, s.ready, s.args...)
+	started, err := run(s.program, s.dir, s.ready, s.args...)
 	if err != nil {
 		s.t.Fatalf("starting redis on port %d again: %v", s.port, err)
 	}

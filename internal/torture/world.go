@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
+	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
 // world is everything of one run: the proxies, what surrounds them, and the books.
@@ -21,7 +22,7 @@ type world struct {
 	caddy string // path of the program
 	// minReplicas is how many replicas confirm an event; 0: all.
 	minReplicas int
-	clock       string // file that sets Redis's clock; empty: none does
+	clock       *redistest.Clock // of Redis; nil: its own
 	dir         string
 	books       *oracle.Books
 	apps        map[string]*oracle.Application

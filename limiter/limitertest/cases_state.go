@@ -136,6 +136,31 @@ func testClockGoesBack(x *suite) {
 	}
 }
 
+// What NTP, suspend and people do to a clock: one that steps forward gives back no more than the
+// limit, one that steps back locks nobody out for longer than the limit says.
+func testClockSteps(x *suite) {
+	for _, by := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour, -time.Minute, -time.Hour, -24 * time.Hour} {
+		for _, l := range []limiter.Limit{limit("5", "1/1m"), limit("5", "1/1m", "sliding_window")} {
+			ask := ip(by.String()+l.String(), l)
+			x.allowed(5, ask)
+			x.clock.step(by)
+			n := 0
+			for x.take(ask).Allowed {
+				n++
+			}
+			if by < 0 && n > 0 || by > time.Minute && n != 5 || n > 5 {
+				x.Fatalf("%s: %d are allowed after a step of %s", l, n, by)
+			}
+			d := x.refused(ask)
+			if d.RetryAfter > l.Window()+l.Window()/limiter.Slots {
+				x.Fatalf("%s: refused for %s after a step of %s", l, d.RetryAfter, by)
+			}
+			x.clock.step(d.RetryAfter)
+			x.takeAll(1, ask)
+		}
+	}
+}
+
 // However the takes are spaced, no time sees more of them than the limit says.
 func testNeverMore(x *suite) {
 	for _, l := range limits {

@@ -44,6 +44,7 @@ func Cases(t *testing.T, backend New) {
 		{"ReturnComesTooLate", testReturnComesTooLate},
 		{"Retune", testRetune},
 		{"ClockGoesBack", testClockGoesBack},
+		{"ClockSteps", testClockSteps},
 		{"Extremes", testExtremes},
 		{"NeverMoreThanTheLimit", testNeverMore},
 		{"Concurrent", testConcurrent},

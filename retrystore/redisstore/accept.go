@@ -47,7 +47,7 @@ const (
 // last: should the script ever break off in between, nobody will be told that the
 // event was stored before. A second run with the
 // same event id, after an answer that was lost, finds what the first one wrote.
-var acceptScript = newScript("accept", luaNow+luaInt+`
+var acceptScript = newScript("accept", luaNow+luaHold+luaInt+`
 local targets, ttl, bound = tonumber(ARGV[5]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local dead = (#ARGV - 8 - 4 * targets) / 3
 local spill = bound > 0 and targets > 1
@@ -62,8 +62,8 @@ end
 if ttl > 0 then
   local value = redis.call('GET', KEYS[#KEYS])
   if value == 'e' .. ARGV[1] then return again() end
-  local til = value and string.match(value, '^h%d+:(%d+)')
-  if til and tonumber(til) > now and tonumber(til) < now + 315360000000 then return {3, til - now} end
+  local token, til = hold(KEYS[#KEYS], value or '', now)
+  if token and til > now then return {3, til - now} end
   if value == 'c' or value and #value == 17 and string.sub(value, 1, 1) == 'e' then return {1, value} end
 end
 local stored, space = int(redis.call('HGET', KEYS[3], ARGV[7])), tonumber(ARGV[8])

@@ -11,7 +11,28 @@ import (
 )
 
 // The value of an event key says what it is: "e" and the id of the event that
-// was accepted, "c" for committed, "h<token>:<until>" while held.
+// was accepted, "c" for committed, "h<token>:<until>:<since>" while held.
+
+// luaHold reads a hold, and sees to it that it does not outlast the clock that it was made
+// by. One that was made later than now was made before the clock was set back.
+// Whether its holder lives, nobody knows: it lasts as long as it was made for, from now.
+//
+// An end that is years ahead is none of ours, and is believed by nobody.
+const luaHold = `
+local function held(token, til, now) return 'h' .. token .. ':' .. string.format('%.0f:%.0f', til, now) end
+local function hold(key, value, now)
+  local token, til, made = string.match(value, '^h(%d+):(%d+):?(%d*)')
+  if not token then return nil, 0 end
+  til, made = tonumber(til), tonumber(made) or now
+  if til >= now + 315360000000 then return token, 0 end
+  if made < til and made >= now + ` + clockStep + ` then
+    local lease = til - made
+    til = now + lease
+    redis.call('SET', key, held(token, til, now), 'PX', 2 * lease)
+  end
+  return token, til
+end
+`
 
 var errZeroKey = errors.New("the zero key cannot be held")
 
@@ -29,15 +50,14 @@ const (
 //	KEYS  1 event key
 //	ARGV  1 token, 2 milliseconds
 //	returns {0, now} granted, {1, now, until} taken, {2} committed or accepted
-var holdScript = newScript("hold", luaNow+`
+var holdScript = newScript("hold", luaNow+luaHold+`
 local value = redis.call('GET', KEYS[1])
 if value then
-  local token, til = string.match(value, '^h(%d+):(%d+)')
   if value == 'c' or #value == 17 and string.sub(value, 1, 1) == 'e' then return {2} end
-  til = tonumber(til or 0)
-  if token ~= ARGV[1] and til > now and til < now + 315360000000 then return {1, now, til} end
+  local token, til = hold(KEYS[1], value, now)
+  if token ~= ARGV[1] and til > now then return {1, now, til} end
 end
-redis.call('SET', KEYS[1], 'h' .. ARGV[1] .. ':' .. string.format('%.0f', now + ARGV[2]), 'PX', 2 * ARGV[2])
+redis.call('SET', KEYS[1], held(ARGV[1], now + ARGV[2], now), 'PX', 2 * ARGV[2])
 return {0, now}
 `)
 
@@ -95,9 +115,9 @@ if not value or string.match(value, '^h(%d+):') ~= ARGV[1] then return 0 end
 //	returns 1, or 0 if the key is not the caller's
 //
 // DEL first: a full server takes it, and then takes the rest.
-var renewKeyScript = newScript("hold", luaHeld+luaNow+`
+var renewKeyScript = newScript("hold", luaHeld+luaNow+luaHold+`
 redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[1], 'h' .. ARGV[1] .. ':' .. string.format('%.0f', now + ARGV[2]), 'PX', 2 * ARGV[2])
+redis.call('SET', KEYS[1], held(ARGV[1], now + ARGV[2], now), 'PX', 2 * ARGV[2])
 return 1
 `)
 

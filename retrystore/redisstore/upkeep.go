@@ -139,6 +139,7 @@ func (s *Store) keep(connected bool) {
 	defer mark.Stop()
 	defer minute.Stop()
 	if connected {
+		s.followClock()
 		s.reconcile()
 		s.count()
 	}
@@ -157,6 +158,7 @@ func (s *Store) keep(connected bool) {
 				_ = s.check(s.ctx)
 			}
 			s.checkSettings()
+			s.followClock()
 			s.reconcile()
 			s.count()
 		case <-minute.C:

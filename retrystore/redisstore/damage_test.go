@@ -105,6 +105,7 @@ type damagedKey struct {
 var damageKeys = map[string]damagedKey{
 	"meta":     {func(w *damageWorld) string { return w.prefix + ":meta" }, -1},
 	"lanes":    {func(w *damageWorld) string { return w.shard().lanes() }, -1},
+	"clock":    {func(w *damageWorld) string { return w.shard().clock() }, -1},
 	"open":     {func(w *damageWorld) string { return w.lane().open }, -1},
 	"queue":    {func(w *damageWorld) string { return w.lane().queue }, -1},
 	"leases":   {func(w *damageWorld) string { return w.lane().leased }, -1},

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,6 +56,12 @@ func TestClockSteps(t *testing.T) {
 				const wait = 20 * time.Minute
 				q := steppedQueue{newFakeQueue()}
 				sender := newStarts(answers(503))
+				attempts := func() []time.Duration {
+					synctest.Wait()
+					sender.mu.Lock()
+					defer sender.mu.Unlock()
+					return slices.Clone(sender.at)
+				}
 				start(t, q, Options{}, Destination{Lane: laneA, Sender: sender, Breaker: Breaker{Off: true},
 					Retry: Retry{Strategy: Linear, Initial: wait, MaxDelay: wait, MaxAge: 1000 * time.Hour}})
 				q.add(laneA, 0, nil)
@@ -62,17 +69,16 @@ func TestClockSteps(t *testing.T) {
 				q.step(step)
 				due := max(wait-max(0, step), time.Minute)
 				time.Sleep(due + pollInterval - time.Minute)
-				synctest.Wait()
-				if len(sender.at) != 2 || sender.at[1] < due || sender.at[1] > due+pollInterval {
-					t.Fatalf("attempts after %v; want the second after %s, or a look later", sender.at, due)
+				if at := attempts(); len(at) != 2 || at[1] < due || at[1] > due+pollInterval {
+					t.Fatalf("attempts after %v; want the second after %s, or a look later", at, due)
 				}
 				time.Sleep(wait - 2*pollInterval)
-				if synctest.Wait(); len(sender.at) != 2 {
-					t.Errorf("attempts after %v; want no third yet", sender.at)
+				if at := attempts(); len(at) != 2 {
+					t.Errorf("attempts after %v; want no third yet", at)
 				}
 				time.Sleep(3 * pollInterval)
-				if synctest.Wait(); len(sender.at) != 3 {
-					t.Errorf("attempts after %v; want a third", sender.at)
+				if at := attempts(); len(at) != 3 {
+					t.Errorf("attempts after %v; want a third", at)
 				}
 				passed := due + wait + 3*pollInterval
 				if n, most := q.claimCount(), int(passed/pollInterval)+20; n > most {

@@ -48,7 +48,7 @@ func (w *world) bendClock() error {
 // jumpAhead makes all leases lapse at once, if it goes far enough, and retries due.
 func (w *world) jumpAhead(s Step) error { return w.jump(time.Duration(s.N) * time.Second) }
 
-// jumpBack has retries wait longer.
+// jumpBack would have retries and lapsed leases wait longer, if nobody moved them along.
 func (w *world) jumpBack(s Step) error { return w.jump(-time.Duration(s.N) * time.Second) }
 
 func (w *world) jump(by time.Duration) error {

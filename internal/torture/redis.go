@@ -43,7 +43,7 @@ var redisKinds = []kind{
 	{name: "forgets its scripts", weight: 2, n: [2]int{1, 10}, run: (*world).flushScripts},
 	{name: "drops all connections", weight: 2, n: [2]int{1, 10}, run: (*world).dropConnections},
 	{name: "clock jumps ahead, s:", weight: 2, n: [2]int{1, 600}, run: (*world).jumpAhead},
-	{name: "clock jumps back, s:", weight: 1, n: [2]int{1, 5}, run: (*world).jumpBack},
+	{name: "clock jumps back, s:", weight: 1, n: [2]int{1, 600}, run: (*world).jumpBack},
 }
 
 var sentinelKinds = []kind{

@@ -42,12 +42,11 @@ const (
 //	      {3, ms} held by a guard for so long, {4, bytes} the endpoint has as many already
 //
 // All sets are read before anything is written: a set of another type fails the
-// script, and after the event is stored nothing may. The event is the first that is
-// written, but for the name of a new lane: a full Redis refuses both. The key is the
-// last: should the script ever break off in between, nobody will be told that the
-// event was stored before. A second run with the
-// same event id, after an answer that was lost, finds what the first one wrote.
-var acceptScript = newScript("accept", luaNow+luaHold+luaInt+`
+// script. The event is the first that is written, but for the name of a new lane: a full
+// Redis refuses both. What the user may not do is found in the middle, and what was
+// written is undone; the key is the last. A second run with the same event id, after an
+// answer that was lost, finds what the first one wrote.
+var acceptScript = newScript("accept", luaNow+luaHold+luaLost+luaInt+`
 local targets, ttl, bound = tonumber(ARGV[5]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local dead = (#ARGV - 8 - 4 * targets) / 3
 local spill = bound > 0 and targets > 1
@@ -64,7 +63,7 @@ if ttl > 0 then
   if value == 'e' .. ARGV[1] then return again() end
   local token, til = hold(KEYS[#KEYS], value or '', now)
   if token and til > now then return {3, til - now} end
-  if value == 'c' or value and #value == 17 and string.sub(value, 1, 1) == 'e' then return {1, value} end
+  if value == 'c' or value and #value == 17 and string.sub(value, 1, 1) == 'e' and not lost(KEYS[#KEYS], value) then return {1, value} end
 end
 local stored, space = int(redis.call('HGET', KEYS[3], ARGV[7])), tonumber(ARGV[8])
 if space > 0 and stored >= space then return {4, stored} end
@@ -85,24 +84,35 @@ end
 if #new > 0 then redis.call('SADD', KEYS[2], unpack(new)) end
 
 if not redis.call('SET', KEYS[1], ARGV[2], 'NX') then return again() end
-redis.call('HSET', KEYS[3], ARGV[7], string.format('%.0f', stored + #ARGV[2]))
-if targets + dead > 1 then
-  redis.call('HSET', KEYS[letters(spill and targets + 1 or 1)], 'n', targets + dead)
-end
-for i = 1, targets do
-  local member = ARGV[1] .. ARGV[5 + 4 * i]
-  if full[i] then
-    redis.call('ZADD', KEYS[letters(i)], 0, member)
-    redis.call('HSET', KEYS[letters(i) + 1], 'r', ARGV[6])
-  else
-    redis.call('ZADD', KEYS[2 + 2 * i], 0, member)
-    redis.call('ZADD', KEYS[3 + 2 * i], ARGV[6 + 4 * i] + now + ARGV[7 + 4 * i], member)
+local siblings = targets + dead > 1 and KEYS[letters(spill and targets + 1 or 1)] or nil
+local reasons = {}
+local function enter()
+  redis.call('HSET', KEYS[3], ARGV[7], string.format('%.0f', stored + #ARGV[2]))
+  if siblings then redis.call('HSET', siblings, 'n', targets + dead) end
+  local function bury(key, member, reason)
+    reasons[#reasons + 1] = KEYS[key + 1]
+    redis.call('HSET', KEYS[key + 1], 'r', reason)
+    redis.call('ZADD', KEYS[key], 0, member)
+  end
+  for i = 1, targets do
+    local member = ARGV[1] .. ARGV[5 + 4 * i]
+    if full[i] then
+      bury(letters(i), member, ARGV[6])
+    else
+      redis.call('ZADD', KEYS[2 + 2 * i], 0, member)
+      redis.call('ZADD', KEYS[3 + 2 * i], ARGV[6 + 4 * i] + now + ARGV[7 + 4 * i], member)
+    end
+  end
+  for i = 1, dead do
+    local arg = 6 + 4 * targets + 3 * i
+    bury(2 + 2 * targets + 2 * i, ARGV[1] .. ARGV[arg], ARGV[arg + 1])
   end
 end
-for i = 1, dead do
-  local key, arg = 2 + 2 * targets + 2 * i, 6 + 4 * targets + 3 * i
-  redis.call('ZADD', KEYS[key], 0, ARGV[1] .. ARGV[arg])
-  redis.call('HSET', KEYS[key + 1], 'r', ARGV[arg + 1])
+local entered, why = pcall(enter)
+if not entered then
+  redis.pcall('DEL', KEYS[1], siblings or KEYS[1], unpack(reasons))
+  redis.pcall('HSET', KEYS[3], ARGV[7], string.format('%.0f', stored))
+  return type(why) == 'table' and why or redis.error_reply(tostring(why))
 end
 if ttl > 0 then redis.call('SET', KEYS[#KEYS], 'e' .. ARGV[1], 'PX', ttl) end
 return out

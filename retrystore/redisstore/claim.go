@@ -190,18 +190,23 @@ func (s *Store) peek(p *parts, l *lane, most, mostRetries int) (due []candidate,
 // leaseScript leases what is still due of the deliveries named, all of one lane
 // and shard, and reads them.
 //
-//	KEYS  1 queue, 2 leases, 3 open index, then for each: progress, event, siblings
-//	ARGV  1 token, 2 milliseconds, then for each: member
+//	KEYS  1 queue, 2 leases, 3 open index, then for each: progress, event, siblings, lost
+//	ARGV  1 token, 2 milliseconds, 3 how long to know that an event is lost, then for each: member
 //	returns for each: 0 not due, 1 event is gone, {error} it is damaged, or {score, event, attempts,
 //	      budget's attempts, budget's start, latest attempt}
 //
+// Only a key of another type, or what is in it, is damage. What Redis refuses otherwise is
+// an error of the script, or, after something was leased, not due: the next claim finds it.
+//
 // A second run with the same token, after an answer that was lost, finds the
 // leases of the first.
-var leaseScript = newScript("claim", luaNow+luaInt+`
+var leaseScript = newScript("claim", luaNow+luaMay+luaInt+`
 local band, history = `+luaBand+`, `+luaHistory+`
 for i = 1, 3 do redis.call('ZCARD', KEYS[i]) end
+local no = denied(KEYS[2], KEYS[4])
+if no then return no end
 local function lease(i)
-  local member, progress, event, siblings = ARGV[2 + i], KEYS[1 + 3 * i], KEYS[2 + 3 * i], KEYS[3 + 3 * i]
+  local member, progress, event, siblings, lost = ARGV[3 + i], KEYS[4 * i], KEYS[1 + 4 * i], KEYS[2 + 4 * i], KEYS[3 + 4 * i]
   local queued, held = redis.call('ZSCORE', KEYS[1], member), redis.call('ZSCORE', KEYS[2], member)
   local score, known = queued or held, redis.call('HMGET', progress, 't', 'a', 'ba', 'bs')
   local mine = held and known[1] == ARGV[1]
@@ -211,6 +216,7 @@ local function lease(i)
   if not score then
     return 0
   elseif not record then
+    redis.call('SET', lost, 1, 'PX', ARGV[3])
     redis.call('ZREM', KEYS[1], member)
     redis.call('ZREM', KEYS[2], member)
     redis.call('ZREM', KEYS[3], member)
@@ -229,15 +235,21 @@ local function lease(i)
     return {base, record, known[2], known[3], known[4], latest}
   end
 end
-local out = {}
-for i = 1, #ARGV - 2 do
+local out, refused, leased = {}, nil, false
+for i = 1, #ARGV - 3 do
   local fine, answer = pcall(lease, i)
   if not fine then
-    if type(answer) == 'table' then answer = answer.err end
-    answer = {tostring(answer)}
+    local why = tostring(type(answer) == 'table' and answer.err or answer)
+    if string.find(why, 'WRONGTYPE', 1, true) or string.find(why, 'user_script:%d+: attempt to ') then
+      answer = {why}
+    else
+      refused, answer = string.match(why, '%-(%u%u%u+ .*)') or why, 0
+    end
   end
+  leased = leased or type(answer) == 'table' and #answer > 1
   out[i] = answer
 end
+if refused and not leased then return redis.error_reply(refused) end
 return out
 `)
 
@@ -259,10 +271,10 @@ func (s *Store) lease(p *parts, l *lane, due []candidate, lease time.Duration) (
 	var batch []*call
 	for n, of := range byShard {
 		shard, k := p.shards[n], &l.keys[n]
-		keys := append(make([]string, 0, 3+3*len(of)), k.queue, k.leased, k.open)
-		args := append(make([]any, 0, 2+len(of)), tokenText(token), milliseconds(lease))
+		keys := append(make([]string, 0, 3+4*len(of)), k.queue, k.leased, k.open)
+		args := append(make([]any, 0, 3+len(of)), tokenText(token), milliseconds(lease), milliseconds(lostTime))
 		for _, c := range of {
-			keys = append(keys, shard.progress(c.id), shard.event(c.id.event()), shard.siblings(c.id.event()))
+			keys = append(keys, shard.progress(c.id), shard.event(c.id.event()), shard.siblings(c.id.event()), shard.lost(c.id.event()))
 			args = append(args, c.id.member())
 		}
 		calls[n] = leaseScript.call(p.line(n), keys, args...)

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"math"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -16,8 +17,7 @@ func (s *Store) claimed(p *parts, l *lane, c candidate, answer any, from *call) 
 		if len(values) == 1 {
 			s.shelve(p, l, c, from, text(values[0]))
 		} else if integer(answer) == 1 {
-			s.broken.Add(1)
-			s.log.Error("event record is gone; its delivery was removed", zap.Stringer("lane", l.name), zap.Stringer("delivery", c.id))
+			s.gone(p, l, c.id)
 		}
 		return nil
 	}
@@ -51,19 +51,26 @@ func (s *Store) describe(d *retrystore.Delivery, h *head, attempts, budgetAttemp
 }
 
 // buryScript makes a leased delivery dead whose event cannot be read, and gives
-// up the event's key: should the provider send the event again, it is welcome.
+// up the event's key: should the provider send the event again, it is welcome. A key that
+// cannot be read either is given up by who meets it (see luaLost).
 //
-//	KEYS  1 leases, 2 progress, 3 open index, 4 dead letters, and 5 the key if it could be read
-//	ARGV  1 member, 2 token, 3 reason, 4 error, 5 event id
+//	KEYS  1 leases, 2 progress, 3 open index, 4 dead letters, 5 lost, and 6 the key if it could be read
+//	ARGV  1 member, 2 token, 3 reason, 4 error, 5 event id, 6 how long to know that an event is lost
 //	returns 1, or 0 if the lease is not the holder's
-var buryScript = newScript("claim", luaFence+`
+var buryScript = newScript("claim", luaFence+luaMay+`
 redis.call('ZCARD', KEYS[3])
 redis.call('ZCARD', KEYS[4])
+local no = denied(KEYS[1], KEYS[2])
+if no then return no end
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('ZADD', KEYS[4], 0, ARGV[1])
 redis.call('HSET', KEYS[2], 'r', ARGV[3], 'le', ARGV[4])
-if KEYS[5] and redis.call('GET', KEYS[5]) == 'e' .. ARGV[5] then redis.call('DEL', KEYS[5]) end
+if not KEYS[6] then
+  redis.call('SET', KEYS[5], 1, 'PX', ARGV[6])
+elseif redis.call('GET', KEYS[6]) == 'e' .. ARGV[5] then
+  redis.call('DEL', KEYS[6])
+end
 return 1
 `)
 
@@ -74,42 +81,54 @@ func (s *Store) bury(p *parts, l *lane, c candidate, h *head, from *call, cause 
 	s.log.Error("event record is unreadable", zap.Stringer("lane", l.name), zap.Stringer("delivery", c.id), zap.Error(cause))
 	id := c.id.event()
 	shard, k := p.shards[id.shard()], &l.keys[id.shard()]
-	keys := []string{k.leased, shard.progress(c.id), k.open, k.dead}
+	keys := []string{k.leased, shard.progress(c.id), k.open, k.dead, shard.lost(id)}
 	if h != nil && !h.key.IsZero() && shardOf(h.key, len(p.shards)) == shard.number {
 		keys = append(keys, shard.seen(h.key))
 	}
-	s.direct([]*call{buryScript.call(from.line, keys, c.id.member(), from.words[3+from.words[2].(int)], reasonCorrupt, cut(cause.Error()), string(id[:]))})
+	s.direct([]*call{buryScript.call(from.line, keys, c.id.member(), from.words[3+from.words[2].(int)], reasonCorrupt, cut(cause.Error()), string(id[:]), milliseconds(lostTime))})
 }
 
 // shelveScript makes a due delivery dead of which the keys are damaged.
 //
-//	KEYS  1 queue, 2 leases, 3 open index, 4 dead letters, 5 progress
-//	ARGV  1 member, 2 reason, 3 error
+//	KEYS  1 queue, 2 leases, 3 open index, 4 dead letters, 5 progress, 6 lost
+//	ARGV  1 member, 2 reason, 3 error, 4 how long to know that an event is lost
 //	returns 1, or 0 if it is neither queued nor leased
-var shelveScript = newScript("claim", `
+var shelveScript = newScript("claim", luaMay+`
 for i = 1, 4 do redis.call('ZCARD', KEYS[i]) end
 redis.call('HGET', KEYS[5], 't')
 local queued, held = redis.call('ZSCORE', KEYS[1], ARGV[1]), redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not queued and not held then return 0 end
+local no = denied(KEYS[4], KEYS[5])
+if no then return no end
 for i = 1, 3 do redis.call('ZREM', KEYS[i], ARGV[1]) end
 redis.call('ZADD', KEYS[4], 0, ARGV[1])
 redis.call('HSET', KEYS[5], 'r', ARGV[2], 'le', ARGV[3])
+redis.call('SET', KEYS[6], 1, 'PX', ARGV[4])
 return 1
 `)
 
 // shelve repairs the keys of a delivery that could not be leased. The next round
-// leases it, unless it is the event that is damaged: then it becomes dead.
+// leases it, unless it is the event that is damaged: then it becomes dead. While Redis
+// refuses that, it stays as it is.
 func (s *Store) shelve(p *parts, l *lane, c candidate, from *call, cause string) {
 	id := c.id.event()
 	shard, k := p.shards[id.shard()], &l.keys[id.shard()]
-	progress, event := shard.progress(c.id), shard.event(id)
-	repaired := s.setAside(s.ctx, from.line, []string{progress, shard.siblings(id)})
-	if !s.setAside(s.ctx, from.line, []string{event}) && repaired {
-		return
+	progress := shard.progress(c.id)
+	_, err := s.setAside(s.ctx, from.line, []string{progress, shard.siblings(id)})
+	gone, failed := s.setAside(s.ctx, from.line, []string{shard.event(id)})
+	if err != nil || failed != nil || !gone && strings.Contains(cause, "WRONGTYPE") {
+		return // a key of another type that is none any more was repaired by us, or another node
 	}
-	s.broken.Add(1)
-	s.log.Error("keys of a delivery are damaged; it is a dead letter now", zap.Stringer("lane", l.name), zap.Stringer("delivery", c.id), zap.String("error", cause))
-	s.direct([]*call{shelveScript.call(from.line, []string{k.queue, k.leased, k.open, k.dead, progress}, c.id.member(), reasonCorrupt, cut(cause))})
+	dead := shelveScript.call(from.line, []string{k.queue, k.leased, k.open, k.dead, progress, shard.lost(id)},
+		c.id.member(), reasonCorrupt, cut(cause), milliseconds(lostTime))
+	s.direct([]*call{dead})
+	switch {
+	case dead.err != nil:
+		s.log.Warn("keys of a delivery are damaged, and it could not be made a dead letter yet", zap.Stringer("lane", l.name), zap.Stringer("delivery", c.id), zap.Error(dead.err))
+	case integer(dead.reply) == 1:
+		s.broken.Add(1)
+		s.log.Error("keys of a delivery are damaged; it is a dead letter now", zap.Stringer("lane", l.name), zap.Stringer("delivery", c.id), zap.String("error", cause))
+	}
 }
 
 // giveBack releases deliveries that could not be handed out.

@@ -25,8 +25,11 @@ seen = type(seen) == 'string' and tonumber(seen) or 0
 if seen >= now + `+clockStep+` and seen < now + 315360000000 then back = seen - now end
 if back > 0 and #KEYS == 1 then return {back, 0} end
 for i = 2, #KEYS do redis.call('ZCARD', KEYS[i]) end
-redis.call('SET', KEYS[1], string.format('%.0f', now))
-if back == 0 then return {0, 0} end
+local function note() redis.call('SET', KEYS[1], string.format('%.0f', now)) end
+if back == 0 then
+  note()
+  return {0, 0}
+end
 local function move(key, base, member, score)
   redis.call('ZADD', key, base + math.max(score - base - back, now), member)
   moved = moved + 1
@@ -55,6 +58,7 @@ for i = 2, #KEYS do
     from = base + band
   end
 end
+note()
 return {back, moved}
 `)
 

@@ -5,7 +5,8 @@
 //
 // Every change is one Lua script over keys of one slot: Accept with the event key
 // and all deliveries of an event, Settle, Release, Renew, Replay, Delete, and
-// each step of a key that is held. A script checks everything before it writes.
+// each step of a key that is held. A script checks everything before it writes, also
+// whether the user may do all of it: Redis does not roll back what it then refuses.
 // Its first write is one that Redis refuses when it cannot take it: for Accept
 // one that a full server refuses, for whatever ends a delivery one that a full
 // server takes, so that it can be emptied. Every key that a script touches is
@@ -55,6 +56,8 @@
 //	                                progress of those that were delivered; 90 bytes at first
 //	P:mark        string  none      in a Cluster only: a name like the generation, by which a shard that
 //	                                lost its data is told
+//	P:lost:<event> string 31 days  the record of that event was gone, or could not be read, before it was
+//	                                delivered: its key does not count any more
 //	P:probe                         never written: deleted to see whether the server takes writes
 //	P:broken:<…>  any     none      a key of another type than ours, as somebody left it: renamed, so that
 //	                                it blocks nothing; never read, never removed
@@ -143,7 +146,10 @@
 // to P:broken:<type>:<time>:<number>; that takes RENAME, and where the user may not the key is
 // deleted. Entries that are no deliveries are removed, records that cannot be read become dead
 // letters with the reason corrupt_record, and sets of a lane that are not in line any more are
-// made anew from the others. All of it is logged, and counted in Condition.Damaged.
+// made anew from the others. The key of an event that is gone
+// or unreadable is given up, so that the provider can send it again. All of it is logged,
+// and counted in Condition.Damaged. What Redis refuses for a while (as a replica, while it loads,
+// for lack of a permission) is no damage: it is tried again later.
 //
 // # Waking up
 //

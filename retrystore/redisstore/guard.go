@@ -50,10 +50,10 @@ const (
 //	KEYS  1 event key
 //	ARGV  1 token, 2 milliseconds
 //	returns {0, now} granted, {1, now, until} taken, {2} committed or accepted
-var holdScript = newScript("hold", luaNow+luaHold+`
+var holdScript = newScript("hold", luaNow+luaHold+luaLost+`
 local value = redis.call('GET', KEYS[1])
 if value then
-  if value == 'c' or #value == 17 and string.sub(value, 1, 1) == 'e' then return {2} end
+  if value == 'c' or #value == 17 and string.sub(value, 1, 1) == 'e' and not lost(KEYS[1], value) then return {2} end
   local token, til = hold(KEYS[1], value, now)
   if token ~= ARGV[1] and til > now then return {1, now, til} end
 end
@@ -102,8 +102,20 @@ func (s *Store) HoldKey(ctx context.Context, key retrystore.Key, lease time.Dura
 	return h, nil
 }
 
+// luaSet sets a key also where Redis has no room for it: after DEL it takes everything.
+// It returns the error if Redis refuses for another reason; then the key is as it was.
+const luaSet = `
+local function set(key, value, ttl)
+  local answer = redis.pcall('SET', key, value, 'PX', ttl)
+  if type(answer) ~= 'table' or not answer.err then return nil end
+  if not string.find(answer.err, 'OOM', 1, true) then return answer end
+  redis.call('DEL', key)
+  redis.call('SET', key, value, 'PX', ttl)
+end
+`
+
 // luaHeld returns 0 from the script unless the caller holds the key.
-const luaHeld = `
+const luaHeld = luaSet + `
 local value = redis.call('GET', KEYS[1])
 if not value or string.match(value, '^h(%d+):') ~= ARGV[1] then return 0 end
 `
@@ -113,12 +125,8 @@ if not value or string.match(value, '^h(%d+):') ~= ARGV[1] then return 0 end
 //	KEYS  1 event key
 //	ARGV  1 token, 2 milliseconds
 //	returns 1, or 0 if the key is not the caller's
-//
-// DEL first: a full server takes it, and then takes the rest.
 var renewKeyScript = newScript("hold", luaHeld+luaNow+luaHold+`
-redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[1], held(ARGV[1], now + ARGV[2], now), 'PX', 2 * ARGV[2])
-return 1
+return set(KEYS[1], held(ARGV[1], now + ARGV[2], now), 2 * ARGV[2]) or 1
 `)
 
 // RenewKey extends a hold; see retrystore.Guard.
@@ -145,11 +153,9 @@ func (s *Store) RenewKey(ctx context.Context, h *retrystore.Hold, lease time.Dur
 //	ARGV  1 token, 2 milliseconds to remember it
 //	returns 1, or 0 if the key is not the caller's
 //
-// DEL first, as above: what was worked on must be remembered.
+// What was worked on must be remembered, also by a full server.
 var commitScript = newScript("hold", luaHeld+`
-redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[1], 'c', 'PX', ARGV[2])
-return 1
+return set(KEYS[1], 'c', ARGV[2]) or 1
 `)
 
 // CommitKey remembers a key; see retrystore.Guard.

@@ -171,7 +171,10 @@ redis.call('ZREM', KEYS[4], ARGV[1])
 //	KEYS  as luaAlter
 //	ARGV  1 member, 2 first score of the band of first attempts
 //	returns 'ok', or the state that does not allow it
-var replayScript = newScript("replay", luaInt+luaLook+luaAlter+`
+var replayScript = newScript("replay", luaMay+luaInt+luaLook+`
+local no = denied(KEYS[1], KEYS[5])
+if no then return no end
+`+luaAlter+`
 local attempts = int(redis.call('HGET', KEYS[5], 'a'))
 local base = attempts > 0 and ARGV[2] + band or ARGV[2]
 redis.call('ZADD', KEYS[1], 0, ARGV[1])
@@ -207,15 +210,16 @@ func (s *Store) Replay(ctx context.Context, id string) error {
 //	KEYS  as luaAlter, 7 event, 8 siblings, 9 tally
 //	ARGV  1 member, 2 whether it is its event's only one (0 or 1), 3 endpoint
 //	returns 'ok', or the state that does not allow it
-var deleteScript = newScript("delete", luaForget+luaLook+`
+var deleteScript = newScript("delete", luaMay+luaForget+luaLook+`
 if ARGV[2] ~= '1' then
   local _, broken = counted(KEYS[8])
+  broken = broken or denied(KEYS[1], nil, KEYS[8])
   if broken then return broken end
 end
 `+luaAlter+`
 redis.call('ZREM', KEYS[1], ARGV[1])
 if ARGV[2] == '1' then
-  uncount(KEYS[9], ARGV[3], KEYS[7])
+  uncount(KEYS[9], ARGV[3], redis.pcall('STRLEN', KEYS[7]))
   redis.call('DEL', KEYS[7], KEYS[5])
 else
   forget(ARGV[1], KEYS[7], KEYS[8], KEYS[6], KEYS[9], ARGV[3])

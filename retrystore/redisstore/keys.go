@@ -112,6 +112,7 @@ func (s shard) event(id eventID) string       { return s.tag + ":e:" + string(id
 func (s shard) siblings(id eventID) string    { return s.tag + ":g:" + string(id[:]) }
 func (s shard) progress(d deliveryID) string  { return s.tag + ":s:" + d.member() }
 func (s shard) seen(k retrystore.Key) string  { return s.tag + ":k:" + string(k[:]) }
+func (s shard) lost(id eventID) string        { return s.tag + ":lost:" + string(id[:]) }
 func (s shard) delivered() string             { return s.tag + ":z" }
 func (s shard) kept() string                  { return s.tag + ":y" }
 func (s shard) tally() string                 { return s.tag + ":b" }

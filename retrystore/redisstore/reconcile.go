@@ -186,7 +186,7 @@ func (s *Store) requeue(p *parts, l *lane, n int, member string) (bool, error) {
 	id := deliveryID([]byte(member))
 	h, err := s.readHead(p.line(n), p.shards[n].event(id.event()), id.String())
 	if errors.Is(err, retrystore.ErrNotFound) {
-		return false, s.evict(p.line(n), []string{k.open}, []string{member})
+		return false, s.lose(p, l, id)
 	}
 	priority := 0
 	if err == nil {

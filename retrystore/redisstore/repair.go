@@ -36,7 +36,8 @@ for i, kind in ipairs(ARGV) do
   elseif kind == 'h' then answer = redis.pcall('HGET', key, 't')
   elseif kind == 's' then answer = redis.pcall('GETRANGE', key, 0, 0)
   else answer = redis.pcall('SMEMBERS', key) end
-  if type(answer) == 'table' and answer.err and string.find(answer.err, 'WRONGTYPE', 1, true) then
+  if type(answer) == 'table' and answer.err and not string.find(answer.err, 'WRONGTYPE', 1, true) then return answer end
+  if type(answer) == 'table' and answer.err then
     local moved = redis.pcall('RENAME', key, KEYS[2 * i])
     local kept = not (type(moved) == 'table' and moved.err)
     if not kept then redis.call('DEL', key) end
@@ -77,15 +78,16 @@ func (s *Store) repair(ctx context.Context, c *call) bool {
 	if c.repairs++; c.repairs > maxRepairs {
 		return false
 	}
-	repaired := s.setAside(ctx, c.line, c.keys())
+	repaired, _ := s.setAside(ctx, c.line, c.keys())
 	if strings.Contains(c.err.Error(), brokenCount) {
 		repaired = s.recount(ctx, c) || repaired
 	}
 	return repaired
 }
 
-// setAside renames those of the keys that are not of their type.
-func (s *Store) setAside(ctx context.Context, l *line, keys []string) bool {
+// setAside renames those of the keys that are not of their type. It reports whether there
+// were any.
+func (s *Store) setAside(ctx context.Context, l *line, keys []string) (bool, error) {
 	pairs, kinds := make([]string, 0, 2*len(keys)), make([]any, 0, len(keys))
 	for i, key := range keys {
 		tag, _, _ := strings.Cut(key, "}")
@@ -111,7 +113,7 @@ func (s *Store) setAside(ctx context.Context, l *line, keys []string) bool {
 		s.log.Error("key of another type than ours was set aside; does somebody else write to our keys?", fields...)
 		s.suspect()
 	}
-	return len(found) > 0
+	return len(found) > 0, c.err
 }
 
 // now runs a call beside all queues, without a repair.

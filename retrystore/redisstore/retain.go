@@ -67,7 +67,7 @@ const (
 //	ARGV  1 member, 2 token, 3 attempt, 4 how many to keep, 5 whether with bodies (0 or 1), 6 endpoint
 //	returns 0 if the lease is not the holder's; else 1; or 2 if more are kept than
 //	      that; or 3 if the event ended, as Redis is full
-var keptScript = newScript("settle", luaFence+luaNow+luaInt+luaProgress+luaForget+luaStrip+luaKeep+`
+var keptScript = newScript("settle", luaFence+luaMay+luaNow+luaProgress+luaForget+luaStrip+luaKeep+`
 for _, i in ipairs({3, 6, 7}) do redis.call('ZCARD', KEYS[i]) end
 local member, index = ARGV[1], string.sub(ARGV[1], -1)
 local sole = index == '\255'
@@ -76,13 +76,16 @@ if not sole then
   left, broken = counted(KEYS[5])
   if broken then return broken end
 end
+local no = mayWrite(KEYS[6], KEYS[5], KEYS[5])
+if no then return no end
+local row = row(KEYS[2], index, ARGV[3])
 local refused = left <= 1 and keep(KEYS[7], member, done .. index, now)
 if refused and not string.find(refused.err, 'OOM', 1, true) then return refused end
 redis.call('ZREM', KEYS[1], member)
 redis.call('ZREM', KEYS[3], member)
 if refused then
   if sole then
-    uncount(KEYS[8], ARGV[6], KEYS[4])
+    uncount(KEYS[8], ARGV[6], redis.pcall('STRLEN', KEYS[4]))
     redis.call('DEL', KEYS[4])
   else
     forget(member, KEYS[4], KEYS[5], KEYS[6], KEYS[8], ARGV[6])
@@ -90,12 +93,6 @@ if refused then
   redis.call('DEL', KEYS[2])
   return 3
 end
-local fields, row, attempts = progress(KEYS[2]), {}, int(redis.call('HGET', KEYS[2], 'a'))
-for i = 1, #fields, 2 do
-  row[#row + 1], row[#row + 2] = index .. fields[i], fields[i + 1]
-end
-row[#row + 1], row[#row + 2] = index .. 'a', attempts + 1
-row[#row + 1], row[#row + 2] = index .. 'h' .. attempts % history, ARGV[3]
 if not sole then
   redis.call('HINCRBY', KEYS[5], 'n', -1)
   row[#row + 1], row[#row + 2] = 'd', done .. index
@@ -104,7 +101,7 @@ redis.call('HSET', KEYS[5], unpack(row))
 redis.call('ZADD', KEYS[6], 0, member)
 redis.call('DEL', KEYS[2])
 if left > 1 then return 1 end
-uncount(KEYS[8], ARGV[6], KEYS[4])
+uncount(KEYS[8], ARGV[6], redis.pcall('STRLEN', KEYS[4]))
 if ARGV[5] == '0' then pcall(strip, KEYS[4]) end
 return redis.call('ZCARD', KEYS[7]) > tonumber(ARGV[4]) and 2 or 1
 `)
@@ -115,21 +112,23 @@ return redis.call('ZCARD', KEYS[7]) > tonumber(ARGV[4]) and 2 or 1
 //	KEYS  as luaAlter, 7 event, 8 siblings, 9 tally, 10 kept
 //	ARGV  1 member, 2 whether with bodies (0 or 1), 3 endpoint
 //	returns 'ok', or the state that does not allow it
-var deleteKeptScript = newScript("delete", luaForget+luaStrip+luaKeep+luaLook+`
+var deleteKeptScript = newScript("delete", luaMay+luaForget+luaStrip+luaKeep+luaLook+`
 redis.call('ZCARD', KEYS[10])
 local _, broken = counted(KEYS[8])
+broken = broken or denied(KEYS[1], nil, KEYS[8])
 if broken then return broken end
+local known = redis.call('HMGET', KEYS[8], 'n', 'd')
 `+luaAlter+`
 redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('DEL', KEYS[5])
-local known = redis.call('HMGET', KEYS[8], 'n', 'd')
 if known[1] ~= '1' or not known[2] or keep(KEYS[10], ARGV[1], string.sub(known[2], 1, 255), now) then
   forget(ARGV[1], KEYS[7], KEYS[8], KEYS[6], KEYS[9], ARGV[3])
+  redis.call('DEL', KEYS[5])
   return 'ok'
 end
 redis.call('HINCRBY', KEYS[8], 'n', -1)
-uncount(KEYS[9], ARGV[3], KEYS[7])
+uncount(KEYS[9], ARGV[3], redis.pcall('STRLEN', KEYS[7]))
 if ARGV[2] == '0' then pcall(strip, KEYS[7]) end
+redis.call('DEL', KEYS[5])
 return 'ok'
 `)
 
@@ -164,8 +163,8 @@ end
 for i = 1, events do
   local done, members = string.sub(redis.call('HGET', KEYS[2 + 2 * i], 'd') or '', 1, 255), {}
   for j = 1, #done do members[j] = ARGV[1 + i] .. string.sub(done, j, j) end
-  if #done > 0 then drop(members) end
   redis.call('DEL', KEYS[1 + 2 * i], KEYS[2 + 2 * i])
+  if #done > 0 then drop(members) end
 end
 drop({unpack(ARGV, events + 2)})
 return 1

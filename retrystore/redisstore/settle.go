@@ -46,8 +46,9 @@ end
 `
 
 // luaProgress reads the fields of a delivery's progress that are ours, but for the
-// token and the number of attempts.
-const luaProgress = `
+// token and the number of attempts. row is what is kept of it among the siblings, with
+// the last attempt.
+const luaProgress = luaInt + `
 local function progress(key)
   local names = {'ba', 'bs', 'r', 'le'}
   for i = 0, history - 1 do names[#names + 1] = 'h' .. i end
@@ -55,6 +56,15 @@ local function progress(key)
   for i, name in ipairs(names) do
     if values[i] then out[#out + 1], out[#out + 2] = name, values[i] end
   end
+  return out
+end
+local function row(key, index, attempt)
+  local fields, out, attempts = progress(key), {}, int(redis.call('HGET', key, 'a'))
+  for i = 1, #fields, 2 do
+    out[#out + 1], out[#out + 2] = index .. fields[i], fields[i + 1]
+  end
+  out[#out + 1], out[#out + 2] = index .. 'a', attempts + 1
+  out[#out + 1], out[#out + 2] = index .. 'h' .. attempts % history, attempt
   return out
 end
 `
@@ -65,14 +75,21 @@ end
 //	ARGV  1 member, 2 token, 3 endpoint
 //	returns 1, or 0 if the lease is not the holder's
 //
-// It is the common end, so it does without what the fence of the others asks for.
+// It is the common end, so it does without what the fence of the others asks for, and
+// without asking whether it may do all: if it may not, the holder has its lease for another
+// ten seconds.
 // An open index that is broken does not keep it from ending: it is repaired elsewhere.
 var deliveredScript = newScript("settle", luaUncount+`
 if (redis.call('HGET', KEYS[2], 't') or '1') ~= ARGV[2] then return 0 end
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
+local size = redis.pcall('STRLEN', KEYS[4])
+local ended = redis.pcall('DEL', KEYS[4], KEYS[2])
+if type(ended) == 'table' and ended.err then
+  redis.call('ZADD', KEYS[1], `+luaBand+` + redis.call('TIME')[1] * 1000 + 10000, ARGV[1])
+  return ended
+end
 redis.pcall('ZREM', KEYS[3], ARGV[1])
-uncount(KEYS[5], ARGV[3], KEYS[4])
-redis.call('DEL', KEYS[4], KEYS[2])
+uncount(KEYS[5], ARGV[3], size)
 return 1
 `)
 
@@ -83,24 +100,21 @@ return 1
 //	KEYS  1 leases, 2 progress, 3 open index, 4 event, 5 siblings, 6 delivered, 7 tally
 //	ARGV  1 member, 2 token, 3 attempt, 4 endpoint
 //	returns 1, or 0 if the lease is not the holder's
-var siblingScript = newScript("settle", luaFence+luaRecord+luaProgress+luaForget+`
+var siblingScript = newScript("settle", luaFence+luaMay+luaProgress+luaForget+`
 redis.call('ZCARD', KEYS[3])
 redis.call('ZCARD', KEYS[6])
 local _, broken = counted(KEYS[5])
+broken = broken or denied(KEYS[1], KEYS[5], KEYS[5])
 if broken then return broken end
+local index = string.sub(ARGV[1], -1)
+local kept, ended = row(KEYS[2], index, ARGV[3]), done(KEYS[5])
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 if forget(ARGV[1], KEYS[4], KEYS[5], KEYS[6], KEYS[7], ARGV[4]) then
   redis.call('DEL', KEYS[2])
   return 1
 end
-record(KEYS[2], ARGV[3])
-local index = string.sub(ARGV[1], -1)
-local fields, kept = progress(KEYS[2]), {index .. 'a', int(redis.call('HGET', KEYS[2], 'a'))}
-for i = 1, #fields, 2 do
-  kept[i + 2], kept[i + 3] = index .. fields[i], fields[i + 1]
-end
-redis.call('HSET', KEYS[5], 'd', done(KEYS[5]) .. index, unpack(kept))
+redis.call('HSET', KEYS[5], 'd', ended .. index, unpack(kept))
 redis.call('ZADD', KEYS[6], 0, ARGV[1])
 redis.call('DEL', KEYS[2])
 return 1
@@ -117,7 +131,7 @@ local function forget(member, event, siblings, delivered, tally, endpoint)
   for i = 1, #done do
     redis.call('ZREM', delivered, string.sub(member, 1, -2) .. string.sub(done, i, i))
   end
-  uncount(tally, endpoint, event)
+  uncount(tally, endpoint, redis.pcall('STRLEN', event))
   redis.call('DEL', event, siblings)
   return true
 end
@@ -128,8 +142,10 @@ end
 //	KEYS  1 leases, 2 progress, 3 queue
 //	ARGV  1 member, 2 token, 3 attempt, 4 milliseconds until it is due
 //	returns 1, or 0 if the lease is not the holder's
-var retryScript = newScript("settle", luaFence+luaNow+luaRecord+`
+var retryScript = newScript("settle", luaFence+luaMay+luaNow+luaRecord+`
 redis.call('ZCARD', KEYS[3])
+local no = denied(KEYS[1], KEYS[2])
+if no then return no end
 redis.call('ZREM', KEYS[1], ARGV[1])
 if first % (2 * band) == 0 then first = first + band end
 redis.call('ZADD', KEYS[3], first + now + ARGV[4], ARGV[1])
@@ -142,9 +158,11 @@ return 1
 //	KEYS  1 leases, 2 progress, 3 open index, 4 dead letters
 //	ARGV  1 member, 2 token, 3 attempt, 4 reason
 //	returns 1, or 0 if the lease is not the holder's
-var deadScript = newScript("settle", luaFence+luaRecord+`
+var deadScript = newScript("settle", luaFence+luaMay+luaRecord+`
 redis.call('ZCARD', KEYS[3])
 redis.call('ZCARD', KEYS[4])
+local no = denied(KEYS[1], KEYS[2])
+if no then return no end
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('ZADD', KEYS[4], 0, ARGV[1])
@@ -199,10 +217,9 @@ func (s *Store) Settle(ctx context.Context, d *retrystore.Delivery, st retrystor
 //	KEYS  1 leases, 2 progress
 //	ARGV  1 member, 2 token, 3 milliseconds
 //	returns 1, or 0 if the lease is not the holder's
-//
-// It removes first, since that is what a full Redis allows.
-var renewScript = newScript("renew", luaFence+luaNow+`
-redis.call('ZREM', KEYS[1], ARGV[1])
+var renewScript = newScript("renew", luaFence+luaMay+luaNow+`
+local no = denied(KEYS[1])
+if no then return no end
 redis.call('ZADD', KEYS[1], first + now + ARGV[3], ARGV[1])
 return 1
 `)
@@ -227,8 +244,10 @@ func (s *Store) Renew(ctx context.Context, d *retrystore.Delivery, lease time.Du
 //	KEYS  1 leases, 2 progress, 3 queue
 //	ARGV  1 member, 2 token
 //	returns 1, or 0 if the lease is not the holder's
-var releaseScript = newScript("release", luaFence+luaNow+`
+var releaseScript = newScript("release", luaFence+luaMay+luaNow+`
 redis.call('ZCARD', KEYS[3])
+local no = denied(KEYS[1])
+if no then return no end
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[3], first + now, ARGV[1])
 return 1

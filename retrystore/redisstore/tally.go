@@ -10,12 +10,10 @@ import (
 // Each shard has a tally: a hash of the bytes that each endpoint has in its events
 // that are open or dead. Whatever stores or ends an event changes it in the same script.
 
-// luaUncount takes an event, which is about to end, out of the bytes that its endpoint
-// has stored. It never fails, and must not be the script's first write. A tally that
+// luaUncount takes an event of that size out of the bytes that its endpoint has stored. It never fails, and must not be the script's first write. A tally that
 // is damaged begins anew.
 const luaUncount = `
-local function uncount(tally, endpoint, event)
-  local size = redis.pcall('STRLEN', event)
+local function uncount(tally, endpoint, size)
   if type(size) ~= 'number' or size == 0 then return end
   local left = redis.pcall('HINCRBY', tally, endpoint, -size)
   if type(left) ~= 'number' or left <= 0 then redis.pcall('HDEL', tally, endpoint) end

@@ -134,7 +134,7 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 		}
 		module, err := caddyfile.UnmarshalModule(d, "http.ip_sources."+name)
 		if err != nil && caddyNoModule(name) {
-			return d.Errf("allow_ips: %q is neither an address, a CIDR, `provider`, nor an IP source module: this Caddy has no http.ip_sources.%s; private networks are `allow_ips static private_ranges`", name, name)
+			return d.Errf("allow_ips: %s is neither an address, a CIDR, `provider`, nor an IP source module: this Caddy has no http.ip_sources of that name; private networks are `allow_ips static private_ranges`", shownWord(name, []string{"static", "provider", "private_ranges", "webhooks"}))
 		}
 		if err != nil {
 			return err
@@ -154,7 +154,7 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 			return d.Errf("allow_ips: %v", badAddress(text))
 		}
 		if !isAddress(text) {
-			return d.Errf("allow_ips: %q is neither an address, a CIDR nor `provider`; a module goes on a line of its own", text)
+			return d.Errf("allow_ips: %s is neither an address, a CIDR nor `provider`; a module goes on a line of its own", shownValue(text))
 		}
 		if text == providerRanges {
 			p, _ := verify.Lookup(h.Provider) // nil for custom
@@ -185,5 +185,5 @@ func caddyNoModule(name string) bool {
 
 // badAddress says what to write instead.
 func badAddress(text string) error {
-	return fmt.Errorf("%q is not an address or an address range: want one such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32; names of hosts are not looked up", text)
+	return fmt.Errorf("%s is not an address or an address range: want one such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32; names of hosts are not looked up", shownRange(text))
 }

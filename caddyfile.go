@@ -32,7 +32,7 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 		name := d.Val()
 		parse, ok := s[name]
 		if !ok {
-			return d.Errf("unrecognized subdirective %q: %s", name, s.unrecognized(name))
+			return s.unknownLine(d)
 		}
 		if _, again := seen[name]; again && !slices.Contains(repeatable, name) {
 			return d.Errf("subdirective %q is repeated", name)
@@ -119,7 +119,7 @@ func (h *Handler) unmarshalProvider(d *caddyfile.Dispenser) error {
 	}
 	h.Provider = d.Val()
 	if isMatcher(h.Provider) {
-		return d.Errf("%q is a second matcher: want one, and then the provider: webhooks [<matcher>] <provider> { … }; for several paths name a matcher, `@hooks path /a /b`", h.Provider)
+		return d.Errf("%q is a second matcher: want one, and then the provider: webhooks [<matcher>] <provider> { … }; for several paths name a matcher, `@hooks path /a /b`", shownMatcher(h.Provider))
 	}
 	if _, ok := verify.Lookup(h.Provider); !ok && h.Provider != custom {
 		return d.WrapErr(unknownProvider(h.Provider))
@@ -128,13 +128,21 @@ func (h *Handler) unmarshalProvider(d *caddyfile.Dispenser) error {
 		return nil
 	}
 	if isMatcher(d.Val()) {
-		return d.Errf("the matcher %s goes before the provider: webhooks %s %s { … }", d.Val(), d.Val(), h.Provider)
+		return d.Errf("the matcher %s goes before the provider: webhooks %[1]s %s { … }", shownMatcher(d.Val()), h.Provider)
 	}
 	if _, ok := verify.Lookup(d.Val()); ok {
 		return d.Errf("unexpected argument %q after the provider: an endpoint has one, give the other a directive of its own", d.Val())
 	}
 	// Not quoted: people put the secret there.
 	return d.Errf("unexpected argument after the provider: what else there is goes into the block, webhooks [<matcher>] %s { secret … }, each on a line of its own", h.Provider)
+}
+
+// shownMatcher is a matcher as errors name it: a path may be as secret as a token.
+func shownMatcher(matcher string) string {
+	if len(matcher) > 24 || keys(matcher) != nil {
+		return matcher[:1] + "…"
+	}
+	return matcher
 }
 
 func isMatcher(word string) bool {
@@ -188,7 +196,7 @@ func (h *Handler) unmarshalRespond(d *caddyfile.Dispenser) error {
 	case len(args) == 2 && args[0] == respondUpstream:
 		timeout, err := caddy.ParseDuration(args[1])
 		if err != nil || timeout <= 0 {
-			return d.Errf("respond upstream %q: want a duration above zero, such as 2500ms", args[1])
+			return d.Errf("respond upstream %s: want a duration above zero, such as 2500ms", shownValue(args[1]))
 		}
 		h.RespondTimeout = caddy.Duration(timeout)
 	default:
@@ -216,9 +224,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.Err("the global option webhooks is repeated: merge the two")
 	}
 	app := new(App)
-	rememberOrigins("store", *d)
+	whole := *d
+	rememberOrigins("store", whole)
 	if err := app.UnmarshalCaddyfile(d); err != nil {
-		return nil, err
+		return nil, hideKeys(whole, err)
 	}
 	return httpcaddyfile.App{Name: "webhooks", Value: caddyconfig.JSON(app, nil)}, nil
 }
@@ -239,7 +248,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return err
 	}
 	if d.NextArg() {
-		return d.Errf("unexpected argument %q: the global option takes a block, webhooks { … }; the directive of a site goes into the site's block", d.Val())
+		return d.Errf("unexpected argument %s: the global option takes a block, webhooks { … }; the directive of a site goes into the site's block", shownValue(d.Val()))
 	}
 	return lines.parse(d, "rate_limit")
 }
@@ -254,7 +263,7 @@ func (a *App) unmarshalStore(d *caddyfile.Dispenser) error {
 		return d.Err("store: the backend is missing before the path or URL: store file <path>, or store redis <url>...")
 	}
 	if _, err := caddy.GetModule("webhooks.stores." + backend); err != nil {
-		return d.Errf("unknown store %q: this Caddy has %s; others are modules to build in with xcaddy", backend, strings.Join(storeNames(), ", "))
+		return d.Errf("unknown store %s: this Caddy has %s; others are modules to build in with xcaddy", shownValue(backend), strings.Join(storeNames(), ", "))
 	}
 	unmarshaler, err := caddyfile.UnmarshalModule(d, "webhooks.stores."+backend)
 	if err != nil {
@@ -291,7 +300,7 @@ func (s *FileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		s.Path = d.Val()
 	}
 	if d.NextArg() {
-		return d.Errf("unexpected argument %q after the path", d.Val())
+		return d.Errf("unexpected argument %s after the path", shownValue(d.Val()))
 	}
 	return lines.parse(d)
 }

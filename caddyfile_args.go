@@ -69,7 +69,7 @@ func duration(d *caddyfile.Dispenser, into *caddy.Duration) error {
 	}
 	value, err := caddy.ParseDuration(text)
 	if err != nil || value <= 0 {
-		return d.Errf("%s is %q: want a duration above zero, such as 30s, 5m or 3d", name, text)
+		return d.Errf("%s is %s: want a duration above zero, such as 30s, 5m or 3d", name, shownValue(text))
 	}
 	*into = caddy.Duration(value)
 	return nil
@@ -83,7 +83,7 @@ func size(d *caddyfile.Dispenser, into *int64, most int64) error {
 	}
 	value, err := humanize.ParseBytes(text)
 	if err != nil || value == 0 || value > uint64(most) {
-		return d.Errf("%s is %q: want a size from 1B to %s, such as 512KiB", name, text, strings.NewReplacer(".0 ", "", " ", "").Replace(humanize.IBytes(uint64(most))))
+		return d.Errf("%s is %s: want a size from 1B to %s, such as 512KiB", name, shownValue(text), strings.NewReplacer(".0 ", "", " ", "").Replace(humanize.IBytes(uint64(most))))
 	}
 	*into = int64(value)
 	return nil
@@ -108,7 +108,7 @@ func number(d *caddyfile.Dispenser, into *int, least int) error {
 func numberFrom(d *caddyfile.Dispenser, name, text string, into *int, least int) error {
 	value, err := strconv.Atoi(text)
 	if err != nil || value < least {
-		return d.Errf("%s is %q: want a whole number of at least %d", name, text, least)
+		return d.Errf("%s is %s: want a whole number of at least %d", name, shownValue(text), least)
 	}
 	*into = value
 	return nil
@@ -126,7 +126,7 @@ func fraction(d *caddyfile.Dispenser, into *float64) error {
 		value /= 100
 	}
 	if err != nil || !(value >= 0 && value <= 1) {
-		return d.Errf("%s is %q: want a share from 0%% to 100%%", name, text)
+		return d.Errf("%s is %s: want a share from 0%% to 100%%", name, shownValue(text))
 	}
 	*into = value
 	return nil
@@ -141,7 +141,7 @@ func statuses(d *caddyfile.Dispenser, into *[]int) error {
 	for _, text := range texts {
 		code, err := strconv.Atoi(text)
 		if err != nil {
-			return d.Errf("%q is not an HTTP status", text)
+			return d.Errf("%s is not an HTTP status", shownValue(text))
 		}
 		*into = append(*into, code)
 	}
@@ -156,7 +156,7 @@ func factor(d *caddyfile.Dispenser, into *float64) error {
 	}
 	value, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(value >= 1 && value <= 100) {
-		return d.Errf("%s is %q: want a number from 1 to 100", name, text)
+		return d.Errf("%s is %s: want a number from 1 to 100", name, shownValue(text))
 	}
 	*into = value
 	return nil

@@ -2,6 +2,7 @@ package caddywebhooks
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,8 +16,10 @@ import (
 )
 
 // parseHandler sets up the directive.
-func parseHandler(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+func parseHandler(helper httpcaddyfile.Helper) (_ caddyhttp.MiddlewareHandler, err error) {
 	h, start := new(Handler), *helper.Dispenser // errors about the whole name its first line
+	whole := start
+	defer func() { err = hideKeys(whole, err) }()
 	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
 		return nil, err
 	}
@@ -53,7 +56,7 @@ func (h *Handler) checkAdapted() error {
 	if err := c.checkValues(); err != nil {
 		return err
 	}
-	if err := h.checkAllBraces(); err != nil {
+	if err := errors.Join(h.checkOptionNames(provider), h.checkAllBraces()); err != nil {
 		return err
 	}
 	if _, err := checkSecretForms(provider, slices.DeleteFunc(slices.Clone(h.Secrets), refers)); err != nil {
@@ -97,7 +100,7 @@ func (h *Handler) hasPlaceholders() bool {
 // which our errors begin; else the line of the directive, at which d stands.
 func (h *Handler) wrap(d caddyfile.Dispenser, err error) error {
 	setting := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == ' ' || r == ':' })[0]
-	err = fmt.Errorf("endpoint %s: %w", cmp.Or(h.Name, h.Provider), err)
+	err = fmt.Errorf("endpoint %s: %w", h.label(), err)
 	at := d
 	at.RemainingArgs()
 	for nesting := at.Nesting(); at.NextBlock(nesting); at.NextSegment() {

@@ -1,7 +1,6 @@
 package caddywebhooks
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -91,7 +90,7 @@ func (f *Forward) unmarshalRetry(d *caddyfile.Dispenser) error {
 		r.Strategy = d.Val()
 	}
 	if d.NextArg() {
-		return d.Errf("unexpected argument %q after the strategy", d.Val())
+		return d.Errf("unexpected argument %s after the strategy", shownValue(d.Val()))
 	}
 	if err := lines.parse(d); err != nil {
 		return err
@@ -113,7 +112,7 @@ func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
 	}
 	level, err := strconv.Atoi(args[0])
 	if err != nil {
-		return d.Errf("priority is %q: want 0 to %d", args[0], retrystore.MaxPriority)
+		return d.Errf("priority is %s: want 0 to %d", shownValue(args[0]), retrystore.MaxPriority)
 	}
 	f.Priority = append(f.Priority, Priority{Level: level, Events: args[1:]})
 	return nil
@@ -138,7 +137,7 @@ func (h *Handler) checkTypeLines() error {
 			for _, glob := range line.RemainingArgs() {
 				doubt, err := eventtypes.Check(provider, glob)
 				if err != nil {
-					return line.WrapErr(fmt.Errorf("endpoint %s: forward %s: %w", cmp.Or(h.Name, h.Provider), f.Name, err))
+					return line.WrapErr(fmt.Errorf("endpoint %s: forward %s: %w", h.label(), f.Name, err))
 				}
 				if doubt != "" {
 					caddy.Log().Named("webhooks").Warn(doubt, zap.String("file", line.File()), zap.Int("line", line.Line()))
@@ -158,7 +157,7 @@ func (f *Forward) unmarshalRate(d *caddyfile.Dispenser) error {
 	digits, ok := strings.CutSuffix(text, "/s")
 	value, err := strconv.ParseFloat(digits, 64)
 	if !ok || err != nil || !(value > 0) {
-		return d.Errf("rate is %q: want attempts per second, such as 50/s", text)
+		return d.Errf("rate is %s: want attempts per second, such as 50/s", shownValue(text))
 	}
 	f.Rate = value
 	return nil
@@ -186,7 +185,7 @@ func (f *Forward) unmarshalBreaker(d *caddyfile.Dispenser) error {
 		f.Breaker.Probes, errs[2] = strconv.Atoi(args[2])
 	}
 	if errors.Join(errs[:]...) != nil || len(args) > 3 || f.Breaker.Failures < 1 || f.Breaker.Recovery < 0 || f.Breaker.Probes < 0 {
-		return d.Errf("breaker %s: want `off`, or failures, recovery and probes, such as 5 60s 3", strings.Join(args, " "))
+		return d.Errf("breaker %s: want `off`, or failures, recovery and probes, such as 5 60s 3", shownValues(args))
 	}
 	return nil
 }

@@ -88,6 +88,11 @@ var linesElsewhere = map[string]string{
 	"max_body": endpointBlock, "content_type": endpointBlock, "dedupe": endpointBlock, "dedupe_ttl": endpointBlock,
 	"respond": endpointBlock, "forward": endpointBlock, "rate_limit": endpointBlock,
 	"store": globalBlock, "node": globalBlock, "max_pending": globalBlock, "max_stored": globalBlock, "max_body_memory": globalBlock, "retain": globalBlock,
+	"max_keys": fileBlock, "max_size": fileBlock,
+	"password": redisBlock, "username": redisBlock, "prefix": redisBlock, "shards": redisBlock, "min_replicas": redisBlock,
+	"cluster": redisBlock, "sentinel": redisBlock, "tls_ca": redisBlock, "tls_certificate": redisBlock,
+	"signature": verifyBlock, "format": verifyBlock, "content": verifyBlock, "body_digest": verifyBlock, "key": verifyBlock,
+	"key_prefix": verifyBlock, "private_key_prefix": verifyBlock, "timestamp": verifyBlock, "id": verifyBlock, "type": verifyBlock,
 	"reverse_proxy": handleBlock, "rewrite": handleBlock, "header": handleBlock, "route": handleBlock, "uri": handleBlock,
 }
 
@@ -96,6 +101,9 @@ const (
 	forwardBlock  = "the block of a destination, forward <upstream>... { … }"
 	retryBlock    = "the block of retry, in forward: retry { … }"
 	globalBlock   = "the block of the global option at the beginning of the file, { webhooks { … } }"
+	fileBlock     = "the block of the store, in the global option: store file <path> { … }"
+	redisBlock    = "the block of the store, in the global option: store redis <url>... { … }"
+	verifyBlock   = "the block of how provider custom signs: verify <algorithm> { … }"
 	handleBlock   = "the block of handle, in forward: handle { … }"
 )
 

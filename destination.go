@@ -241,6 +241,8 @@ func (f *Forward) check() error {
 	switch {
 	case f.Name == "":
 		return errors.New("a destination without upstreams needs a `name` and `handle`; or give at least one upstream, such as localhost:3000")
+	case !namePattern.MatchString(f.Name) && !(len(f.Upstreams) > 0 && f.Name == f.Upstreams[0]):
+		return errName(f.Name)
 	case len(f.Upstreams) > 0 && hasHandle:
 		return errors.New("give upstreams or `handle`, not both")
 	case len(f.Upstreams) == 0 && !hasHandle:

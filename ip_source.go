@@ -229,7 +229,7 @@ func (s *ProviderIPRange) unmarshalInterval(d *caddyfile.Dispenser) error {
 	}
 	value, err := caddy.ParseDuration(text)
 	if err != nil || value < minListInterval {
-		return d.Errf("interval is %q: want a duration of at least %s, or off", text, minListInterval)
+		return d.Errf("interval is %s: want a duration of at least %s, or off", shownValue(text), minListInterval)
 	}
 	s.Interval = caddy.Duration(value)
 	return nil

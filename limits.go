@@ -28,7 +28,7 @@ func (a *App) checkOnError() error {
 		a.RateLimitOnError = onErrorAllow
 	case onErrorAllow, onErrorDeny, onErrorLocal:
 	default:
-		return fmt.Errorf("rate_limit on_error %q: want allow, deny or local", a.RateLimitOnError)
+		return fmt.Errorf("rate_limit on_error %s: want allow, deny or local", shownValue(a.RateLimitOnError))
 	}
 	return nil
 }
@@ -181,7 +181,7 @@ func (h *Handler) unmarshalRateLimit(d *caddyfile.Dispenser) error {
 	case string(limiter.Provider):
 		into = &h.RateLimit.Provider
 	default:
-		return d.Errf("rate_limit %q: want ip or provider; the global one belongs into the global option webhooks", args[0])
+		return d.Errf("rate_limit %s: want ip or provider; the global one belongs into the global option webhooks", shownValue(args[0]))
 	}
 	return limit(d, args, into)
 }

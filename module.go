@@ -183,7 +183,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.setDefaults()
 	h.settings = caddyconfig.JSON(h, nil) // now: Caddy empties raw modules when it loads them
 	if err := h.provision(ctx); err != nil {
-		return fmt.Errorf("endpoint %s: %w", h.Name, atOrigin(h.Name, err))
+		return fmt.Errorf("endpoint %s: %w", h.label(), atOrigin(h.Name, err))
 	}
 	return nil
 }

@@ -62,10 +62,10 @@ func (a *App) unmarshalRetain(d *caddyfile.Dispenser) error {
 		case notCount != nil && notAge == nil && age > 0:
 			again, r.Age = r.Age > 0, caddy.Duration(age)
 		default:
-			return d.Errf("retain delivered has %q: want how many to keep, such as 10000, for how long, such as 7d, or bodies; leave the line out to keep nothing", arg)
+			return d.Errf("retain delivered has %s: want how many to keep, such as 10000, for how long, such as 7d, or bodies; leave the line out to keep nothing", shownValue(arg))
 		}
 		if again {
-			return d.Errf("retain delivered has %q where that was said before: want one number, one duration, and bodies at most once", arg)
+			return d.Errf("retain delivered has %s where that was said before: want one number, one duration, and bodies at most once", shownValue(arg))
 		}
 	}
 	if r.Count == 0 && r.Age == 0 {

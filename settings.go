@@ -15,7 +15,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/dedupe"
-	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -70,22 +69,6 @@ func (h *Handler) lookUpProvider() (*verify.Provider, error) {
 	return provider, nil
 }
 
-// unknownProvider names the providers that may be meant.
-func unknownProvider(name string) error {
-	var near []string
-	wanted := strings.ToLower(name)
-	for _, p := range verify.Providers() {
-		if strings.Contains(p.Name, wanted) || strings.Contains(wanted, p.Name) || eventtypes.Distance(p.Name, wanted) <= 2 {
-			near = append(near, p.Name)
-		}
-	}
-	hint := "`caddy webhooks providers` lists them"
-	if len(near) > 0 && wanted != "" {
-		hint = "did you mean " + strings.Join(near[:min(len(near), 5)], ", ") + "? " + hint
-	}
-	return fmt.Errorf("unknown provider %q: %s; any other is custom with a `verify` block", name, hint)
-}
-
 // warnOfHandshakes names the options without which handshakes are refused.
 func (h *Handler) warnOfHandshakes() {
 	for _, shake := range h.provider.Handshakes {
@@ -113,6 +96,9 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 	}
 	publicKeys, err := expand("public_key", h.PublicKeys)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.checkOptionNames(h.provider); err != nil {
 		return nil, err
 	}
 	options := make(map[string][]string, len(h.Options))
@@ -167,11 +153,11 @@ func (h *Handler) checkSettings() error {
 func (h *Handler) checkValues() error {
 	switch {
 	case !namePattern.MatchString(h.Name):
-		return fmt.Errorf("name %q: want up to 128 letters, digits and . _ : / @ -, beginning with a letter or digit", h.Name)
+		return errName(h.Name)
 	case h.MaxBody < 0 || h.MaxBody > maxMaxBody:
 		return fmt.Errorf("max_body is %d: want 1 to %d bytes", h.MaxBody, maxMaxBody)
 	case h.Respond != "" && h.Respond != respondAccepted && h.Respond != respondUpstream:
-		return fmt.Errorf("respond %q: want %s or %s", h.Respond, respondAccepted, respondUpstream)
+		return fmt.Errorf("respond %s: want %s or %s", shownValue(h.Respond), respondAccepted, respondUpstream)
 	case h.RespondTimeout < 0:
 		return fmt.Errorf("respond_timeout is %s: want a positive duration", time.Duration(h.RespondTimeout))
 	case len(h.Forward) == 0 && h.Respond != "":

@@ -340,7 +340,7 @@ func (s *RedisStore) unmarshalMinReplicas(d *caddyfile.Dispenser) error {
 	if len(args) == 2 {
 		timeout, err := caddy.ParseDuration(args[1])
 		if err != nil || timeout <= 0 {
-			return d.Errf("min_replicas %s %q: want a duration above zero, such as 200ms", args[0], args[1])
+			return d.Errf("min_replicas %s: want a duration above zero, such as 200ms", shownValue(args[1]))
 		}
 		s.ReplicaTimeout = caddy.Duration(timeout)
 		args = args[:1]

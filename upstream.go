@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -40,30 +41,40 @@ func checkUpstreamForm(upstream string) error {
 		return fmt.Errorf("upstream %s/ ends in a slash: want %s; the application is called by the path that the provider called", host, host)
 	}
 	path = strings.TrimSuffix(path, "/")
+	shown := path
+	if !plainPath.MatchString(path) { // of a webhook that is called, such as Slack's, it is a token
+		path, shown = "<path>", "/…"
+	}
 	return fmt.Errorf("upstream %s%s has a path, which an upstream cannot have: the application is called by the path that the provider called; to be called by another, write instead of the upstream, each on a line of its own: `name app`, `handle {`, `rewrite * %s`, `reverse_proxy %s`, `}` (with `rewrite * %s{uri}` the provider's path follows)",
-		host, path, path, host, path)
+		host, shown, path, host, path)
 }
+
+// portRange is what Caddy takes for several addresses in one.
+var portRange = regexp.MustCompile(`^[0-9]+-[0-9]+$`)
 
 // checkHostPort refuses mistyped ports; placeholders and port ranges are Caddy's to check.
 func checkHostPort(address string) error {
-	if strings.ContainsAny(address, "{-") {
+	if strings.Contains(address, "{") {
 		return nil
 	}
 	if strings.HasSuffix(address, ",") || strings.Contains(address, ",") {
-		return fmt.Errorf("upstream %q: upstreams are separated by spaces, without commas", address)
+		return fmt.Errorf("upstream %s: upstreams are separated by spaces, without commas", shownAddress(address))
 	}
-	if _, err := strconv.Atoi(address); err == nil {
+	if _, err := strconv.Atoi(address); err == nil && len(address) <= len("65535") {
 		return fmt.Errorf("upstream %q is a port without an address: want localhost:%s or :%s", address, address, address)
 	}
 	if strings.Count(address, ":") > 1 && !strings.HasPrefix(address, "[") {
-		return fmt.Errorf("upstream %q: an IPv6 address stands in brackets, as in [::1]:3000", address)
+		return fmt.Errorf("upstream %s: an IPv6 address stands in brackets, as in [::1]:3000", shownAddress(address))
 	}
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil // no port: Caddy takes that of the scheme
 	}
+	if portRange.MatchString(port) {
+		return nil
+	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return fmt.Errorf("upstream %q: want a port from 1 to 65535 after the colon", address)
+		return fmt.Errorf("upstream %s: want a port from 1 to 65535 after the colon", shownAddress(address))
 	}
 	return nil
 }

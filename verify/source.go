@@ -47,8 +47,8 @@ func ParseSource(args []string) (Source, error) {
 		want = 3
 	}
 	if len(args) != want {
-		return Source{}, fmt.Errorf("source %q: want header <name>, json <pointer>, query <name>, form <name> or form_json <field> <pointer>",
-			strings.Join(args, " "))
+		// Not quoted: a secret may stand there by mistake.
+		return Source{}, errors.New("source: want header <name>, json <pointer>, query <name>, form <name> or form_json <field> <pointer>")
 	}
 	s := Source{From: args[0], Name: strings.Join(args[1:], " ")}
 	return s, s.Validate()

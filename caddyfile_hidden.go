@@ -1,0 +1,281 @@
+package caddywebhooks
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// Errors about a Caddyfile are shown on terminals, in logs and by the admin API. A secret in the
+// wrong place, such as one behind `secret=` or alone on the next line, must not be
+// shown with them. So an error quotes a word only if it is certainly one.
+
+// nearest is the name that word is a slip of the pen of, or "".
+func nearest(word string, names []string) string {
+	word = strings.ToLower(word)
+	best, least := "", 3
+	for _, name := range names {
+		d := eventtypes.Distance(word, name)
+		switch {
+		case word == name:
+			return name
+		case word == name+"s" || len(word) > 3 && d == 1 || len(word) > 5 && d == 2:
+			if d < least {
+				best, least = name, d
+			}
+		}
+	}
+	return best
+}
+
+// isPart reports whether word is what one of names begins with, or one of the words it is made of.
+func isPart(word string, names []string) bool {
+	return len(word) > 2 && slices.ContainsFunc(names, func(name string) bool {
+		return strings.HasPrefix(name, word) || slices.Contains(strings.Split(name, "_"), word)
+	})
+}
+
+// lineNames are the names of the lines of all blocks.
+func lineNames() []string { return slices.Sorted(maps.Keys(linesElsewhere)) }
+
+// shownWord is how an error names a word that may be anything: quoted if it is nearly
+// one of names, else by its length.
+func shownWord(word string, names []string) string {
+	if nearest(word, names) != "" {
+		return fmt.Sprintf("%q", word)
+	}
+	return fmt.Sprintf("a word of %d letters, not shown because it may be a secret", utf8.RuneCountInString(word))
+}
+
+// unknownLine is about a line of a block that begins with none of the block's words.
+func (s subdirectives) unknownLine(d *caddyfile.Dispenser) error {
+	word, own := d.Val(), slices.Sorted(maps.Keys(s))
+	want := "want one of: " + strings.Join(own, ", ")
+	if end := strings.IndexAny(word, "=:"); end > 0 {
+		name, separator := word[:end], word[end:end+1]
+		rest := strings.Trim(word[end:], "=:")
+		if line := nearest(name, own); line != "" && rest != "" {
+			return d.Errf("unrecognized subdirective %q: did you mean %s? A line has its name, a space, and its value, without %q: `%s <value>`. %s",
+				name+separator+"…", line, separator, line, want)
+		}
+		if line := nearest(name, lineNames()); line != "" && rest != "" {
+			return d.Errf("unrecognized subdirective %q: %s; and a line has its name, a space, and its value, without %q",
+				name+separator+"…", s.unrecognized(line), separator)
+		}
+		if strings.HasPrefix(word[end:], "://") {
+			return d.Errf("a line begins with a URL of %d letters: it belongs to the end of the line before, or a backslash \\ at the end of that; here %s", utf8.RuneCountInString(word), want)
+		}
+	}
+	if bare := strings.TrimRight(word, ":="); nearest(bare, own) != "" || nearest(bare, lineNames()) != "" || isPart(bare, own) {
+		return d.Errf("unrecognized subdirective %q: %s", word, s.unrecognized(word))
+	}
+	return d.Errf("unrecognized subdirective: a line begins with an unknown word of %d letters, not shown because it may be a secret. Values stand on the line of their setting, behind its name and a space; here %s",
+		utf8.RuneCountInString(word), want)
+}
+
+// harmless are values that no secret looks like: short words, numbers, durations, sizes, rates,
+// addresses.
+var harmless = regexp.MustCompile(`^(?:[a-z]{1,8}|[-+]?[0-9][0-9.,]{0,11}[A-Za-z%]{0,4}(?:/[0-9.]{0,3}[a-z]{0,3})?|[0-9.]{7,15}(?:/[0-9]{1,4}|-[0-9.]{7,15})?|(?:[0-9a-fA-F]{0,4}:){2,8}[0-9a-fA-F.]{0,15}(?:/[0-9]{1,4})?)$`)
+
+// shownValue is how an error names the value of a setting that no secret belongs to. One may stand
+// there by mistake.
+func shownValue(value string) string {
+	if value == "" || harmless.MatchString(value) {
+		return fmt.Sprintf("%q", value)
+	}
+	return fmt.Sprintf("a value of %d letters", utf8.RuneCountInString(value))
+}
+
+// shownValues are several of them, without quotes.
+func shownValues(values []string) string {
+	var shown []string
+	for _, value := range values {
+		shown = append(shown, strings.Trim(shownValue(value), `"`))
+	}
+	return strings.Join(shown, " ")
+}
+
+// keyRun is a part of a text that may be a key or token: long, and without a break.
+var keyRun = regexp.MustCompile(`[A-Za-z0-9+=~]{12,}`)
+
+// keys are the parts of a word that look as if made at random: letters and digits mixed,
+// or letters of more changing case than people write.
+func keys(word string) (found []string) {
+	for _, run := range keyRun.FindAllString(placeholder.ReplaceAllString(word, " "), -1) {
+		var there [4]bool
+		changes := 0
+		for i := range len(run) {
+			there[kindOf(run[i])] = true
+			if i > 0 && kindOf(run[i]) != kindOf(run[i-1]) {
+				changes++
+			}
+		}
+		mixed := there[1] && (there[2] || there[3])
+		if mixed && (len(run) >= 16 || changes*4 >= len(run)) || changes*3 >= len(run) {
+			found = append(found, run)
+		}
+	}
+	return found
+}
+
+func kindOf(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return 1
+	case c >= 'a' && c <= 'z':
+		return 2
+	case c >= 'A' && c <= 'Z':
+		return 3
+	}
+	return 0
+}
+
+// closedLines are lines whose values are words of the configuration. An error about
+// one quotes a value only if it is like one of those.
+var closedLines = []string{
+	"tolerance", "require_https", "rate_limit", "max_body", "content_type", "dedupe_ttl", "respond", "verify", "format",
+	"content", "key", "timestamp", "timeout", "retry", "dead_on", "priority", "rate", "breaker", "resign", "retain", "option",
+}
+
+// ownWords are in values of closed lines, besides those that are harmless.
+var ownWords = regexp.MustCompile(`[{}*/]|^(?i:[a-z]+(?:-[a-z]*[0-9]+)+|exponential|fibonacci|token_bucket|sliding_window)$`)
+
+// hideKeys takes out of an error about a directive, at whose beginning d stands, what
+// looks like a key in it, whoever wrote the error.
+func hideKeys(d caddyfile.Dispenser, err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	shown := text
+	line, name := 0, ""
+	for d.Next() {
+		if d.Line() != line {
+			line, name = d.Line(), d.Val()
+		}
+		if slices.Contains(closedLines, name) && !harmless.MatchString(d.Val()) && !ownWords.MatchString(d.Val()) && nearest(d.Val(), lineNames()) == "" {
+			shown = strings.ReplaceAll(shown, fmt.Sprintf("%q", d.Val()), shownValue(d.Val()))
+		}
+		for _, key := range keys(d.Val()) {
+			shown = strings.ReplaceAll(shown, key, "…")
+		}
+	}
+	if shown == text {
+		return err
+	}
+	return errors.New(shown)
+}
+
+// plainPath is a path of words, or of versions of an API.
+var plainPath = regexp.MustCompile(`^(?:/(?:[a-z]{1,9}|v[0-9]))+$`)
+
+// plainAddress is a host that people name, with a port.
+var plainAddress = regexp.MustCompile(`^(?:[a-z]{0,9}|\[?[0-9a-f:.]{2,39}\]?|[A-Za-z0-9-]{1,24}(?:\.[A-Za-z0-9-]{1,24}){1,6})(?::[0-9]{0,6})?,?$`)
+
+// shownAddress is how an error names what stands where an upstream should.
+func shownAddress(address string) string {
+	if plainAddress.MatchString(address) && keys(address) == nil {
+		return fmt.Sprintf("%q", address)
+	}
+	return fmt.Sprintf("(of %d letters)", utf8.RuneCountInString(address))
+}
+
+// providerNames are those of the table.
+func providerNames() (names []string) {
+	for _, p := range verify.Providers() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// unknownProvider names the providers that may be meant.
+func unknownProvider(name string) error {
+	var near []string
+	wanted := strings.ToLower(name)
+	for _, p := range providerNames() {
+		if len(wanted) > 2 && strings.Contains(p, wanted) || len(p) > 4 && strings.Contains(wanted, p) || eventtypes.Distance(p, wanted) <= 2 {
+			near = append(near, p)
+		}
+	}
+	const others = "`caddy webhooks providers` lists them; any other is custom with a `verify` block"
+	switch {
+	case len(near) == 0:
+		return fmt.Errorf("unknown provider: a word of %d letters is none of them, and is not shown because it may be a secret, which goes into the block: %s", utf8.RuneCountInString(name), others)
+	case nearest(name, near) == "" && !slices.ContainsFunc(near, func(p string) bool { return strings.Contains(p, wanted) }):
+		return fmt.Errorf("unknown provider: did you mean %s? %s", strings.Join(near[:min(len(near), 5)], ", "), others)
+	}
+	return fmt.Errorf("unknown provider %q: did you mean %s? %s", name, strings.Join(near[:min(len(near), 5)], ", "), others)
+}
+
+// errName says why a name of an endpoint or a destination is none. It does not quote it.
+func errName(name string) error {
+	const want = "want up to 128 letters, digits and . _ : / @ -, beginning with a letter or digit"
+	switch {
+	case name == "":
+		return errors.New("name is empty: " + want)
+	case len(name) > 128:
+		return fmt.Errorf("name has %d letters: %s", utf8.RuneCountInString(name), want)
+	}
+	for i, r := range []rune(name) {
+		if i > 0 && namePattern.MatchString("a"+string(r)) || i == 0 && namePattern.MatchString(string(r)) {
+			continue
+		}
+		switch {
+		case r == ' ':
+			return fmt.Errorf("name has a space in it, at letter %d: %s", i+1, want)
+		case r == '{':
+			return fmt.Errorf("name has a brace in it, at letter %d, and placeholders are not expanded there, but {$VARIABLE} is: %s", i+1, want)
+		}
+		return fmt.Errorf("name has something else in it, at letter %d: %s", i+1, want)
+	}
+	return errors.New("name is not one: " + want)
+}
+
+// label names the endpoint in errors: by its name if that is one.
+func (h *Handler) label() string {
+	if namePattern.MatchString(h.Name) && h.Name != h.Provider {
+		return h.Name
+	}
+	if slices.Contains(providerNames(), h.Provider) || h.Provider == custom {
+		return h.Provider
+	}
+	return "(of an unknown provider)"
+}
+
+// checkOptionNames refuses options that the provider does not have. What stands in
+// the place of a name may be a value.
+func (h *Handler) checkOptionNames(p *verify.Provider) error {
+	var names []string
+	for _, s := range p.Settings {
+		names = append(names, s.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.Options)) {
+		switch {
+		case slices.Contains(names, name):
+		case len(names) == 0:
+			return fmt.Errorf("option: provider %s has no such option, and takes none: remove the line", p.Name)
+		case nearest(name, names) != "":
+			return fmt.Errorf("option %s: did you mean %s? Provider %s has %s", name, nearest(name, names), p.Name, strings.Join(names, ", "))
+		default:
+			return fmt.Errorf("option: provider %[2]s has no such option (%[1]s): want `option <name> <value>` with one of %[3]s", shownWord(name, nil), p.Name, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+// shownRange is how an error names what stands where an address or a range of them should.
+func shownRange(text string) string {
+	if shown := shownAddress(text); strings.HasPrefix(shown, `"`) {
+		return shown
+	}
+	return shownValue(text)
+}

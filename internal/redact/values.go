@@ -2,6 +2,7 @@ package redact
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,21 +21,38 @@ type Values struct {
 	also    *Values
 }
 
-// NewValues returns what hides these secrets, in each spelling that a URL, JSON or a Basic header
-// may have for them: see found. Of a pair, user:password, the password is a secret by itself.
+// NewValues returns what hides these secrets, in each spelling that a URL, JSON, HTML or a Basic header
+// may have for them: see walk. They are also hidden in base64 and in hexadecimal digits, with
+// the newline that `echo` adds and without. Of a pair, user:password, the password is a secret by itself.
 func NewValues(secrets []string) Values {
 	v := Values{whole: make(map[string]struct{}, len(secrets))}
 	for _, secret := range secrets {
-		v.add(secret)
+		v.addEncoded(secret)
 		if _, password, isPair := strings.Cut(secret, ":"); isPair {
-			v.add(password)
-			for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
-				v.add(encoding.EncodeToString([]byte(secret)))
-			}
+			v.addEncoded(password)
 		}
 	}
 	slices.Sort(v.needles)
 	return v
+}
+
+// longestEncoded bounds the secrets that are also looked for as a whole in an encoding. No credential is longer.
+const longestEncoded = 4 << 10
+
+// addEncoded adds a secret as it is, and as base64 and hexadecimal digits.
+func (v *Values) addEncoded(secret string) {
+	v.add(secret)
+	if len(secret) < shortest || len(secret) > longestEncoded {
+		return
+	}
+	for _, plain := range []string{secret, secret + "\n"} {
+		for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+			v.add(encoding.EncodeToString([]byte(plain)))
+		}
+		digits := hex.EncodeToString([]byte(plain))
+		v.add(digits)
+		v.add(strings.ToUpper(digits))
+	}
 }
 
 func (v *Values) add(secret string) {
@@ -46,7 +64,7 @@ func (v *Values) add(secret string) {
 		return
 	}
 	v.needles = append(v.needles, secret)
-	for _, c := range []byte{secret[0], '%', '\\'} {
+	for _, c := range []byte{secret[0], '%', '\\', '&'} {
 		v.first[c] = true
 	}
 	if secret[0] == ' ' {
@@ -77,7 +95,7 @@ func (v Values) Text(text string) string {
 		if !v.first[text[i]] {
 			continue
 		}
-		if end := found(text, i, v.needles, 0); end >= 0 {
+		if end := found(text, i, v.needles); end >= 0 {
 			b.WriteString(text[copied:i])
 			b.WriteString(Masked)
 			copied, i = end, end-1
@@ -104,7 +122,7 @@ func (v Values) Cut(b []byte) []byte {
 	text := string(v.Bytes(b))
 	for each := &v; each != nil; each = each.also {
 		for i := range len(text) {
-			if each.first[text[i]] && begun(text, i, each.needles, 0) {
+			if each.first[text[i]] && begun(text, i, each.needles) {
 				text = text[:i] + Masked
 				break
 			}

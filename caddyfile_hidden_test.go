@@ -106,9 +106,9 @@ func TestWordsAreHidden(t *testing.T) {
 func TestNamesAreHiddenInJSON(t *testing.T) {
 	const config = `{"admin":{"disabled":true},"apps":{"http":{"servers":{"x":{"listen":["127.0.0.1:0"],"routes":[{"handle":[HANDLER]}]}}}}}`
 	for handler, want := range map[string]string{
-		`{"handler":"webhooks","provider":"VALUE","secrets":["x"]}`:                                            "unknown provider",
-		`{"handler":"webhooks","provider":"github","name":"VALUE ","secrets":["x"]}`:                           "name has",
-		`{"handler":"webhooks","provider":"github","options":{"VALUE":["x"]},"secrets":["x"]}`:                 "option: provider github has no such option",
+		`{"handler":"webhooks","provider":"VALUE","secrets":["x"]}`:                                             "unknown provider",
+		`{"handler":"webhooks","provider":"github","name":"VALUE ","secrets":["x"]}`:                            "name has",
+		`{"handler":"webhooks","provider":"github","options":{"VALUE":["x"]},"secrets":["x"]}`:                  "option: provider github has no such option",
 		`{"handler":"webhooks","provider":"github","secrets":["x"],"respond":"VALUE","forward":[{"name":"a"}]}`: "want accepted or upstream",
 	} {
 		for _, secret := range secretKinds {

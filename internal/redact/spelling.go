@@ -16,6 +16,10 @@ const layers = 3
 // a text that was cut off, may be the beginning of one.
 const longestEscape = 16
 
+// mostReadings bounds the ways in which a text is read: a secret of nothing but backslashes, in a text of
+// them, has more of them than there is time for.
+const mostReadings = 1000
+
 // state is how far a text was read: needles[lo:hi] agree in their first known bytes with what
 // stands before at.
 type state struct{ at, known, lo, hi int }
@@ -24,8 +28,8 @@ type state struct{ at, known, lo, hi int }
 // and calls visit for each state. Each of their characters may be spelled as it is, with percent
 // signs (of a URL, or %uXXXX), as a plus sign for a space, as an entity of HTML or as
 // an escape of JSON, up to three times one within the other, in any mixture.
-// No state comes twice, so text that may be read in many ways is no more work.
-func walk(text string, at int, needles []string, visit func(s state)) {
+// No state comes twice, and it reports false where there are too many of them.
+func walk(text string, at int, needles []string, visit func(s state)) bool {
 	var room [8]state
 	todo := append(room[:0], state{at: at, hi: len(needles)})
 	var seen map[state]struct{}
@@ -57,11 +61,15 @@ func walk(text string, at int, needles []string, visit func(s state)) {
 				seen = make(map[state]struct{})
 			}
 			if _, again := seen[next]; !again {
+				if len(seen) == mostReadings {
+					return false
+				}
 				seen[next] = struct{}{}
 				todo = append(todo, next)
 			}
 		}
 	}
+	return true
 }
 
 // narrowed are those of the needles that go on with c.
@@ -80,14 +88,18 @@ func (s state) narrowed(needles []string, c byte) state {
 	return state{s.at, s.known + 1, lo, hi}
 }
 
-// found returns where the longest of the needles ends that text has at i, or -1.
+// found returns where the longest of the needles ends that text has at i, or -1. Text that can be
+// read in too many ways is all taken for one.
 func found(text string, i int, needles []string) int {
 	end := -1
-	walk(text, i, needles, func(s state) {
+	understood := walk(text, i, needles, func(s state) {
 		if s.lo < s.hi && len(needles[s.lo]) == s.known {
 			end = max(end, s.at)
 		}
 	})
+	if !understood {
+		return len(text)
+	}
 	return end
 }
 

@@ -83,14 +83,14 @@ func TestCutEncodings(t *testing.T) {
 	}
 }
 
-// TestManyReadings: a text that can be read in very many ways is no more work for that.
+// TestManyReadings: a text that can be read in very many ways is not read in all of them, but hidden.
 func TestManyReadings(t *testing.T) {
 	begin := time.Now()
 	for _, sign := range []string{`\`, "%25", "&amp;", `\\`, "+", "%2525", "&amp;amp;"} {
-		v := NewValues([]string{strings.Repeat(`\`, 30) + "x", strings.Repeat("%", 30) + "x", strings.Repeat("&", 30) + "x", strings.Repeat("%25", 30) + "x", strings.Repeat("&amp;", 30) + "x"})
-		v.Text(strings.Repeat(sign, 60))
+		v := NewValues([]string{strings.Repeat(`\`, 400) + "x", strings.Repeat("%", 400) + "x", strings.Repeat("&", 400) + "x", strings.Repeat("%25", 400) + "x", strings.Repeat("&amp;", 400) + "x"})
+		v.Text(strings.Repeat(sign, 1000))
 	}
-	if took := time.Since(begin); took > time.Minute {
+	if took := time.Since(begin); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}
 }

@@ -29,6 +29,7 @@ type inbound struct {
 	scheme        string // as the provider saw it
 	clientIP      netip.Addr
 	correlationID string
+	trusted       bool           // comes from a proxy that the server trusts
 	proxied       bool           // by a proxy that the server does not trust
 	byUnixSocket  bool           // whose peers have no addresses
 	signed        verify.Request // what the provider signed
@@ -58,6 +59,7 @@ func (h *Handler) newInbound(w http.ResponseWriter, r *http.Request) *inbound {
 		scheme:        "http",
 		clientIP:      clientIP(r),
 		correlationID: correlationID(r, trusted),
+		trusted:       trusted,
 		proxied:       !trusted && forwardedByStranger(r),
 		byUnixSocket:  byUnixSocket(r),
 	}
@@ -165,6 +167,8 @@ func (h *Handler) checkContentType(in *inbound) *answer {
 // newEvent is what is stored and delivered: the request as the handlers before
 // us left it, without what belongs to this connection only.
 func (h *Handler) newEvent(in *inbound) *retrystore.Event {
+	header := h.headers.toStore(in.r.Header)
+	h.headers.dropRerouting(header, in.trusted)
 	return &retrystore.Event{
 		Endpoint:      h.Name,
 		Provider:      h.provider.Name,
@@ -178,7 +182,7 @@ func (h *Handler) newEvent(in *inbound) *retrystore.Event {
 		URI:           in.r.URL.RequestURI(),
 		Proto:         in.r.Proto,
 		RemoteAddr:    in.r.RemoteAddr,
-		Header:        h.headers.toStore(in.r.Header),
+		Header:        header,
 		Body:          in.signed.Body,
 		Secrets:       h.secrets,
 	}

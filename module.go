@@ -296,6 +296,7 @@ func (h *Handler) admit(in *inbound) *answer {
 		h.checkAddress,
 		h.limitAddress,
 		h.checkMethod,
+		h.checkPath,
 		h.checkConnection,
 		h.checkContentType,
 		h.readBody,

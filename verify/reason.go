@@ -53,6 +53,7 @@ const (
 	DetailAmbiguousField      = "ambiguous_field"       // a field is there several times, or under a name that some take for the same
 	DetailAmbiguousMember     = "ambiguous_member"      // the same of a member of JSON, or the JSON is not UTF-8
 	DetailAmbiguousHeader     = "ambiguous_header"      // the same of a header
+	DetailAmbiguousPath       = "ambiguous_path"        // the path is another one before it is unescaped and cleaned
 	DetailMislabelledBody     = "mislabelled_body"      // the Content-Type says another kind of body, charset or boundary
 	DetailUndecodedBody       = "undecoded_body"        // what is signed is the body before compression, and it is damaged or too long
 	DetailUnsignedBody        = "unsigned_body"         // the signature would not cover this body

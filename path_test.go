@@ -1,0 +1,114 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
+)
+
+// TestOddPaths sends signed webhooks by paths that match the endpoint's, and that an application
+// may take for others.
+func TestOddPaths(t *testing.T) {
+	app := startApplication(t)
+	block := fmt.Sprintf("{\nname %%s\nsecret %q\nrequire_https off\n", githubSecret)
+	c := startCaddy(t, "webhooks /github* github "+fmt.Sprintf(block, "forward")+"forward "+app.address+"\n}\n"+
+		"route /guard* {\nwebhooks github "+fmt.Sprintf(block, "guard")+"}\nreverse_proxy "+app.address+"\n}", "")
+	for _, name := range []string{"github", "guard"} {
+		for i, path := range []string{
+			"/internal/delete/../../NAME", "/internal/..%2fNAME", "/NAME/.", "/NAME/../NAME", "//NAME", "/NAME/a/%2e%2e/x", "/NAME%5cx",
+			`/NAME\x`, "/%67" + name[1:], "/NAME%00", "/NAME/%252e%252e/x", "/NAME/..;/x",
+		} {
+			if name == "guard" && path == "/%67"+name[1:] {
+				path = "/%67uard"
+			}
+			path = strings.ReplaceAll(path, "NAME", name)
+			got := rawPost(t, c, path, fmt.Sprint(name, i))
+			if !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.Contains(got, "ambiguous_request") {
+				t.Errorf("%s: answered %q", path, got)
+			}
+		}
+		for i, path := range []string{"/NAME", "/NAME/", "/NAME/a%20b", "/NAME/~me", "/NAME/%7Eme", "/NAME/acme.inc?a=%2f..%2f", "/NAME/50%25", "/NAME/caf%C3%A9", "/NAME/a;b=c"} {
+			path = strings.ReplaceAll(path, "NAME", name)
+			if got := rawPost(t, c, path, fmt.Sprint(name, "fine", i)); !strings.HasPrefix(got, "HTTP/1.1 20") {
+				t.Errorf("%s: answered %q", path, got)
+			}
+			if arrived := app.next(t); arrived.uri != path {
+				t.Errorf("%s: arrived as %s", path, arrived.uri)
+			}
+		}
+	}
+	if len(app.got) != 0 {
+		t.Errorf("%s came to the application", (<-app.got).uri)
+	}
+}
+
+// rawPost sends a signed webhook with the path as it is, and returns the beginning of the answer.
+func rawPost(t *testing.T, c *running, path, id string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", "127.0.0.1:"+c.port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-GitHub-Delivery: %s\r\nX-GitHub-Event: push\r\nX-Hub-Signature-256: %s\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+		path, id, githubSignature("{}"))
+	var all strings.Builder
+	buffer := make([]byte, 4096)
+	for {
+		n, err := conn.Read(buffer)
+		all.Write(buffer[:n])
+		if err != nil {
+			return all.String()
+		}
+	}
+}
+
+func TestOddPath(t *testing.T) {
+	for path, odd := range map[string]bool{
+		"": false, "/": false, "/a/b.c": false, "/a/...": false, "/%": false, "/%4": false, "/a%3Ab": false, "/%2525": true, "/%25zz": false,
+		"/.": true, "/a/%2E": true, "/a%2Fb": true, "/A%5Cb": true, "/%7f": true, "/a//": true, "/..;a=b/c": true,
+	} {
+		if got := reach.OddPath(path); (got != "") != odd {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+}
+
+// TestReroutingHeaders: what frameworks take another path or host from does not come from a sender.
+func TestReroutingHeaders(t *testing.T) {
+	app := startApplication(t)
+	site := "webhooks /github github {\nsecret \"" + githubSecret + "\"\nrequire_https off\nforward " + app.address + "\n}\n" +
+		"route /guard {\nwebhooks github {\nname guard\nsecret \"" + githubSecret + "\"\nrequire_https off\n}\nreverse_proxy " + app.address + "\n}"
+	const trusting = "servers {\ntrusted_proxies static 127.0.0.1/8\n}"
+	for _, trusted := range []bool{false, true} {
+		extra := ""
+		if trusted {
+			extra = trusting
+		}
+		c := startCaddy(t, site, extra)
+		for _, path := range []string{"/github", "/guard"} {
+			r := c.githubRequest(path, fmt.Sprint(path, trusted), "{}")
+			names := []string{"X-Original-Url", "X-Rewrite-Url", "X-Forwarded-Prefix", "Forwarded"}
+			for _, name := range names {
+				r.Header.Set(name, "/internal/delete")
+			}
+			r.Header["X_original_url"] = []string{"/internal/delete"}
+			if got := c.do(r); got.code >= 300 {
+				t.Fatalf("answered %d %s", got.code, got.body)
+			}
+			arrived := app.next(t).header
+			for _, name := range names {
+				if there := arrived.Get(name) != ""; there != trusted {
+					t.Errorf("%s, trusted %v: %s is %q", path, trusted, name, arrived[name])
+				}
+			}
+			if arrived[http.CanonicalHeaderKey("X_original_url")] != nil && !trusted {
+				t.Errorf("%s: X_Original_URL arrived", path)
+			}
+		}
+	}
+}

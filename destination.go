@@ -193,6 +193,9 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 		return err
 	}
 	f.routes = routes
+	if err := f.checkChain(); err != nil {
+		return err
+	}
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
 		return errors.New("webhooks must be used as a handler of an HTTP server")

@@ -2,10 +2,12 @@ package caddywebhooks
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 	"github.com/caddywebhooks/caddy-webhooks/internal/references"
 )
 
@@ -26,6 +28,20 @@ func (f *Forward) checkReferences() error {
 		if _, err := expandUpstreams([]string{dial}); err != nil {
 			return fmt.Errorf("handle: reverse_proxy: %w", err)
 		}
+	}
+	return nil
+}
+
+// checkChain refuses handlers of which the one that delivers gets no event, since another one
+// answers before it, and those of which none answers: every event would go nowhere.
+func (f *Forward) checkChain() error {
+	chain := reach.Follow(nil, f.routes, nil)
+	if chain.Blocked != nil {
+		by, blocked := reach.Name(chain.By), reach.Name(chain.Blocked)
+		return fmt.Errorf("handle: %s answers every event before %s, which gets none: take %s out, or give it a matcher; Caddy goes by its own order of directives, unless they are in `route { … }`", by, blocked, by)
+	}
+	if !chain.Answered {
+		return errors.New("handle: no handler in it answers, so that no event could be delivered: put the one into it that delivers, such as reverse_proxy localhost:3000")
 	}
 	return nil
 }

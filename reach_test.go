@@ -20,6 +20,8 @@ const hooked = `webhooks %s github {
 // endpoint's, and similar ones in which nothing does.
 func TestRoutesCheck(t *testing.T) {
 	app := startApplication(t)
+	port := app.address[strings.LastIndexByte(app.address, ':')+1:]
+	t.Setenv("REACH_TEST_TO", app.address)
 	const to = "forward APP {\nname app\n}"
 	endpoint := func(matcher, mode string) string { return fmt.Sprintf(hooked, matcher, githubSecret, mode) }
 	tests := []struct {
@@ -44,7 +46,7 @@ func TestRoutesCheck(t *testing.T) {
 		{"behind one with a regular expression", "route {\n@hook path_regexp ^/hooks/[^/]+$\nrespond @hook site\n" + endpoint("/hooks/*", to) + "\n}", "POST localhost/hooks/webhook does not come to it"},
 		{"with header, query, method and address", "@hook {\nheader X-Kind a*\nquery k=v\nmethod PUT POST\nremote_ip 10.0.0.0/8\nhost hooks.example.com\n}\n" +
 			"route {\nrespond @hook site\n" + endpoint("@hook", to) + "\n}", "POST hooks.example.com/?k=v does not come to it"},
-		{"whose matcher cannot be made up", "@hook expression {query.k}.matches('^[0-9]{8}$')\nroute {\nrespond site\n" + endpoint("@hook", to) + "\n}", ""},
+		{"whose matcher cannot be made up", "@hook expression {query.k}.matches('^[0-9]{8}$')\nroute {\nrespond site\n" + endpoint("@hook", to) + "\n}", "no request could be made up for expression on the way to it"},
 		{"invoked", "invoke page", ""},
 		{"guard with a closed prefix", "handle /hooks* {\nroute /hooks/github {\n" + endpoint("", "") + "\nreverse_proxy APP\n}\nrespond 404\n}\nreverse_proxy APP", ""},
 		{"guard beside the same application", "route /hooks/github {\n" + endpoint("", "") + "\nreverse_proxy APP\n}\nreverse_proxy APP", "POST localhost/hooks/github/ comes to the same application"},
@@ -53,12 +55,33 @@ func TestRoutesCheck(t *testing.T) {
 		{"forward of a prefix beside the same application", endpoint("/hooks/github*", to) + "\nreverse_proxy APP", ""},
 		{"handlers beside the same application", endpoint("/hooks/github", "forward {\nname app\nhandle {\nroute {\nreverse_proxy APP\n}\n}\n}") + "\nreverse_proxy APP", "comes to the same application"},
 		{"case beside the same application", "@hook path_regexp ^/github\n" + endpoint("@hook", to) + "\nreverse_proxy APP", "POST localhost/GITHUB comes to the same application"},
+		{"further endpoint in guard mode", "route /hooks/github {\n" + endpoint("", "name one") + "\n" + endpoint("", "name two") + "\nreverse_proxy APP\n}", ""},
+		{"of this machine by another name", endpoint("/hooks/github", to) + "\nreverse_proxy localhost:PORT", "comes to the same application"},
+		{"of another machine", endpoint("/hooks/github", to) + "\nreverse_proxy 192.0.2.1:PORT", ""},
+		{"by placeholders", endpoint("/hooks/github", "forward {$REACH_TEST_TO} {\nname app\n}") + "\nreverse_proxy {env.REACH_TEST_TO}", "comes to the same application"},
+		{"address", "@h {\npath /hook*\nremote_ip 192.30.252.0/22\n}\n" + endpoint("@h", to) + "\nreverse_proxy APP", "POST localhost/hook from another address comes to the same application"},
+		{"address of another application", "@h {\npath /hook*\nremote_ip 192.30.252.0/22\n}\n" + endpoint("@h", to) + "\nreverse_proxy localhost:1", ""},
+		{"header", "@h {\npath /hook*\nheader X-Hub-Signature-256 *\n}\n" + endpoint("@h", to) + "\nreverse_proxy APP", "POST localhost/hook without the header X-Hub-Signature-256 comes"},
+		{"content type", "@h {\npath /hook*\nheader Content-Type application/json\n}\n" + endpoint("@h", to) + "\nreverse_proxy APP", "without the header Content-Type comes"},
+		{"query", "@h {\npath /hook*\nquery token=abc\n}\n" + endpoint("@h", to) + "\nreverse_proxy APP", "POST localhost/hook without the query comes"},
+		{"protocol", "@h {\npath /hook*\nprotocol https\n}\n" + endpoint("@h", to) + "\nreverse_proxy APP", "by plain HTTP comes"},
+		{"host", "@h {\npath /hook*\nhost hooks.example.com\n}\n" + endpoint("@h", to) + "\nreverse_proxy APP", "POST elsewhere.example/hook (another host) comes"},
+		{"wildcard host with a more specific one", "@s host *.example.com\n@api host api.example.com\nhandle @api {\nreverse_proxy APP\n}\nhandle @s {\n" + endpoint("/hook*", to) + "\n}", "POST api.example.com/hook (another host) comes"},
+		{"another host that is closed", "@h {\npath /hook*\nhost hooks.example.com\n}\n" + endpoint("@h", to) + "\nhandle /hook* {\nrespond 404\n}\nreverse_proxy APP", ""},
+		{"all alternatives", "@h path_regexp ^/(hook|hook2)$\nroute {\nrespond /hook2 site\n" + endpoint("@h", to) + "\n}", "POST localhost/hook2 does not come to it"},
+		{"with a query in the path", endpoint("/hook?x=1", to) + "\nreverse_proxy APP", "has a query in it"},
+		{"with an escaped letter", endpoint("/ho%6fk", to) + "\nreverse_proxy APP", "has an escaped letter"},
+		{"with what handle_path takes off", "handle_path /hooks/* {\n" + endpoint("/hooks/github", to) + "\nreverse_proxy APP\n}", "begins with /hooks, which is taken off before"},
+		{"with what uri takes off", "route {\nuri strip_prefix /hooks\n" + endpoint("/hooks/github", to) + "\nreverse_proxy APP\n}", "begins with /hooks, which is taken off before"},
+		{"by another method", "@g {\npath /hook\nmethod GET\n}\n" + endpoint("@g", to) + "\nreverse_proxy APP", "asks for another method than POST"},
+		{"with a placeholder that is unset", "@h path {env.REACH_TEST_UNSET}\n" + endpoint("@h", to) + "\nreverse_proxy APP", "could not be checked"},
+		{"behind what is outside of its handle", "basic_auth {\nann " + bcryptLetmein + "\n}\nhandle /hook {\n" + endpoint("", to) + "\n}", "take it out of `handle`, and give it the matcher itself"},
 	}
 	c := startCaddy(t, "\trespond empty", "")
 	c.routes = "&(page) {\n" + endpoint("/github", strings.ReplaceAll(to, "APP", app.address)) + "\n}\n"
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			site := strings.ReplaceAll(test.site, "APP", app.address)
+			site := strings.ReplaceAll(strings.ReplaceAll(test.site, "APP", app.address), "PORT", port)
 			if err := c.load("\t" + site); err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +90,7 @@ func TestRoutesCheck(t *testing.T) {
 			var found []string
 			for _, check := range report.Checks {
 				if check.Name == "route" {
-					found = append(found, check.Message)
+					found = append(found, check.Message+" → "+check.Fix)
 				}
 			}
 			switch {
@@ -77,6 +100,31 @@ func TestRoutesCheck(t *testing.T) {
 				t.Errorf("found %q, want %q", found, test.finding)
 			}
 		})
+	}
+}
+
+// TestConditionsAreLogged: what is open by the very URL of the endpoint is said at load.
+func TestConditionsAreLogged(t *testing.T) {
+	log := t.TempDir() + "/log"
+	startCaddyLogging(t, log, "@h {\npath /hook*\nremote_ip 192.30.252.0/22\n}\n"+fmt.Sprintf(hooked, "@h", githubSecret, "forward localhost:1")+"\nreverse_proxy 127.0.0.1:1")
+	lines, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(lines); !strings.Contains(text, titleAround) || !strings.Contains(text, "from another address") || strings.Contains(text, "/hook/") {
+		t.Errorf("the log does not say what comes past the endpoint, or too much:\n%s", text)
+	}
+}
+
+// TestNoEndpoint: a named route that no site invokes is no endpoint.
+func TestNoEndpoint(t *testing.T) {
+	c := startCaddy(t, "respond empty", "")
+	c.routes = "&(page) {\n" + fmt.Sprintf(hooked, "/github", githubSecret, "forward localhost:1") + "\n}\n"
+	if err := c.load("respond empty"); err != nil {
+		t.Fatal(err)
+	}
+	if !c.finds(t, "endpoints", "there is no endpoint") {
+		t.Error("not found")
 	}
 }
 
@@ -91,4 +139,17 @@ func TestUnreachedIsLogged(t *testing.T) {
 	if !strings.Contains(string(lines), "webhooks do not come to their endpoint") {
 		t.Errorf("the log does not say that the endpoint cannot be reached:\n%s", lines)
 	}
+}
+
+// finds reports whether a check of that name says so.
+func (c *running) finds(t *testing.T, name, message string) bool {
+	t.Helper()
+	var report doctorView
+	c.adminCall(http.MethodGet, "/webhooks/doctor", "", &report)
+	for _, check := range report.Checks {
+		if check.Name == name && strings.Contains(check.Message+" "+check.Fix, message) {
+			return true
+		}
+	}
+	return false
 }

@@ -210,7 +210,10 @@ func (h *Handler) checkSources() error {
 		}
 	}
 	names := make(map[string]struct{})
-	for _, f := range h.Forward {
+	for i, f := range h.Forward {
+		if f == nil {
+			return fmt.Errorf("forward: destination %d is null: take it out", i+1)
+		}
 		f.setDefaultName()
 		if _, taken := names[f.Name]; taken {
 			return errDestinationTaken(f.Name)

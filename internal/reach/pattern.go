@@ -1,14 +1,20 @@
 package reach
 
 import (
+	"fmt"
 	"regexp/syntax"
 	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // literals gives for each pattern with `*` something that it matches.
 func literals(patterns []string) []string {
 	out := make([]string, 0, len(patterns))
+	replacer := caddy.NewReplacer()
 	for _, pattern := range patterns {
+		pattern = replacer.ReplaceKnown(pattern, "")
 		switch {
 		case pattern == "*":
 			pattern = "/"
@@ -23,34 +29,55 @@ func literals(patterns []string) []string {
 	return out
 }
 
-// example is a short text that the regular expression matches, with a slash in
-// front; "/" if it cannot be read.
-func example(pattern string) string {
+// maxExamples bounds the examples of one regular expression.
+const maxExamples = 8
+
+// examples are short texts that the regular expression matches, one for each of its
+// alternatives, with a slash in front; "/" if it cannot be read.
+func examples(pattern string) []string {
 	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		return "/"
+		return []string{"/"}
 	}
-	var b strings.Builder
-	writeExample(&b, parsed.Simplify())
-	return "/" + strings.TrimPrefix(b.String(), "/")
+	texts := textsOf(parsed.Simplify())
+	for i := range texts {
+		texts[i] = "/" + strings.TrimPrefix(texts[i], "/")
+	}
+	return texts
 }
 
-func writeExample(b *strings.Builder, re *syntax.Regexp) {
+func textsOf(re *syntax.Regexp) []string {
+	var all []string
 	switch re.Op {
 	case syntax.OpLiteral:
-		b.WriteString(string(re.Rune))
+		return []string{string(re.Rune)}
 	case syntax.OpCharClass:
-		b.WriteRune(oneOf(re.Rune))
+		return []string{string(oneOf(re.Rune))}
 	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		b.WriteByte('x')
-	case syntax.OpAlternate, syntax.OpPlus, syntax.OpCapture:
-		writeExample(b, re.Sub[0])
-	case syntax.OpConcat:
+		return []string{"x"}
+	case syntax.OpPlus, syntax.OpCapture:
+		return textsOf(re.Sub[0])
+	case syntax.OpQuest: // as of (hook|hook2)
+		all = append([]string{""}, textsOf(re.Sub[0])...)
+	case syntax.OpAlternate:
 		for _, sub := range re.Sub {
-			writeExample(b, sub)
+			all = append(all, textsOf(sub)...)
 		}
+	case syntax.OpConcat:
+		all = []string{""}
+		for _, sub := range re.Sub {
+			var longer []string
+			for _, before := range all {
+				for _, text := range textsOf(sub) {
+					longer = append(longer, before+text)
+				}
+			}
+			all = longer[:min(len(longer), maxExamples)]
+		}
+	default: // stars and anchors match nothing at all as well
+		return []string{""}
 	}
-	// Stars, question marks and anchors match nothing at all as well.
+	return all[:min(len(all), maxExamples)]
 }
 
 // oneOf prefers a letter: a class such as [^/] has everything else in it, too.
@@ -63,4 +90,67 @@ func oneOf(ranges []rune) rune {
 		}
 	}
 	return ranges[0]
+}
+
+// pathsOf are the patterns of a path matcher.
+func pathsOf(matcher any) []string {
+	switch m := matcher.(type) {
+	case caddyhttp.MatchPath:
+		return m
+	case *caddyhttp.MatchPath:
+		return *m
+	}
+	return nil
+}
+
+// doubts says which patterns of paths no provider's request matches.
+func doubts(patterns []string, stripped string) (out []string) {
+	for _, pattern := range patterns {
+		switch odd := OddPath(pattern); {
+		case strings.ContainsAny(pattern, "?#"):
+			out = append(out, fmt.Sprintf("the path %s has a query in it, and the path of a request never has: write the path only, and for a query a named matcher with `query`", pattern))
+		case stripped != "" && strings.HasPrefix(strings.ToLower(pattern)+"/", strings.ToLower(stripped)+"/"):
+			out = append(out, fmt.Sprintf("the path %s begins with %s, which is taken off before (handle_path, uri strip_prefix), so it would have to be there twice: write what is left", pattern, stripped))
+		case odd != "":
+			out = append(out, fmt.Sprintf("the path %s has %s in it, and the endpoint refuses requests with that (ambiguous_path): write it as people read it", pattern, odd))
+		}
+	}
+	return out
+}
+
+// matcherName is how a Caddyfile calls the matcher, such as path_regexp.
+func matcherName(matcher any) string {
+	if module, ok := matcher.(caddy.Module); ok {
+		return module.CaddyModule().ID.Name()
+	}
+	return "a matcher"
+}
+
+// maxHosts bounds the hosts of a server that are looked at.
+const maxHosts = 64
+
+// Hosts returns the hosts that the server's routes name; for one with a wildcard, one that it takes.
+func Hosts(server *caddyhttp.Server) (hosts []string) {
+	var list func(caddyhttp.RouteList)
+	list = func(routes caddyhttp.RouteList) {
+		for _, route := range routes {
+			for _, set := range route.MatcherSets {
+				for _, matcher := range set {
+					switch m := matcher.(type) {
+					case caddyhttp.MatchHost:
+						hosts = append(hosts, literals(m)...)
+					case *caddyhttp.MatchHost:
+						hosts = append(hosts, literals(*m)...)
+					}
+				}
+			}
+			for _, h := range route.Handlers {
+				if below, ok := h.(*caddyhttp.Subroute); ok {
+					list(below.Routes)
+				}
+			}
+		}
+	}
+	list(server.Routes)
+	return hosts[:min(len(hosts), maxHosts)]
 }

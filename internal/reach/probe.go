@@ -17,21 +17,31 @@ import (
 // maxProbes bounds the requests for one handler: matchers may name any number of paths.
 const maxProbes = 32
 
-// Probes returns requests that the matchers on the way to the handler ask for,
-// as a provider would send them: one for each path and host that they name. A
-// way whose matchers want what cannot be made up here, such as those with an
-// expression, has none.
-func Probes(server *caddyhttp.Server, handler caddyhttp.MiddlewareHandler) []*http.Request {
+// Ways are the ways of requests to a handler.
+type Ways struct {
+	// Probes are requests that the matchers on the way ask for, as a provider would send them:
+	// one for each path and host that they name.
+	Probes []*http.Request
+	// Unchecked names matchers of ways for which no request could be made up, such as expression.
+	Unchecked []string
+	// Doubts are about paths that cannot be what was meant.
+	Doubts []string
+}
+
+// Find returns the ways to the handler.
+func Find(server *caddyhttp.Server, handler caddyhttp.MiddlewareHandler) Ways {
 	f := &finder{server: server, handler: handler}
 	f.list(server.Routes, way{wishes: []wish{{}}})
-	return f.probes
+	return f.ways
 }
 
 // way leads to a handler: what matchers want of a request, and what proves that it does.
 type way struct {
-	wishes []wish
-	checks []func(*http.Request) bool
-	strips string // what was stripped from the path so far
+	wishes   []wish
+	checks   []func(*http.Request) bool
+	strips   string   // what was stripped from the path so far
+	matchers []string // the names of those on the way
+	doubts   []string
 }
 
 // wish is what is asked of a request.
@@ -45,7 +55,7 @@ type wish struct {
 type finder struct {
 	server  *caddyhttp.Server
 	handler caddyhttp.MiddlewareHandler
-	probes  []*http.Request
+	ways    Ways
 	depth   int
 }
 
@@ -90,13 +100,20 @@ func (f *finder) invoke(h *caddyhttp.Invoke, to way) {
 
 // found keeps the requests that pass each matcher on the way, looked at alone.
 func (f *finder) found(to way) {
+	f.ways.Doubts = append(f.ways.Doubts, to.doubts...)
+	before := len(f.ways.Probes)
+	defer func() {
+		if len(f.ways.Probes) == before && before < maxProbes {
+			f.ways.Unchecked = append(f.ways.Unchecked, to.matchers...)
+		}
+	}()
 	for _, wish := range to.wishes {
 		r := wish.request(len(f.server.TLSConnPolicies) > 0)
 		passes := !slices.ContainsFunc(to.checks, func(check func(*http.Request) bool) bool {
 			return !check(prepare(f.server, httptest.NewRecorder(), r))
 		})
-		if passes && len(f.probes) < maxProbes {
-			f.probes = append(f.probes, r)
+		if passes && len(f.ways.Probes) < maxProbes {
+			f.ways.Probes = append(f.ways.Probes, r)
 		}
 	}
 }
@@ -129,6 +146,13 @@ func (to way) through(sets caddyhttp.MatcherSets) way {
 		}
 	}
 	prefix := to.strips
+	to.matchers, to.doubts = slices.Clone(to.matchers), slices.Clone(to.doubts)
+	for _, set := range sets {
+		for _, matcher := range set {
+			to.matchers = append(to.matchers, matcherName(matcher))
+			to.doubts = append(to.doubts, doubts(pathsOf(matcher), prefix)...)
+		}
+	}
 	to.wishes = wishes[:min(len(wishes), maxProbes)]
 	to.checks = append(slices.Clone(to.checks), func(r *http.Request) bool {
 		r.URL.Path = strings.TrimPrefix(r.URL.Path, prefix)
@@ -162,7 +186,7 @@ func asked(set caddyhttp.MatcherSet, before wish, strips string) []wish {
 		case *caddyhttp.MatchPath:
 			each(literals(*m), path)
 		case *caddyhttp.MatchPathRE:
-			each([]string{example(m.Pattern)}, path)
+			each(examples(m.Pattern), path)
 		case caddyhttp.MatchHost:
 			each(literals(m), func(w *wish, host string) { w.host = host })
 		case *caddyhttp.MatchHost:

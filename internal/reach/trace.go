@@ -42,21 +42,28 @@ type walk struct {
 	groups map[string]struct{} // of mutually exclusive routes, those that had their match
 	stop   func(caddyhttp.MiddlewareHandler) bool
 	taker  caddyhttp.MiddlewareHandler
+	taken  *http.Request // as it came there
 }
 
 // First returns the handler that r comes to first of those that stop names and
 // those that answer requests by themselves; nil if the routes end before. A
 // route that panics is as good as one that ends.
-func First(server *caddyhttp.Server, r *http.Request, stop func(caddyhttp.MiddlewareHandler) bool) (taker caddyhttp.MiddlewareHandler) {
+func First(server *caddyhttp.Server, r *http.Request, stop func(caddyhttp.MiddlewareHandler) bool) caddyhttp.MiddlewareHandler {
+	taker, _ := Arrive(server, r, stop)
+	return taker
+}
+
+// Arrive is First, and returns the request as it comes there, rewritten on the way.
+func Arrive(server *caddyhttp.Server, r *http.Request, stop func(caddyhttp.MiddlewareHandler) bool) (taker caddyhttp.MiddlewareHandler, taken *http.Request) {
 	defer func() {
 		if recover() != nil { // of a matcher that wants more of a request than this one has
-			taker = nil
+			taker, taken = nil, nil
 		}
 	}()
 	w := &walk{server: server, groups: make(map[string]struct{}), stop: stop}
 	answer := httptest.NewRecorder()
 	_ = w.list(server.Routes, end).ServeHTTP(answer, prepare(server, answer, r)) // an error ends the way, too
-	return w.taker
+	return w.taker, w.taken
 }
 
 // end is what a route list ends in.
@@ -104,8 +111,8 @@ func (w *walk) route(route *caddyhttp.Route, next caddyhttp.Handler) caddyhttp.H
 
 // handler is what becomes of a request at h.
 func (w *walk) handler(h caddyhttp.MiddlewareHandler, next caddyhttp.Handler) caddyhttp.Handler {
-	take := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
-		w.taker = h
+	take := caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+		w.taker, w.taken = h, r
 		return nil
 	})
 	if w.stop(h) {
@@ -153,6 +160,8 @@ func Name(h caddyhttp.MiddlewareHandler) string {
 		return "basic_auth"
 	case "http.handlers.rewrite":
 		return "rewrite"
+	case "":
+		return "a handler"
 	default:
 		return id.Name()
 	}

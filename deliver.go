@@ -82,7 +82,11 @@ func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 	// A prepared request serves once: its route groups and vars are used up.
 	r = caddyhttp.PrepareRequest(r, replacer, w, s.server)
 	err = s.chain.ServeHTTP(w, r)
-	return w.answer(err)
+	answer, err = w.answer(err)
+	if answer.Status != 0 && s.headers.cameBack(w.header, d.Event.Header) {
+		answer = forward.Answer{Status: http.StatusLoopDetected, Cause: errLoop}
+	}
+	return answer, err
 }
 
 // header is the provider's, with ours, and signed anew where that is due. The handlers

@@ -16,7 +16,7 @@ import (
 
 func init() {
 	for name, handler := range map[string]caddyhttp.MiddlewareHandler{
-		"test_panic": new(panicking), "test_hang": new(hanger), "test_flush": new(flusher),
+		"test_panic": new(panicking), "test_change": new(statusChanger), "test_hang": new(hanger), "test_flush": new(flusher),
 	} {
 		caddy.RegisterModule(handler.(caddy.Module))
 		httpcaddyfile.RegisterHandlerDirective(name, func(httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

@@ -27,6 +27,11 @@ const (
 func (d *diagnosis) checkEndpoint(h *Handler) {
 	t := h.traffic.snapshot()
 	d.checkTraffic(h, t)
+	if !t.changed.at.IsZero() {
+		d.add(levelError, "answer", h.Name, fmt.Sprintf("a handler around it makes successes of its refusals, the last %s: it answered %d, and %d went out. The provider takes such events for stored, and they are stored nowhere",
+			d.ago(t.changed.at), t.changed.code, t.changed.status),
+			"Take the endpoint out of what changes the status of answers, or have that leave the endpoint's path alone.")
+	}
 	for _, doubt := range h.doubts {
 		d.add(levelWarn, "events", h.Name, doubt,
 			"Correct the glob; if the type is newer than this program's list of types, nothing needs to be done.")
@@ -159,6 +164,8 @@ func refusalFix(h *Handler, word, reason string) string {
 // failureFix says what to do about webhooks that the next handler failed at.
 func failureFix(reason string) string {
 	switch status := strings.TrimPrefix(reason, "status_"); {
+	case status == "508":
+		return "The webhooks are genuine, but what stands behind the endpoint leads back to it: give reverse_proxy the application's address, not one of this Caddy's site."
 	case reason == reasonBrokenOff:
 		return "The webhooks are genuine. See that the application stays up while it answers, and that no `abort` stands behind the endpoint."
 	case status == "502" || status == "504":

@@ -62,7 +62,21 @@ type traffic struct {
 	reason       string    // what the log says besides; empty if nothing
 	proxied      time.Time // the last that a private address forwarded whom the server does not trust
 	proxiedUnix  bool      // whether that came by a Unix socket
+	changed      changedAnswer
 	secrets      map[secretMark]secretUse
+}
+
+// changedAnswer is the last refusal that reached the provider as a success.
+type changedAnswer struct {
+	at           time.Time
+	code, status int
+}
+
+// sawChanged notes one.
+func (v trafficView) sawChanged(at time.Time, code, status int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.changed = changedAnswer{at, code, status}
 }
 
 // secretMark tells secrets apart across reloads, which change their order. It is
@@ -157,6 +171,7 @@ type trafficSnapshot struct {
 	refusal, reason, ignoredType                                         string
 
 	proxiedUnix bool
+	changed     changedAnswer
 }
 
 func (t *traffic) snapshot() trafficSnapshot {
@@ -166,6 +181,7 @@ func (t *traffic) snapshot() trafficSnapshot {
 		since: t.since, lastReceived: t.lastReceived, lastAccepted: t.lastAccepted, lastRefused: t.lastRefused,
 		proxied: t.proxied, proxiedUnix: t.proxiedUnix, refused: t.refused, refusal: t.refusal, reason: t.reason,
 		ignored: t.ignored, everIgnored: t.everIgnored, lastIgnored: t.lastIgnored, ignoredType: t.ignoredType,
+		changed: t.changed,
 	}
 }
 

@@ -205,6 +205,7 @@ func (g *guarded) WriteHeader(status int) {
 		} else {
 			g.in.outcome = outcomeFailed
 			g.release()
+			g.ResponseWriter = pastInterceptors(g.ResponseWriter)
 		}
 		g.Header().Set("Webhook-Status", g.in.outcome)
 	}

@@ -34,6 +34,8 @@ type deliveryHeaders struct {
 	via   string              // the endpoint's mark; see viaHeader
 	owned map[string]struct{} // by the provider's scheme: passed on untouched
 	drop  map[string]struct{} // inbound headers that are not passed on
+
+	answers string // the mark of the endpoint's answers; see answerMark
 }
 
 // deliveryHeadersFor looks at the scheme. In guard mode there is no delivery,

@@ -15,7 +15,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 )
 
 // A destination that leads back to its own endpoint would be answered `duplicate`,
@@ -39,6 +42,39 @@ func viaMark(endpoint string) string {
 	mac := hmac.New(sha256.New, viaKey)
 	mac.Write([]byte(endpoint))
 	return hex.EncodeToString(mac.Sum(nil)[:8])
+}
+
+// answerMark is what an endpoint with that mark has in the same header of its successes. Whoever
+// delivers through it sees so that the event came back, also where a proxy took out the headers
+// that tell the endpoint. An application that repeats a request's headers has another text there.
+func answerMark(via string) string {
+	mac := hmac.New(sha256.New, viaKey)
+	mac.Write([]byte("answer of " + via))
+	return hex.EncodeToString(mac.Sum(nil)[:8])
+}
+
+// markAnswer adds the mark to an answer.
+func (h *Handler) markAnswer(header http.Header) {
+	if len(h.Forward) > 0 {
+		setHeader(header, viaHeader, h.headers.answers)
+	}
+}
+
+// cameBack reports whether an attempt was answered by the endpoint itself, or by one that the event
+// had come through before.
+func (n deliveryHeaders) cameBack(answer, event http.Header) bool {
+	got := answer.Get(viaHeader)
+	if got == "" {
+		return false
+	}
+	for _, line := range event[viaHeader] {
+		for mark := range strings.SplitSeq(line, ",") {
+			if got == answerMark(strings.TrimSpace(mark)) {
+				return true
+			}
+		}
+	}
+	return got == n.answers
 }
 
 // wordLoop is the answer's word for a webhook that the endpoint itself delivered.
@@ -65,10 +101,10 @@ func (h *Handler) checkLoop(in *inbound) *answer {
 }
 
 // checkOwnDelivery refuses what another process has delivered from this endpoint
-// out of the same store. Only what came through some endpoint is looked up.
+// out of the same store, also where a proxy on the way took out the marks.
 func (h *Handler) checkOwnDelivery(in *inbound) *answer {
 	id := in.r.Header.Get(h.headers.id)
-	if len(in.r.Header[viaHeader]) == 0 || id == "" {
+	if id == "" {
 		return nil
 	}
 	ctx := h.app.waits.now()
@@ -82,19 +118,21 @@ func (h *Handler) checkOwnDelivery(in *inbound) *answer {
 	return nil
 }
 
-// warnOfLoops names upstreams that are the server on which the endpoint itself is.
-// Whether its routes lead a delivery to the endpoint, only a request can tell.
+// warnOfLoops names upstreams, also those of proxies in `handle`, that are the server on which the
+// endpoint itself is. Whether its routes lead a delivery to the endpoint, only a request can tell.
 func (f *Forward) warnOfLoops(logger *zap.Logger, server *caddyhttp.Server) {
-	upstreams, err := expandUpstreams(f.Upstreams)
-	if err != nil {
-		return // refused elsewhere
-	}
-	for _, upstream := range upstreams {
-		if listensOn(server.Listen, upstream) {
-			logger.Warn("a destination is the server that its own endpoint is on: deliveries that come back to the endpoint are refused (508 loop) and never arrive; give the application's own address",
-				zap.String("endpoint", f.lane.Endpoint), zap.String("destination", f.lane.Destination), zap.String("upstream", upstream))
+	reach.Each(f.routes, func(handler caddyhttp.MiddlewareHandler) {
+		proxy, ok := handler.(*reverseproxy.Handler)
+		if !ok {
+			return
 		}
-	}
+		for _, upstream := range proxy.Upstreams {
+			if listensOn(server.Listen, sameDial(upstream.Dial)) {
+				logger.Warn("a destination is the server that its own endpoint is on: deliveries that come back to the endpoint are refused (508 loop) and never arrive; give the application's own address",
+					zap.String("endpoint", f.lane.Endpoint), zap.String("destination", f.lane.Destination), zap.String("upstream", upstream.Dial))
+			}
+		}
+	})
 }
 
 // listensOn reports whether an upstream is, on this machine, one of the addresses.

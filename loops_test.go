@@ -56,6 +56,51 @@ func TestLoop(t *testing.T) {
 	}
 }
 
+// TestLoopWithoutMarks: a proxy in `handle` takes out the headers by which the endpoint would know
+// its own delivery.
+func TestLoopWithoutMarks(t *testing.T) {
+	for _, strip := range []string{"header_up -Webhook-Via", "header_up -Webhook-*", "header_up -Webhook-*\nheader_up X-GitHub-Delivery other"} {
+		log := filepath.Join(t.TempDir(), "log")
+		c := startCaddyLogging(t, log, "respond 200")
+		site := fmt.Sprintf(hooked, "/github", githubSecret, "forward {\nname app\n"+laterRetry+"\nhandle {\nreverse_proxy 127.0.0.1:"+c.port+" {\n"+strip+"\n}\n}\n}")
+		if err := c.load(site); err != nil {
+			t.Fatal(err)
+		}
+		checkAnswer(t, c.do(c.githubRequest("/github", "round", "{}")), 202, "accepted")
+		c.awaitLoop("event_id=round")
+		if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "is the server that its own endpoint is on") {
+			t.Errorf("no warning at load (%v)", err)
+		}
+	}
+}
+
+// TestNoLoopOfChain: another endpoint of this process is a destination like any other, also when it
+// answers that it has the event already.
+func TestNoLoopOfChain(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, "respond 200", "")
+	site := "webhooks /a github {\nname a\nsecret \"" + githubSecret + "\"\nrequire_https off\nforward {\nname b\nhandle {\nrewrite /b\nreverse_proxy 127.0.0.1:" + c.port + "\n}\n}\n}\n" +
+		"webhooks /b github {\nname b\nsecret \"" + githubSecret + "\"\nrequire_https off\nforward " + app.address + "\n}"
+	if err := c.load(site); err != nil {
+		t.Fatal(err)
+	}
+	checkAnswer(t, c.do(c.githubRequest("/b", "round", "{}")), 202, "accepted")
+	app.next(t)
+	checkAnswer(t, c.do(c.githubRequest("/a", "round", "{}")), 202, "accepted")
+	checkAnswer(t, c.do(c.githubRequest("/a", "once", "{}")), 202, "accepted")
+	app.next(t)
+	eventually(t, "both are delivered", func() bool {
+		var stats statsView
+		c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
+		for _, lane := range stats.Destinations {
+			if lane.Pending+lane.Leased+lane.Dead > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // TestLoopThroughAnother: two endpoints that deliver to each other.
 func TestLoopThroughAnother(t *testing.T) {
 	endpoint := func(name, port, other string) string {
@@ -101,12 +146,18 @@ func TestLoopOfAnotherProcess(t *testing.T) {
 func TestGuardLoop(t *testing.T) {
 	app := startApplication(t)
 	c := startCaddy(t, "respond 200", "")
-	site := strings.Replace(guardSite(app, "reverse_proxy 127.0.0.1:"+c.port), "require_https off", "require_https off\ndedupe off", 1)
+	site := strings.Replace(guardSite(app, "reverse_proxy 127.0.0.1:"+c.port), "require_https off", "require_https off\nname looping\ndedupe off", 1)
 	if err := c.load(site); err != nil {
 		t.Fatal(err)
 	}
 	if got := c.do(c.githubRequest("/github", "round", "{}")); got.code != 508 {
 		t.Errorf("answered %d %q", got.code, got.body)
+	}
+	if !c.finds(t, "traffic", "leads back to it: give reverse_proxy the application's address") {
+		t.Error("the doctor does not say what to do about the loop")
+	}
+	if !c.finds(t, "route", "is the server that the endpoint is on") {
+		t.Error("the doctor does not find the loop")
 	}
 }
 

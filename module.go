@@ -235,7 +235,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	}
 	h.keyer, h.identity = dedupe.NewKeyer(h.Name), h.newIdentity()
 	h.headers = deliveryHeadersFor(h.verifier, len(h.Forward) == 0)
-	h.headers.via = viaMark(h.Name)
+	h.headers.via, h.headers.answers = viaMark(h.Name), answerMark(viaMark(h.Name))
 	for _, f := range h.Forward {
 		if err := f.provision(ctx, h); err != nil {
 			return fmt.Errorf("forward %s: %w", f.Name, err)
@@ -283,7 +283,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	in.outcome = a.word
 	h.report(in, a, endTrace)
-	return a.write(w, in)
+	return h.send(a, in)
 }
 
 // admit is the order of things: each step ends the request with an answer or

@@ -60,7 +60,7 @@ func (r *relay) done(a forward.Answer, s retrystore.Settlement, made bool) {
 // connection with us, or that Caddy writes itself.
 var notRelayed = map[string]struct{}{
 	"Connection": {}, "Keep-Alive": {}, "Transfer-Encoding": {}, "Trailer": {}, "Upgrade": {},
-	"Content-Length": {}, "Content-Type": {}, "Date": {},
+	"Content-Length": {}, "Content-Type": {}, "Date": {}, viaHeader: {},
 }
 
 // wait returns the application's answer, or nil if the provider should be told

@@ -1,0 +1,75 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// TestInterceptedRefusal: `intercept` around an endpoint must not tell the provider that an event
+// was taken which was not.
+func TestInterceptedRefusal(t *testing.T) {
+	app := startApplication(t)
+	app.answerStatus(500)
+	for name, intercept := range map[string]string{
+		"status":           "replace_status 200",
+		"handler":          "handle_response {\nrespond fine 200\n}",
+		"status of errors": "@e status 4xx 5xx\nreplace_status @e 204",
+	} {
+		for _, log := range []string{"", "log\n", "log\nencode\n"} {
+			site := log + "route {\nintercept {\n" + intercept + "\n}\nintercept {\n" + intercept + "\n}\n" +
+				fmt.Sprintf(hooked, "/github", githubSecret, "forward "+app.address) +
+				"\nroute /guard {\nwebhooks github {\nname guard\nsecret \"" + githubSecret + "\"\nrequire_https off\n}\nreverse_proxy " + app.address + "\n}\n}"
+			c := startCaddy(t, site, "")
+			forged := c.githubRequest("/github", "forged", "{}")
+			forged.Header.Set("X-Hub-Signature-256", githubSignature("else"))
+			checkAnswer(t, c.do(forged), 401, "invalid_signature")
+			for range 2 {
+				if got := c.do(c.githubRequest("/guard", "failing", "{}")); got.code != 500 || got.header.Get("Webhook-Status") != outcomeFailed {
+					t.Errorf("%s, guard mode: answered %d %q", name, got.code, got.body)
+				}
+			}
+			if r := c.githubRequest("/github", "fine", "{}"); name == "status of errors" {
+				checkAnswer(t, c.do(r), 202, "accepted")
+			}
+		}
+	}
+}
+
+// statusChanger makes successes of all answers, as a handler of somebody else could.
+type statusChanger struct{}
+
+func (*statusChanger) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_change", New: func() caddy.Module { return new(statusChanger) }}
+}
+
+func (*statusChanger) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { d.Next(); return nil }
+
+func (*statusChanger) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	return next.ServeHTTP(changedWriter{&caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}, r)
+}
+
+type changedWriter struct {
+	*caddyhttp.ResponseWriterWrapper
+}
+
+func (w changedWriter) WriteHeader(int) { w.ResponseWriterWrapper.WriteHeader(200) }
+
+// TestChangedRefusal: another handler that does so is found out.
+func TestChangedRefusal(t *testing.T) {
+	c := startCaddy(t, "log\nroute {\ntest_change\n"+fmt.Sprintf(hooked, "/github", githubSecret, "name changed\nforward localhost:1")+"\n}", "")
+	if c.finds(t, "answer", "makes successes of its refusals") {
+		t.Error("found before anything was changed")
+	}
+	forged := c.githubRequest("/github", "forged", "{}")
+	forged.Header.Set("X-Hub-Signature-256", githubSignature("else"))
+	if got := c.do(forged); got.code != 200 || !strings.Contains(got.body, "invalid_signature") {
+		t.Fatalf("answered %d %s: this test shows nothing", got.code, got.body)
+	}
+	eventually(t, "the doctor finds it", func() bool { return c.finds(t, "answer", "it answered 401, and 200 went out") })
+}

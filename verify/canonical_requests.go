@@ -23,8 +23,16 @@ var hubspotEscapes = strings.NewReplacer(
 // hubspotV3 is the method, the URL, the body and the timestamp, with nothing
 // between. HubSpot's own library takes the URL as it is.
 var hubspotV3 = []canonical{
-	{write: writeHubspot(hubspotEscapes.Replace), time: true, url: partURL, body: true},
-	{write: writeHubspot(func(url string) string { return url }), time: true, url: partURL, body: true},
+	{write: writeHubspot(hubspotEscapes.Replace), time: true, url: partURL, body: true, check: checkHubspot},
+	{write: writeHubspot(func(url string) string { return url }), time: true, url: partURL, body: true, check: checkHubspot},
+}
+
+// checkHubspot tells method, URL, body and time apart, as the joints of a content do.
+func checkHubspot(in *input) string {
+	if !slices.Contains(knownMethods, in.request.Method) || len(in.timestamp) != 13 {
+		return "the method or the time"
+	}
+	return checkURLBesideBody(in.request, in.request.Body, true)
 }
 
 func writeHubspot(unescape func(string) string) func([]byte, *input) ([]byte, *Error) {
@@ -92,8 +100,17 @@ func writeMessagebird(buf []byte, in *input) ([]byte, *Error) {
 var plivoV3 = []canonical{{
 	write:   writePlivo,
 	prepare: func(r *Request) { setIfMissing(r.Header, plivoNonce.Name, "00000000000000000000") },
-	reads:   []Source{plivoNonce}, url: partURL, body: true,
+	reads:   []Source{plivoNonce}, url: partURL, body: true, check: checkPlivo,
 }}
+
+// checkPlivo is checkNames for a form of Plivo's. What else could move is in the row's notes.
+func checkPlivo(in *input) string {
+	fields, err := parseFields(string(in.request.Body))
+	if err != nil {
+		return "the form"
+	}
+	return checkNames(fields, fieldNames)
+}
 
 var plivoNonce = header("X-Plivo-Signature-V3-Nonce")
 

@@ -115,7 +115,7 @@ var variables = map[string]partKind{
 
 type part struct {
 	kind   partKind
-	text   string // partLiteral: itself. partID: the literal that follows. partBodyDigest: which
+	text   string // partLiteral: itself. partBodyDigest: which
 	source Source // partSource
 
 	canonical *canonical // partCanonical
@@ -123,8 +123,9 @@ type part struct {
 
 // template is a parsed Scheme.Content.
 type template struct {
-	text  string
-	parts []part
+	text   string
+	parts  []part
+	joints []joint // how its parts are told apart
 }
 
 // parseTemplate reads Scheme.Content; see there for the grammar. Rows of the
@@ -149,11 +150,6 @@ func parseTemplate(text string, set settings) (template, error) {
 		}
 		t.parts = append(t.parts, p)
 		rest = after
-	}
-	for i := range t.parts[:max(0, len(t.parts)-1)] {
-		if t.parts[i].kind == partID && t.parts[i+1].kind == partLiteral {
-			t.parts[i].text = t.parts[i+1].text
-		}
 	}
 	return t, nil
 }
@@ -257,7 +253,10 @@ func (p part) append(buf []byte, in *input) ([]byte, *Error) {
 	case partTimestamp:
 		return append(buf, in.timestamp...), nil
 	case partID:
-		return p.appendID(buf, in)
+		if in.id == "" {
+			return buf, invalidSignature(DetailMissingPart, "the id")
+		}
+		return append(buf, in.id...), nil
 	case partMethod:
 		return append(buf, r.Method...), nil
 	case partURL:
@@ -290,18 +289,6 @@ func (p part) append(buf []byte, in *input) ([]byte, *Error) {
 		}
 		return append(buf, value...), nil
 	}
-}
-
-// appendID refuses an id that contains the text that ends it: "a" before ".b.c"
-// and "a.b" before ".c" would be one content, and one signature good for both.
-func (p part) appendID(buf []byte, in *input) ([]byte, *Error) {
-	if in.id == "" {
-		return buf, invalidSignature(DetailMissingPart, "the id")
-	}
-	if p.text != "" && strings.Contains(in.id, p.text) {
-		return buf, invalidSignature(DetailMalformedPart, fmt.Sprintf("the id contains %q", p.text))
-	}
-	return append(buf, in.id...), nil
 }
 
 func appendURL(buf []byte, r *Request, host string) []byte {

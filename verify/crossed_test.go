@@ -147,9 +147,9 @@ func TestFieldThatSomeTakeForTheSignedOne(t *testing.T) {
 func TestBothPlacesSigned(t *testing.T) {
 	for content, signed := range map[string]string{
 		"{form.order_id}.{query.order_id}": "7.8",
-		"{path_query}{form.order_id}":      "/?order_id=87",
-		"{body}{path_query}":               "order_id=7/?order_id=8",
-		"{body}{query.order_id}":           "order_id=78",
+		"{path_query}|{form.order_id}":     "/?order_id=8|7",
+		"{body}|{path_query}":              "order_id=7|/?order_id=8",
+		"{body}|{query.order_id}":          "order_id=7|8",
 	} {
 		r := fieldRequest(mediaForm, "/?order_id=8", "order_id=7")
 		r.Header.Set("X-Signature", hexHMAC(signed))
@@ -181,7 +181,7 @@ func TestSameNameBesideWhatIsWhollySigned(t *testing.T) {
 		{"{body}", "multipart/form-data; boundary=B", "/?text=EVIL", multipart, true},
 		{"{body}", "multipart/form-data; boundary=B", "/?team=a", multipart, false},
 		{"{body_sha256_hex}", mediaForm, "/?text=EVIL", body, true},
-		{"{path_query}{body}", mediaForm, "/?text=a", body, false},
+		{"{path_query}|{body}", mediaForm, "/?text=a", body, false},
 		{"{path_query}", mediaForm, "/?text=a", "text=EVIL", true},
 		{"{path_query}", mediaForm, "/?text=a", "+tex%74=EVIL", true},
 		{"{path_query}", mediaForm, "/?text=a", "other=1", false},

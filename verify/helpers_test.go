@@ -124,6 +124,9 @@ func signableRequest(v *Verifier, body string) *Request {
 	if types := v.provider.ContentTypes; len(types) > 0 && types[0] == mediaForm || s.contents[0].uses(partFormSorted) {
 		r.Header.Set("Content-Type", mediaForm)
 	}
+	if s.only != "" {
+		fields = url.Values{s.only: {"[]"}}
+	}
 	for _, b := range s.binds {
 		put(b.source, s.settings[b.setting][0])
 	}

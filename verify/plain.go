@@ -38,6 +38,11 @@ func (v *Verifier) Plain(r *Request) []byte {
 	if !slices.ContainsFunc(v.schemes, plain) || !r.gzipped() {
 		return r.Body
 	}
+	return r.plain()
+}
+
+// plain is what a gzipped body is the compressed form of.
+func (r *Request) plain() []byte {
 	readers <- struct{}{}
 	defer func() { <-readers }()
 	var text messageBuffer

@@ -54,6 +54,7 @@ const (
 	DetailAmbiguousMember     = "ambiguous_member"      // the same of a member of JSON, or the JSON is not UTF-8
 	DetailAmbiguousHeader     = "ambiguous_header"      // the same of a header
 	DetailAmbiguousPath       = "ambiguous_path"        // the path is another one before it is unescaped and cleaned
+	DetailAmbiguousContent    = "ambiguous_content"     // correctly signed, but the signature is as good for other values than those
 	DetailMislabelledBody     = "mislabelled_body"      // the Content-Type says another kind of body, charset or boundary
 	DetailUndecodedBody       = "undecoded_body"        // what is signed is the body before compression, and it is damaged or too long
 	DetailUnsignedBody        = "unsigned_body"         // the signature would not cover this body
@@ -104,10 +105,12 @@ func (e *Error) rank() int {
 		return 3
 	case DetailNoMatchingSignature, DetailUnknownKey:
 		return 4
+	case DetailAmbiguousContent:
+		return 5 // what another scheme says of the time, say, is as true
 	case DetailKeyNotFetched, DetailKeyFetchLimited, DetailKeyNotYet:
-		return 6 // whatever else: it may be right
+		return 7 // whatever else: it may be right
 	default: // the signature was right, something else was not
-		return 5
+		return 6
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 )
 
@@ -48,7 +49,9 @@ type Scheme struct {
 	// {body_md5_hex}, {body_md5_base64} and {body_crc32} (decimal; the last three can
 	// be kept while the body is changed), and for plain hashes {secret}. A webhook that lacks one of
 	// them is refused. The content must have something that tells one webhook from another: the body, a
-	// digest of it, or a part of the body or query; and never the signature itself. Default: "{body}".
+	// digest of it, or a part of the body or query; and never the signature itself. Two parts that can be any
+	// text must have text between them, or it could not be told where one ends. A value that contains the
+	// text behind it is refused when it comes. Default: "{body}".
 	Content string `json:"content,omitempty"`
 
 	// Further contents that may have been signed instead, where a provider is
@@ -89,14 +92,18 @@ type Scheme struct {
 	Type Source `json:"type,omitzero"`
 
 	// What only rows of the table have.
-	special   special     // instead of a signature over the content
-	canonical []canonical // instead of Content and Alternatives
-	locate    keyLocation // public keys are fetched, unless they are configured
-	locatedBy []string    // settings that locate looks at
-	shape     keyShape    // of webhooks for which a key is fetched
-	needs     []string    // settings without which they cannot be fetched
-	reads     []Source    // what locate looks at
-	binds     []binding   // what must be ours
+	special   special                   // instead of a signature over the content
+	canonical []canonical               // instead of Content and Alternatives
+	locate    keyLocation               // public keys are fetched, unless they are configured
+	locatedBy []string                  // settings that locate looks at
+	shape     keyShape                  // of webhooks for which a key is fetched
+	needs     []string                  // settings without which they cannot be fetched
+	reads     []Source                  // what locate looks at
+	binds     []binding                 // what must be ours
+	forms     map[Source]*regexp.Regexp // the forms that values always have
+	only      string                    // {form_sorted} has this field, always, and no other
+	known     bool                      // that the form touches the URL is the provider's doing, and told in Notes
+	opens     bool                      // the body is empty or begins as JSON or XML does
 }
 
 // scheme is a Scheme made ready for requests. It is not changed after compile
@@ -107,6 +114,9 @@ type scheme struct {
 	algorithm *algorithm
 	format    *format
 	contents  []template // the first one is what Sign signs; one that is empty for token and basic
+
+	unguarded  error // joints of a content are not guarded: its parts cannot be told apart
+	strictTime bool  // the time meets what could be digits
 
 	signsTimestamp bool // the contents have {timestamp}, or what it is a part of
 	signsID        bool // one of them has {id}
@@ -132,6 +142,9 @@ func (s *Scheme) Validate() error {
 	if err != nil {
 		return err
 	}
+	if c.unguarded != nil {
+		return c.unguarded
+	}
 	return c.checkTells()
 }
 
@@ -143,7 +156,7 @@ func (s *Scheme) compile(set settings) (*scheme, error) {
 		return nil, err
 	}
 	for _, step := range []func() error{
-		c.checkSources, c.compileSignature, c.compileFormat, c.compileContents, c.checkTimestamp, c.checkID, c.checkKey, c.checkContents,
+		c.checkSources, c.compileSignature, c.compileFormat, c.compileContents, c.checkTimestamp, c.checkID, c.checkKey, c.checkContents, c.checkJoints,
 	} {
 		if err := step(); err != nil {
 			return nil, err

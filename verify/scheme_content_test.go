@@ -77,7 +77,7 @@ func TestContentsThatProveNothing(t *testing.T) {
 		{"{query.data.id}", nil, ""},
 		{"{header.x-digest}", digest, ""},
 		{"{id}", func(s *Scheme) { digest(s); s.ID = header("x-digest") }, ""},
-		{"{url_with_port}{form_sorted}", func(s *Scheme) { s.BodyDigest = query("sha") }, ""},
+		{"{url_with_port}|{form_sorted}", func(s *Scheme) { s.BodyDigest = query("sha") }, ""},
 		{"{header.x-time}{body}", func(s *Scheme) { s.Timestamp.Source = header("X-TIME") }, ""},
 		{"{body}", func(s *Scheme) { s.Signature = header("x_sig") }, ""},
 	} {

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +25,7 @@ func TestOfficialLibraries(t *testing.T) {
 		"JSON":  `{"id":"evt_1","type":"a.b","text":"ü 🎉","nested":{"a":[1,2.50,3e2]}}`,
 		"form":  "payload=%7B%22type%22%3A%22x%22%7D&b=1&a=+%2B&b=0&b=1&%C3%BC=",
 		"empty": "",
-		"large": strings.Repeat("0123456789", 10_000),
+		"large": `"` + strings.Repeat("0123456789", 10_000) + `"`,
 	}
 	for provider, trial := range libraries.trials {
 		p, ok := Lookup(provider)
@@ -38,7 +40,14 @@ func TestOfficialLibraries(t *testing.T) {
 		for _, kind := range trial.Bodies {
 			t.Run(provider+"/"+kind, func(t *testing.T) {
 				r := requestFor(kind, bodies[kind])
-				if err := v.Sign(r, time.Now()); err != nil {
+				err := v.Sign(r, time.Now())
+				if kind == "form" && slices.Contains(jsonBehindURL, provider) {
+					if failure, ok := errors.AsType[*Error](err); !ok || failure.Detail != DetailAmbiguousContent {
+						t.Errorf("a form: %v", err)
+					}
+					return
+				}
+				if err != nil {
 					t.Fatal(err)
 				}
 				if answer := libraries.check(t, provider, trial.Check, r); answer != "ok" {
@@ -54,6 +63,10 @@ func TestOfficialLibraries(t *testing.T) {
 	}
 }
 
+// jsonBehindURL are providers that sign the body right behind the URL, and send JSON alone. A
+// form could be a part of the URL: see joints.go.
+var jsonBehindURL = []string{"hubspot-v2", "hubspot-v3", "square"}
+
 func requestFor(kind, body string) *Request {
 	r := &Request{
 		Method: http.MethodPost, Scheme: "https", Host: "hooks.example.com", URI: "/in?a=%20b&c",
@@ -61,6 +74,9 @@ func requestFor(kind, body string) *Request {
 	}
 	if kind == "form" {
 		r.Header.Set("Content-Type", mediaForm)
+	}
+	if kind == "empty" {
+		r.Method = http.MethodGet // Twilio's webhooks by POST have a form
 	}
 	return r
 }

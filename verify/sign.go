@@ -143,6 +143,9 @@ func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.contents[0].checkJoints(in); err != nil {
+		return err
+	}
 	return s.Signature.set(r, s.format.render(signature, in.timestamp))
 }
 

@@ -29,11 +29,12 @@ type special interface {
 // provider's own.
 type canonical struct {
 	write   func(buf []byte, in *input) ([]byte, *Error)
-	prepare func(r *Request) // sets what has to be there before r is signed; nil: nothing
-	reads   []Source         // what it looks at besides URL and body
-	time    bool             // the timestamp is part of it
-	url     partKind         // which part of the URL is part of it; partLiteral: none
-	body    bool             // the whole body is part of it
+	prepare func(r *Request)       // sets what has to be there before r is signed; nil: nothing
+	reads   []Source               // what it looks at besides URL and body
+	time    bool                   // the timestamp is part of it
+	url     partKind               // which part of the URL is part of it; partLiteral: none
+	body    bool                   // the whole body is part of it
+	check   func(in *input) string // what is wrong where its parts meet; nil: they can be told apart
 }
 
 // keyLocation says where the key of a webhook is fetched: the address, and the

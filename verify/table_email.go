@@ -66,6 +66,8 @@ var emailProviders = []*Provider{
 			Signature: header("X-Mandrill-Signature"),
 			Format:    "{base64}",
 			Content:   "{url}{form_sorted}",
+			only:      "mandrill_events",
+			known:     true,
 		}},
 		ContentTypes: []string{mediaForm},
 		Methods:      post,

@@ -39,12 +39,14 @@ var cryptoProviders = []*Provider{
 				Format:    "t={timestamp},v1={hex}",
 				Content: "{timestamp}.content-type x-event-id x-event-type." +
 					"{header.Content-Type}.{header.X-Event-Id}.{header.X-Event-Type}.{body}",
+				Type: header("X-Event-Type"), // which has dots
 			},
 			{
 				Algorithm: "hmac-sha256",
 				Signature: header("X-Hook0-Signature"),
 				Format:    "t={timestamp},v0={hex}",
 				Content:   "{timestamp}.{body}",
+				opens:     true, // or the content of v1 would do
 			},
 		},
 		EventID:      []Source{header("X-Event-Id")},

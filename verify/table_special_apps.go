@@ -2,6 +2,7 @@ package verify
 
 import (
 	"net/http"
+	"regexp"
 	"time"
 )
 
@@ -104,6 +105,7 @@ var specialTelephonyProviders = []*Provider{
 		Title:    "Plivo (signature V3)",
 		Docs:     "https://www.plivo.com/docs/voice/concepts/signature-validation",
 		Setup:    "The account's Auth Token (Plivo Console, Overview). The URL must be the public one that Plivo calls.",
+		Notes:    "The names and values of a form are signed with nothing between them, and the query before them decoded: who has seen a webhook can make others, of the same characters, in which the end of one value is another field or parameter. Names that no genuine webhook has are refused; look at the fields that matter in the application.",
 		Evidence: FromSDK,
 		Schemes: []Scheme{{
 			Algorithm: "hmac-sha256",
@@ -264,6 +266,7 @@ var specialDocumentProviders = []*Provider{
 			Algorithm: "hmac-sha256",
 			Signature: Source{FromFormJSON, "json /event/event_hash"},
 			Content:   "{form_json.json /event/event_time}{form_json.json /event/event_type}",
+			forms:     map[Source]*regexp.Regexp{{FromFormJSON, "json /event/event_time"}: regexp.MustCompile(`\A[0-9]{10}\z`)},
 		}},
 		EventType:    []Source{{FromFormJSON, "json /event/event_type"}},
 		ContentTypes: []string{mediaMultipart},

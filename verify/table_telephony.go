@@ -5,6 +5,11 @@ import (
 	"time"
 )
 
+// formTouches is for rows whose provider signs the URL and the fields of a form with nothing between.
+const formTouches = "The URL and the names and values of a form are signed with nothing between them: who has seen a webhook can make others, " +
+	"of the same characters, in which the end of one value is another field. What no genuine webhook has is refused (such names, an empty form); " +
+	"look at the fields that matter in the application, or ask the API."
+
 var telephonyProviders = []*Provider{
 	// The message's own id is no event id: each change of its status has the same.
 	{
@@ -12,7 +17,7 @@ var telephonyProviders = []*Provider{
 		Title:    "Twilio",
 		Docs:     "https://www.twilio.com/docs/usage/webhooks/webhooks-security",
 		Setup:    "The account's primary Auth Token (Console, Account info). The URL must be the public one that Twilio calls.",
-		Notes:    "A body that is no form is covered by the parameter bodySHA256, which Twilio adds to the URL; without it such a webhook is refused.",
+		Notes:    "A body that is no form is covered by the parameter bodySHA256, which Twilio adds to the URL; without it such a webhook is refused. " + formTouches,
 		Deadline: 15 * time.Second,
 		Retries:  "none for most; set by connection overrides (#rc=…) in the URL",
 		Evidence: FromSDK,
@@ -23,6 +28,7 @@ var telephonyProviders = []*Provider{
 			Content:      "{url}{form_sorted}",
 			Alternatives: []string{"{url_without_port}{form_sorted}", "{url_with_port}{form_sorted}"},
 			BodyDigest:   query("bodySHA256"), // where the body is no form
+			known:        true,
 		}},
 		EventID: []Source{header("I-Twilio-Idempotency-Token")},
 		EventType: []Source{
@@ -92,7 +98,7 @@ var telephonyProviders = []*Provider{
 		Title:    "Plivo (signature V2)",
 		Docs:     "https://www.plivo.com/docs/voice/concepts/signature-validation",
 		Setup:    "The account's Auth Token (Plivo Console, Overview). The URL must be the public one that Plivo calls.",
-		Notes:    "The signature covers the URL without its query, and a nonce; neither the query nor the body. Use plivo-v3 where it is sent (voice).",
+		Notes:    "The signature covers the URL without its query, and a nonce; neither the query nor the body, and between path and nonce characters could move. Use plivo-v3 where it is sent (voice).",
 		Evidence: FromSDK,
 		Schemes: []Scheme{{
 			Algorithm: "hmac-sha256",
@@ -142,12 +148,12 @@ var telephonyProviders = []*Provider{
 		Title:    "SignalWire",
 		Docs:     "https://signalwire.com/docs/swml/guides/webhook-security",
 		Setup:    "The project's Signing Key (Dashboard, API Credentials, Show). The URL must be the public one that SignalWire calls.",
-		Notes:    "SWAIG functions, post_prompt_url and the request method are not signed by SignalWire: they need an endpoint of their own. The caller waits for the answer: relay the app's with respond upstream.",
+		Notes:    "SWAIG functions, post_prompt_url and the request method are not signed by SignalWire: they need an endpoint of their own. The caller waits for the answer: relay the app's with respond upstream. " + formTouches,
 		Evidence: ByHand,
 		Schemes: []Scheme{
 			{Algorithm: "hmac-sha256", Signature: header("X-Signalwire-Sha256-Signature"), Content: "{url}{body}"},
 			{Algorithm: "hmac-sha1", Signature: header("X-Signalwire-Signature"), Content: "{url}{body}"},
-			{Algorithm: "hmac-sha1", Signature: header("X-Signalwire-Signature"), Format: "{base64}", Content: "{url}{form_sorted}"},
+			{Algorithm: "hmac-sha1", Signature: header("X-Signalwire-Signature"), Format: "{base64}", Content: "{url}{form_sorted}", known: true},
 		},
 		EventType:    []Source{form("MessageStatus"), form("SmsStatus"), form("CallStatus")},
 		ContentTypes: []string{mediaJSON, mediaForm},

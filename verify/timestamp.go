@@ -65,8 +65,8 @@ const (
 func (t Timestamp) parse(text string) (time.Time, bool) {
 	switch t.Unit {
 	case UnitRFC3339:
-		at, err := time.Parse(time.RFC3339Nano, text)
-		return at, err == nil
+		at, err := time.Parse(time.RFC3339Nano, text) // which takes T3:04:05 and commas, too
+		return at, err == nil && text[13] == ':' && !strings.Contains(text, ",")
 	case UnitHTTPDate:
 		at, err := http.ParseTime(text)
 		return at, err == nil
@@ -79,8 +79,23 @@ func (t Timestamp) parse(text string) (time.Time, bool) {
 	}
 }
 
+// exact reports whether text has the one length that times of today have, so that what meets it
+// cannot give it digits, or take some: 10 digits (of 2001 to 2286), 13, or the form of RFC 9110.
+func (t Timestamp) exact(text string, at time.Time) bool {
+	switch t.Unit {
+	case UnitRFC3339:
+		return true // ends with its offset, as no longer one does
+	case UnitHTTPDate:
+		return text == at.UTC().Format(http.TimeFormat)
+	case UnitMilliseconds:
+		return len(text) == 13
+	default:
+		return len(text) == 10
+	}
+}
+
 func parseDigits(text string, most int) (int64, bool) {
-	if len(text) > most || strings.HasPrefix(text, "+") || strings.HasPrefix(text, "-") {
+	if len(text) > most || strings.HasPrefix(text, "+") || strings.HasPrefix(text, "-") || len(text) > 1 && text[0] == '0' {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(text, 10, 64)

@@ -331,7 +331,7 @@ func (s *scheme) readTimestamp(in *input, d *document) (time.Time, *Error) {
 		return time.Time{}, invalidTimestamp(DetailMissingTimestamp, source.String())
 	}
 	at, ok := s.Timestamp.parse(in.timestamp)
-	if !ok {
+	if !ok || s.strictTime && !s.Timestamp.exact(in.timestamp, at) {
 		return time.Time{}, invalidTimestamp(DetailMalformedTimestamp, source.String())
 	}
 	return at, nil
@@ -354,6 +354,9 @@ func (s *scheme) match(contents []template, in *input) (int, *Error) {
 			}
 			if s.isGreeting(content, in) {
 				return 0, invalidSignature(DetailHandshakeContent, s.Signature.String())
+			}
+			if err := content.checkJoints(in); err != nil {
+				return 0, err
 			}
 			return k.index, nil
 		}

@@ -73,6 +73,9 @@ func Explain(p *verify.Provider, o verify.Options, r *verify.Request) (Explanati
 	case verify.DetailAmbiguousField, verify.DetailAmbiguousMember, verify.DetailAmbiguousHeader:
 		secretInPlay = false
 		c.find("It has something twice (%s), or under a name that some applications take for the same: they could read another value than the one that is signed. %s sends it once.", failure.About, c.provider.Title)
+	case verify.DetailAmbiguousContent:
+		secretInPlay = false
+		c.find("The signature is right, but as good for another webhook, in which the same characters stand at other places: %s.", failure.About)
 	case verify.DetailNoSecretYet:
 		c.find("No --secret was given.")
 	default:

@@ -68,6 +68,9 @@ func (s *sample) prepare(scheme *verify.Scheme, w Webhook) {
 	if scheme.Algorithm == "token" && slices.Contains(inBody, scheme.Signature.From) {
 		s.put([]verify.Source{scheme.Signature}, w.Secret)
 	}
+	if field := scheme.FormField(); field != "" {
+		s.form.Set(field, "[]")
+	}
 	for _, match := range signedHeader.FindAllStringSubmatch(scheme.Content, -1) {
 		if name := textproto.CanonicalMIMEHeaderKey(match[1]); s.header[name] == nil {
 			s.header[name] = []string{rand.Text()}

@@ -196,7 +196,7 @@ async function makeTwilio() {
     { headers: { "i-twilio-idempotency-token": "f1e2" }, expect: { event_id: "f1e2", event_type: "delivered" } });
   await add("call status", "https://hooks.example.com/voice", call);
   await add("repeated fields", "https://hooks.example.com/sms", { A1: "", Sid: ["blue", "amber", "blue", "cyan", "amber"], a: "2", A: "1" });
-  await add("names that are prefixes of one another", "https://hooks.example.com/sms", { a: "bc", ab: "c", "": "x", "a b": "y" });
+  await add("names that are prefixes of one another", "https://hooks.example.com/sms", { a: "bc", ab: "c", "a-b": "y" });
   await add("large", "https://hooks.example.com/sms", { Body: "y".repeat(20_000), Z: "é" });
   await add("empty form", "https://hooks.example.com/sms", {}, { headers: { "content-type": "application/x-www-form-urlencoded; charset=UTF-8" } });
   await add("query and form", "https://hooks.example.com/sms?x=%27&y=a%20b&y=+", { From: "+1" });

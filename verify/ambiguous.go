@@ -183,8 +183,8 @@ func (v *Verifier) checkLabels(s *scheme, d *document) *Error {
 		}
 	}
 	if query := d.request.query(); query != "" && s.looseQuery {
-		if _, n := findField([]byte(query), reinterpreting[0]); n > 0 {
-			return ambiguous(DetailAmbiguousField, "query "+reinterpreting[0])
+		if name := mentioned(query, func(name string) bool { return slices.Contains(reinterpreting, name) }); name != "" {
+			return ambiguous(DetailAmbiguousField, "query "+name)
 		}
 	}
 	if name := headerAlias(d.request.Header, v.watched); name != "" {

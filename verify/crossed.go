@@ -39,7 +39,8 @@ func (s *scheme) checkCrossed(d *document) *Error {
 	}
 	for _, source := range s.crossed {
 		name := source.field()
-		if _, n := findField([]byte(text), name); n == 0 {
+		folded := foldName(name)
+		if _, n := findField([]byte(text), name); n == 0 && mentioned(text, func(name string) bool { return name == folded }) == "" {
 			continue
 		}
 		if source.From != FromQuery && len(d.form(name)) > 0 {
@@ -94,13 +95,54 @@ func (s *scheme) checkSameNames(d *document) *Error {
 			delete(names, foldName(source.Name)) // signed by itself: so it is in both places
 		}
 	}
-	for pair := range strings.SplitSeq(text, "&") {
-		name := spelled(pair)
-		if _, found := names[name]; found && len(names) > 0 {
-			return ambiguous(DetailAmbiguousField, "query "+name+", which the form has too")
-		}
+	if len(names) == 0 {
+		return nil
+	}
+	if name := mentioned(text, func(name string) bool { _, found := names[name]; return found }); name != "" {
+		return ambiguous(DetailAmbiguousField, "query "+name+", which the form has too")
 	}
 	return nil
+}
+
+// maxDecoded is how often a query is unescaped to find a name in it.
+const maxDecoded = 5
+
+// mentioned returns a wanted name, folded, that some could find in the query: in front of any
+// character at which a name could end, behind any at which a pair could begin, however often the
+// query is unescaped. Empty if there is none.
+func mentioned(query string, wanted func(folded string) bool) string {
+	text := strings.ReplaceAll(query, "+", " ")
+	for range maxDecoded {
+		for pair := range strings.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune("&?"+oddSeparators, c) }) {
+			if name := nameIn(strings.TrimLeft(pair, frontOfNames), wanted); name != "" {
+				return name
+			}
+		}
+		decoded := unescapeLoosely(text)
+		if decoded == text {
+			break
+		}
+		text = decoded
+	}
+	return ""
+}
+
+// nameIn is mentioned of one pair, decoded: the name may be cut at some characters in it.
+func nameIn(pair string, wanted func(folded string) bool) string {
+	name, _, _ := strings.Cut(pair, "=")
+	for i, cuts := 0, 2*maxCuts; i < len(name) && cuts > 0; i++ {
+		if strings.IndexByte("[]\x00.", name[i]) < 0 {
+			continue
+		}
+		if folded := foldName(name[:i]); wanted(folded) {
+			return folded
+		}
+		cuts--
+	}
+	if folded := foldName(name); wanted(folded) {
+		return folded
+	}
+	return ""
 }
 
 // spelled is what the spellings of a field's name have in common, of a pair as it stands in

@@ -197,6 +197,27 @@ func TestSameNameBesideWhatIsWhollySigned(t *testing.T) {
 	}
 }
 
+// TestSpellingsInTheQuery: however a field of a signed form is spelled in the query beside it.
+func TestSpellingsInTheQuery(t *testing.T) {
+	v := providerVerifier(t, "slack")
+	for query, refused := range map[string]bool{
+		"a=1;user_id=evil": true, "x=1%0auser_id=evil": true, "user_id.x=evil": true, "a=1%26user_id=evil": true,
+		"&amp;user_id=evil": true, "user_id;=evil": true, "a=b?user_id=evil": true, "%252575ser_id=evil": true,
+		"_charset_=utf-7": true, "_method=PUT": true, "%5fcharset%5f=x": true, "a.b.user_id.c=1": false, "user.id.x=1": true,
+		"user_id]=1": true, "x=%253Buser_id%253D1": true, "USER+ID=1": true, "user_id": true, "user_id%00x=1": true,
+		"team=a&users=1&id=user_id": false, "next=%2Fa%2Fb": false, "a=1;b=2": false, "": false,
+	} {
+		r := jointRequest("/in?"+query, "token=x&user_id=U1&text=hello")
+		r.Header.Set("Content-Type", mediaForm)
+		if err := v.Sign(r, testTime); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Verify(r); refused && !isAmbiguous(err) || !refused && err != nil {
+			t.Errorf("?%s: %v", query, err)
+		}
+	}
+}
+
 // TestNamesOfWhollySignedForms: no row's webhook passes with one of the names of its form in a
 // query that is not signed.
 func TestNamesOfWhollySignedForms(t *testing.T) {

@@ -44,7 +44,7 @@ var (
 	storeRefusing = prometheus.NewDesc("webhook_store_refusing",
 		"1 while new webhooks are refused since the store must not be used as it is, else 0.", nil, nil)
 	storeReplaced = prometheus.NewDesc("webhook_store_replaced_total",
-		"How often the store's data was found to be gone, or to be other data.", nil, nil)
+		"How often the store's data, or a part of it, was found to be gone, or to be other or older data.", nil, nil)
 	storeLeft = prometheus.NewDesc("webhook_store_left_behind",
 		"Deliveries, pending or dead, in stores that earlier configs used and that are not in use any more.", nil, nil)
 	storeDamaged = prometheus.NewDesc("webhook_store_damaged_total",

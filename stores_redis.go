@@ -197,6 +197,7 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 			_ = client.Close()
 		}
 	}()
+	memory := newRedisMemory(s, logger)
 	checks := &redisChecks{settings: s, client: client, logger: logger}
 	store, err := redisstore.Open(context.Background(), client, redisstore.Options{
 		Prefix:         s.Prefix,
@@ -205,6 +206,8 @@ func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
 		ReplicaTimeout: time.Duration(s.ReplicaTimeout),
 		Check:          checks.run,
 		Reconnected:    connected,
+		Recall:         memory.recall,
+		Remember:       memory.remember,
 		Logger:         logger,
 	})
 	if err != nil {

@@ -8,8 +8,8 @@ type Condition struct {
 	// Generation names the stored data: made with the data, and gone with it. It is
 	// empty while it is not known.
 	Generation string
-	// Replaced is how often, since the store was opened, its data was found to be gone
-	// or to be other data. Loss says what the latest such finding was.
+	// Replaced is how often, since the store was opened, its data, or a part of it, was found
+	// to be gone, or to be other or older data. Loss says what the latest such findings were.
 	Replaced int
 	Loss     string
 	// Damaged counts the keys, entries and records that were found damaged since the

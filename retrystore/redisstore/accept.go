@@ -292,6 +292,7 @@ func (s *Store) receipt(p *parts, a *acceptance, sub *retrystore.Submission, c *
 		return retrystore.Receipt{}, fmt.Errorf("%w: each destination of endpoint %s that the event goes to is full, one with %d deliveries pending in the event's shard, one of %d",
 			retrystore.ErrFull, sub.Event.Endpoint, integer(answer[1]), len(p.shards))
 	case acceptNoSpace:
+		s.distrust(sub.Event.Endpoint, a.shard.number)
 		return retrystore.Receipt{}, fmt.Errorf("%w: endpoint %s has %d bytes of events in the event's shard, one of %d, and may have %d there",
 			retrystore.ErrFull, sub.Event.Endpoint, integer(answer[1]), len(p.shards), share(sub.MaxBytes, len(p.shards)))
 	case acceptHeld:

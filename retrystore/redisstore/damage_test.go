@@ -114,6 +114,7 @@ var damageKeys = map[string]damagedKey{
 	"ended":    {func(w *damageWorld) string { return w.shard().delivered() }, -1},
 	"event":    {func(w *damageWorld) string { return w.shard().event(w.id(0).event()) }, 0},
 	"pair":     {func(w *damageWorld) string { return w.shard().event(w.id(2).event()) }, 2},
+	"epoch":    {func(w *damageWorld) string { return w.shard().epoch() }, -1},
 	"progress": {func(w *damageWorld) string { return w.shard().progress(w.id(0)) }, -1},
 	"tally":    {func(w *damageWorld) string { return w.shard().tally() }, -1},
 	"siblings": {func(w *damageWorld) string { return w.shard().siblings(w.id(2).event()) }, -1},

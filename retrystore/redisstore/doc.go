@@ -56,6 +56,8 @@
 //	                                progress of those that were delivered; 90 bytes at first
 //	P:mark        string  none      in a Cluster only: a name like the generation, by which a shard that
 //	                                lost its data is told
+//	P:epoch       string  none      by which data is told that went back to an older state; one, or one
+//	                                for each shard of a Cluster
 //	P:lost:<event> string 31 days  the record of that event was gone, or could not be read, before it was
 //	                                delivered: its key does not count any more
 //	P:probe                         never written: deleted to see whether the server takes writes
@@ -87,7 +89,8 @@
 // Each shard counts its own part of MaxPending for each lane: a share of equal size,
 // rounded up; and of MaxBytes for each endpoint. What is full is told, and made dead, by
 // the script that stores. The tally is exact but for what other hands remove: that is
-// counted until nothing of the endpoint is stored, which is looked for each minute.
+// counted until nothing of the endpoint is stored, which is looked for each minute, or until
+// an event is refused because of it: then what there is is counted.
 //
 // # Time
 //
@@ -141,6 +144,14 @@
 // every five seconds and at each connection. Then the store says in its Condition, and in the
 // log, what was lost, gives the data a new generation, and goes on with what there is. What
 // happened while no node ran is found by who remembers the generation.
+//
+// A server that was killed and comes back with its latest snapshot, a replica that was behind, and
+// a backup have the same generation. Each pipeline that stores something ends with a script that
+// lets an epoch grow, P:epoch. A node that remembers a higher one than it finds, from an
+// earlier run too, says in its Condition and in the log what may be lost, from when on; then
+// the epoch gets another branch, which tells the other nodes. Where wh:meta alone is gone, the epochs
+// are as they were, and it is made anew with the same generation. Masters are asked every
+// five seconds how many keys they have evicted: more than before are a loss as well.
 //
 // Somebody who writes to our keys blocks nothing. A key of another type than ours is renamed
 // to P:broken:<type>:<time>:<number>; that takes RENAME, and where the user may not the key is

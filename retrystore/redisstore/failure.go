@@ -109,6 +109,12 @@ func explain(v verdict, err error, what string) error {
 	case full:
 		return fmt.Errorf("%w: Redis is at its maxmemory: %w", retrystore.ErrFull, err)
 	case forbidden:
+		if redis.HasErrorPrefix(err, "NOAUTH") {
+			return fmt.Errorf("%w: redis wants a password, and none is given, or it was changed: set the store's password: %w", retrystore.ErrUnavailable, err)
+		}
+		if redis.HasErrorPrefix(err, "WRONGPASS") {
+			return fmt.Errorf("%w: redis takes the store's user name or password for wrong: set those that it wants: %w", retrystore.ErrUnavailable, err)
+		}
 		return fmt.Errorf("%w: redis user may not do all that the store needs (%s): allow it with ACL SETUSER <user> ~<prefix>* ~{<prefix>:* &<prefix>:* %s: %w",
 			retrystore.ErrUnavailable, what, Permissions(), err)
 	case refusing:

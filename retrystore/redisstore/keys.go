@@ -117,6 +117,7 @@ func (s shard) delivered() string             { return s.tag + ":z" }
 func (s shard) kept() string                  { return s.tag + ":y" }
 func (s shard) tally() string                 { return s.tag + ":b" }
 func (s shard) mark() string                  { return s.tag + ":mark" }
+func (s shard) epoch() string                 { return s.tag + ":epoch" }
 func (s shard) clock() string                 { return s.tag + ":clock" }
 func (s shard) lanes() string                 { return s.tag + ":lanes" }
 func (s shard) lane(kind, name string) string { return s.tag + ":" + kind + ":" + name }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -177,7 +178,15 @@ func (l *line) send() {
 // carry runs a batch. Whoever waits for one of its calls is answered even if that
 // panics: it may have been written.
 func (l *line) carry(batch []*call) {
+	var b beat
+	if slices.ContainsFunc(batch, func(c *call) bool { return c.durable }) {
+		b = l.s.newBeat(l)
+		batch = append(batch, b.call)
+	}
 	err := safe.Do(l.s.log, "redis store: sender", func() { l.s.run(l.s.ctx, batch) })
+	if b.call != nil {
+		l.s.beaten(b)
+	}
 	if err == nil {
 		return
 	}

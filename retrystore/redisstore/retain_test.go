@@ -107,6 +107,7 @@ func TestRetainUnderLoad(t *testing.T) {
 		delete(kinds, "k")
 		delete(kinds, "lanes")
 		delete(kinds, "clock")
+		delete(kinds, "epoch")
 		if len(kinds) > 0 {
 			return fmt.Errorf("left behind: %v", kinds)
 		}

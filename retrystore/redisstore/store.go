@@ -45,6 +45,11 @@ type Options struct {
 	// to answer. Settle and Release wait twice as long for their turn. 0 means
 	// DefaultTimeout.
 	Timeout time.Duration
+	// Recall returns what Remember was last given, by an earlier process too; nil if nothing.
+	// So a Redis that went back to an older state while no node ran is noticed. nil
+	// means that nothing is kept. Remember is called at most every five seconds.
+	Recall   func() []byte
+	Remember func(state []byte)
 	// Check says whether the server may keep what is acknowledged. It is called before
 	// anything is taken, after each reconnection and every minute. An error that is
 	// retrystore.ErrUnavailable says that it could not be asked; while it returns
@@ -84,9 +89,14 @@ type Store struct {
 	keeper  keeper
 
 	condition condition
+	epochs    epochs
+	evictions evictions
 
 	broken    atomic.Uint64 // keys, entries and records that were set aside
 	suspected chan struct{} // something was: look at the lanes
+
+	distrusted chan tallied // what may have been counted wrong
+	recounted  map[tallied]time.Time
 }
 
 var (
@@ -133,6 +143,8 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	s.wakers.init()
 	s.keeper.kick = make(chan struct{}, 1)
 	s.suspected = make(chan struct{}, 1)
+	s.distrusted = make(chan tallied, 16)
+	s.recall()
 
 	if err := s.check(ctx); err != nil {
 		s.cancel()
@@ -229,6 +241,8 @@ func (s *Store) connect(ctx context.Context) error {
 	p.lanes = newLaneSet(p.shards)
 	s.parts.Store(p)
 	_ = s.learnLanes(ctx, p) // else later
+	s.beatAll()
+	s.checkEvictions(ctx)
 	return nil
 }
 
@@ -250,10 +264,15 @@ func (s *Store) checkMeta(ctx context.Context) (int, error) {
 	// Read first: a server that is full must open, to be emptied.
 	found, err := s.client.HMGet(ctx, key, "layout", "shards", "generation", "marked").Result()
 	if err == nil && (found[0] == nil || found[1] == nil || found[2] == nil) {
+		generation := newGeneration()
+		if known, of, ok := s.intact(ctx); ok {
+			s.log.Error("key of the settings was gone, or parts of it; it is made anew, and nothing else is missing; does somebody else write to our keys?", zap.String("key", key))
+			generation, shards = known, of
+		}
 		_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			p.HSetNX(ctx, key, "layout", layout)
 			p.HSetNX(ctx, key, "shards", shards)
-			p.HSetNX(ctx, key, "generation", newGeneration())
+			p.HSetNX(ctx, key, "generation", generation)
 			return nil
 		})
 		if err == nil { // another node may have been first
@@ -277,6 +296,7 @@ func (s *Store) checkMeta(ctx context.Context) (int, error) {
 	}
 	if generation, ok := found[2].(string); ok {
 		same := s.seen(generation)
+		s.belong(generation, fixed)
 		if s.cluster != nil {
 			s.checkMarks(ctx, fixed, found[3] != nil, !same)
 		}
@@ -288,6 +308,10 @@ func (s *Store) checkMeta(ctx context.Context) (int, error) {
 func (s *Store) connectError(err error) error {
 	v := judge(err)
 	switch {
+	case redis.HasErrorPrefix(err, "WRONGTYPE"):
+		return errConfig{fmt.Errorf("key %[1]s:meta has been overwritten with something else: look at it, and remove it with redis-cli DEL %[1]s:meta; it is made anew, and what is stored stays (%[2]w)", s.options.Prefix, err)}
+	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
+		return errConfig{explain(v, err, "settings")}
 	case v == forbidden || v == failed:
 		return errConfig{fmt.Errorf("redis refuses: %w", err)}
 	case redis.HasErrorPrefix(err, "MOVED") && s.cluster == nil:
@@ -333,6 +357,7 @@ func (s *Store) Close() error {
 		}
 	}
 	s.wg.Wait()
+	s.remember()
 	return nil
 }
 

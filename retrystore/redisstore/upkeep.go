@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,7 +40,10 @@ type condition struct {
 	marks      map[int]string // of the shards of a Cluster
 	replaced   int
 	loss       string
-	open, dead int // as last counted
+	back       string // Redis went back to an older state
+	evictions  string
+	evicted    int64 // keys
+	open, dead int   // as last counted
 	counted    time.Time
 }
 
@@ -72,8 +77,12 @@ func (s *Store) Condition() retrystore.Condition {
 	defer c.mu.Unlock()
 	return retrystore.Condition{
 		Refusing: c.refusing(s.options.Check != nil), Generation: c.generation,
-		Replaced: c.replaced, Loss: c.loss, Damaged: s.broken.Load(),
+		Replaced: c.replaced, Loss: joined(c.loss, c.back, c.evictions), Damaged: s.broken.Load(),
 	}
+}
+
+func joined(findings ...string) string {
+	return strings.Join(slices.DeleteFunc(findings, func(f string) bool { return f == "" }), "; ")
 }
 
 // check has the server checked. It returns what is wrong with it; a server that
@@ -149,6 +158,8 @@ func (s *Store) keep(connected bool) {
 			return
 		case <-s.suspected:
 			s.reconcile()
+		case of := <-s.distrusted:
+			s.recountTally(of)
 		case <-s.options.Reconnected:
 			_ = s.check(s.ctx)
 			s.checkSettings()
@@ -174,6 +185,11 @@ func (s *Store) checkSettings() {
 	ctx, cancel := context.WithTimeout(s.ctx, s.options.Timeout)
 	defer cancel()
 	_, err := s.checkMeta(ctx)
+	if err == nil {
+		s.beatAll()
+		s.checkEvictions(ctx)
+		s.remember()
+	}
 	var wrong errConfig
 	if err == nil || errors.As(err, &wrong) {
 		s.judged(func(c *condition) {

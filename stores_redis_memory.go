@@ -1,0 +1,45 @@
+package caddywebhooks
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/statefiles"
+)
+
+// redisStates keeps what is known of each Redis across restarts, below Caddy's data directory.
+var redisStates = statefiles.New(func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "redis") })
+
+// redisMemory is the state file of one Redis.
+type redisMemory struct {
+	name   string
+	logger *zap.Logger
+	warned sync.Once
+}
+
+func newRedisMemory(s *RedisStore, logger *zap.Logger) *redisMemory {
+	place, _ := s.Place()
+	return &redisMemory{name: fmt.Sprintf("%x", sha256.Sum256([]byte(place)))[:32], logger: logger}
+}
+
+// recall returns what was kept; nil if nothing, or nothing that can be read.
+func (m *redisMemory) recall() []byte {
+	state, err := redisStates.Load(m.name)
+	if err != nil {
+		return nil
+	}
+	return state
+}
+
+func (m *redisMemory) remember(state []byte) {
+	if err := redisStates.Save(m.name, state); err != nil {
+		m.warned.Do(func() {
+			m.logger.Warn("what is known of redis cannot be kept: if it goes back to an older state while Caddy does not run, nobody tells", zap.Error(err))
+		})
+	}
+}

@@ -1,10 +1,13 @@
 package caddywebhooks
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"sync"
@@ -67,12 +70,17 @@ const maxBulkBody = 64 << 10
 var errBulkTooLarge = fmt.Errorf("the body is larger than %d bytes", maxBulkBody)
 
 func readBulk(r *http.Request) (request bulkRequest, filter retrystore.Filter, err error) {
-	err = strictjson.Decode(http.MaxBytesReader(nil, r.Body, maxBulkBody), &request)
+	var text bytes.Buffer
+	err = strictjson.Decode(io.TeeReader(http.MaxBytesReader(nil, r.Body, maxBulkBody), &text), &request)
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return request, filter, errBulkTooLarge
 	}
 	if err != nil {
 		return request, filter, fmt.Errorf("%w: the body: %w", errBadQuery, err)
+	}
+	var given struct{ Rate *string } // an empty one is a mistake; without one everything is done at once
+	if json.Unmarshal(text.Bytes(), &given) == nil && given.Rate != nil && *given.Rate == "" {
+		return request, filter, fmt.Errorf("%w: rate is empty: want one such as 10/s, or leave it out", errBadQuery)
 	}
 	if request.Filter == nil {
 		request.Filter = make(map[string]string)

@@ -54,7 +54,8 @@ type App struct {
 
 	// How much of the store each endpoint may have, in bytes: its events that wait or are
 	// dead letters, with their headers, each once however many destinations it goes to. At the bound
-	// providers are answered 503 with Retry-After, so that they keep their events. Default: 10 GiB.
+	// providers are answered 503 with Retry-After, so that they keep their events. Default: 10 GiB, or half of the file store's
+	// max_size where that is less.
 	MaxStored int64 `json:"max_stored,omitempty"`
 
 	// How much memory the webhooks of all endpoints may hold while they come in, are verified
@@ -145,6 +146,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("loading the store: %w", atOrigin("store", err))
 	}
 	a.opener = store.(StoreOpener)
+	a.setMaxStored()
 	if a.emitter, err = newEmitter(ctx, a.logger); err != nil {
 		return err
 	}

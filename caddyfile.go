@@ -291,13 +291,21 @@ func (s *FileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the backend's name
 	lines := subdirectives{
 		"max_keys": func(d *caddyfile.Dispenser) error { return number(d, &s.MaxKeys, 1) },
-		"max_size": func(d *caddyfile.Dispenser) error { return size(d, &s.MaxSize, maxMaxStored) },
+		"max_size": func(d *caddyfile.Dispenser) error {
+			if err := size(d, &s.MaxSize, maxMaxStored); err != nil {
+				return err
+			}
+			return wrapped(d, s.checkMaxSize())
+		},
 	}
 	if err := errors.Join(lines.checkOpening(d, "store file <path>", 0), checkBrace(d)); err != nil {
 		return err
 	}
 	if d.NextArg() {
 		s.Path = d.Val()
+		if strings.HasPrefix(s.Path, "~") {
+			return d.Err("store file: ~ stands for a home directory in shells only: write {env.HOME}/… or the whole path")
+		}
 	}
 	if d.NextArg() {
 		return d.Errf("unexpected argument %s after the path", shownValue(d.Val()))

@@ -63,6 +63,9 @@ func (h *Handler) checkAdapted() error {
 		return err
 	}
 	if h.hasPlaceholders() {
+		if err := h.checkPartly(provider); err != nil {
+			return err
+		}
 		if traits := provider.Traits(); len(traits.Ways) == 1 { // of several the keys choose
 			return c.checkDedupeTTL(traits.SignsTimestamp)
 		}
@@ -75,10 +78,8 @@ func (h *Handler) checkAdapted() error {
 		return err
 	}
 	defer v.Close()
-	for _, f := range h.Forward {
-		if err := f.checkResign(v); err != nil {
-			return fmt.Errorf("forward %s: %w", f.Name, err)
-		}
+	if err := h.checkDestinations(v); err != nil {
+		return err
 	}
 	return c.checkDedupeTTL(v.SignedTimestamp())
 }

@@ -25,9 +25,9 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 	lines := subdirectives{
 		"name":          func(d *caddyfile.Dispenser) error { return oneArg(d, &f.Name) },
 		"events":        func(d *caddyfile.Dispenser) error { return f.unmarshalTypes(d, &f.Events) },
-		"timeout":       func(d *caddyfile.Dispenser) error { return duration(d, &f.Timeout) },
+		"timeout":       f.unmarshalTimeout,
 		"retry":         f.unmarshalRetry,
-		"dead_on":       func(d *caddyfile.Dispenser) error { return statuses(d, &f.DeadOn) },
+		"dead_on":       f.unmarshalDeadOn,
 		"max_in_flight": func(d *caddyfile.Dispenser) error { return number(d, &f.MaxInFlight, 1) },
 		"priority":      f.unmarshalPriority,
 		"rate":          f.unmarshalRate,
@@ -111,8 +111,14 @@ func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
 		return err
 	}
 	level, err := strconv.Atoi(args[0])
+	if err == nil && (level < 0 || level > retrystore.MaxPriority) {
+		return d.Errf("priority is %d: want 0 to %d", level, retrystore.MaxPriority)
+	}
 	if err != nil {
 		return d.Errf("priority is %s: want 0 to %d", shownValue(args[0]), retrystore.MaxPriority)
+	}
+	if n := len(f.Priority); n > 0 && len(f.Priority[n-1].Events) == 0 {
+		return d.Err("priority: the one before is for all types, so this one never counts: put the ones with types first")
 	}
 	f.Priority = append(f.Priority, Priority{Level: level, Events: args[1:]})
 	return nil
@@ -184,7 +190,8 @@ func (f *Forward) unmarshalBreaker(d *caddyfile.Dispenser) error {
 	if len(args) > 2 {
 		f.Breaker.Probes, errs[2] = strconv.Atoi(args[2])
 	}
-	if errors.Join(errs[:]...) != nil || len(args) > 3 || f.Breaker.Failures < 1 || f.Breaker.Recovery < 0 || f.Breaker.Probes < 0 {
+	if errors.Join(errs[:]...) != nil || len(args) > 3 || f.Breaker.Failures < 1 ||
+		len(args) > 1 && f.Breaker.Recovery <= 0 || len(args) > 2 && f.Breaker.Probes < 1 {
 		return d.Errf("breaker %s: want `off`, or failures, recovery and probes, such as 5 60s 3", shownValues(args))
 	}
 	return nil

@@ -271,10 +271,8 @@ func (f *Forward) check() error {
 			return fmt.Errorf("priority is %d: want 0 to %d", p.Level, retrystore.MaxPriority)
 		}
 	}
-	for _, code := range f.DeadOn {
-		if code < 300 || code > 599 {
-			return fmt.Errorf("dead_on %d: want statuses from 300 to 599", code)
-		}
+	if err := f.checkDeadOn(); err != nil {
+		return err
 	}
 	if err := f.Breaker.policy().Validate(); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ func (d *diagnosis) checkLane(lane laneView) {
 	selects := "--endpoint " + lane.Endpoint + " --destination " + lane.Destination
 	if open := lane.Pending + lane.Leased + lane.Dead; !lane.Configured && open > 0 {
 		d.add(levelWarn, "orphans", name, fmt.Sprintf("%s stored for it, but the running config has no such destination", areStored(open)),
-			"Bring the destination back under this name and they are delivered; or see them with `caddy webhooks list "+selects+"` and delete them with `caddy webhooks purge`.")
+			"Bring the destination back under this name and they are delivered; or see them with `caddy webhooks list "+selects+"` and delete them by their ids, `caddy webhooks purge <id>...`, or all at once by the admin API: `"+purgeCall(lane.Endpoint, lane.Destination)+"`.")
 		return
 	}
 	before := len(d.checks)
@@ -81,4 +82,13 @@ func attemptCounts(lane laneView) (delivered, failed int) {
 	}
 	return count(forward.OutcomeName(retrystore.Delivered)),
 		count(forward.OutcomeName(retrystore.Pending)) + count(forward.OutcomeName(retrystore.Dead))
+}
+
+// purgeCall deletes what waits for a destination, with Caddy's admin API at its usual address.
+func purgeCall(endpoint, destination string) string {
+	body, err := json.Marshal(map[string]any{"filter": map[string]string{"endpoint": endpoint, "destination": destination, "state": retrystore.Pending.String() + "," + retrystore.Dead.String()}})
+	if err != nil {
+		return "POST /webhooks/purge"
+	}
+	return "curl -X POST http://localhost:2019/webhooks/purge -H 'Content-Type: application/json' -d '" + string(body) + "'"
 }

@@ -186,6 +186,7 @@ func (d *diagnosis) checkSecrets(h *Handler) {
 			"Set the variable for Caddy's process, or make the file readable for its user.")
 		return
 	}
+	d.checkLoaded(h, secrets)
 	for i, secret := range secrets {
 		_, password, isPair := strings.Cut(secret, ":")
 		if !isPair {

@@ -71,6 +71,9 @@ func checkBraces(setting string, i int, values []string) error {
 // checkAllBraces does so for all the keys and options, where their lines are known.
 func (h *Handler) checkAllBraces() error {
 	check := func(setting string, values []string) error {
+		if err := checkWritten(setting, values); err != nil {
+			return err
+		}
 		for i := range values {
 			if err := checkBraces(setting, i, values); err != nil {
 				return err

@@ -40,8 +40,20 @@ func (a *App) setBounds() error {
 	if a.MaxStored < 0 {
 		return fmt.Errorf("max_stored is %d: want a positive number of bytes", a.MaxStored)
 	}
-	a.MaxPending, a.MaxStored = cmp.Or(a.MaxPending, defaultMaxPending), cmp.Or(a.MaxStored, defaultMaxStored)
+	a.MaxPending = cmp.Or(a.MaxPending, defaultMaxPending)
 	return nil
+}
+
+// setMaxStored fills in the default of max_stored: where the store itself is bounded, no
+// endpoint may have more than half of it, so that a dead one leaves room for the others.
+func (a *App) setMaxStored() {
+	if a.MaxStored != 0 {
+		return
+	}
+	a.MaxStored = defaultMaxStored
+	if file, ok := a.opener.(*FileStore); ok && file.MaxSize > 0 {
+		a.MaxStored = min(a.MaxStored, file.MaxSize/2)
+	}
 }
 
 // custom is the provider whose scheme the config describes.
@@ -87,6 +99,9 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := errors.Join(checkWritten("secret", h.Secrets), checkExpanded("secret", h.Secrets, secrets)); err != nil {
+		return nil, err
+	}
 	doubts, err := checkSecretForms(h.provider, secrets)
 	if err != nil {
 		return nil, err
@@ -104,6 +119,9 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 	options := make(map[string][]string, len(h.Options))
 	for name, values := range h.Options {
 		if options[name], err = expand("option "+name, values); err != nil {
+			return nil, err
+		}
+		if err := checkExpanded("option "+name, values, options[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -139,6 +157,12 @@ func checkSecretForms(p *verify.Provider, secrets []string) (doubts []string, er
 		}
 		if doubt != "" {
 			doubts = append(doubts, fmt.Sprintf("secret %d %s", i+1, doubt))
+		}
+		if doubt, err = spacesIn(p, i, secret); err != nil {
+			return nil, err
+		}
+		if doubt != "" {
+			doubts = append(doubts, doubt)
 		}
 	}
 	return doubts, nil
@@ -177,6 +201,9 @@ func (h *Handler) checkDedupeTTL(signedTimestamp bool) error {
 
 func (h *Handler) checkContentTypes() error {
 	for i, text := range h.ContentTypes {
+		if strings.Contains(text, "*") {
+			return fmt.Errorf("content_type: %w", errWildcard)
+		}
 		media, parameters, err := mime.ParseMediaType(text)
 		if err != nil || len(parameters) > 0 || !strings.Contains(media, "/") {
 			return fmt.Errorf("content_type %q: want a media type without parameters, such as application/json", text)

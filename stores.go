@@ -129,8 +129,8 @@ func (s *FileStore) Provision(caddy.Context) error {
 	if s.MaxKeys < 0 {
 		return fmt.Errorf("store: max_keys is %d: want a positive number", s.MaxKeys)
 	}
-	if s.MaxSize != 0 && s.MaxSize < filestore.MinBytes {
-		return fmt.Errorf("store: max_size is %d bytes: want at least %d, 16 MiB", s.MaxSize, filestore.MinBytes)
+	if err := s.checkMaxSize(); err != nil {
+		return err
 	}
 	if s.Path == "" {
 		s.Path = filepath.Join(caddy.AppDataDir(), "webhooks", "deliveries.db")

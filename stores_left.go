@@ -105,7 +105,8 @@ func (a *App) warnOfOrphans() {
 			a.logger.Warn("stored deliveries have no destination in this config; they are kept",
 				zap.String("endpoint", lane.Endpoint),
 				zap.String("destination", lane.Destination),
-				zap.Int("pending", open))
+				zap.Int("pending", open),
+				zap.String("advice", "if the endpoint or destination was renamed, give it this name again until they are delivered; under a new name of an endpoint no event is known as seen"))
 		}
 	}
 }

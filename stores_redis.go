@@ -114,6 +114,9 @@ func (s *RedisStore) Provision(caddy.Context) error {
 	if s.ReplicaTimeout == 0 {
 		s.ReplicaTimeout = caddy.Duration(defaultReplicaTimeout)
 	}
+	if err := s.checkForm(); err != nil {
+		return err
+	}
 	urls, err := expand("store redis", s.URLs)
 	if err != nil {
 		return err
@@ -308,6 +311,9 @@ func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // checkAdapted refuses, where the line is known, what Provision would refuse
 // without. Placeholders and files may be another process's.
 func (s *RedisStore) checkAdapted() error {
+	if err := s.checkForm(); err != nil {
+		return err
+	}
 	values := []string{s.Sentinel, s.Username, s.Password, s.SentinelUsername, s.SentinelPassword, s.Prefix}
 	if slices.ContainsFunc(slices.Concat(s.URLs, values), refers) || s.TLSCA+s.TLSCertificate+s.TLSKey != "" {
 		return nil

@@ -20,6 +20,14 @@ func checkUpstreamForm(upstream string) error {
 	if !isURL {
 		scheme, address = "", upstream
 	}
+	switch {
+	case isURL && scheme == "unix":
+		return errors.New("upstream: a Unix socket is written with one slash before its path, without a colon: unix//run/app.sock")
+	case strings.HasPrefix(upstream, "/"):
+		return errors.New("upstream: a path is no address: a Unix socket is written unix//run/app.sock; the path by which webhooks come stands before the provider, in webhooks <path> <provider> { … }")
+	case upstream == "*" || strings.HasPrefix(upstream, "@"):
+		return errors.New("upstream: forward takes no matcher: it gets all webhooks of its endpoint; `events` in its block selects some by their type")
+	}
 	if !isURL && (strings.HasPrefix(upstream, "unix") || strings.HasPrefix(upstream, "fd")) {
 		return nil // paths are addresses there
 	}

@@ -32,6 +32,12 @@ var Webhook = []string{
 // always are the variables that every request has.
 var always = []string{"client_ip", "trusted_proxy", "start_time", "uuid", "unhandled", "matchers.error"}
 
+// ofRequests are Caddy's placeholders below http.request; those with a dot at their end have further ones below.
+var ofRequests = []string{
+	"body", "body_base64", "cookie.", "duration", "duration_ms", "header.", "host", "host.", "hostport", "local", "local.", "method",
+	"orig_method", "orig_uri", "orig_uri.", "port", "proto", "remote", "remote.", "scheme", "tls.", "uri", "uri.", "uri_escaped", "uuid",
+}
+
 // known are Caddy's own handlers. Of another, and of what `invoke` leads to, nobody
 // knows what it sets.
 var known = []string{
@@ -56,7 +62,7 @@ var families = []family{
 }
 
 // reference is a placeholder of Caddy's HTTP server, not escaped.
-var reference = regexp.MustCompile(`(^|[^\\])\{(http\.[^{}\s]+)\}`)
+var reference = regexp.MustCompile(`(^|[^\\])\{((?:http\.|webhooks\.)[^{}\s]+|event_id|event_type|correlation_id|received_at|delivery_id)\}`)
 
 // block is what was found in a block of handlers.
 type block struct {
@@ -153,6 +159,14 @@ func (b *block) look(object map[string]any) {
 
 // missing returns what to do about a placeholder that attempts do not have; empty if they do.
 func (b *block) missing(name string) string {
+	if field := strings.TrimPrefix(name, "webhooks."); !strings.HasPrefix(name, "http.") && slices.Contains(Webhook, field) {
+		return "write {http.webhooks." + field + "}"
+	}
+	if field, ok := strings.CutPrefix(name, "http.request."); ok && !b.open && !slices.ContainsFunc(ofRequests, func(known string) bool {
+		return field == known || strings.HasSuffix(known, ".") && strings.HasPrefix(field, known)
+	}) {
+		return "Caddy has no such placeholder; of the body there is only the whole, {http.request.body}"
+	}
 	if field, ok := strings.CutPrefix(name, "http.webhooks."); ok {
 		if slices.Contains(Webhook, field) {
 			return ""

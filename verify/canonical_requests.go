@@ -100,7 +100,7 @@ func writeMessagebird(buf []byte, in *input) ([]byte, *Error) {
 var plivoV3 = []canonical{{
 	write:   writePlivo,
 	prepare: func(r *Request) { setIfMissing(r.Header, plivoNonce.Name, "00000000000000000000") },
-	reads:   []Source{plivoNonce}, url: partURL, body: true, check: checkPlivo,
+	reads:   []Source{plivoNonce}, url: partURL, body: true, fields: true, check: checkPlivo,
 }}
 
 // checkPlivo is checkNames for a form of Plivo's. What else could move is in the row's notes.

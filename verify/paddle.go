@@ -8,7 +8,7 @@ import (
 
 // Paddle Classic signs the fields of its form, sorted by name, as PHP's
 // serialize() writes an array of strings.
-var paddleClassic = []canonical{{write: writePaddle, body: true}}
+var paddleClassic = []canonical{{write: writePaddle, body: true, fields: true}}
 
 const paddleSignature = "p_signature"
 

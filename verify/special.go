@@ -34,6 +34,7 @@ type canonical struct {
 	time    bool                   // the timestamp is part of it
 	url     partKind               // which part of the URL is part of it; partLiteral: none
 	body    bool                   // the whole body is part of it
+	fields  bool                   // the body is a form, of which the decoded fields are part of it, sorted
 	check   func(in *input) string // what is wrong where its parts meet; nil: they can be told apart
 }
 

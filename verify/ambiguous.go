@@ -128,12 +128,12 @@ func (d *document) plain() bool {
 func (s Source) checkCertain(d *document) *Error {
 	switch s.From {
 	case FromQuery:
-		if _, n := findField([]byte(d.request.query()), s.Name); n > 1 {
+		if _, n := findField(d.request.query(), s.Name); n > 1 {
 			return ambiguous(DetailAmbiguousField, s.String())
 		}
 	case FromForm:
 		if d.kind() == kindForm {
-			if _, n := findField(d.body(), s.Name); n > 1 {
+			if _, n := d.field(s.Name); n > 1 {
 				return ambiguous(DetailAmbiguousField, s.String())
 			}
 		} else if len(d.form(s.Name)) > 1 {
@@ -144,11 +144,11 @@ func (s Source) checkCertain(d *document) *Error {
 			return ambiguous(DetailAmbiguousMember, s.String())
 		}
 	case FromFormJSON:
-		field, _, _ := strings.Cut(s.Name, " ")
-		if text := d.form(field); len(text) > 1 || len(text) == 1 && !utf8.ValidString(text[0]) {
+		values := s.lookup(d) // decodes the field, too
+		if text := d.inner.values; len(text) > 1 || len(text) == 1 && !utf8.ValidString(text[0]) {
 			return ambiguous(DetailAmbiguousField, s.String())
 		}
-		if len(s.lookup(d)) > 1 {
+		if len(values) > 1 {
 			return ambiguous(DetailAmbiguousMember, s.String())
 		}
 	}
@@ -204,8 +204,7 @@ func headerAlias(h http.Header, names []string) string {
 		if plainHeader(name) || slices.Contains(names, name) {
 			continue
 		}
-		folded := foldHeader(name)
-		if slices.ContainsFunc(names, func(read string) bool { return foldHeader(read) == folded }) {
+		if slices.ContainsFunc(names, func(read string) bool { return sameForCGI(read, name) }) {
 			return name
 		}
 	}

@@ -47,13 +47,15 @@ func (v *Verifier) FurtherTypes(r *Request) []string {
 	}
 	types := []string{firstOf(v.provider.EventType, d)}
 	first := true
-	list.ForEach(func(_, element gjson.Result) bool {
-		if kind := v.batch.typeOf(element); !first && !slices.Contains(types, kind) {
+	for elements := walkOf(list); len(types) < maxTypes; first = false {
+		_, element, more := elements.next()
+		if !more {
+			break
+		}
+		if kind := v.batch.typeOf(gjson.Parse(element)); !first && !slices.Contains(types, kind) {
 			types = append(types, kind)
 		}
-		first = false
-		return len(types) < maxTypes
-	})
+	}
 	if len(types) == maxTypes {
 		types = append(types, "") // nobody knows what else there is
 	}

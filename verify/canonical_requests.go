@@ -130,10 +130,10 @@ func writePlivo(buf []byte, in *input) ([]byte, *Error) {
 	if len(r.Body) > 0 && (!in.document.isForm() || r.Method == http.MethodGet) {
 		return buf, invalidSignature(DetailUnsignedBody, "the body is not a form")
 	}
-	if splitOddly(r.Body) {
+	if splitOddly(view(r.Body)) {
 		return buf, ambiguous(DetailAmbiguousField, "a raw semicolon or line break in the form")
 	}
-	form, err := parseFields(string(r.Body))
+	form, err := parseFields(view(r.Body))
 	if err != nil {
 		return buf, err
 	}

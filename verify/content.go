@@ -24,7 +24,8 @@ type input struct {
 	secret     string       // while a plain hash is made
 	digested   bool         // the body's digest is there, and will be checked
 	at         time.Time    // the timestamp
-	claims     gjson.Result // of a token
+	payload    string       // of a token, as it stands there
+	claims     gjson.Result // in it, once they were read
 	trustee    *keySource   // that had the key which a webhook named
 	signatures [][]byte
 
@@ -54,8 +55,10 @@ func (in *input) release() {
 // reset forgets what a scheme read, for the next one.
 func (in *input) reset(r *Request) {
 	in.request, in.keyID, in.trustee = r, "", nil
-	in.at, in.claims = time.Time{}, gjson.Result{}
-	in.document = document{request: r}
+	in.at, in.payload, in.claims = time.Time{}, "", gjson.Result{}
+	if in.document.request != r || r == nil {
+		in.document = document{request: r} // else what was read of the body is of use for the next scheme, too
+	}
 	in.timestamp, in.id, in.secret, in.digested = "", "", "", false
 	in.signatures = in.signatureSpace[:0]
 	in.decoded = in.decodedSpace[:0]
@@ -237,12 +240,29 @@ func (t template) writeTo(w io.Writer, in *input) *Error {
 			}
 			continue
 		}
+		if text, ok := p.long(in); ok {
+			w.Write(buf)
+			w.Write(bytesOf(text))
+			buf = buf[:0]
+			continue
+		}
 		if buf, err = p.append(buf, in); err != nil {
 			return err
 		}
 	}
 	w.Write(buf)
 	return nil
+}
+
+// long returns the text of p where that may be as long as a body, which is not copied.
+func (p part) long(in *input) (text string, ok bool) {
+	switch {
+	case p.kind == partLiteral && len(p.text) > len(in.scratch):
+		return p.text, true
+	case p.kind == partSource && p.source.inBody():
+		return p.source.extract(&in.document)
+	}
+	return "", false
 }
 
 func (p part) append(buf []byte, in *input) ([]byte, *Error) {

@@ -40,7 +40,7 @@ func (s *scheme) checkCrossed(d *document) *Error {
 	for _, source := range s.crossed {
 		name := source.field()
 		folded := foldName(name)
-		if _, n := findField([]byte(text), name); n == 0 && mentioned(text, func(name string) bool { return name == folded }) == "" {
+		if _, n := findField(text, name); n == 0 && mentioned(text, func(name string) bool { return name == folded }) == "" {
 			continue
 		}
 		if source.From != FromQuery && len(d.form(name)) > 0 {
@@ -77,16 +77,22 @@ func (s *scheme) checkSameNames(d *document) *Error {
 	if text == "" || s.looseBody == s.looseQuery || len(d.request.Body) == 0 {
 		return nil
 	}
-	names := map[string]struct{}{}
+	names, buf := map[string]struct{}{}, []byte(nil)
+	note := func(pair string) {
+		buf = appendSpelled(buf[:0], pair)
+		if _, found := names[string(buf)]; !found { // which allocates nothing
+			names[string(buf)] = struct{}{}
+		}
+	}
 	switch d.kind() {
 	case kindForm:
-		for pair := range strings.SplitSeq(string(d.request.Body), "&") {
-			names[spelled(pair)] = struct{}{}
+		for pair := range strings.SplitSeq(view(d.request.Body), "&") {
+			note(pair)
 		}
 	case kindMultipart:
 		d.form("") // splits it
 		for _, part := range d.parts {
-			names[spelled(part.name)] = struct{}{}
+			note(part.name)
 		}
 	}
 	delete(names, "")
@@ -143,18 +149,4 @@ func nameIn(pair string, wanted func(folded string) bool) string {
 		return folded
 	}
 	return ""
-}
-
-// spelled is what the spellings of a field's name have in common, of a pair as it stands in
-// a form or query.
-func spelled(pair string) string {
-	name, _, _ := strings.Cut(pair, "=")
-	if strings.ContainsAny(name, "%+") {
-		name = unescapeLoosely(unescapeLoosely(strings.ReplaceAll(name, "+", " ")))
-	}
-	name = strings.TrimLeft(name, frontOfNames)
-	if i := strings.IndexAny(name, "[]\x00"); i > 0 {
-		name = name[:i]
-	}
-	return foldName(name)
 }

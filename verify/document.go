@@ -1,8 +1,7 @@
 package verify
 
 import (
-	"bytes"
-	"fmt"
+	"encoding/hex"
 	"net/url"
 	"strconv"
 	"strings"
@@ -28,6 +27,31 @@ type document struct {
 	root    gjson.Result // of a JSON body; does not exist for any other
 	split   bool
 	parts   []formPart // of a multipart body
+	inner   innerJSON
+	fields  [16]lookedUp // of a form body, that were looked for
+	looked  int
+	nodes   [12]lookedAt // the same of JSON
+	stepped int
+}
+
+// innerJSON is the JSON in a field of a form, which several sources may look into.
+type innerJSON struct {
+	field  string
+	values []string
+	root   gjson.Result
+}
+
+// lookedAt is what was found at a pointer before.
+type lookedAt struct {
+	pointer string
+	value   gjson.Result
+	certain bool
+}
+
+// lookedUp is a field that was looked for before.
+type lookedUp struct {
+	name, value string
+	n           int
 }
 
 // several is what a place has where applications do not agree on the value: it is
@@ -44,28 +68,36 @@ func (d *document) body() []byte {
 }
 
 // json returns the value at pointer in a JSON body.
-func (d *document) json(pointer string) []string {
+func (d *document) json(pointer string) []string { return stringsOf(d.value(pointer)) }
+
+// value returns what is at pointer in a JSON body; not certain where the way there
+// has a name more than once.
+func (d *document) value(pointer string) (value gjson.Result, certain bool) {
 	if !d.parsed {
 		d.parsed = true
 		if d.kind() == kindJSON {
 			d.root = d.parse(d.body())
 		}
 	}
-	return jsonValues(d.root, pointer)
-}
-
-// value returns what is at pointer in a JSON body; not certain where the way there
-// has a name more than once.
-func (d *document) value(pointer string) (value gjson.Result, certain bool) {
-	d.json("") // parses it
-	return at(d.root, pointer)
+	if !d.root.Exists() || pointer == "" {
+		return d.root, true
+	}
+	for i := range min(d.stepped, len(d.nodes)) {
+		if n := &d.nodes[i]; n.pointer == pointer {
+			return n.value, n.certain
+		}
+	}
+	value, certain = at(d.root, pointer)
+	d.nodes[d.stepped%len(d.nodes)] = lookedAt{pointer, value, certain}
+	d.stepped++
+	return value, certain
 }
 
 // form returns the values of a field of a form body, in order.
 func (d *document) form(name string) []string {
 	switch d.kind() {
 	case kindForm:
-		return fieldValues(d.body(), name)
+		return decodeField(d.field(name))
 	case kindMultipart:
 		if !d.split {
 			d.split, d.parts = true, parseMultipart(d.body())
@@ -73,6 +105,34 @@ func (d *document) form(name string) []string {
 		return partValues(d.parts, name)
 	}
 	return nil
+}
+
+// field is findField in a form body. Several sources have the same field, and the form may
+// be long.
+func (d *document) field(name string) (value string, n int) {
+	for i := range min(d.looked, len(d.fields)) {
+		if f := &d.fields[i]; f.name == name {
+			return f.value, f.n
+		}
+	}
+	value, n = findField(view(d.body()), name)
+	d.fields[d.looked%len(d.fields)] = lookedUp{name, value, n}
+	d.looked++
+	return value, n
+}
+
+// formJSON returns what is at pointer in JSON that is the value of a field.
+func (d *document) formJSON(field, pointer string) []string {
+	if d.inner.field != field {
+		d.inner = innerJSON{field: field, values: d.form(field)}
+		if len(d.inner.values) == 1 {
+			d.inner.root = d.parse(bytesOf(d.inner.values[0]))
+		}
+	}
+	if values := d.inner.values; len(values) != 1 {
+		return values[:min(len(values), 2)]
+	}
+	return jsonValues(d.inner.root, pointer)
 }
 
 // parse is parseJSON, also for JSON with raw control characters in strings, unless d is read as sent.
@@ -89,8 +149,22 @@ func (d *document) parse(text []byte) gjson.Result {
 // escapeControls returns JSON in which control characters inside of strings are escaped,
 // as RFC 8259, section 7 wants them; nil if there are none.
 func escapeControls(text []byte) []byte {
-	var escaped []byte
-	inString, done := false, 0
+	found := 0
+	eachControl(text, func(int) { found++ })
+	if found == 0 {
+		return nil
+	}
+	escaped, done := make([]byte, 0, len(text)+5*found), 0
+	eachControl(text, func(i int) {
+		escaped = hex.AppendEncode(append(append(escaped, text[done:i]...), `\u00`...), text[i:i+1])
+		done = i + 1
+	})
+	return append(escaped, text[done:]...)
+}
+
+// eachControl is called with the place of each control character that is inside of a string.
+func eachControl(text []byte, do func(i int)) {
+	inString := false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case c == '"':
@@ -98,22 +172,18 @@ func escapeControls(text []byte) []byte {
 		case inString && c == '\\':
 			i++
 		case inString && c < ' ':
-			escaped = fmt.Appendf(append(escaped, text[done:i]...), "\\u%04x", c)
-			done = i + 1
+			do(i)
 		}
 	}
-	if escaped == nil {
-		return nil
-	}
-	return append(escaped, text[done:]...)
 }
 
-// parseJSON returns the root of valid JSON, else a result that does not exist.
+// parseJSON returns the root of valid JSON, else a result that does not exist. It has
+// no copy of text.
 func parseJSON(text []byte) gjson.Result {
 	if deeperThan(text, maxJSONDepth) || !gjson.ValidBytes(text) {
 		return gjson.Result{}
 	}
-	return gjson.ParseBytes(text)
+	return gjson.Parse(view(text))
 }
 
 // deeperThan reports whether brackets outside of strings are nested beyond max.
@@ -139,13 +209,18 @@ func deeperThan(text []byte, max int) bool {
 
 // jsonValues returns the string or number at an RFC 6901 pointer, as a slice of
 // one, or nothing; several where it is not certain which one is meant.
-func jsonValues(node gjson.Result, pointer string) []string {
-	node, certain := at(node, pointer)
+func jsonValues(node gjson.Result, pointer string) []string { return stringsOf(at(node, pointer)) }
+
+// stringsOf is jsonValues of what is there.
+func stringsOf(node gjson.Result, certain bool) []string {
 	switch {
 	case !certain || isUnreadable(node):
 		return several
 	case node.Type == gjson.String:
-		return []string{strings.Clone(node.Str)} // not a part of the whole body's copy
+		if strings.IndexByte(node.Raw, '\\') >= 0 {
+			return []string{node.Str}
+		}
+		return []string{strings.Clone(node.Str)} // not a part of the body
 	case node.Type == gjson.Number:
 		return []string{strings.Clone(node.Raw)}
 	}
@@ -197,67 +272,71 @@ func step(node gjson.Result, token string) (found gjson.Result, certain bool) {
 	if err != nil || strconv.Itoa(index) != token {
 		return found, true // "-", "+1" and "01" name no element
 	}
-	node.ForEach(func(_, value gjson.Result) bool {
-		if index == 0 {
-			found = value
+	for elements := walkOf(node); index >= 0; index-- {
+		_, value, more := elements.next()
+		if !more {
+			break
 		}
-		index--
-		return index >= 0
-	})
+		if index == 0 {
+			return gjson.Parse(value), true
+		}
+	}
 	return found, true
 }
 
-func memberOf(object gjson.Result, name string) (gjson.Result, bool) {
-	var seen struct { // in one piece, which is one allocation
-		value   gjson.Result
-		unclear bool
-	}
-	object.ForEach(func(key, value gjson.Result) bool {
-		switch {
-		case key.Str == name:
-			seen.unclear = seen.value.Exists()
-			seen.value = value
-		case aliasOfMember(key.Str, name):
-			seen.unclear = true
+func memberOf(object gjson.Result, name string) (found gjson.Result, certain bool) {
+	want, members, raw := wanted{name: name}, walkOf(object), ""
+	for {
+		key, value, more := members.next()
+		if !more {
+			break
 		}
-		return !seen.unclear
-	})
-	if seen.unclear {
-		return gjson.Result{}, false
+		is, alias := want.member(key)
+		if alias || is && raw != "" {
+			return gjson.Result{}, false
+		}
+		if is {
+			raw = value
+		}
 	}
-	return seen.value, true
+	return gjson.Parse(raw), true // of "" nothing
 }
 
 // fieldValues returns the decoded value of a field of a form or query, or several. A
 // value that cannot be decoded is an empty one.
-func fieldValues(form []byte, name string) []string {
-	value, n := findField(form, name)
+func fieldValues(form, name string) []string { return decodeField(findField(form, name)) }
+
+// decodeField is for what findField returns.
+func decodeField(value string, n int) []string {
 	switch n {
 	case 0:
 		return nil
 	case 1:
-		decoded, err := url.QueryUnescape(string(value))
+		decoded, err := url.QueryUnescape(value)
 		if err != nil {
 			decoded = ""
+		}
+		if len(decoded) == len(value) {
+			decoded = strings.Clone(decoded) // not a part of the body
 		}
 		return []string{decoded}
 	}
 	return several
 }
 
-// findField returns the value of a field as it stands in the form. n is 0 where there
-// is none, 2 where there are more, or another field that some take for the same.
-func findField(form []byte, name string) (value []byte, n int) {
-	odd := splitOddly(form)
+// findField returns the value of a field as it stands in the form, and as a part of it. n is 0
+// where there is none, 2 where there are more, or another field that some take for the same.
+func findField(form, name string) (value string, n int) {
+	want, odd := wanted{name: name}, splitOddly(form)
 	for len(form) > 0 {
-		var pair []byte
-		pair, form, _ = bytes.Cut(form, []byte("&"))
-		key, text, _ := bytes.Cut(pair, []byte("="))
-		named := fieldNamed(key, name)
-		switch {
-		case named && n > 0, !named && aliasOfField(key, name), odd && splitOddly(pair) && (named || hides(pair, name)):
-			return nil, 2
-		case named:
+		var pair string
+		pair, form, _ = strings.Cut(form, "&")
+		key, text, _ := strings.Cut(pair, "=")
+		is, alias := want.field(key)
+		if is && n > 0 || alias || odd && splitOddly(pair) && (is || want.hides(pair)) {
+			return "", 2
+		}
+		if is {
 			value, n = text, 1
 		}
 	}
@@ -265,26 +344,17 @@ func findField(form []byte, name string) (value []byte, n int) {
 }
 
 // hides reports whether those who split a form oddly see the field in this pair.
-func hides(pair []byte, name string) bool {
+func (w *wanted) hides(pair string) bool {
 	for len(pair) > 0 {
-		end := bytes.IndexAny(pair, oddSeparators)
+		end := strings.IndexAny(pair, oddSeparators)
 		if end < 0 {
 			end = len(pair)
 		}
-		key, _, _ := bytes.Cut(pair[:end], []byte("="))
-		if fieldNamed(key, name) || aliasOfField(key, name) {
+		key, _, _ := strings.Cut(pair[:end], "=")
+		if is, alias := w.field(key); is || alias {
 			return true
 		}
 		pair = pair[min(end+1, len(pair)):]
 	}
 	return false
-}
-
-// fieldNamed reports whether key, as it stands in a form, is that name.
-func fieldNamed(key []byte, name string) bool {
-	if !bytes.ContainsAny(key, "%+") {
-		return string(key) == name
-	}
-	decoded, err := url.QueryUnescape(string(key))
-	return err == nil && decoded == name
 }

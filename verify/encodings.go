@@ -23,7 +23,7 @@ type textEncoding struct {
 // registered for HTTP (RFC 9110, section 8.4.1, RFC 7932, RFC 8878) and in use.
 var encodings = []textEncoding{
 	{beginsWith("\x1f\x8b"), decoder(func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) })},
-	{beginsWith("\x28\xb5\x2f\xfd"), decoder(newZstd)},
+	{beginsWith("\x28\xb5\x2f\xfd"), decodeZstd},
 	{isZlib, decoder(func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) })},
 	{isUnicode, decodeUnicode},
 }
@@ -38,12 +38,22 @@ var unmarked = []func(body []byte, limit int64) ([]byte, error){
 // maxWindow is what zstd may look back in HTTP, in bytes (RFC 9659).
 const maxWindow = 8 << 20
 
-func newZstd(r io.Reader) (io.Reader, error) {
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		return nil, err
+// maxStrangersWindow is the same where the text is a stranger's, and short: memory is taken
+// for the whole window, however small the body is.
+const maxStrangersWindow = 256 << 10
+
+func decodeZstd(body []byte, limit int64) ([]byte, error) {
+	window := uint64(maxWindow)
+	if limit <= maxHandshakeText {
+		window = maxStrangersWindow
 	}
-	return z.IOReadCloser(), nil
+	return decoder(func(r io.Reader) (io.Reader, error) {
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window))
+		if err != nil {
+			return nil, err
+		}
+		return z.IOReadCloser(), nil
+	})(body, limit)
 }
 
 func beginsWith(magic string) func([]byte) bool {

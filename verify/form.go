@@ -18,10 +18,10 @@ func appendFormSorted(buf []byte, d *document) ([]byte, *Error) {
 	if !d.isForm() {
 		return buf, invalidSignature(DetailUnsignedBody, "the body is not a form")
 	}
-	if splitOddly(r.Body) {
+	if splitOddly(view(r.Body)) {
 		return buf, ambiguous(DetailAmbiguousField, "a raw semicolon or line break in the form")
 	}
-	fields, err := parseFields(string(r.Body))
+	fields, err := parseFields(view(r.Body))
 	if err != nil {
 		return buf, err
 	}

@@ -20,12 +20,16 @@ func (s *items) verify(_ *Verifier, c *scheme, in *input) (Result, *Error) {
 	if !certain {
 		return Result{}, ambiguous(DetailAmbiguousMember, "json "+s.list)
 	}
-	list := all.Array()
-	if len(list) == 0 || !all.IsArray() {
+	if !all.IsArray() {
 		return Result{}, invalidSignature(DetailMissingPart, "json "+s.list)
 	}
-	result := Result{}
-	for i, item := range list {
+	result, found := Result{}, false
+	for list := walkOf(all); ; found = true { // up to the first that is wrong
+		_, raw, more := list.next()
+		if !more {
+			break
+		}
+		item := gjson.Parse(raw)
 		in.signatures, in.decoded = in.signatureSpace[:0], in.decodedSpace[:0]
 		signatures := jsonValues(item, s.signature)
 		if len(signatures) > 1 {
@@ -42,9 +46,12 @@ func (s *items) verify(_ *Verifier, c *scheme, in *input) (Result, *Error) {
 		if err != nil {
 			return Result{}, err
 		}
-		if i == 0 {
+		if !found {
 			result.SecretIndex = index
 		}
+	}
+	if !found {
+		return Result{}, invalidSignature(DetailMissingPart, "json "+s.list)
 	}
 	return result, nil
 }

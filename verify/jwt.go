@@ -52,9 +52,8 @@ type claim struct {
 
 // token is a JWT taken apart. Its signature is in input.signatures.
 type token struct {
-	signed string // header and payload as sent, which is what is signed
-	header gjson.Result
-	claims gjson.Result
+	signed  string // header and payload as sent, which is what is signed
+	payload string
 }
 
 // jwtNames are the names of algorithms in tokens (RFC 7518, section 3.1).
@@ -65,21 +64,18 @@ var jwtNames = map[string]string{
 
 // parseToken splits the one token in in.signatures, and leaves its signature there.
 func (j *jwt) parseToken(in *input) (token, bool) {
-	text := string(in.signatures[0])
+	text := view(in.signatures[0])
 	header, rest, ok1 := strings.Cut(text, ".")
 	payload, signature, ok2 := strings.Cut(rest, ".")
-	if !ok1 || !ok2 || len(in.signatures) != 1 {
+	if !ok1 || !ok2 || len(in.signatures) != 1 || max(len(header), len(signature)) > maxSignatureLength {
 		return token{}, false
 	}
-	t := token{signed: text[:len(header)+1+len(payload)]}
-	var ok bool
-	if t.header, ok = decodePart(header); !ok || child(t.header, "alg").Str != j.alg || child(t.header, "crit").Exists() {
+	t := token{text[:len(header)+1+len(payload)], payload}
+	head, ok := decodePart(header)
+	if !ok || child(head, "alg").Str != j.alg || child(head, "crit").Exists() {
 		return token{}, false
 	}
-	if t.claims, ok = decodePart(payload); !ok {
-		return token{}, false
-	}
-	in.keyID = child(t.header, "kid").Str
+	in.keyID = child(head, "kid").Str
 	in.signatures = in.signatureSpace[:0]
 	if !in.addSignature(encodedBase64URL, signature) || strings.HasSuffix(signature, "=") {
 		return token{}, false
@@ -90,28 +86,36 @@ func (j *jwt) parseToken(in *input) (token, bool) {
 
 // decodePart reads a JSON object in base64url without padding.
 func decodePart(text string) (gjson.Result, bool) {
-	raw, err := strictBase64URL.DecodeString(text)
-	if err != nil || strings.ContainsAny(text, "\r\n") {
+	if strings.ContainsAny(text, "\r\n") {
+		return gjson.Result{}, false
+	}
+	raw, err := strictBase64URL.AppendDecode(nil, bytesOf(text))
+	if err != nil {
 		return gjson.Result{}, false
 	}
 	object := parseJSON(raw)
 	return object, object.IsObject() && namedOnce(object)
 }
 
+// maxClaims bounds the members of a token's header, and its claims.
+const maxClaims = 1000
+
 // namedOnce reports whether no name of the object is there twice (RFC 7515 and 7519,
-// section 4, forbid it), also not in another case.
+// section 4, forbid it), also not in another case, and there are not too many.
 func namedOnce(object gjson.Result) bool {
 	names := map[string]struct{}{}
-	object.ForEach(func(key, _ gjson.Result) bool {
-		name := foldName(key.Str)
+	for members := walkOf(object); len(names) <= maxClaims; {
+		key, _, more := members.next()
+		if !more {
+			return true
+		}
+		name := foldName(gjson.Parse(`"` + key + `"`).Str)
 		if _, found := names[name]; found {
-			names = nil
 			return false
 		}
 		names[name] = struct{}{}
-		return true
-	})
-	return names != nil
+	}
+	return false
 }
 
 func (j *jwt) verify(v *Verifier, s *scheme, in *input) (Result, *Error) {
@@ -119,22 +123,35 @@ func (j *jwt) verify(v *Verifier, s *scheme, in *input) (Result, *Error) {
 	if !ok {
 		return Result{}, invalidSignature(DetailMalformedSignature, fmt.Sprintf("%s: want a JWT with alg %s", s.Signature, j.alg))
 	}
-	in.claims = t.claims
+	in.payload = t.payload
 	index, err := s.match([]template{literal(t.signed)}, in)
 	if err != nil {
 		return Result{}, err
 	}
 	result := Result{SecretIndex: index}
+	if err := j.readClaims(s, in); err != nil {
+		return Result{}, err
+	}
 	if err := j.checkClaims(s, in); err != nil {
 		return Result{}, err
 	}
 	for _, c := range j.claims {
-		if id := child(t.claims, c.name).Str; c.kind == claimID && identifies(id) {
+		if id := child(in.claims, c.name).Str; c.kind == claimID && identifies(id) {
 			result.ID = id
 		}
 	}
-	result.Timestamp, err = j.checkTimes(t.claims, v.now(), v.tolerance)
+	result.Timestamp, err = j.checkTimes(in.claims, v.now(), v.tolerance)
 	return result, err
+}
+
+// readClaims decodes the claims, which may be as many as a body has room for: after the signature
+// was found right, or before a key is fetched for it.
+func (j *jwt) readClaims(s *scheme, in *input) *Error {
+	var ok bool
+	if in.claims, ok = decodePart(in.payload); !ok {
+		return invalidSignature(DetailMalformedSignature, s.Signature.String()+": the claims are no JSON object, or too many, or one is there twice")
+	}
+	return nil
 }
 
 func (j *jwt) checkClaims(s *scheme, in *input) *Error {
@@ -148,6 +165,9 @@ func (j *jwt) checkClaims(s *scheme, in *input) *Error {
 
 // doubt looks at what the token says before anybody vouches for it.
 func (j *jwt) doubt(v *Verifier, s *scheme, in *input) *Error {
+	if err := j.readClaims(s, in); err != nil {
+		return err
+	}
 	if err := j.checkClaims(s, in); err != nil {
 		return err
 	}

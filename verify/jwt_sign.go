@@ -58,7 +58,9 @@ func (j *jwt) sign(s *scheme, r *Request, at time.Time, newID func() string) err
 	var claims members
 	if s.format.parse(s.Signature.lookup(&in.document), in) {
 		if t, ok := j.parseToken(in); ok {
-			claims = renewed(t.claims, j.issued, at)
+			if old, ok := decodePart(t.payload); ok {
+				claims = renewed(old, j.issued, at)
+			}
 		}
 	}
 	fresh := claims == nil

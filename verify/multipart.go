@@ -12,6 +12,10 @@ import (
 // maxMultipartField bounds a field of a multipart form that is taken for a value.
 const maxMultipartField = 256 << 10
 
+// maxPartHead and maxPartHeads bound the headers of a part, and of all, in bytes: they are
+// read before anything is known of the webhook. What is beyond may be any field.
+const maxPartHead, maxPartHeads = 4 << 10, 256 << 10
+
 // maxBoundary is the length of the longest boundary (RFC 2046, section 5.1.1).
 const maxBoundary = 70
 
@@ -35,6 +39,7 @@ func parseMultipart(body []byte) []formPart {
 	}
 	mark := []byte("\n--" + boundary)
 	var parts []formPart
+	heads := 0
 	for rest := body[len("--"+boundary):]; len(parts) <= maxFormFields; {
 		if end, last := bytes.CutPrefix(rest, []byte("--")); last {
 			if len(bytes.TrimSpace(end)) > 0 {
@@ -48,7 +53,9 @@ func parseMultipart(body []byte) []formPart {
 		if !ok || !found || !ended {
 			return nil
 		}
-		parts = append(parts, parsePart(section))
+		part := parsePart(section, maxPartHeads-heads)
+		heads += len(section) - len(part.value)
+		parts = append(parts, part)
 		rest = after
 	}
 	return nil
@@ -76,9 +83,14 @@ var oddFile = regexp.MustCompile(`(?i)\A *form-data; *name=(?:"[^"\\;]*"|[0-9a-z
 // nameParameters are what could say the name of a field: one, or it is not certain.
 var nameParameters = regexp.MustCompile(`(?i)[^a-z]name[ \t]*(?:\*[0-9*]*)?[ \t]*=`)
 
-func parsePart(section []byte) formPart {
+// parsePart takes a part apart, if its headers are no longer than room.
+func parsePart(section []byte, room int) formPart {
 	head, value, found := bytes.Cut(section, []byte("\r\n\r\n"))
 	part := formPart{value: value}
+	if len(head) > min(room, maxPartHead) {
+		part.any = true
+		return part
+	}
 	whole := found && bytes.Count(head, []byte("\n")) == bytes.Count(head, []byte("\r\n"))
 	plain, described, named := true, 0, false
 	for line := range strings.SplitSeq(string(head), "\r\n") {
@@ -117,22 +129,26 @@ func sayName(disposition string) bool {
 // partValues returns the values of a field; several where a file or a part that not
 // everybody reads alike could be taken for it. A value that is very large counts as empty.
 func partValues(parts []formPart, name string) (values []string) {
+	want := wanted{name: name}
 	for _, part := range parts {
-		key := []byte(part.name)
+		is, alias := want.field(part.name)
 		switch {
 		case part.any:
 			return several
 		case part.odd != "":
-			if strings.Contains(part.odd, foldName(name)) {
+			if strings.Contains(part.odd, want.fold()) {
 				return several
 			}
 		case part.name == name && !part.file && len(part.value) <= maxMultipartField:
 			values = append(values, string(part.value))
 		case part.name == name && !part.file:
 			values = append(values, "")
-		case fieldNamed(key, name) || aliasOfField(key, name):
+		case is || alias:
+			return several
+		}
+		if len(values) > 1 {
 			return several
 		}
 	}
-	return values[:min(len(values), 2)]
+	return values
 }

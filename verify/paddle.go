@@ -16,10 +16,10 @@ func writePaddle(buf []byte, in *input) ([]byte, *Error) {
 	if !in.document.isForm() {
 		return buf, invalidSignature(DetailUnsignedBody, "the body is not a form")
 	}
-	if splitOddly(in.request.Body) {
+	if splitOddly(view(in.request.Body)) {
 		return buf, ambiguous(DetailAmbiguousField, "a raw semicolon or line break in the form")
 	}
-	fields, err := parseFields(string(in.request.Body))
+	fields, err := parseFields(view(in.request.Body))
 	if err != nil {
 		return buf, err
 	}

@@ -60,6 +60,9 @@ func (d *document) readText() []byte {
 	}
 	d.read = true
 	body := d.request.Body
+	if d.manner == asGreeting && len(body) > maxHandshakeText {
+		return nil // it is none, and nothing more is to be done for a stranger
+	}
 	var plain bool
 	d.text, plain = textOf(body)
 	if plain || d.manner == asGreeting && !marked(body) {

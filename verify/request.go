@@ -100,7 +100,7 @@ func (r *Request) setQuery(name, value string) {
 	for old := range strings.SplitSeq(query, "&") {
 		key, _, _ := strings.Cut(old, "=")
 		switch {
-		case !fieldNamed([]byte(key), name):
+		case !unescapesTo(key, name):
 			kept = append(kept, old)
 		case !written:
 			kept = append(kept, pair)

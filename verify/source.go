@@ -142,20 +142,16 @@ func (s Source) lookup(d *document) []string {
 		}
 		return d.request.Header[http.CanonicalHeaderKey(s.Name)]
 	case FromQuery:
-		return fieldValues([]byte(d.request.query()), s.Name)
+		return fieldValues(d.request.query(), s.Name)
 	case FromForm:
 		return d.form(s.Name)
 	case FromJSON:
 		return d.json(s.Name)
 	case fromBody:
-		return []string{string(d.request.Body)}
+		return []string{view(d.request.Body)}
 	case FromFormJSON:
 		field, pointer, _ := strings.Cut(s.Name, " ")
-		values := d.form(field)
-		if len(values) != 1 {
-			return values[:min(len(values), 2)]
-		}
-		return jsonValues(d.parse([]byte(values[0])), pointer)
+		return d.formJSON(field, pointer)
 	}
 	return nil
 }

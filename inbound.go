@@ -121,11 +121,14 @@ func printable(id string) bool {
 	return true
 }
 
+// maxContentType bounds a Content-Type that is parsed, in bytes: each parameter takes memory.
+const maxContentType = 1 << 10
+
 // mediaType is the request's content type without parameters, lower-case; empty
 // if there are several: the application might believe another one than we do.
 func (in *inbound) mediaType() string {
 	types := in.r.Header["Content-Type"]
-	if len(types) != 1 {
+	if len(types) != 1 || len(types[0]) > maxContentType {
 		return ""
 	}
 	media, _, err := mime.ParseMediaType(types[0])

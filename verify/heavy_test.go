@@ -55,9 +55,8 @@ func take(v *Verifier, r *Request) (verified bool) {
 
 // The bounds on what a body of heavySize costs.
 const (
-	maxStrangersMemory = 8 * heavySize  // bytes allocated, in all, for what is refused
-	maxVerifiedMemory  = 24 * heavySize // the same where somebody has shown a token, or the URL alone is signed
-	maxHeavyTime       = 10             // times what encoding/json takes for a list of that size
+	maxStrangersMemory = 8*heavySize + heavyAllowance                        // bytes allocated, in all, for what is refused
+	maxVerifiedMemory  = 24*heavySize + 2*(maxWindow+1<<20) + heavyAllowance // the same where somebody has shown a token, or the URL alone is signed
 )
 
 // TestHeavyBodies sends to each kind of row the bodies that cost most, with the headers of its

@@ -11,9 +11,6 @@ import (
 	"testing"
 )
 
-// heavySize is the size of the bodies in this file: what the module takes by default.
-const heavySize = 1 << 20
-
 // filled repeats a pattern up to the size of a heavy body.
 func filled(pattern string) string { return strings.Repeat(pattern, heavySize/len(pattern)) }
 

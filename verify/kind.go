@@ -47,6 +47,9 @@ func (d *document) kind() bodyKind {
 	return d.is
 }
 
+// maxContentType bounds a Content-Type that is parsed, in bytes: each parameter takes memory.
+const maxContentType = 1 << 10
+
 // labelled reports whether the request's Content-Type says what the body is, or nothing,
 // so that an application which believes the header reads what we read. JSON comes under
 // many types, such as text/plain, but under none of another format that applications parse.
@@ -62,6 +65,9 @@ func (d *document) labelled() bool {
 		return false
 	case len(d.body()) == 0:
 		return true
+	}
+	if len(types[0]) > maxContentType {
+		return false
 	}
 	media, parameters, err := mime.ParseMediaType(types[0])
 	if err != nil || !plainCharset(parameters["charset"]) || !saidOnce(types[0], "charset") {

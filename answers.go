@@ -66,11 +66,15 @@ func storeRefused(err error) *answer {
 	return unavailable(retrySoon, "store_unavailable", err)
 }
 
-// acknowledge is a success: the provider's own form where its row has one, else JSON.
-func acknowledge(code int, word string, p *verify.Provider) *answer {
-	a := &answer{code: code, word: word}
-	if p.Accepted.Status != 0 {
+// acknowledge is a success, as the provider's row has it. Where any 2xx is one to the provider,
+// 202 tells what was accepted from what was not stored (again).
+func acknowledge(word string, p *verify.Provider) *answer {
+	a := &answer{code: p.Success.Status(), word: word}
+	switch {
+	case p.Accepted.Status != 0:
 		a.code, a.raw = p.Accepted.Status, &p.Accepted
+	case word != "accepted" && p.Success == verify.Any2xx:
+		a.code = http.StatusOK
 	}
 	return a
 }

@@ -63,7 +63,7 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 //	    rate_limit    [ip|provider <burst> <rate> [token_bucket|sliding_window]]
 //	    max_body      <size>
 //	    content_type  <type>...
-//	    dedupe        off | <source>...
+//	    dedupe        off | [<source>...] [content]
 //	    dedupe_ttl    <duration>
 //	    respond       accepted | upstream [<timeout>]
 //	    forward [<upstream>...] {
@@ -162,7 +162,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// unmarshalDedupe reads `dedupe off` or `dedupe <source>...`.
+// unmarshalDedupe reads `dedupe off`, or `dedupe <source>...`, of which the last may be `content`.
 func (h *Handler) unmarshalDedupe(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
 	h.Dedupe = new(Dedupe)
@@ -171,9 +171,13 @@ func (h *Handler) unmarshalDedupe(d *caddyfile.Dispenser) error {
 		return nil
 	}
 	if len(args) == 0 {
-		return d.Err("dedupe wants `off`, or sources such as `header X-Event-Id` or `json /id`")
+		return d.Err("dedupe wants `off`, sources such as `header X-Event-Id` or `json /id`, or `content`")
 	}
 	for len(args) > 0 {
+		if len(args) == 1 && args[0] == "content" {
+			h.Dedupe.Content = true
+			return nil
+		}
 		words := 2
 		if args[0] == verify.FromFormJSON {
 			words = 3

@@ -1,6 +1,8 @@
 package caddywebhooks
 
 import (
+	"slices"
+
 	"github.com/caddywebhooks/caddy-webhooks/dedupe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -8,41 +10,56 @@ import (
 
 // identity is what tells the events of an endpoint apart.
 type identity struct {
-	sources []verify.Source // of the configuration, else of the provider; none: the event's id
-	vouched bool            // the signature proves their values
-	url     bool            // it proves path and query
+	sources      []verify.Source // of the configuration, else of the provider; none: the event's id
+	subscription []verify.Source // go with them where a webhook has them
+	vouched      bool            // the signature proves the values of all of these
+	url          bool            // it proves path and query
+	content      bool            // what is signed is never the same again, but for its time
+	time         bool            // it is not in one second
 }
 
 // newIdentity says what is known before any webhook comes.
 func (h *Handler) newIdentity() identity {
-	i := identity{sources: h.provider.Identity, url: h.verifier.VouchesForURL()}
-	if h.Dedupe != nil && len(h.Dedupe.Sources) > 0 {
-		i.sources = h.Dedupe.Sources
+	p := h.provider
+	i := identity{
+		sources: p.Identity, subscription: p.Subscription, url: h.verifier.VouchesForURL(),
+		content: p.Unique != "", time: !p.Repeats,
 	}
-	if i.vouched = h.verifier.Vouches(i.sources); len(i.sources) == 0 {
-		i.vouched = h.verifier.Vouches(h.provider.EventID)
+	if configured := h.Dedupe; configured != nil {
+		i.content = i.content || configured.Content
+		if len(configured.Sources) > 0 {
+			i.sources, i.subscription = configured.Sources, nil
+		}
 	}
+	proved := slices.Concat(i.sources, i.subscription)
+	if len(i.sources) == 0 {
+		proved = append(proved, p.EventID...)
+	}
+	i.vouched = h.verifier.Vouches(proved)
 	return i
 }
 
-// eventKey builds what the event is remembered by; zero with deduplication off.
+// eventKey builds what the event is remembered by; zero with deduplication off, and where it is
+// not certain that another webhook like this one would be the same event.
 func (h *Handler) eventKey(in *inbound) retrystore.Key {
 	if h.Dedupe != nil && h.Dedupe.Off {
 		return retrystore.Key{}
 	}
-	values, vouched := h.identifyingValues(in)
-	if len(values) > 0 && vouched {
-		return h.keyer.Values(values...)
-	}
-	if len(values) == 0 && h.Dedupe == nil && h.provider.Repeats {
-		return retrystore.Key{}
-	}
-	signed := dedupe.Signed{Timestamp: in.verified.Timestamp, Body: h.verifier.Plain(&in.signed)}
+	signed := dedupe.Signed{Body: h.verifier.Plain(&in.signed)}
 	if h.identity.url {
 		signed.URI = in.signed.URI
 	}
-	if len(values) > 0 {
+	values, vouched := h.identifyingValues(in)
+	switch {
+	case len(values) > 0 && vouched:
+		return h.keyer.Values(values...)
+	case len(values) > 0:
 		return h.keyer.Tied(signed, values...)
+	case h.identity.content:
+	case h.identity.time && !in.verified.Timestamp.IsZero():
+		signed.Timestamp = in.verified.Timestamp
+	default:
+		return retrystore.Key{}
 	}
 	return h.keyer.Content(signed, in.eventType)
 }
@@ -51,11 +68,13 @@ func (h *Handler) eventKey(in *inbound) retrystore.Key {
 // else its event id. vouched says that the signature proves them. A missing one makes
 // them all useless: an empty value would make unrelated events look alike.
 func (h *Handler) identifyingValues(in *inbound) (values []string, vouched bool) {
+	vouched = h.identity.vouched
 	if len(h.identity.sources) == 0 {
 		if in.eventID == "" {
 			return nil, false
 		}
-		return []string{in.eventID}, h.identity.vouched || in.verified.ID != ""
+		values = []string{in.eventID}
+		vouched = vouched || in.verified.ID != "" && len(h.identity.subscription) == 0
 	}
 	for _, source := range h.identity.sources {
 		value, ok := source.Extract(&in.signed)
@@ -64,5 +83,10 @@ func (h *Handler) identifyingValues(in *inbound) (values []string, vouched bool)
 		}
 		values = append(values, value)
 	}
-	return values, h.identity.vouched
+	for _, source := range h.identity.subscription {
+		if value, ok := source.Extract(&in.signed); ok {
+			values = append(values, source.String()+"="+value)
+		}
+	}
+	return values, vouched
 }

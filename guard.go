@@ -107,7 +107,7 @@ func (g *guarded) take() *answer {
 	case err != nil:
 		return storeRefused(err)
 	case g.hold.State == retrystore.HoldCommitted:
-		return acknowledge(http.StatusOK, "duplicate", h.provider)
+		return acknowledge("duplicate", h.provider)
 	case g.hold.State == retrystore.HoldTaken:
 		return inProgress(g.hold.Until, h.now())
 	}

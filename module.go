@@ -164,8 +164,12 @@ type Dedupe struct {
 	Off bool `json:"off,omitempty"`
 
 	// Where the identifying values are. All of them together identify an event;
-	// if one is missing from a webhook, the default hash is used for it.
+	// if one is missing from a webhook, it is told apart as without them.
 	Sources []verify.Source `json:"sources,omitempty"`
+
+	// Content says that webhooks without these values are one event if their type and
+	// signed content are the same.
+	Content bool `json:"content,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -363,14 +367,14 @@ func (h *Handler) accept(in *inbound) *answer {
 	case err != nil:
 		return storeRefused(err)
 	case duplicate:
-		return acknowledge(http.StatusOK, "duplicate", h.provider)
+		return acknowledge("duplicate", h.provider)
 	}
 	if relay != nil {
 		if a := relay.wait(time.Duration(h.RespondTimeout)); a != nil {
 			return a
 		}
 	}
-	return acknowledge(http.StatusAccepted, "accepted", h.provider)
+	return acknowledge("accepted", h.provider)
 }
 
 // Interface guards

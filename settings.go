@@ -227,7 +227,7 @@ func (h *Handler) checkLimits() error {
 
 func (h *Handler) checkSources() error {
 	if h.Dedupe != nil {
-		if h.Dedupe.Off && len(h.Dedupe.Sources) > 0 {
+		if h.Dedupe.Off && (h.Dedupe.Content || len(h.Dedupe.Sources) > 0) {
 			return errors.New("dedupe is off and has sources: want one or the other")
 		}
 		for _, source := range h.Dedupe.Sources {

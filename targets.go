@@ -3,7 +3,6 @@ package caddywebhooks
 import (
 	"fmt"
 	"iter"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -43,7 +42,7 @@ func (h *Handler) chooseDestinations(in *inbound) *answer {
 	}
 	in.targets = append(in.targets, unsure...)
 	if len(in.targets) == 0 {
-		return acknowledge(http.StatusOK, "ignored", h.provider)
+		return acknowledge("ignored", h.provider)
 	}
 	return nil
 }

@@ -64,6 +64,14 @@ type Provider struct {
 	// the event's id alone does not. Empty: the id does.
 	Identity []Source
 
+	// Subscription is what tells apart, besides the id, what one happening gives to two
+	// subscriptions of one endpoint. A webhook without it has its id alone.
+	Subscription []Source
+
+	// Unique says why no two of its events have the same type and content, where no id tells them
+	// apart: a sentence without its point. A repetition may have another signed time.
+	Unique string
+
 	// Repeats says that different events may be the same to the byte, and have no id:
 	// webhooks that say no more than that something has changed. They are all taken.
 	Repeats bool
@@ -76,9 +84,19 @@ type Provider struct {
 	// Settings are what the provider's webhooks need besides keys.
 	Settings []Setting
 
-	// Accepted is the acknowledgement that the provider wants. The zero Answer
-	// stands for the usual one.
+	// Success is what the provider counts as success. Empty: it does not say, and is answered 200.
+	Success Success
+
+	// Accepted is the acknowledgement where it must be more than a status: of what is accepted,
+	// a duplicate and ignored alike. The zero Answer stands for that of Success.
 	Accepted Answer
+
+	// NeverAgain says that the provider does not send again by itself what was not acknowledged, so
+	// that a webhook that is refused is lost.
+	NeverAgain bool
+
+	// MaxBody is how many bytes its largest webhooks have; 0 if it does not say.
+	MaxBody int64
 
 	// Ranges is where its webhooks come from; nil if it does not say.
 	Ranges *Ranges
@@ -124,6 +142,7 @@ func Custom(s Scheme) (*Provider, error) {
 		Title:   "Custom scheme",
 		Schemes: []Scheme{s},
 		Methods: []string{http.MethodPost, http.MethodPut, http.MethodPatch},
+		Success: Any2xx,
 	}
 	if !s.ID.IsZero() {
 		p.EventID = []Source{s.ID}
@@ -131,5 +150,6 @@ func Custom(s Scheme) (*Provider, error) {
 	if !s.Type.IsZero() {
 		p.EventType = []Source{s.Type}
 	}
+	p.Repeats = p.Apart() == ""
 	return p, nil
 }

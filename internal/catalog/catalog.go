@@ -25,6 +25,11 @@ type Description struct {
 	EventID     []string `json:"event_id,omitempty"`
 	EventType   []string `json:"event_type,omitempty"`
 	Identity    []string `json:"identity,omitempty"` // what tells events apart, all together, where the id alone does not
+	Apart       string   `json:"told_apart_by"`      // what tells events apart
+	Success     string   `json:"success"`            // what the provider counts as success, and is answered
+	Answered    int      `json:"answered"`           // status of what is accepted
+	NeverAgain  bool     `json:"never_again"`        // what was not acknowledged does not come again
+	MaxBody     int64    `json:"max_body,omitempty"` // bytes
 	Repeats     bool     `json:"repeats,omitempty"`  // different events may be the same to the byte: nothing is a duplicate
 	Methods     []string `json:"methods"`
 	MediaTypes  []string `json:"content_types,omitempty"`
@@ -55,7 +60,10 @@ func Describe(p *verify.Provider) Description {
 		EventID:   sources(p.EventID),
 		EventType: sources(p.EventType),
 		Identity:  sources(p.Identity),
-		Repeats:   p.Repeats,
+		Apart:     apart(p),
+		Success:   success(p),
+		Answered:  answered(p),
+		Repeats:   p.Repeats, NeverAgain: p.NeverAgain, MaxBody: p.MaxBody,
 	}
 	if p.Deadline > 0 {
 		d.Deadline = seconds(p.Deadline)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -36,7 +37,10 @@ const intro = `# Providers
 - **time**: the time is signed, so that a captured webhook cannot be sent again later; *renewed* where late attempts get a
   fresh signature that the application's own check accepts. Where it cannot be renewed (the time is inside the body, or the provider signs with
   a private key), an application that checks the time itself refuses retries: let the proxy do the checking.
-- **event id**: what tells duplicates. Where there is none, a hash of the webhook does; see ` + "`dedupe`" + `.
+- **told apart by**: what makes two webhooks two events. An id that the signature does not cover counts together with what is signed.
+  *signed time*, *content*: what is signed, with its time or without, and the event's type. *nothing*: the provider may send the same for different events, so that each
+  webhook is taken, repetitions too. ` + "`dedupe`" + ` sets something else.
+- **answered**: the status for an accepted webhook, which the provider counts as success. *once*: a webhook that is refused, or not answered in time, is not sent again.
 - **handshake**: requests by which the provider tries out the endpoint, and which the proxy answers.
 - **checked**: what vouches for the row. %s.
 
@@ -57,10 +61,10 @@ func writeTables(b *strings.Builder, all []Description) {
 	for _, d := range all {
 		if d.Category != category {
 			category = d.Category
-			fmt.Fprintf(b, "\n## %s\n\n| provider | `webhooks …` | signed with | time | event id | handshake | checked |\n|---|---|---|---|---|---|---|\n", category)
+			fmt.Fprintf(b, "\n## %s\n\n| provider | `webhooks …` | signed with | time | told apart by | answered | handshake | checked |\n|---|---|---|---|---|---|---|---|\n", category)
 		}
-		fmt.Fprintf(b, "| [%s](#%s) | `%s` | %s | %s | %s | %s | %s |\n", d.Title, d.Name, d.Name, cell(shortSignature(d)), timeCell(d),
-			cell(first(d.EventID)), yes(len(d.Handshakes) > 0), shortEvidence[d.Evidence])
+		fmt.Fprintf(b, "| [%s](#%s) | `%s` | %s | %s | %s | %s | %s | %s |\n", d.Title, d.Name, d.Name, cell(shortSignature(d)), timeCell(d),
+			cell(apartCell(d)), answeredCell(d), yes(len(d.Handshakes) > 0), shortEvidence[d.Evidence])
 	}
 }
 
@@ -91,11 +95,18 @@ var shortEvidence = map[string]string{
 	evidence[verify.FromSDK]: "sdk", evidence[verify.FromDocs]: "docs", evidence[verify.ByHand]: "hand",
 }
 
-func first(words []string) string {
-	if len(words) == 0 {
-		return ""
+// apartCell is the first of what tells events apart.
+func apartCell(d Description) string {
+	short, _, _ := strings.Cut(d.Apart, ", else")
+	short, _, _ = strings.Cut(short, ": ")
+	return strings.TrimSuffix(short, " and content")
+}
+
+func answeredCell(d Description) string {
+	if d.NeverAgain {
+		return fmt.Sprintf("%d, once", d.Answered)
 	}
-	return "`" + words[0] + "`"
+	return strconv.Itoa(d.Answered)
 }
 
 func yes(is bool) string {
@@ -152,16 +163,20 @@ func (d Description) Facts() []Fact {
 		add("`option "+o.Name+"`", text)
 	}
 	add("event id", code(d.EventID))
-	add("told apart by", strings.ReplaceAll(code(d.Identity), "else", "and"))
-	if d.Repeats {
-		add("duplicates", "not told: different events may be the same to the byte; `dedupe` sets what tells them apart")
-	}
+	add("told apart by", d.Apart)
 	add("event type", code(d.EventType))
 	for _, h := range d.Handshakes {
 		add("handshake", h)
 	}
 	add("waits for an answer", d.Deadline)
+	add("success", d.Success)
+	if d.NeverAgain {
+		add("sends once", "what is refused, or not answered in time, does not come again")
+	}
 	add("tries again", d.Retries)
+	if d.MaxBody > 0 {
+		add("largest body", caddyfileSize(d.MaxBody))
+	}
 	if d.PublishesIP {
 		add("addresses", "published: `allow_ips provider`")
 	}

@@ -58,6 +58,7 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 //	    tolerance     <duration>
 //	    verify        <algorithm> { … }
 //	    require_https on|off
+//	    public_url    <url>
 //	    block_ips     <cidr>...
 //	    allow_ips     <cidr>|provider... | <ip source module> [<arguments>]
 //	    rate_limit    [ip|provider <burst> <rate> [token_bucket|sliding_window]]
@@ -92,6 +93,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"tolerance":     func(d *caddyfile.Dispenser) error { return duration(d, &h.Tolerance) },
 		"verify":        h.unmarshalVerify,
 		"require_https": func(d *caddyfile.Dispenser) error { return onOff(d, &h.RequireHTTPS) },
+		"public_url":    func(d *caddyfile.Dispenser) error { return oneArg(d, &h.PublicURL) },
 		"block_ips":     h.unmarshalBlockIPs,
 		"allow_ips":     h.unmarshalAllowIPs,
 		"rate_limit":    h.unmarshalRateLimit,

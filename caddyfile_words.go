@@ -84,7 +84,7 @@ var linesElsewhere = map[string]string{
 	"initial": retryBlock, "multiplier": retryBlock, "max_delay": retryBlock, "max_attempts": retryBlock,
 	"max_age": retryBlock, "jitter": retryBlock,
 	"secret": endpointBlock, "public_key": endpointBlock, "option": endpointBlock, "tolerance": endpointBlock,
-	"verify": endpointBlock, "require_https": endpointBlock, "block_ips": endpointBlock, "allow_ips": endpointBlock,
+	"verify": endpointBlock, "require_https": endpointBlock, "public_url": endpointBlock, "block_ips": endpointBlock, "allow_ips": endpointBlock,
 	"max_body": endpointBlock, "content_type": endpointBlock, "dedupe": endpointBlock, "dedupe_ttl": endpointBlock,
 	"respond": endpointBlock, "forward": endpointBlock, "rate_limit": endpointBlock,
 	"store": globalBlock, "node": globalBlock, "max_pending": globalBlock, "max_stored": globalBlock, "max_body_memory": globalBlock, "retain": globalBlock,

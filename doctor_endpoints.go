@@ -42,10 +42,7 @@ func (d *diagnosis) checkEndpoint(h *Handler) {
 	if names := h.twins(); len(names) > 0 {
 		d.add(levelWarn, "destinations", h.Name, strings.Join(names, " and ")+" differ only by their addresses, and each gets every event", twinsAdvice)
 	}
-	if h.RequireHTTPS != nil && !*h.RequireHTTPS && d.isPublic(h) {
-		d.add(levelWarn, "https", h.Name, "require_https is off, and it listens for plain HTTP beyond this machine and its network: bodies and signatures can be read on the way",
-			"Remove `require_https off`; behind a proxy that ends TLS, name the proxy in the server's trusted_proxies.")
-	}
+	d.checkHTTPS(h)
 	if tolerance := time.Duration(h.Tolerance); tolerance > wideTolerance && h.verifier.SignedTimestamp() {
 		d.add(levelWarn, "tolerance", h.Name, fmt.Sprintf("tolerance is %s: a webhook that somebody got hold of stays valid that long", tolerance),
 			"5m is what providers recommend; set this machine's clock by NTP instead of widening it.")
@@ -56,6 +53,22 @@ func (d *diagnosis) checkEndpoint(h *Handler) {
 	if h.Dedupe != nil && h.Dedupe.Off {
 		d.add(levelWarn, "dedupe", h.Name, "dedupe is off: what the provider sends twice is delivered twice, and a captured webhook can be sent again while its timestamp is valid",
 			"Remove `dedupe off`, or name what identifies an event: `dedupe header X-Id`, `dedupe json /id`.")
+	}
+}
+
+// checkHTTPS looks for webhooks that can be read on their way.
+func (d *diagnosis) checkHTTPS(h *Handler) {
+	if !d.isPublic(h) {
+		return
+	}
+	const risk = ", and it listens for plain HTTP beyond this machine and its network: bodies and signatures can be read on the way"
+	switch {
+	case h.RequireHTTPS != nil && !*h.RequireHTTPS:
+		d.add(levelWarn, "https", h.Name, "require_https is off"+risk,
+			"Remove `require_https off`; behind a proxy that ends TLS, name the proxy in the server's trusted_proxies.")
+	case h.publicURL.scheme == "https":
+		d.add(levelWarn, "https", h.Name, "public_url says that webhooks come by HTTPS"+risk+" if they come without that proxy",
+			"Let only the proxy in: `bind` an address that only it reaches, or `allow_ips` its addresses.")
 	}
 }
 
@@ -140,7 +153,7 @@ func refusalFix(h *Handler, word, reason string) string {
 	case string(verify.AmbiguousRequest):
 		return "If these came from the sender, see that nothing in front of Caddy changes headers or body. Else somebody tries to slip in values that are not signed, and nothing needs to be done."
 	case httpsRequired.word:
-		return "Give the provider the https URL. Behind a proxy that ends TLS, name the proxy in the server's trusted_proxies."
+		return "Give the provider the https URL. Behind a proxy that ends TLS, name the proxy in the server's trusted_proxies; if it does not send `X-Forwarded-Proto: https`, say what the provider calls: `public_url https://…`."
 	case ipBlocked.word, ipNotAllowed.word:
 		return "See the client_ip in Caddy's log. If it is a proxy of yours, name it in the server's trusted_proxies; if it is the provider's, add it to allow_ips."
 	case "rate_limit_exceeded":

@@ -80,6 +80,7 @@ func (h *Handler) newInbound(w http.ResponseWriter, r *http.Request) *inbound {
 		uri = original.RequestURI
 	}
 	in.signed = verify.Request{Context: r.Context(), Client: in.clientIP, Method: r.Method, Scheme: in.scheme, Host: host, URI: uri, Header: r.Header}
+	h.publicURL.see(in)
 	return in
 }
 

@@ -85,8 +85,14 @@ type Handler struct {
 
 	// Whether plain HTTP is refused. A request is HTTPS if its connection is,
 	// or if a proxy that the server trusts (`trusted_proxies`) says so in
-	// X-Forwarded-Proto. Default: true.
+	// X-Forwarded-Proto, or if public_url says so. Default: true.
 	RequireHTTPS *bool `json:"require_https,omitempty"`
+
+	// The URL that the provider calls, where proxies in front hide it: scheme and host, and
+	// the path if that is another one here, too; "/*" behind a path puts it before that which arrives.
+	// It is what signatures of URLs are compared with, and whether the provider uses HTTPS.
+	// Default: that of the request, with what a trusted proxy says in X-Forwarded-Proto and X-Forwarded-Host.
+	PublicURL string `json:"public_url,omitempty"`
 
 	// Addresses and CIDRs that may not send.
 	BlockIPs []string `json:"block_ips,omitempty"`
@@ -135,17 +141,18 @@ type Handler struct {
 	// repeat is answered 409, and after a failure the provider's retry is let through.
 	Forward []*Forward `json:"forward,omitempty"`
 
-	settings json.RawMessage
-	app      *App
-	logger   *zap.Logger
-	provider *verify.Provider
-	verifier *verify.Verifier
-	keyer    *dedupe.Keyer
-	identity identity
-	headers  deliveryHeaders
-	access   access
-	now      func() time.Time
-	bodyTime time.Duration
+	settings  json.RawMessage
+	app       *App
+	logger    *zap.Logger
+	provider  *verify.Provider
+	verifier  *verify.Verifier
+	keyer     *dedupe.Keyer
+	identity  identity
+	publicURL publicURL
+	headers   deliveryHeaders
+	access    access
+	now       func() time.Time
+	bodyTime  time.Duration
 
 	handshakeMethods []string // by which handshakes come, but no webhooks
 	errorRoutes      bool     // handle_errors of the server may answer for the next handler
@@ -225,6 +232,9 @@ func (h *Handler) provision(ctx caddy.Context) error {
 		return err
 	}
 	if h.access, err = h.newAccess(ctx); err != nil {
+		return err
+	}
+	if h.publicURL, err = newPublicURL(h.PublicURL); err != nil {
 		return err
 	}
 	h.bodyTime = bodyTime(h.MaxBody)

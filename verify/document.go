@@ -93,6 +93,31 @@ func (d *document) value(pointer string) (value gjson.Result, certain bool) {
 	return value, certain
 }
 
+// each returns the values at pointer in the elements of a list, as one; none if an element has none
+// or the list is empty.
+func (d *document) each(list, pointer string) []string {
+	elements, certain := d.value(list)
+	if !certain {
+		return several
+	}
+	if !elements.IsArray() {
+		return nil
+	}
+	var all []byte
+	found := true
+	elements.ForEach(func(_, element gjson.Result) bool {
+		values := jsonValues(element, pointer)
+		if found = len(values) == 1 && values[0] != ""; found {
+			all = append(strconv.AppendQuote(all, values[0]), ' ')
+		}
+		return found
+	})
+	if !found || len(all) == 0 {
+		return nil
+	}
+	return []string{string(all)}
+}
+
 // form returns the values of a field of a form body, in order.
 func (d *document) form(name string) []string {
 	switch d.kind() {

@@ -22,7 +22,9 @@ const (
 	FromForm     = "form"      // Name: a field of a form body
 	FromFormJSON = "form_json" // Name: a field of a form body, a space, and a pointer into its JSON
 
-	fromBody = "body" // the whole body; in rows of the table only
+	// In rows of the table only:
+	fromBody     = "body"      // the whole body
+	fromJSONEach = "json_each" // Name: a pointer to a list, a space, and a pointer into each of its elements
 )
 
 // Source names where a value of a webhook is. The zero Source is "nowhere".
@@ -103,7 +105,7 @@ func (s Source) validatePointer(pointer string) error {
 
 // inBody reports whether s is a part of the body.
 func (s Source) inBody() bool {
-	return s.From == fromBody || s.From == FromJSON || s.From == FromForm || s.From == FromFormJSON
+	return s.From == fromBody || s.From == FromJSON || s.From == fromJSONEach || s.From == FromForm || s.From == FromFormJSON
 }
 
 // Extract returns the value that s names. A value that is missing, empty, or
@@ -147,6 +149,9 @@ func (s Source) lookup(d *document) []string {
 		return d.form(s.Name)
 	case FromJSON:
 		return d.json(s.Name)
+	case fromJSONEach:
+		list, pointer, _ := strings.Cut(s.Name, " ")
+		return d.each(list, pointer)
 	case fromBody:
 		return []string{view(d.request.Body)}
 	case FromFormJSON:

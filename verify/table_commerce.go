@@ -22,6 +22,8 @@ var commerceProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event_id")},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "up to 14 times, at intervals that double from 30 seconds",
 		Methods:      post,
 	},
 	// The whole client secret is the key: neither is it base64, nor has it a mark.
@@ -43,6 +45,7 @@ var commerceProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/scope")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 	},
 	{
@@ -56,6 +59,7 @@ var commerceProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/description")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// The header says HMAC; it is none.
@@ -71,6 +75,9 @@ var commerceProviders = []*Provider{
 		}},
 		EventType:    []Source{header("X-Recharge-Topic")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "the body has the object with updated_at, and the topic in the header counts with it",
+		Success:      Only200,
+		Retries:      "20 times over 48 hours (no answer, 408, 429 and 5xx), then the webhook is deleted; deadline 5 seconds",
 		Methods:      post,
 	},
 	{
@@ -95,6 +102,7 @@ var commerceProviders = []*Provider{
 		EventType:    []Source{header("X-Shopify-Topic"), header("Shopify-Topic")},
 		SecretForm:   shopifySecret,
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// Every shop has a secret of its own, made when the app is registered with it.
@@ -107,6 +115,8 @@ var commerceProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Shopware-Shop-Signature")}},
 		EventType:    []Source{jsonAt("/data/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "by the message queue, by default 3 times; never where the admin worker is on or for app lifecycle events (sent once, synchronously); 10 failures in a row deactivate the webhook; deadline 20 seconds",
 		Methods:      post,
 	},
 	{
@@ -119,6 +129,8 @@ var commerceProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/topic")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "several times for up to 48 hours; the subscription may be deleted",
 		Methods:      post,
 	},
 	// The delivery's id is made of the webhook's and the second: deliveries of one
@@ -136,6 +148,8 @@ var commerceProviders = []*Provider{
 		Identity:     []Source{header("X-WC-Webhook-Delivery-ID"), {From: fromBody}},
 		EventType:    []Source{header("X-WC-Webhook-Topic")},
 		ContentTypes: []string{mediaJSON, mediaForm},
+		Success:      Any2xx,
+		NeverAgain:   true,
 		Methods:      post,
 		Handshakes:   []Handshake{{When: form("webhook_id"), Answer: Answer{Status: http.StatusOK}}},
 	},

@@ -22,6 +22,9 @@ var emailProviders = []*Provider{
 			Timestamp: Timestamp{Source: header("X-Twilio-Email-Event-Webhook-Timestamp")},
 		}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each event of the batch has its own sg_event_id and timestamp, so equal bodies are the same batch; the header's time may be that of the attempt",
+		Success:      Any2xx,
+		Retries:      "over 24 hours at growing distances until 2xx",
 		Methods:      post,
 	},
 	{
@@ -36,6 +39,7 @@ var emailProviders = []*Provider{
 		EventID:      []Source{header("Svix-Id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 	},
 	// MessageID is that of the message: its delivery, opening and bounce have the same.
@@ -50,6 +54,8 @@ var emailProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: algorithmBasic}},
 		EventType:    []Source{jsonAt("/RecordType")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has the time of the event (DeliveredAt, ReceivedAt, BouncedAt, ChangedAt), MessageID and recipient; bounces have an ID of their own; inbound mail its MessageID",
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -70,6 +76,9 @@ var emailProviders = []*Provider{
 			known:     true,
 		}},
 		ContentTypes: []string{mediaForm},
+		Unique:       "each event in mandrill_events has _id, event and ts; a failed batch is kept as a batch and retried or given up as a whole",
+		Success:      Only200,
+		Retries:      "failed batches are retried by themselves until given up; batches about once a minute",
 		Methods:      post,
 		Handshakes:   []Handshake{{Method: http.MethodHead, Answer: Answer{Status: http.StatusOK}}},
 		Accepted:     Answer{Status: http.StatusOK},
@@ -82,6 +91,9 @@ var emailProviders = []*Provider{
 		Notes:    "A webhook carries several events.",
 		Evidence: FromSDK,
 		Schemes:  []Scheme{{Algorithm: "hmac-sha256", Signature: header("Mailtrap-Signature")}},
+		Unique:   "each event of the batch has its own event_id and timestamp",
+		Success:  Only200,
+		Retries:  "every 5 minutes up to 40 times (from memory)",
 		Methods:  post,
 	},
 	{
@@ -94,6 +106,9 @@ var emailProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: algorithmEd25519, Signature: header("X-Mailpace-Signature")}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has event and the email's id, status and updated_at, which moves with each status",
+		NeverAgain:   true,
+		Retries:      "after an HTTP error the endpoint is switched off at once and must be switched on by hand; timeouts and TLS errors: up to 10 times",
 		Methods:      post,
 	},
 	// Several events may come as a list; then there is no id and no type of the whole.
@@ -115,6 +130,7 @@ var emailProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event_id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// The whole secret is the key, with its "whsec_".
@@ -133,6 +149,8 @@ var emailProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "exponential backoff",
 		Methods:      post,
 	},
 	// uuid stays the same for all attempts. A legacy signature with SHA-1 is sent, too.
@@ -149,6 +167,7 @@ var emailProviders = []*Provider{
 		EventID:      []Source{jsonAt("/uuid")},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// Batched webhooks are a list.
@@ -163,6 +182,7 @@ var emailProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: algorithmToken, Signature: header("Authorization"), Format: "Bearer {token}"}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each event has ts_epoch in ms or ts_event, message-id, email and event; /id is the webhook's",
 		Methods:      post,
 	},
 }

@@ -25,6 +25,7 @@ var financeProviders = []*Provider{
 		EventID:      []Source{header("X-Delivery-Id")},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 		Handshakes: []Handshake{
 			{Signed: true, When: header("X-Test-Notification"), Answer: Answer{Status: http.StatusOK}},
@@ -47,6 +48,9 @@ var financeProviders = []*Provider{
 			Format:    "{base64}",
 		}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has sequence numbers, a random entropy and eventDateUtc of each event; tries of the intent to receive have the entropy, too",
+		Success:      Only200,
+		Retries:      "less and less often for 24 hours, then the webhook is disabled",
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK}, // and no body
 	},
@@ -65,6 +69,8 @@ var financeProviders = []*Provider{
 			Format:    "{base64}",
 		}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each entity has id, operation and lastUpdated (or the CloudEvents id and time)",
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -82,6 +88,7 @@ var financeProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "the body has the object with updated_at and the event's name; a change always has another updated_at",
 		Methods:      post,
 	},
 	{
@@ -95,6 +102,8 @@ var financeProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "Svix: at once, 5 s, 5 and 30 minutes, 2, 5, 10 and 10 hours",
 		Methods:      post,
 	},
 	// Standard Webhooks, except for the key: it is the shared secret as it is.
@@ -115,6 +124,7 @@ var financeProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/category")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	{
@@ -133,6 +143,7 @@ var financeProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/topic"), header("X-Dwolla-Topic")},
 		ContentTypes: []string{mediaJSON, "application/vnd.dwolla.v1.hal+json"},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// The whole secret is the key, also where it begins with "whsec_".
@@ -153,6 +164,7 @@ var financeProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	{

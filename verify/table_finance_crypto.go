@@ -19,6 +19,7 @@ var cryptoProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event/id")},
 		EventType:    []Source{jsonAt("/event/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -52,6 +53,8 @@ var cryptoProviders = []*Provider{
 		EventID:      []Source{header("X-Event-Id")},
 		EventType:    []Source{header("X-Event-Type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "up to 60 times with exponential backoff; at least once",
 		Methods:      post,
 	},
 	// Version 2 sends this header beside its own until its customers have moved.
@@ -69,6 +72,9 @@ var cryptoProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has type, timestamp and the object in its state with lastUpdated",
+		Success:      Only200,
+		Retries:      "10 attempts: after 10, 30, 120, 300, 900, 1800, 3600, 7200 and 14400 seconds (as version 2); other 4xx than 408 and 429 are not tried again",
 		Methods:      post,
 	},
 	{
@@ -85,6 +91,7 @@ var cryptoProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type"), jsonAt("/webhookType")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK}, // other statuses are tried again
 	},
@@ -104,6 +111,8 @@ var cryptoProviders = []*Provider{
 			Timestamp: Timestamp{Source: header("X-Qn-Timestamp")},
 		}},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "as often and as far apart as set at the stream (max_retry, retry_interval_sec); the next batch waits, and the stream pauses in the end",
 		Methods:      post,
 	},
 	{
@@ -119,6 +128,8 @@ var cryptoProviders = []*Provider{
 			Signature: header("Authorization"),
 		}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each transaction in the list has its signature, slot and timestamp: the same list is the same transactions",
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -138,6 +149,7 @@ var cryptoProviders = []*Provider{
 		EventID:      []Source{jsonAt("/originalDeliveryId"), jsonAt("/deliveryId")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	{
@@ -153,6 +165,8 @@ var cryptoProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/subscriptionType")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has txId, address, amount, asset and block number (and whether it is confirmed), so it is one movement of one transaction",
+		Retries:      "several times at growing intervals",
 		Methods:      post,
 	},
 	// Each change of a charge comes with its one id, and with the same signature.
@@ -170,6 +184,7 @@ var cryptoProviders = []*Provider{
 		}},
 		EventType:    []Source{form("status")},
 		ContentTypes: []string{mediaForm},
+		Unique:       "one charge changes to each status once, and status with id and amounts is in the form; only id is signed, so the whole form has to count",
 		Methods:      post,
 	},
 	{
@@ -187,6 +202,8 @@ var cryptoProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "deadline 5 seconds; at least once, in any order; platform docs say a failed delivery is sent again",
 		Methods:      post,
 	},
 	{

@@ -25,6 +25,7 @@ var paymentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 		Ranges:       stripeRanges,
 	},
@@ -48,6 +49,7 @@ var paymentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event_id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// The webhooks of balance platforms, capabilities, transfers, management and the
@@ -67,6 +69,9 @@ var paymentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has the time at which the event was queued, and the state or sequence of what it is about; a retry sends the stored message again",
+		Success:      Any2xx,
+		Retries:      "3 times within a minute, then after 2, 5, 10, 15, 30 minutes, 1, 2, 4, 8 hours and so on for up to 30 days",
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK, ContentType: "text/plain", Body: "[accepted]"},
 	},
@@ -86,6 +91,7 @@ var paymentProviders = []*Provider{
 		EventID:      []Source{header("X-Razorpay-Event-Id")},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// The id in its data is the transaction's: several events have the same.
@@ -102,6 +108,9 @@ var paymentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has ids and times of the transaction, transfer, refund, … in the state it has reached, and comes again byte for byte until it is acknowledged",
+		Success:      Only200,
+		Retries:      "live: every 3 minutes 4 times, then hourly for 72 hours; test: hourly for 10 hours",
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -118,6 +127,9 @@ var paymentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has the transaction's or transfer's id, its state and created_at; retries send it again as it was",
+		Success:      Only200,
+		Retries:      "only if retries are switched on in the dashboard: 3 times, 30 minutes apart; 60 s deadline",
 		Methods:      post,
 	},
 	// The official library takes the signature with its prefix and without. While a
@@ -137,6 +149,8 @@ var paymentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "10 times over about 26 hours (as the classic webhooks)",
 		Methods:      post,
 	},
 	{
@@ -153,6 +167,7 @@ var paymentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// A webhook has up to 250 events, each of a type of its own: so it has none.
@@ -171,6 +186,7 @@ var paymentProviders = []*Provider{
 		}},
 		EventID:      []Source{jsonAt("/meta/webhook_id")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	{
@@ -190,6 +206,7 @@ var paymentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/name")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK}, // any other status is a failure to it
 	},
@@ -211,6 +228,9 @@ var paymentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has event_time and the payment's, refund's, … id and state; the header's time is that of the sending",
+		Success:      Only200,
+		Retries:      "by default 3 times, after 2, 10 and 30 minutes; the merchant may set up to 10; payouts: disabled after 5 failures in a row",
 		Methods:      post,
 	},
 	{
@@ -229,6 +249,7 @@ var paymentProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// te is the signature of test mode, li that of live mode; the other one is empty.
@@ -248,6 +269,7 @@ var paymentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/data/id")},
 		EventType:    []Source{jsonAt("/data/attributes/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	{
@@ -266,6 +288,7 @@ var paymentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Retries:      "3 times, 10 minutes apart",
 		Methods:      post,
 	},
 }

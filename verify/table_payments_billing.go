@@ -27,6 +27,7 @@ var billingProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event_id")},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -43,6 +44,8 @@ var billingProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/meta/event_name"), header("X-Event-Name")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has the object with its updated_at, and the event's name in meta; retries repeat it",
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK}, // any other status is a failure to it
 	},
@@ -68,6 +71,7 @@ var billingProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	{
@@ -83,6 +87,7 @@ var billingProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// Its library knows Standard Webhooks, too; its documentation does not.
@@ -101,6 +106,7 @@ var billingProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/eventType")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -117,6 +123,9 @@ var billingProviders = []*Provider{
 			Format:    "{base64}",
 		}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each event of the batch has its own id and created time; automatic retries keep the ids",
+		Success:      Only200,
+		Retries:      "at growing intervals; manual retries come with new event ids",
 		Methods:      post,
 	},
 	{
@@ -133,6 +142,7 @@ var billingProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -151,6 +161,7 @@ var billingProviders = []*Provider{
 		EventID:      []Source{form("id")},
 		EventType:    []Source{form("event")},
 		ContentTypes: []string{mediaForm},
+		Success:      Only200,
 		Methods:      post,
 	},
 	{
@@ -167,6 +178,8 @@ var billingProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "exponential backoff up to every 15 minutes, for 2 days",
 		Methods:      post,
 	},
 	// Statuses other than 200, 201, 202 and 204 are failures to it.
@@ -187,6 +200,7 @@ var billingProviders = []*Provider{
 		EventID:      []Source{header("X-Lago-Unique-Key")},
 		EventType:    []Source{jsonAt("/webhook_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 	},
 }

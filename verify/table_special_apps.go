@@ -24,6 +24,8 @@ var specialProjectProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event/triggerUuid")},
 		EventType:    []Source{jsonAt("/event/type"), jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "once a minute for 30 minutes",
 		Methods:      post,
 		Handshakes: []Handshake{{
 			When: jsonAt("/challenge"), Echo: jsonAt("/challenge"),
@@ -51,6 +53,8 @@ var specialChatProviders = []*Provider{
 		Identity:     []Source{{From: fromBody}}, // a batch, of which the id is the first one's
 		EventType:    []Source{jsonAt("/value/0/changeType"), jsonAt("/value/0/lifecycleEvent")},
 		ContentTypes: []string{mediaJSON, "text/plain"},
+		Repeats:      true,
+		Success:      Any2xx,
 		Methods:      post,
 		Handshakes: []Handshake{{
 			Method: http.MethodPost, When: query("validationToken"), Echo: query("validationToken"),
@@ -73,6 +77,9 @@ var specialTelephonyProviders = []*Provider{
 			Signature: Source{From: fromBody},
 			special:   &jwt{alg: "HS256"},
 		}},
+		Unique:  "call and SMS events carry event_timestamp in ms, ids and state; the whole body is the signed JWT",
+		Success: Any2xx,
+		Retries: "5xx only: calls 3 times (2, 4, 8 s); SMS 10 times (30 s to 60 min); contact, status, fax and change events 4 times (0.1 to 0.8 s); failed connections up to 2 more; 4xx (429, 413) never",
 		Methods: post,
 	},
 	{
@@ -82,6 +89,8 @@ var specialTelephonyProviders = []*Provider{
 		Setup:    "The account's signing key (Dashboard, Developers, API settings). The URL must be the public one that MessageBird calls.",
 		Evidence: FromSDK,
 		Schemes:  []Scheme{messagebirdScheme("hmac-sha256"), messagebirdScheme("hmac-sha384"), messagebirdScheme("hmac-sha512")},
+		Success:  Any2xx,
+		Retries:  "increasing distances, some 10 times within 8 hours (Bird pages: 8 h)",
 		Methods:  []string{http.MethodPost, http.MethodGet},
 	},
 	{
@@ -98,6 +107,8 @@ var specialTelephonyProviders = []*Provider{
 			Timestamp: Timestamp{Source: header("Messagebird-Request-Timestamp")},
 			canonical: messagebird,
 		}},
+		Success: Any2xx,
+		Retries: "as messagebird-jwt",
 		Methods: []string{http.MethodPost, http.MethodGet},
 	},
 	{
@@ -115,6 +126,8 @@ var specialTelephonyProviders = []*Provider{
 		}},
 		EventType:    []Source{form("Event"), form("CallStatus"), query("Event"), query("CallStatus")},
 		ContentTypes: []string{mediaForm},
+		Success:      Only200,
+		Retries:      "voice: by #ct, #rt, #tt and retry parameters in the URL, then fallback_url",
 		Methods:      []string{http.MethodPost, http.MethodGet},
 	},
 	{
@@ -135,6 +148,7 @@ var specialTelephonyProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 	},
 	{
@@ -156,6 +170,8 @@ var specialTelephonyProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/status"), jsonAt("/message_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "Messages, Dispatch, SMS: on 429 and 5xx after 5 s, doubling up to 15 min, for 24 hours; other 4xx (413) never; voice answer: fallback URL",
 		Methods:      []string{http.MethodPost, http.MethodGet},
 	},
 }
@@ -200,6 +216,7 @@ var specialEmailProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event-data/id")},
 		EventType:    []Source{jsonAt("/event-data/event"), form("event")},
 		ContentTypes: []string{mediaJSON, mediaForm, mediaMultipart},
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -214,6 +231,7 @@ var specialCRMProviders = []*Provider{
 		Evidence:     ByHand,
 		Schemes:      []Scheme{gongScheme("{token}"), gongScheme("Bearer {token}")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "the body is the whole call (metaData.id, started, …) with isTest; a rule fires once per call",
 		Methods:      post,
 	},
 	{
@@ -236,6 +254,7 @@ var specialCRMProviders = []*Provider{
 		Identity:     []Source{{From: fromBody}}, // a batch, of which the id is the first one's
 		EventType:    []Source{jsonAt("/0/subscriptionType")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      []string{http.MethodPost, http.MethodGet},
 	},
 }
@@ -270,6 +289,8 @@ var specialDocumentProviders = []*Provider{
 		}},
 		EventType:    []Source{{FromFormJSON, "json /event/event_type"}},
 		ContentTypes: []string{mediaMultipart},
+		Success:      Only200,
+		Retries:      "6 times: 5 min, 15 min, 45 min, 2 h 15, 6 h 45, 20 h 15 later (about 3 days in other words); callback URL is removed after too many failures",
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK, ContentType: "text/plain", Body: "Hello API Event Received"},
 	},
@@ -291,6 +312,8 @@ var specialContentProviders = []*Provider{
 		EventID:      []Source{header("X-Contentful-Idempotency-Key")},
 		EventType:    []Source{header("X-Contentful-Topic")},
 		ContentTypes: []string{"application/vnd.contentful.management.v1+json", mediaJSON},
+		Success:      Any2xx,
+		Retries:      "2 times, 30 s apart, after 429 and 5xx only; up to 99 retries with a custom policy; other 4xx (413) never",
 		Methods:      post,
 	},
 }

@@ -34,6 +34,8 @@ var specialFinanceProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/eventType")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "10 attempts: after 10, 30, 120, 300, 900, 1800, 3600, 7200 and 14400 seconds; other 4xx than 408 and 429 are not tried again",
 		Methods:      post,
 	},
 	{
@@ -61,6 +63,7 @@ var specialFinanceProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/webhook_code")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 	},
 }
@@ -93,6 +96,8 @@ var specialCommerceProviders = []*Provider{
 		EventID:      []Source{jsonAt("/notification/notificationId")},
 		EventType:    []Source{jsonAt("/metadata/topic")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "for a while; a destination that fails for 24 hours is marked down",
 		Methods:      post,
 		Handshakes: []Handshake{{
 			Method: http.MethodGet, When: query("challenge_code"), Digest: true,

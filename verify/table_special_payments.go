@@ -23,6 +23,9 @@ var specialPaymentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/notificationItems/0/NotificationRequestItem/eventCode")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each item has pspReference, eventCode, success and eventDate; what Adyen sends again under the same references with other details is taken",
+		Success:      Any2xx,
+		Retries:      "3 times within a minute, then after 2, 5, 10, 15, 30 minutes, 1, 2, 4, 8 hours and so on for up to 30 days",
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK, ContentType: "text/plain", Body: "[accepted]"},
 	},
@@ -46,6 +49,9 @@ var specialPaymentProviders = []*Provider{
 			Key:          keySHA1,
 		}},
 		ContentTypes: []string{mediaForm},
+		Unique:       "bt_payload has the time, the kind and the subject of the event, which a retry keeps",
+		Success:      Any2xx,
+		Retries:      "hourly for 24 hours in production, for 3 hours in the sandbox",
 		Methods:      post,
 		Handshakes: []Handshake{{
 			Method: http.MethodGet, When: query("bt_challenge"), Sign: "{query.bt_challenge}", Pattern: "[a-f0-9]{20,32}",
@@ -66,6 +72,8 @@ var specialPaymentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/action"), jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "every 15 minutes at first, then at growing intervals; deadline 22 seconds",
 		Methods:      post,
 	},
 	{
@@ -84,6 +92,8 @@ var specialPaymentProviders = []*Provider{
 		EventID:      []Source{form("alert_id")},
 		EventType:    []Source{form("alert_name")},
 		ContentTypes: []string{mediaForm},
+		Success:      Only200,
+		Retries:      "repeatedly for up to 72 hours",
 		Methods:      post,
 	},
 	// The time is that of the transmission, not of the event.
@@ -109,6 +119,7 @@ var specialPaymentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 }

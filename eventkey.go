@@ -61,7 +61,7 @@ func (h *Handler) eventKey(in *inbound) retrystore.Key {
 	default:
 		return retrystore.Key{}
 	}
-	return h.keyer.Content(signed, in.eventType)
+	return h.keyer.Content(signed, in.eventType, h.subscription(in)...)
 }
 
 // identifyingValues are those of the configured sources, else of the provider's,
@@ -83,10 +83,15 @@ func (h *Handler) identifyingValues(in *inbound) (values []string, vouched bool)
 		}
 		values = append(values, value)
 	}
+	return append(values, h.subscription(in)...), vouched
+}
+
+// subscription is what the webhook says of its subscription.
+func (h *Handler) subscription(in *inbound) (values []string) {
 	for _, source := range h.identity.subscription {
 		if value, ok := source.Extract(&in.signed); ok {
-			values = append(values, source.String()+"="+value)
+			values = append(values, source.String()+" "+value)
 		}
 	}
-	return values, vouched
+	return values
 }

@@ -16,6 +16,8 @@ const (
 	tagValues  = 'v'
 	tagTied    = 't'
 	tagContent = 'c'
+
+	tagSubscribed = 's' // content, with what tells the subscription
 )
 
 // Keyer builds the event keys of one endpoint. Keys of two endpoints never
@@ -62,9 +64,10 @@ func (k *Keyer) Tied(s Signed, values ...string) retrystore.Key {
 	return digest(appendPart(buf, s.URI), s.Body)
 }
 
-// Content returns the key of an event without any id: a hash of what was signed,
-// and of the event's type, which is in an unsigned header at some providers.
-func (k *Keyer) Content(s Signed, eventType string) retrystore.Key {
+// Content returns the key of an event without any id: a hash of what was signed, of
+// the event's type, which is in an unsigned header at some providers, and of what tells the
+// subscription.
+func (k *Keyer) Content(s Signed, eventType string, subscription ...string) retrystore.Key {
 	stamp := int64(0)
 	if !s.Timestamp.IsZero() {
 		stamp = s.Timestamp.UnixMilli()
@@ -72,7 +75,15 @@ func (k *Keyer) Content(s Signed, eventType string) retrystore.Key {
 	buf := make([]byte, 0, 256)
 	buf = append(append(buf, k.scope...), tagContent)
 	buf = binary.BigEndian.AppendUint64(buf, uint64(stamp))
-	return digest(appendPart(appendPart(buf, eventType), s.URI), s.Body)
+	buf = appendPart(buf, eventType)
+	if len(subscription) > 0 {
+		buf[len(k.scope)] = tagSubscribed
+		buf = binary.AppendUvarint(buf, uint64(len(subscription)))
+		for _, part := range subscription {
+			buf = appendPart(buf, part)
+		}
+	}
+	return digest(appendPart(buf, s.URI), s.Body)
 }
 
 func digest(head, body []byte) retrystore.Key {

@@ -59,6 +59,8 @@ func (s *scheme) vouchesFor(source Source) bool {
 	case nil:
 	case *items: // whose signed members are all read strictly
 		return source.inBody()
+	case *jwt: // one that does not cover the body is as good as a token, while it lasts
+		return !s.coversBody() || source.inBody() || source.From == FromQuery && s.coversQuery()
 	default:
 		return source.inBody() && s.coversBody() || source.From == FromQuery && s.coversQuery()
 	}

@@ -100,6 +100,9 @@ func jsonAt(pointer string) Source { return Source{FromJSON, pointer} }
 func query(name string) Source     { return Source{FromQuery, name} }
 func form(name string) Source      { return Source{FromForm, name} }
 
+// jsonEach is what all elements of the list at pointer have at inside.
+func jsonEach(pointer, inside string) Source { return Source{fromJSONEach, pointer + " " + inside} }
+
 func sorted(categories ...[]*Provider) []*Provider {
 	rows := slices.Concat(categories...)
 	slices.SortFunc(rows, func(a, b *Provider) int { return strings.Compare(a.Name, b.Name) })

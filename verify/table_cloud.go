@@ -15,6 +15,8 @@ var cloudProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Sentry-Hook-Signature")}},
 		EventType:    []Source{header("Sentry-Hook-Resource")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "published apps only: 3 more times, 5 minutes apart; internal (unpublished) integrations are never sent again, errors are swallowed",
 		Methods:      post,
 	},
 	{
@@ -33,6 +35,8 @@ var cloudProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event/id")},
 		EventType:    []Source{jsonAt("/event/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		MaxBody:      262144,
 		Methods:      post,
 	},
 	// Nothing stands between time and body, unlike elsewhere.
@@ -51,6 +55,7 @@ var cloudProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event/id")},
 		EventType:    []Source{jsonAt("/event/type")},
 		ContentTypes: []string{mediaJSON},
+		Retries:      "a delivery can be repeated by hand or API (webhooks/deliveries/{id}/deliver)",
 		Methods:      post,
 	},
 	{
@@ -64,6 +69,8 @@ var cloudProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id"), header("Svix-Id")},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "with growing waits over 24 hours; endpoint disabled after 5 days of failures",
 		Methods:      post,
 	},
 	{
@@ -79,6 +86,9 @@ var cloudProviders = []*Provider{
 		},
 		EventType:    []Source{jsonAt("/status")},
 		ContentTypes: []string{mediaJSON},
+		Repeats:      true,
+		Success:      Any2xx,
+		Retries:      "not at once: a failed notification is tried again at the group's next interval (5 minutes by default), with what the group then is",
 		Methods:      post,
 	},
 	{
@@ -95,6 +105,9 @@ var cloudProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/status")},
 		ContentTypes: []string{mediaJSON},
+		Repeats:      true,
+		Success:      Any2xx,
+		Retries:      "on 5xx and network errors, with growing waits until the group's next interval; not after 4xx (429 included)",
 		Methods:      post,
 	},
 	{
@@ -106,6 +119,7 @@ var cloudProviders = []*Provider{
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Checkly-Signature")}},
 		ContentTypes: []string{mediaJSON},
+		Retries:      "up to 5 times, 20 seconds apart, for statuses from 400 on",
 		Methods:      post,
 	},
 
@@ -124,6 +138,7 @@ var cloudProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/status/state")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body is the state of a video with its uid and its modified time to the microsecond; the signed time is that of the sending and would differ in a repetition",
 		Methods:      post,
 	},
 	{
@@ -136,6 +151,7 @@ var cloudProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: algorithmToken, Signature: header("Cf-Webhook-Auth")}},
 		EventType:    []Source{jsonAt("/alert_type")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each notification has ts (when it was generated, in seconds), policy_id, alert_correlation_id and alert_event with its data",
 		Methods:      post,
 	},
 	// The body is a list of events, which may be of different types.
@@ -154,6 +170,8 @@ var cloudProviders = []*Provider{
 			Content:   "{timestamp}.{body}",
 		}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each event in the body has its own timestamp (fractions of a second), type, tailnet and data",
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	{
@@ -172,6 +190,9 @@ var cloudProviders = []*Provider{
 		}},
 		EventType:    []Source{header("X-Appwrite-Webhook-Events")}, // the patterns that fit, with commas
 		ContentTypes: []string{mediaJSON},
+		Unique:       "the body is the document after the change with $id and $updatedAt to the millisecond, or a new session, token or execution with its own $id; the type's header tells create from delete; X-Appwrite-Webhook-Id tells webhooks with one URL apart",
+		Success:      Any2xx,
+		NeverAgain:   true,
 		Methods:      post,
 	},
 
@@ -197,6 +218,9 @@ var cloudProviders = []*Provider{
 		Evidence:     FromSDK,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Pusher-Signature")}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "time_ms is when the webhook was made, in milliseconds, next to its events; the same when sent again",
+		Success:      Any2xx,
+		Retries:      "with growing waits, for 5 minutes",
 		Methods:      post,
 	},
 	{
@@ -210,6 +234,8 @@ var cloudProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "7 times: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h; disabled after 5 days of failures",
 		Methods:      post,
 	},
 }

@@ -13,6 +13,8 @@ var aiProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "with growing waits, up to 72 hours; redirects count as failure",
 		Methods:      post,
 	},
 	{
@@ -26,6 +28,8 @@ var aiProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/data/type"), jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "anything but 2xx is tried again, redirects too",
 		Methods:      post,
 	},
 	{
@@ -39,6 +43,8 @@ var aiProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/status")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "only the last one of a prediction (completed), within a minute; start, output and logs are not sent again",
 		Methods:      post,
 	},
 	{
@@ -56,6 +62,8 @@ var aiProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "up to 3 times, if no 2xx comes within 10 seconds",
 		Methods:      post,
 	},
 	// The whole secret is the key, with its prefix.
@@ -75,6 +83,8 @@ var aiProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "3 more times within seconds; after 5 failed events in a row the automation is switched off",
 		Methods:      post,
 	},
 	{
@@ -87,6 +97,8 @@ var aiProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: algorithmToken, Signature: header("X-Webhook-Secret")}},
 		EventType:    []Source{jsonAt("/event/scope")},
 		ContentTypes: []string{mediaJSON},
+		Repeats:      true,
+		Retries:      "replay by hand in the settings",
 		Methods:      post,
 	},
 	{
@@ -103,6 +115,9 @@ var aiProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has its type, event_timestamp and the id of the conversation, transcription or voice that it is about",
+		Success:      Only200,
+		Retries:      "only if switched on for the webhook; off by default. Disabled after 10 failures in a row if the last success is 7 days ago",
 		Methods:      post,
 	},
 	{
@@ -118,6 +133,9 @@ var aiProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Repeats:      true,
+		Success:      Any2xx,
+		Retries:      "versions of 2026: 5 s, 5 min, 30 min, 3 h, then 4 times 24 h, configurable; older versions never",
 		Methods:      post,
 	},
 }

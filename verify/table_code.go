@@ -19,6 +19,9 @@ var codeProviders = []*Provider{
 		EventID:      []Source{header("X-GitHub-Delivery")},
 		EventType:    []Source{header("X-GitHub-Event")},
 		ContentTypes: []string{mediaJSON, mediaForm},
+		Success:      Any2xx,
+		NeverAgain:   true,
+		MaxBody:      26214400,
 		Methods:      post,
 		Ranges:       githubRanges,
 	},
@@ -37,6 +40,9 @@ var codeProviders = []*Provider{
 		EventID:      []Source{header("Idempotency-Key")},
 		EventType:    []Source{header("X-Gitlab-Event"), jsonAt("/object_kind")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		NeverAgain:   true,
+		MaxBody:      26214400,
 		Methods:      post,
 	},
 	{
@@ -52,6 +58,9 @@ var codeProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{header("X-Gitlab-Event"), jsonAt("/object_kind")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		NeverAgain:   true,
+		MaxBody:      26214400,
 		Methods:      post,
 	},
 
@@ -70,6 +79,7 @@ var codeProviders = []*Provider{
 		}},
 		EventType:    []Source{header("X-Event-Key")},
 		ContentTypes: []string{mediaJSON},
+		MaxBody:      262144,
 		Methods:      post,
 	},
 	{
@@ -85,6 +95,8 @@ var codeProviders = []*Provider{
 		}},
 		EventType:    []Source{header("X-Event-Key"), jsonAt("/eventKey")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has the date of the event beside what it is about",
+		Retries:      "memory: no retry; a webhook that keeps failing is skipped for a while",
 		Methods:      post,
 	},
 
@@ -100,6 +112,8 @@ var codeProviders = []*Provider{
 		EventID:      []Source{header("X-Gitea-Delivery")},
 		EventType:    []Source{header("X-Gitea-Event")},
 		ContentTypes: []string{mediaJSON, mediaForm},
+		Success:      Any2xx,
+		NeverAgain:   true,
 		Methods:      post,
 	},
 	{
@@ -114,6 +128,8 @@ var codeProviders = []*Provider{
 		EventID:      []Source{header("X-Forgejo-Delivery")},
 		EventType:    []Source{header("X-Forgejo-Event")},
 		ContentTypes: []string{mediaJSON, mediaForm},
+		Success:      Any2xx,
+		NeverAgain:   true,
 		Methods:      post,
 	},
 	{
@@ -128,6 +144,8 @@ var codeProviders = []*Provider{
 		EventID:      []Source{header("X-Gogs-Delivery")},
 		EventType:    []Source{header("X-Gogs-Event")},
 		ContentTypes: []string{mediaJSON, mediaForm},
+		Success:      Any2xx,
+		NeverAgain:   true,
 		Methods:      post,
 	},
 
@@ -143,6 +161,8 @@ var codeProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Phabricator-Webhook-Signature")}},
 		EventType:    []Source{jsonAt("/object/type")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body names the transactions (ids of their own) that caused it and the second in which the request was made",
+		Success:      Any2xx,
 		Methods:      post,
 	},
 }

@@ -20,6 +20,7 @@ var deliveryProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{header("Circleci-Event-Type"), jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	{
@@ -68,6 +69,8 @@ var deliveryProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/status")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has the build's or submission's id with its status and updatedAt or completedAt, and a build ends once",
+		Success:      Only200,
 		Methods:      post,
 	},
 	{
@@ -79,6 +82,9 @@ var deliveryProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Hub-Signature")}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Repeats:      true,
+		NeverAgain:   true,
+		Retries:      "one attempt, 2 s timeout; any status counts",
 		Methods:      post,
 	},
 	{
@@ -89,6 +95,10 @@ var deliveryProviders = []*Provider{
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Sonar-Webhook-HMAC-SHA256")}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has the analysis task's id and time, or the time of the change",
+		Success:      Any2xx,
+		NeverAgain:   true,
+		Retries:      "one attempt",
 		Methods:      post,
 	},
 	{
@@ -117,6 +127,8 @@ var deliveryProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: algorithmToken, Signature: header("Authorization")}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Repeats:      true,
+		Success:      Any2xx,
 		Methods:      post,
 	},
 
@@ -130,6 +142,8 @@ var deliveryProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "exponential backoff up to 24 hours; 30 s timeout (memory)",
 		Methods:      post,
 	},
 	{
@@ -143,6 +157,8 @@ var deliveryProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id"), header("Svix-Id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "several times with growing delay (memory)",
 		Methods:      post,
 	},
 	{
@@ -160,6 +176,7 @@ var deliveryProviders = []*Provider{
 		EventID:      []Source{jsonAt("/webhook_metadata/delivery/id")}, // each attempt has an id of its own beside it
 		EventType:    []Source{jsonAt("/webhook_metadata/event/include")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	{
@@ -171,6 +188,8 @@ var deliveryProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha512", Signature: header("X-TFE-Notification-Signature")}},
 		EventType:    []Source{jsonAt("/notifications/0/trigger"), jsonAt("/trigger")}, // the list has one element
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body names the configuration, the run with its trigger and run_updated_at; assessments name their result",
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	{
@@ -194,6 +213,8 @@ var deliveryProviders = []*Provider{
 		EventID:      []Source{jsonAt("/_id")}, // of the entry in the audit log
 		EventType:    []Source{jsonAt("/kind")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "once (memory); delivery is not promised",
 		Methods:      post,
 	},
 	{
@@ -206,6 +227,8 @@ var deliveryProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Flagsmith-Signature")}},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has the time of the change to the microsecond (data.timestamp, created_date)",
+		Retries:      "only when there is no HTTP answer (connection error, 10 s timeout): 3 tries, after 2 and 4 seconds; any HTTP status counts as delivered",
 		Methods:      post,
 	},
 }

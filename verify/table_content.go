@@ -20,6 +20,7 @@ var contentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/notification_type")},
 		ContentTypes: []string{mediaJSON},
+		Retries:      "a few times after anything but success (memory: 3 times)",
 		Methods:      post,
 	},
 	{
@@ -38,6 +39,7 @@ var contentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/notification_type")},
 		ContentTypes: []string{mediaJSON},
+		Retries:      "as cloudinary",
 		Methods:      post,
 	},
 	{
@@ -57,6 +59,9 @@ var contentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		NeverAgain:   true,
+		Retries:      "the HTTP client is given 5 retries, but repeats no POST by itself; one attempt of 2 s; 410 deletes the webhook",
 		Methods:      post,
 	},
 	{
@@ -77,6 +82,8 @@ var contentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "several times with exponential backoff (memory)",
 		Methods:      post,
 	},
 	// One webhook has several notifications, each with an action of its own.
@@ -91,6 +98,9 @@ var contentProviders = []*Provider{
 			{Algorithm: "hmac-sha256", Signature: header("X-KC-Signature"), Format: "{base64}"}, // legacy webhooks
 		},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each notification has the object's last_modified, by which Kontent.ai itself tells their order; legacy ones have an id and a time of their own",
+		Success:      Any2xx,
+		Retries:      "as its retry policy says, with growing delays (memory: up to 3 days)",
 		Methods:      post,
 	},
 	{
@@ -108,6 +118,8 @@ var contentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "for 24 hours with exponential backoff; 5 s timeout (memory)",
 		Methods:      post,
 	},
 	// The id in the body is of the delivery: another one when Outline tries again.
@@ -126,6 +138,9 @@ var contentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		NeverAgain:   true,
+		Retries:      "one attempt, 5 s; failures are recorded and may switch the webhook off",
 		Methods:      post,
 	},
 	{
@@ -144,6 +159,8 @@ var contentProviders = []*Provider{
 		EventID:      []Source{header("Idempotency-Key")},
 		EventType:    []Source{header("Sanity-Operation")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "after 429 and 5xx twice, 30 s apart (since April 2026; before with backoff for 30 minutes); other 4xx never; 30 s timeout",
 		Methods:      post,
 	},
 	{
@@ -156,6 +173,10 @@ var contentProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha1", Signature: header("Webhook-Signature")}},
 		EventType:    []Source{jsonAt("/action")},
 		ContentTypes: []string{mediaJSON},
+		Repeats:      true,
+		Success:      Any2xx,
+		NeverAgain:   true,
+		Retries:      "never; a mail to the space's owner instead",
 		Methods:      post,
 	},
 	{
@@ -172,6 +193,8 @@ var contentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/triggerType")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "3 more times, 10 minutes apart; then the webhook may be deactivated",
 		Methods:      post,
 	},
 }

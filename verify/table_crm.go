@@ -16,6 +16,8 @@ var crmProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Attio-Signature")}}, // X-Attio-Signature is a copy of it
 		EventID:      []Source{header("Idempotency-Key")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "about 10 times over 3 days; 2xx wanted within 5 seconds",
 		Methods:      post,
 	},
 	// The event's type is that of the object: what happened to it is in action.
@@ -36,6 +38,8 @@ var crmProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event/id")},
 		EventType:    []Source{jsonAt("/event/object_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "with growing waits up to 72 hours; paused when all fails for 3 days",
 		Methods:      post,
 	},
 	// The reporting webhooks. What a "send and receive data" action of a campaign
@@ -57,6 +61,8 @@ var crmProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event_id")},
 		EventType:    []Source{jsonAt("/metric")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "with growing waits for days, after anything but 2xx in 4 seconds",
 		Methods:      post,
 	},
 	// Frappe leaves the Content-Type to the webhook's own list of headers, so that it may be
@@ -70,6 +76,8 @@ var crmProviders = []*Provider{
 		Retries:  "2 times, within seconds",
 		Evidence: ByHand,
 		Schemes:  []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Frappe-Webhook-Signature"), Format: "{base64}"}},
+		Repeats:  true,
+		Success:  Any2xx,
 		Methods:  []string{http.MethodPost, http.MethodPut, http.MethodDelete},
 	},
 	// Webhooks of an app. Those of a rule are signed otherwise: front-rules.
@@ -88,6 +96,7 @@ var crmProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "the body has the type and, in payload, the event with its own id (evt_…) and emitted_at",
 		Methods:      post,
 		Handshakes: []Handshake{{
 			Signed: true, When: jsonAt("/type"), Equals: "sync", Echo: header("X-Front-Challenge"),
@@ -104,6 +113,7 @@ var crmProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha1", Signature: header("X-Front-Signature"), Format: "{base64}"}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "the body is the event with its own id (evt_…) and emitted_at",
 		Methods:      post,
 	},
 	{
@@ -116,6 +126,8 @@ var crmProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha1", Signature: header("X-HelpScout-Signature"), Format: "{base64}"}},
 		EventType:    []Source{header("X-HelpScout-Event")},
 		ContentTypes: []string{mediaJSON},
+		Repeats:      true,
+		Retries:      "memory: some 10 times with growing waits, then the webhook is disabled",
 		Methods:      post,
 	},
 	// Events come in batches, whose ids HubSpot does not call unique.
@@ -130,6 +142,9 @@ var crmProviders = []*Provider{
 			Algorithm: "sha256", Signature: header("X-HubSpot-Signature"), Format: "{hex}", Content: "{secret}{body}",
 		}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each event in the list has eventId, subscriptionId, occurredAt (ms) and objectId",
+		Success:      Any2xx,
+		Retries:      "up to 10 times over 24 hours, after timeouts of 5 s and all errors; newer rules leave 4xx out but for 429",
 		Methods:      post,
 	},
 	// Workflow webhooks and CRM cards.
@@ -144,6 +159,9 @@ var crmProviders = []*Provider{
 			Algorithm: "sha256", Signature: header("X-HubSpot-Signature"), Format: "{hex}", Content: "{secret}{method}{url}{body}",
 		}},
 		ContentTypes: []string{mediaJSON},
+		Repeats:      true,
+		Success:      Any2xx,
+		Retries:      "workflows: for 3 days, from 1 minute up to 8 hours apart, not after 4xx but 429; cards: no",
 		Methods:      []string{http.MethodGet, http.MethodPost},
 	},
 	{
@@ -157,6 +175,8 @@ var crmProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/topic")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "once, after a minute; more than 1000 errors in 15 minutes pause it, 7 days of errors suspend it; 410 disables",
 		Methods:      post,
 		Handshakes:   []Handshake{{Method: http.MethodHead, Answer: Answer{Status: http.StatusOK}}}, // to see whether the URL is there
 	},
@@ -176,6 +196,7 @@ var crmProviders = []*Provider{
 			Timestamp: Timestamp{Source: jsonAt("/meta/timestamp"), Unit: UnitRFC3339},
 		}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each entry has external_id, the id of its event, and meta has the time of the request and the webhook's id",
 		Methods:      post,
 	},
 	// One webhook has several events under the names of their types, so it has no type of its own.
@@ -187,6 +208,10 @@ var crmProviders = []*Provider{
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Webhook-Signature"), Format: "{base64}"}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each event has the time when it was queued (to the second) next to the whole contact, hit, stat or submission",
+		Success:      Any2xx,
+		NeverAgain:   true,
+		Retries:      "410 unpublishes the webhook, as do many failures",
 		Methods:      post,
 	},
 	// A batch is an array of which only the first event is signed, serialised
@@ -203,6 +228,7 @@ var crmProviders = []*Provider{
 		EventID:      []Source{jsonAt("/messageId")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      []string{http.MethodPost, http.MethodPut, http.MethodPatch},
 	},
 	// The nonce header is not signed.
@@ -222,6 +248,9 @@ var crmProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/eventName")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has webhookId, eventDate in milliseconds, and the record with its id and updatedAt",
+		Success:      Any2xx,
+		NeverAgain:   true,
 		Methods:      post,
 	},
 	{
@@ -237,6 +266,7 @@ var crmProviders = []*Provider{
 		EventID:      []Source{header("X-Zammad-Delivery")},
 		EventType:    []Source{header("X-Zammad-Trigger")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// An older version of the page had the time after the body, with an example that was so.
@@ -257,6 +287,8 @@ var crmProviders = []*Provider{
 		EventID:      []Source{header("X-Zendesk-Webhook-Invocation-Id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON, "application/xml", mediaForm},
+		Success:      Any2xx,
+		Retries:      "409 up to 3 times; 429 and 503 with a Retry-After below 60 s; timeouts of 12 s up to 5 times; other errors are not sent again",
 		Methods:      []string{http.MethodPost, http.MethodPut, http.MethodPatch},
 	},
 }

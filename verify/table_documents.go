@@ -30,6 +30,7 @@ var documentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/trigger")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// Where no secret is set, the signature is the text "no-secret-provided".
@@ -43,6 +44,9 @@ var documentProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Cal-Signature-256")}},
 		EventType:    []Source{jsonAt("/triggerEvent")},
 		ContentTypes: []string{mediaJSON, mediaForm},
+		Repeats:      true,
+		NeverAgain:   true,
+		Retries:      "one attempt; the answer's status is only recorded. With TASKER_ENABLE_WEBHOOKS a task is tried again only when there was no answer",
 		Methods:      post,
 	},
 	{
@@ -59,6 +63,8 @@ var documentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "exponential for 24 hours after non-2xx or timeout, then disabled",
 		Methods:      post,
 	},
 	{
@@ -73,6 +79,8 @@ var documentProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: algorithmToken, Signature: header("X-Documenso-Secret")}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has createdAt to the millisecond, made at each attempt",
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	// Each active key of the account makes a header of its own, numbered from 1.
@@ -86,6 +94,8 @@ var documentProviders = []*Provider{
 		Schemes:      numbered(10, Scheme{Algorithm: "hmac-sha256", Signature: header("X-DocuSign-Signature-"), Format: "{base64}"}),
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON, "application/xml", "text/xml"},
+		Success:      Only200,
+		Retries:      "for 15 days with growing delay (if acknowledgement is required)",
 		Methods:      post,
 	},
 	{
@@ -98,6 +108,8 @@ var documentProviders = []*Provider{
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Dropbox-Signature")}},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "several times over about 10 minutes with exponential backoff; 10 s timeout (memory)",
 		Methods:      post,
 		Handshakes: []Handshake{{
 			Method: http.MethodGet, When: query("challenge"), Echo: query("challenge"),
@@ -115,6 +127,8 @@ var documentProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "3 attempts in all",
 		Methods:      post,
 	},
 	// Message numbers count within a channel.
@@ -130,6 +144,8 @@ var documentProviders = []*Provider{
 		EventID:   []Source{header("X-Goog-Message-Number")},
 		Identity:  []Source{header("X-Goog-Channel-Id"), header("X-Goog-Message-Number")},
 		EventType: []Source{header("X-Goog-Resource-State")},
+		Success:   Only200,
+		Retries:   "exponential backoff after 500, 502, 503, 504",
 		Methods:   post,
 	},
 	{
@@ -142,6 +158,9 @@ var documentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "two more times, the last 10 to 20 minutes after the first; 10 s timeout",
+		MaxBody:      1048576,
 		Methods:      post,
 		Handshakes: []Handshake{{
 			Method: http.MethodGet, When: query("challenge"), Echo: query("challenge"),
@@ -159,6 +178,8 @@ var documentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/eventId")},
 		EventType:    []Source{jsonAt("/eventType")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "5 minutes, 30 minutes, 1 hour, 6 hours, 1 day",
 		Methods:      post,
 	},
 	{
@@ -171,6 +192,8 @@ var documentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event_id")},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "408, 423, 429, 503: every 2 to 3 minutes for 10 hours; other failures 3 times after 5, 10, 20 minutes; 404 and 410 disable at once; 30 s (memory)",
 		Methods:      post,
 	},
 	{
@@ -183,6 +206,8 @@ var documentProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event_id")},
 		EventType:    []Source{jsonAt("/event_name")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "0.5 s for the first attempt, 10 s for the later ones; several times with growing delay",
 		Methods:      post,
 	},
 }

@@ -17,6 +17,7 @@ var identityProviders = []*Provider{
 		Schemes:   []Scheme{{Algorithm: algorithmToken, Signature: header("Authorization")}},
 		EventID:   []Source{jsonAt("/log_id")},
 		EventType: []Source{jsonAt("/data/type")},
+		Retries:   "memory: 3 times for a batch; a stream that fails for days is paused",
 		Methods:   post,
 	},
 	// Svix sends Clerk's webhooks.
@@ -31,6 +32,8 @@ var identityProviders = []*Provider{
 		EventID:      []Source{header("Svix-Id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "7 times over about 28 hours (Svix)",
 		Methods:      post,
 	},
 	{
@@ -44,6 +47,9 @@ var identityProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Logto-Signature-Sha-256")}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has hookId, createdAt in milliseconds, and the session or the changed data",
+		Success:      Any2xx,
+		NeverAgain:   true,
 		Methods:      post,
 	},
 	// One webhook carries events of several types, so the type is that of the envelope.
@@ -60,6 +66,7 @@ var identityProviders = []*Provider{
 		EventID:      []Source{jsonAt("/eventId")},
 		EventType:    []Source{jsonAt("/eventType")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 		Handshakes: []Handshake{{
 			Method: http.MethodGet, When: header("X-Okta-Verification-Challenge"), Echo: header("X-Okta-Verification-Challenge"),
@@ -77,6 +84,9 @@ var identityProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-SHA2-Signature")}},
 		EventType:    []Source{jsonAt("/payload/action")},
 		ContentTypes: []string{mediaJSON},
+		Repeats:      true,
+		Success:      Any2xx,
+		Retries:      "memory: 5 times, 30 s, 2 min, 15 min, 2 h, 10 h",
 		Methods:      post,
 	},
 	// While a secret is rotated the header has two such lists, a space between them. Of those
@@ -98,6 +108,8 @@ var identityProviders = []*Provider{
 		EventID:      []Source{jsonAt("/data/id")},
 		EventType:    []Source{jsonAt("/data/attributes/name")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "see Persona's retry logic; attempts left in a header",
 		Methods:      post,
 	},
 	// Each try has an id of its own. Several signatures are joined by a comma and a
@@ -124,6 +136,7 @@ var identityProviders = []*Provider{
 		}},
 		EventID:      []Source{header("Webhook-Id")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only204,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: "{}"},
 	},
@@ -143,6 +156,8 @@ var identityProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
+		Retries:      "up to 12 times over 3 days",
 		Methods:      post,
 	},
 	{
@@ -160,6 +175,9 @@ var identityProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/event_type"), jsonAt("/fullMethod")},
 		ContentTypes: []string{mediaJSON},
+		Repeats:      true,
+		Success:      Any2xx,
+		NeverAgain:   true,
 		Methods:      post,
 	},
 }

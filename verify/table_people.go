@@ -12,6 +12,8 @@ var peopleProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Ashby-Signature"), Format: "sha256={hex}"}},
 		EventType:    []Source{jsonAt("/action")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "10 attempts, the delay (2^n - 1) x 10 s; not after 401, 403, 404, 405, 410",
 		Methods:      post,
 	},
 	// Standard Webhooks in all but the names of the headers and the mark of the secret.
@@ -33,6 +35,8 @@ var peopleProviders = []*Provider{
 		EventID:      []Source{header("Finch-Event-Id")},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "several times with growing delay (memory)",
 		Methods:      post,
 	},
 	// Whether Greenhouse-Event-ID stays the same when Greenhouse tries again, it does not say.
@@ -46,6 +50,7 @@ var peopleProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Signature"), Format: "sha256 {hex}"}},
 		EventType:    []Source{jsonAt("/action")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 	},
 	// Gusto hands its secret over in the first request, which is not signed.
@@ -60,6 +65,7 @@ var peopleProviders = []*Provider{
 		EventID:      []Source{jsonAt("/uuid")},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 		Handshakes: []Handshake{{
 			When: jsonAt("/verification_token"), Secret: jsonAt("/verification_token"), Answer: Answer{Status: http.StatusOK},

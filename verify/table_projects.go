@@ -22,6 +22,7 @@ var projectProviders = []*Provider{
 		EventID:      []Source{header("X-Atlassian-Webhook-Identifier")},
 		EventType:    []Source{jsonAt("/webhookEvent")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 	},
 	{
@@ -41,6 +42,7 @@ var projectProviders = []*Provider{
 		EventID:      []Source{header("Linear-Delivery")},
 		EventType:    []Source{header("Linear-Event"), jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -59,6 +61,8 @@ var projectProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "up to 8 times over about 24 hours (memory)",
 		Methods:      post,
 		Handshakes: []Handshake{{
 			When: jsonAt("/verification_token"), Secret: jsonAt("/verification_token"),
@@ -81,6 +85,7 @@ var projectProviders = []*Provider{
 		EventID:      []Source{jsonAt("/action/id")},
 		EventType:    []Source{jsonAt("/action/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 		Handshakes:   []Handshake{{Method: http.MethodHead, Answer: Answer{Status: http.StatusOK}}},
 	},
@@ -96,6 +101,7 @@ var projectProviders = []*Provider{
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Hook-Signature")}},
 		ContentTypes: []string{mediaJSON},
+		Success:      Only200,
 		Methods:      post,
 		Handshakes: []Handshake{{
 			When: header("X-Hook-Secret"), Secret: header("X-Hook-Secret"), Echo: header("X-Hook-Secret"),
@@ -117,6 +123,8 @@ var projectProviders = []*Provider{
 			Key:       keyBase64,
 		}},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has base, webhook and the time to the millisecond",
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -129,6 +137,7 @@ var projectProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Signature")}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Retries:      "up to 5 attempts an event, 7 s each; suspended at a fail_count of 100, at once after 410",
 		Methods:      post,
 	},
 	// A ping, which Figma sends when the webhook is made, has the passcode like any other.
@@ -143,6 +152,8 @@ var projectProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: algorithmToken, Signature: jsonAt("/passcode")}},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has the time at which the event was triggered, the webhook's id and what it is about (file, version, comment)",
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -161,6 +172,7 @@ var projectProviders = []*Provider{
 		}},
 		EventType:    []Source{header("X-Discourse-Event"), header("X-Discourse-Event-Type")},
 		ContentTypes: []string{mediaJSON, mediaForm}, // it calls the same JSON a form, if told to
+		Success:      Any2xx,
 		Methods:      post,
 	},
 	{
@@ -172,6 +184,8 @@ var projectProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha1", Signature: header("X-Taiga-Webhook-Signature")}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has its own date to the microsecond beside the object and the change",
+		NeverAgain:   true,
 		Methods:      post,
 	},
 	{
@@ -187,6 +201,8 @@ var projectProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/action")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has the object's updatedAt (work packages their lockVersion too)",
+		Retries:      "any HTTP status counts as delivered; only a timeout makes the job fail and may be tried again",
 		Methods:      post,
 	},
 	// X-Plane-Delivery is another one for each attempt.
@@ -201,6 +217,8 @@ var projectProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Plane-Signature")}},
 		EventType:    []Source{header("X-Plane-Event"), jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each body has the object's updated_at and the field's old and new value; a deletion happens once to an object",
+		NeverAgain:   true,
 		Methods:      post,
 	},
 }

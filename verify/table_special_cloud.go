@@ -23,6 +23,7 @@ var specialCodeProviders = []*Provider{
 		}},
 		EventType:    []Source{header("X-Netlify-Event")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "the body is a deploy (or a form submission) with its id and updated_at, the type is in X-Netlify-Event",
 		Methods:      post,
 	},
 	{
@@ -41,6 +42,9 @@ var specialCodeProviders = []*Provider{
 		}},
 		EventType:    []Source{{FromFormJSON, "payload /type"}},
 		ContentTypes: []string{mediaForm},
+		Unique:       "the payload is a build with id, state, started_at and finished_at, and those of its jobs; a build started again has new times",
+		Success:      Any2xx,
+		NeverAgain:   true,
 		Methods:      post,
 	},
 }
@@ -63,6 +67,8 @@ var specialCloudProviders = []*Provider{
 		EventID:      []Source{jsonAt("/MessageId")},
 		EventType:    []Source{jsonAt("/Type")},
 		ContentTypes: []string{"text/plain", mediaJSON},
+		Success:      Any2xx,
+		MaxBody:      262144,
 		Methods:      post,
 		Handshakes:   []Handshake{{Signed: true, When: snsType, Equals: snsSubscription, Answer: Answer{Status: http.StatusOK}, confirm: confirmSNS}},
 	},
@@ -94,6 +100,8 @@ var specialCloudProviders = []*Provider{
 		}},
 		EventID:      []Source{jsonAt("/message/messageId")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		MaxBody:      14000000,
 		Methods:      post,
 	},
 	{
@@ -114,6 +122,8 @@ var specialCloudProviders = []*Provider{
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{"application/webhook+json"},
+		Success:      Any2xx,
+		Retries:      "up to 4 times within about a minute for network errors, 429 and 5xx (configurable); other 4xx are final; when its queue is full events are dropped (numDropped)",
 		Methods:      post,
 	},
 	{
@@ -132,6 +142,8 @@ var specialCloudProviders = []*Provider{
 			}},
 		}},
 		EventID: []Source{header("Upstash-Message-Id")},
+		Success: Any2xx,
+		Retries: "3 times by default: 12 s, 2.5 min, 30 min, … up to a day; 489 with Upstash-NonRetryable-Error: true ends it",
 		Methods: []string{http.MethodPost, http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete},
 	},
 }

@@ -14,6 +14,8 @@ var specialIdentityProviders = []*Provider{
 		EventID:      []Source{jsonAt("/event/id")},
 		EventType:    []Source{jsonAt("/event/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "only where the tenant's transaction setting requires success: 3 more attempts at once; with 'no webhooks are required to succeed' never",
 		Methods:      post,
 	},
 	{
@@ -33,6 +35,8 @@ var specialIdentityProviders = []*Provider{
 			locatedBy: []string{"domain"},
 			shape:     signedShape,
 		}},
+		Success: Any2xx,
+		Retries: "memory: some 8 times over days",
 		Methods: post,
 	},
 }

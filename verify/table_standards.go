@@ -17,6 +17,8 @@ var standardProviders = []*Provider{
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "as the sender does; the specification recommends several days with exponential backoff",
 		Methods:      post,
 	},
 	{
@@ -32,6 +34,7 @@ var standardProviders = []*Provider{
 		EventID:      []Source{header("Svix-Id"), header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
 		Methods:      post,
 		Ranges:       svixRanges,
 	},
@@ -50,6 +53,8 @@ var standardProviders = []*Provider{
 		EventID:      []Source{header("Svix-Id"), header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/type"), jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
+		Success:      Any2xx,
+		Retries:      "as svix",
 		Methods:      post,
 	},
 }

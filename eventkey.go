@@ -39,6 +39,33 @@ func (h *Handler) newIdentity() identity {
 	return i
 }
 
+// keyers of an endpoint, by what proved a webhook; the first is for what is fetched.
+type keyers []*dedupe.Keyer
+
+// newKeyers makes one for each secret and public key, as Result.SecretIndex counts them.
+func newKeyers(endpoint string, secrets, publicKeys []string) keyers {
+	all := keyers{dedupe.NewKeyer(endpoint)}
+	for i := range max(len(secrets), len(publicKeys)) {
+		proof := ""
+		if i < len(secrets) {
+			proof = secrets[i]
+		}
+		if i < len(publicKeys) {
+			proof += "\x00" + publicKeys[i]
+		}
+		all = append(all, all[0].For(proof))
+	}
+	return all
+}
+
+// of returns the one for what a secret or key proved.
+func (k keyers) of(index int) *dedupe.Keyer {
+	if index+1 < len(k) {
+		return k[index+1]
+	}
+	return k[0]
+}
+
 // eventKey builds what the event is remembered by; zero with deduplication off, and where it is
 // not certain that another webhook like this one would be the same event.
 func (h *Handler) eventKey(in *inbound) retrystore.Key {
@@ -50,18 +77,28 @@ func (h *Handler) eventKey(in *inbound) retrystore.Key {
 		signed.URI = in.signed.URI
 	}
 	values, vouched := h.identifyingValues(in)
+	keyer := h.keyers[0]
+	if h.Dedupe == nil {
+		keyer = h.keyers.of(in.verified.SecretIndex)
+	}
 	switch {
 	case len(values) > 0 && vouched:
-		return h.keyer.Values(values...)
+		return keyer.Values(values...)
 	case len(values) > 0:
-		return h.keyer.Tied(signed, values...)
-	case h.identity.content:
+		return keyer.Tied(signed, values...)
+	case h.identity.content && h.isUnique(in.eventType):
 	case h.identity.time && !in.verified.Timestamp.IsZero():
 		signed.Timestamp = in.verified.Timestamp
 	default:
 		return retrystore.Key{}
 	}
-	return h.keyer.Content(signed, in.eventType, h.subscription(in)...)
+	return keyer.Content(signed, in.eventType, h.subscription(in)...)
+}
+
+// isUnique reports whether what is signed of an event of that type is never the same again.
+func (h *Handler) isUnique(eventType string) bool {
+	types := h.provider.UniqueTypes
+	return len(types) == 0 || h.Dedupe != nil && h.Dedupe.Content || slices.Contains(types, eventType)
 }
 
 // identifyingValues are those of the configured sources, else of the provider's,

@@ -16,7 +16,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/caddywebhooks/caddy-webhooks/dedupe"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -146,7 +145,7 @@ type Handler struct {
 	logger    *zap.Logger
 	provider  *verify.Provider
 	verifier  *verify.Verifier
-	keyer     *dedupe.Keyer
+	keyers    keyers
 	identity  identity
 	publicURL publicURL
 	headers   deliveryHeaders
@@ -247,7 +246,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if err := h.warnOfTypes(); err != nil {
 		return err
 	}
-	h.keyer, h.identity = dedupe.NewKeyer(h.Name), h.newIdentity()
+	h.identity = h.newIdentity()
 	h.headers = deliveryHeadersFor(h.verifier, len(h.Forward) == 0)
 	h.headers.via, h.headers.answers = viaMark(h.Name), answerMark(viaMark(h.Name))
 	for _, f := range h.Forward {

@@ -126,7 +126,7 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 		}
 	}
 	h.configuredSecrets = slices.Concat(secrets, h.secretOptions(options))
-	h.hidden = redact.NewValues(h.configuredSecrets)
+	h.hidden, h.keyers = redact.NewValues(h.configuredSecrets), newKeyers(h.Name, secrets, publicKeys)
 	return h.provider.NewVerifier(verify.Options{
 		Secrets:    secrets,
 		PublicKeys: publicKeys,

@@ -5,6 +5,7 @@ package dedupe
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -18,6 +19,7 @@ const (
 	tagContent = 'c'
 
 	tagSubscribed = 's' // content, with what tells the subscription
+	tagSecret     = 'k' // goes before one of the others
 )
 
 // Keyer builds the event keys of one endpoint. Keys of two endpoints never
@@ -29,6 +31,13 @@ type Keyer struct {
 // NewKeyer returns the Keyer of the endpoint of that name.
 func NewKeyer(endpoint string) *Keyer {
 	return &Keyer{scope: appendPart(nil, endpoint)}
+}
+
+// For returns the Keyer for what is proved with that secret or public key: two
+// subscriptions of an endpoint that have secrets of their own may get one happening under one id.
+func (k *Keyer) For(secret string) *Keyer {
+	sum := sha256.Sum256([]byte(secret))
+	return &Keyer{scope: append(append(slices.Clip(k.scope), tagSecret), sum[:]...)}
 }
 
 // Values returns the key of an event that the given values identify together,

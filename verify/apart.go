@@ -1,6 +1,9 @@
 package verify
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // Success is what a provider counts as success.
 type Success string
@@ -39,7 +42,7 @@ const (
 // the values are told apart by the next way.
 func (p *Provider) Apart() Apart {
 	switch {
-	case len(p.Identity)+len(p.EventID) > 0:
+	case len(p.Identity)+len(p.EventID) > 0 || p.tokenHasID():
 		return ByValues
 	case p.Repeats:
 		return ByNothing
@@ -49,4 +52,12 @@ func (p *Provider) Apart() Apart {
 		return ByTime
 	}
 	return ""
+}
+
+// tokenHasID reports whether the id is a claim of the provider's tokens.
+func (p *Provider) tokenHasID() bool {
+	return slices.ContainsFunc(p.Schemes, func(s Scheme) bool {
+		token, ok := s.special.(*jwt)
+		return ok && slices.ContainsFunc(token.claims, func(c claim) bool { return c.kind == claimID })
+	})
 }

@@ -72,6 +72,9 @@ type Provider struct {
 	// apart: a sentence without its point. A repetition may have another signed time.
 	Unique string
 
+	// UniqueTypes are the types to which Unique applies; empty: all.
+	UniqueTypes []string
+
 	// Repeats says that different events may be the same to the byte, and have no id:
 	// webhooks that say no more than that something has changed. They are all taken.
 	Repeats bool

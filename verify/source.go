@@ -60,7 +60,12 @@ func ParseSource(args []string) (Source, error) {
 func (s Source) IsZero() bool { return s == Source{} }
 
 // String returns the source as the configuration spells it.
-func (s Source) String() string { return s.From + " " + s.Name }
+func (s Source) String() string {
+	if s.From == fromJSONEach {
+		return FromJSON + " " + strings.Replace(s.Name, " ", "/*", 1)
+	}
+	return s.From + " " + s.Name
+}
 
 // Validate reports what is wrong with s, naming it.
 func (s Source) Validate() error {

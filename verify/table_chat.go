@@ -28,6 +28,7 @@ var chatProviders = []*Provider{
 		SecretForm:   hex32,
 		ContentTypes: []string{mediaJSON, mediaForm},
 		Success:      Any2xx,
+		Accepted:     Answer{Status: http.StatusOK},
 		Methods:      post,
 		Handshakes: []Handshake{
 			{Signed: true, When: jsonAt("/type"), Equals: "url_verification",
@@ -49,7 +50,7 @@ var chatProviders = []*Provider{
 		Schemes:  []Scheme{discordScheme},
 		EventID:  []Source{jsonAt("/id")}, EventType: []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
-		Success:      Only200,
+		Success:      Only202,
 		NeverAgain:   true,
 		Retries:      "never; the token dies after 3 s without answer",
 		Methods:      post,
@@ -110,6 +111,8 @@ var chatProviders = []*Provider{
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
+		Identity:     []Source{jsonAt("/conversation/id"), jsonAt("/id"), jsonAt("/type")},
+		Accepted:     Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: `{"type":"message","text":""}`},
 		Methods:      post,
 	},
 	// One webhook may have several events, each with an id; none stands for the whole.
@@ -128,6 +131,8 @@ var chatProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
 		Retries:      "only where webhook redelivery is switched on in the console; number and interval not published",
+		Identity:     []Source{jsonEach("/events", "/webhookEventId")},
+		Accepted:     Answer{Status: http.StatusOK},
 		Methods:      post,
 	},
 	// The id in the body is that of the webhook, the same for all its events.
@@ -201,15 +206,17 @@ var chatProviders = []*Provider{
 		Schemes: []Scheme{
 			{Algorithm: algorithmToken, Signature: form("token")},
 			{Algorithm: algorithmToken, Signature: jsonAt("/token")},
+			{Algorithm: algorithmToken, Signature: query("token")}, // commands by GET
 		},
-		EventID:      []Source{form("trigger_id")},
-		EventType:    []Source{form("command"), form("trigger_word"), jsonAt("/trigger_word")},
+		EventID:      []Source{form("trigger_id"), query("trigger_id")},
+		EventType:    []Source{form("command"), form("trigger_word"), query("command"), jsonAt("/trigger_word")},
 		ContentTypes: []string{mediaForm, mediaJSON},
 		Unique:       "outgoing: one body per post and webhook, with post_id, ms timestamp and the hook's own token; commands: trigger_id and response_url are new for each use",
 		Success:      Only200,
 		NeverAgain:   true,
 		Retries:      "never, neither outgoing webhooks nor commands",
-		Methods:      post,
+		Accepted:     Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: "{}"},
+		Methods:      []string{http.MethodPost, http.MethodGet},
 	},
 	// An edited message has its old message_id.
 	{
@@ -218,7 +225,7 @@ var chatProviders = []*Provider{
 		Docs:     "https://docs.rocket.chat/use-rocket.chat/omnichannel/webhooks",
 		Setup:    "Make up a token. Outgoing integrations: enter it as Token, and the endpoint under URLs (Administration, Workspace, Integrations). Omnichannel: Secret Token and Webhook URL (Omnichannel, Webhooks).",
 		Notes:    "The token itself is sent; nothing is signed.",
-		Retries:  "Omnichannel: 10 times, 10 seconds apart, unless the answer is 200",
+		Retries:  "outgoing integrations: as set in the integration, not after 410 or 500; Omnichannel: 5 times, 80 s apart, after 5xx, 429 or no answer",
 		Evidence: ByHand,
 		Schemes: []Scheme{
 			{Algorithm: algorithmToken, Signature: header("X-Rocketchat-Livechat-Token")},
@@ -227,8 +234,9 @@ var chatProviders = []*Provider{
 		EventType:    []Source{jsonAt("/type"), jsonAt("/trigger_word")},
 		ContentTypes: []string{mediaJSON},
 		Repeats:      true,
+		Success:      Only200,
 		Methods:      post,
-		Accepted:     Answer{Status: http.StatusOK},
+		Accepted:     Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: "{}"},
 	},
 	{
 		Name:     "zulip",
@@ -270,6 +278,7 @@ var chatProviders = []*Provider{
 		Success:      Any2xx,
 		NeverAgain:   true,
 		Retries:      "account and API-inbox webhooks never; agent-bot webhooks 3 attempts, 3 s apart, after 429 and 500 only",
+		EventID:      []Source{header("X-Chatwoot-Delivery")},
 		Methods:      post,
 	},
 }

@@ -1,6 +1,9 @@
 package verify
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 var cloudProviders = []*Provider{
 	// Request-ID is made anew for each request, and Sentry-Hook-Timestamp is not
@@ -17,6 +20,7 @@ var cloudProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "published apps only: 3 more times, 5 minutes apart; internal (unpublished) integrations are never sent again, errors are swallowed",
+		Identity:     []Source{header("Request-ID")},
 		Methods:      post,
 	},
 	{
@@ -37,6 +41,7 @@ var cloudProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		MaxBody:      262144,
+		Subscription: []Source{header("X-Webhook-Subscription")},
 		Methods:      post,
 	},
 	// Nothing stands between time and body, unlike elsewhere.
@@ -89,7 +94,7 @@ var cloudProviders = []*Provider{
 		Repeats:      true,
 		Success:      Any2xx,
 		Retries:      "not at once: a failed notification is tried again at the group's next interval (5 minutes by default), with what the group then is",
-		Methods:      post,
+		Methods:      []string{http.MethodPost, http.MethodPut},
 	},
 	{
 		Name:     "alertmanager",
@@ -120,7 +125,9 @@ var cloudProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Checkly-Signature")}},
 		ContentTypes: []string{mediaJSON},
 		Retries:      "up to 5 times, 20 seconds apart, for statuses from 400 on",
-		Methods:      post,
+		Identity:     []Source{header("X-Checkly-Timestamp")},
+		Success:      Any2xx,
+		Methods:      []string{http.MethodPost, http.MethodPut, http.MethodPatch},
 	},
 
 	// The uid is the video's: it says nothing of which change this is.
@@ -193,6 +200,7 @@ var cloudProviders = []*Provider{
 		Unique:       "the body is the document after the change with $id and $updatedAt to the millisecond, or a new session, token or execution with its own $id; the type's header tells create from delete; X-Appwrite-Webhook-Id tells webhooks with one URL apart",
 		Success:      Any2xx,
 		NeverAgain:   true,
+		Subscription: []Source{header("X-Appwrite-Webhook-Id")},
 		Methods:      post,
 	},
 

@@ -22,6 +22,7 @@ var codeProviders = []*Provider{
 		Success:      Any2xx,
 		NeverAgain:   true,
 		MaxBody:      26214400,
+		Subscription: []Source{header("X-GitHub-Hook-ID")},
 		Methods:      post,
 		Ranges:       githubRanges,
 	},
@@ -80,6 +81,8 @@ var codeProviders = []*Provider{
 		EventType:    []Source{header("X-Event-Key")},
 		ContentTypes: []string{mediaJSON},
 		MaxBody:      262144,
+		Subscription: []Source{header("X-Hook-UUID")},
+		Identity:     []Source{header("X-Request-UUID")},
 		Methods:      post,
 	},
 	{

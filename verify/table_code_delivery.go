@@ -21,6 +21,7 @@ var deliveryProviders = []*Provider{
 		EventType:    []Source{header("Circleci-Event-Type"), jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
+		Subscription: []Source{jsonAt("/webhook/id")},
 		Methods:      post,
 	},
 	{
@@ -80,7 +81,7 @@ var deliveryProviders = []*Provider{
 		Setup:        "The project's Admin, Webhooks, the webhook: the secret that Read the Docs made for it.",
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Hub-Signature")}},
-		EventType:    []Source{jsonAt("/event")},
+		EventType:    []Source{header("X-RTD-Event"), jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
 		Repeats:      true,
 		NeverAgain:   true,
@@ -114,6 +115,7 @@ var deliveryProviders = []*Provider{
 		}},
 		EventType:    []Source{header("X-Snyk-Event")}, // with its version, as in ping/v0
 		ContentTypes: []string{mediaJSON},
+		Identity:     []Source{header("X-Snyk-Transport-ID")},
 		Methods:      post,
 	},
 	{
@@ -126,9 +128,10 @@ var deliveryProviders = []*Provider{
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: algorithmToken, Signature: header("Authorization")}},
 		EventType:    []Source{jsonAt("/type")},
-		ContentTypes: []string{mediaJSON},
+		ContentTypes: []string{mediaJSON, "application/cloudevents+json"},
 		Repeats:      true,
 		Success:      Any2xx,
+		EventID:      []Source{jsonAt("/id")},
 		Methods:      post,
 	},
 
@@ -201,6 +204,7 @@ var deliveryProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Pulumi-Webhook-Signature")}},
 		EventType:    []Source{header("Pulumi-Webhook-Kind")},
 		ContentTypes: []string{mediaJSON},
+		Identity:     []Source{header("Pulumi-Webhook-ID")},
 		Methods:      post,
 	},
 	{

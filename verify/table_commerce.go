@@ -92,7 +92,7 @@ var commerceProviders = []*Provider{
 			{Algorithm: "hmac-sha256", Signature: header("X-Shopify-Hmac-Sha256"), Format: "{base64}"},
 			{Algorithm: "hmac-sha256", Signature: header("Shopify-Hmac-Sha256"), Format: "{base64}"},
 		},
-		// Which of the two ids tells duplicates depends on the set of headers:
+		// The event's id is shared by all subscriptions; the webhook's is of one:
 		// https://shopify.dev/docs/apps/build/webhooks/ignore-duplicates and
 		// https://shopify.dev/docs/apps/build/events/verify-deliveries
 		EventID: []Source{
@@ -103,6 +103,7 @@ var commerceProviders = []*Provider{
 		SecretForm:   shopifySecret,
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
+		Subscription: []Source{header("X-Shopify-Webhook-Id"), header("Shopify-Webhook-Id"), header("X-Shopify-Topic"), header("Shopify-Topic")},
 		Methods:      post,
 	},
 	// Every shop has a secret of its own, made when the app is registered with it.
@@ -113,10 +114,11 @@ var commerceProviders = []*Provider{
 		Setup:        "Enter the endpoint as the webhook's url in the app's manifest.xml. The secret is the shop's, which the app's server handed over in the registration; give the secrets of all shops.",
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Shopware-Shop-Signature")}},
-		EventType:    []Source{jsonAt("/data/event")},
+		EventType:    []Source{jsonAt("/data/event"), jsonAt("/source/action")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "by the message queue, by default 3 times; never where the admin worker is on or for app lifecycle events (sent once, synchronously); 10 failures in a row deactivate the webhook; deadline 20 seconds",
+		EventID:      []Source{jsonAt("/source/eventId")},
 		Methods:      post,
 	},
 	{

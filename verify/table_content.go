@@ -1,6 +1,9 @@
 package verify
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 var contentProviders = []*Provider{
 	// A plain hash with the secret at its end, which cannot be prolonged.
@@ -141,6 +144,7 @@ var contentProviders = []*Provider{
 		Success:      Any2xx,
 		NeverAgain:   true,
 		Retries:      "one attempt, 5 s; failures are recorded and may switch the webhook off",
+		Identity:     []Source{jsonAt("/id")},
 		Methods:      post,
 	},
 	{
@@ -161,6 +165,7 @@ var contentProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "after 429 and 5xx twice, 30 s apart (since April 2026; before with backoff for 30 minutes); other 4xx never; 30 s timeout",
+		Subscription: []Source{header("Sanity-Webhook-Id")},
 		Methods:      post,
 	},
 	{
@@ -171,12 +176,13 @@ var contentProviders = []*Provider{
 		Notes:        "Storyblok signs with SHA-1 only.",
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha1", Signature: header("Webhook-Signature")}},
-		EventType:    []Source{jsonAt("/action")},
+		EventType:    []Source{header("X-Storyblok-Topic"), jsonAt("/action")},
 		ContentTypes: []string{mediaJSON},
 		Repeats:      true,
 		Success:      Any2xx,
 		NeverAgain:   true,
 		Retries:      "never; a mail to the space's owner instead",
+		Accepted:     Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: "{}"},
 		Methods:      post,
 	},
 	{

@@ -40,6 +40,7 @@ var crmProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "with growing waits up to 72 hours; paused when all fails for 3 days",
+		Subscription: []Source{jsonAt("/subscription_id")},
 		Methods:      post,
 	},
 	// The reporting webhooks. What a "send and receive data" action of a campaign
@@ -145,6 +146,7 @@ var crmProviders = []*Provider{
 		Unique:       "each event in the list has eventId, subscriptionId, occurredAt (ms) and objectId",
 		Success:      Any2xx,
 		Retries:      "up to 10 times over 24 hours, after timeouts of 5 s and all errors; newer rules leave 4xx out but for 429",
+		Identity:     []Source{jsonEach("", "/eventId"), jsonEach("", "/subscriptionId"), jsonEach("", "/occurredAt")},
 		Methods:      post,
 	},
 	// Workflow webhooks and CRM cards.
@@ -267,7 +269,7 @@ var crmProviders = []*Provider{
 		EventType:    []Source{header("X-Zammad-Trigger")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
-		Methods:      post,
+		Methods:      []string{http.MethodPost, http.MethodPut, http.MethodPatch},
 	},
 	// An older version of the page had the time after the body, with an example that was so.
 	{
@@ -284,11 +286,12 @@ var crmProviders = []*Provider{
 			Timestamp: Timestamp{Source: header("X-Zendesk-Webhook-Signature-Timestamp"), Unit: UnitRFC3339},
 		}},
 		// Triggers and automations send bodies of the user's own making, whose /id may be a ticket's.
-		EventID:      []Source{header("X-Zendesk-Webhook-Invocation-Id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON, "application/xml", mediaForm},
 		Success:      Any2xx,
 		Retries:      "409 up to 3 times; 429 and 503 with a Retry-After below 60 s; timeouts of 12 s up to 5 times; other errors are not sent again",
+		Subscription: []Source{header("X-Zendesk-Webhook-Id")},
+		EventID:      []Source{header("X-Zendesk-Webhook-Invocation-Id")},
 		Methods:      []string{http.MethodPost, http.MethodPut, http.MethodPatch},
 	},
 }

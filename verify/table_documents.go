@@ -31,6 +31,7 @@ var documentProviders = []*Provider{
 		EventType:    []Source{jsonAt("/trigger")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
+		Subscription: []Source{jsonAt("/webhook/id")},
 		Methods:      post,
 	},
 	// Where no secret is set, the signature is the text "no-secret-provided".
@@ -65,6 +66,7 @@ var documentProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "exponential for 24 hours after non-2xx or timeout, then disabled",
+		Identity:     []Source{jsonAt("/event"), jsonAt("/created_at"), jsonAt("/payload/uri")},
 		Methods:      post,
 	},
 	{
@@ -96,6 +98,7 @@ var documentProviders = []*Provider{
 		ContentTypes: []string{mediaJSON, "application/xml", "text/xml"},
 		Success:      Only200,
 		Retries:      "for 15 days with growing delay (if acknowledgement is required)",
+		Identity:     []Source{jsonAt("/configurationId"), jsonAt("/event"), jsonAt("/data/envelopeId"), jsonAt("/generatedDateTime")},
 		Methods:      post,
 	},
 	{
@@ -208,6 +211,7 @@ var documentProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "0.5 s for the first attempt, 10 s for the later ones; several times with growing delay",
+		Subscription: []Source{jsonAt("/subscription_id")},
 		Methods:      post,
 	},
 }

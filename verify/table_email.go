@@ -119,7 +119,7 @@ var emailProviders = []*Provider{
 		Setup:    "The webhook's signing secret, which Emailit shows when it is created. Enter the endpoint as its URL.",
 		Notes:    "A webhook may carry several events.",
 		Deadline: 30 * time.Second,
-		Retries:  "10 times over about 3 days",
+		Retries:  "6 times: after 5 s, 5 and 30 min, 2, 5, 10 and 24 h; then the webhook is disabled",
 		Evidence: ByHand,
 		Schemes: []Scheme{{
 			Algorithm: "hmac-sha256",
@@ -151,6 +151,7 @@ var emailProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "exponential backoff",
+		EventID:      []Source{jsonAt("/id")},
 		Methods:      post,
 	},
 	// uuid stays the same for all attempts. A legacy signature with SHA-1 is sent, too.

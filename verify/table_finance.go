@@ -183,6 +183,7 @@ var financeProviders = []*Provider{
 		EventID:      []Source{jsonAt("/eventID")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
+		Subscription: []Source{header("X-Webhook-Id")},
 		Methods:      post,
 	},
 }

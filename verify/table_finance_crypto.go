@@ -113,6 +113,7 @@ var cryptoProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
 		Retries:      "as often and as far apart as set at the stream (max_retry, retry_interval_sec); the next batch waits, and the stream pauses in the end",
+		Identity:     []Source{header("X-Qn-Nonce")},
 		Methods:      post,
 	},
 	{
@@ -217,6 +218,8 @@ var cryptoProviders = []*Provider{
 			Signature: header("X-Coinify-Webhook-Signature"),
 		}},
 		ContentTypes: []string{mediaJSON},
+		EventID:      []Source{jsonAt("/id")},
+		EventType:    []Source{jsonAt("/event")},
 		Methods:      post,
 	},
 }

@@ -66,7 +66,7 @@ var identityProviders = []*Provider{
 		EventID:      []Source{jsonAt("/eventId")},
 		EventType:    []Source{jsonAt("/eventType")},
 		ContentTypes: []string{mediaJSON},
-		Success:      Only200,
+		Success:      Only204,
 		Methods:      post,
 		Handshakes: []Handshake{{
 			Method: http.MethodGet, When: header("X-Okta-Verification-Challenge"), Echo: header("X-Okta-Verification-Challenge"),
@@ -136,7 +136,7 @@ var identityProviders = []*Provider{
 		}},
 		EventID:      []Source{header("Webhook-Id")},
 		ContentTypes: []string{mediaJSON},
-		Success:      Only204,
+		Success:      Only200,
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: "{}"},
 	},
@@ -178,6 +178,7 @@ var identityProviders = []*Provider{
 		Repeats:      true,
 		Success:      Any2xx,
 		NeverAgain:   true,
+		Retries:      "none",
 		Methods:      post,
 	},
 }

@@ -180,6 +180,7 @@ var billingProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "exponential backoff up to every 15 minutes, for 2 days",
+		EventID:      []Source{jsonAt("/id")},
 		Methods:      post,
 	},
 	// Statuses other than 200, 201, 202 and 204 are failures to it.

@@ -14,6 +14,8 @@ var peopleProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "10 attempts, the delay (2^n - 1) x 10 s; not after 401, 403, 404, 405, 410",
+		EventID:      []Source{jsonAt("/webhookActionId")},
+		Subscription: []Source{jsonAt("/action")},
 		Methods:      post,
 	},
 	// Standard Webhooks in all but the names of the headers and the mark of the secret.
@@ -51,6 +53,7 @@ var peopleProviders = []*Provider{
 		EventType:    []Source{jsonAt("/action")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
+		Identity:     []Source{header("Greenhouse-Event-ID")},
 		Methods:      post,
 	},
 	// Gusto hands its secret over in the first request, which is not signed.

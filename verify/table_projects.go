@@ -43,6 +43,7 @@ var projectProviders = []*Provider{
 		EventType:    []Source{header("Linear-Event"), jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
+		Identity:     []Source{jsonAt("/webhookId"), jsonAt("/type"), jsonAt("/action"), jsonAt("/data/id"), jsonAt("/createdAt")},
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -63,6 +64,7 @@ var projectProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "up to 8 times over about 24 hours (memory)",
+		Subscription: []Source{jsonAt("/subscription_id")},
 		Methods:      post,
 		Handshakes: []Handshake{{
 			When: jsonAt("/verification_token"), Secret: jsonAt("/verification_token"),
@@ -86,6 +88,7 @@ var projectProviders = []*Provider{
 		EventType:    []Source{jsonAt("/action/type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
+		Subscription: []Source{jsonAt("/model/id")},
 		Methods:      post,
 		Handshakes:   []Handshake{{Method: http.MethodHead, Answer: Answer{Status: http.StatusOK}}},
 	},
@@ -102,6 +105,7 @@ var projectProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Hook-Signature")}},
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
+		Unique:       "each event has the time of the change in milliseconds",
 		Methods:      post,
 		Handshakes: []Handshake{{
 			When: header("X-Hook-Secret"), Secret: header("X-Hook-Secret"), Echo: header("X-Hook-Secret"),
@@ -138,6 +142,8 @@ var projectProviders = []*Provider{
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
 		Retries:      "up to 5 attempts an event, 7 s each; suspended at a fail_count of 100, at once after 410",
+		Identity:     []Source{jsonAt("/webhook_id"), jsonAt("/event"), jsonAt("/history_items/0/id")},
+		Repeats:      true,
 		Methods:      post,
 	},
 	// A ping, which Figma sends when the webhook is made, has the passcode like any other.
@@ -173,6 +179,7 @@ var projectProviders = []*Provider{
 		EventType:    []Source{header("X-Discourse-Event"), header("X-Discourse-Event-Type")},
 		ContentTypes: []string{mediaJSON, mediaForm}, // it calls the same JSON a form, if told to
 		Success:      Any2xx,
+		Identity:     []Source{header("X-Discourse-Event-Id")},
 		Methods:      post,
 	},
 	{
@@ -186,6 +193,7 @@ var projectProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each body has its own date to the microsecond beside the object and the change",
 		NeverAgain:   true,
+		Retries:      "none",
 		Methods:      post,
 	},
 	{

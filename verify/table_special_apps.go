@@ -26,6 +26,7 @@ var specialProjectProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
 		Retries:      "once a minute for 30 minutes",
+		Subscription: []Source{jsonAt("/event/subscriptionId")},
 		Methods:      post,
 		Handshakes: []Handshake{{
 			When: jsonAt("/challenge"), Echo: jsonAt("/challenge"),
@@ -50,7 +51,7 @@ var specialChatProviders = []*Provider{
 			special:   &items{list: "/value", signature: "/clientState", content: noContent},
 		}},
 		EventID:      []Source{jsonAt("/value/0/id")},
-		Identity:     []Source{{From: fromBody}}, // a batch, of which the id is the first one's
+		Identity:     []Source{jsonEach("/value", "/id")},
 		EventType:    []Source{jsonAt("/value/0/changeType"), jsonAt("/value/0/lifecycleEvent")},
 		ContentTypes: []string{mediaJSON, "text/plain"},
 		Repeats:      true,
@@ -128,6 +129,8 @@ var specialTelephonyProviders = []*Provider{
 		ContentTypes: []string{mediaForm},
 		Success:      Only200,
 		Retries:      "voice: by #ct, #rt, #tt and retry parameters in the URL, then fallback_url",
+		Identity:     []Source{header("X-Plivo-Signature-V3-Nonce")},
+		Accepted:     Answer{Status: http.StatusOK, ContentType: "text/xml", Body: "<Response/>"},
 		Methods:      []string{http.MethodPost, http.MethodGet},
 	},
 	{
@@ -217,6 +220,7 @@ var specialEmailProviders = []*Provider{
 		EventType:    []Source{jsonAt("/event-data/event"), form("event")},
 		ContentTypes: []string{mediaJSON, mediaForm, mediaMultipart},
 		Success:      Only200,
+		Identity:     []Source{jsonAt("/event-data/id"), jsonAt("/event-data/timestamp")},
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},
@@ -251,7 +255,7 @@ var specialCRMProviders = []*Provider{
 			canonical: hubspotV3,
 		}},
 		EventID:      []Source{jsonAt("/0/eventId")},
-		Identity:     []Source{{From: fromBody}}, // a batch, of which the id is the first one's
+		Identity:     []Source{jsonEach("", "/eventId"), jsonEach("", "/subscriptionId"), jsonEach("", "/occurredAt")},
 		EventType:    []Source{jsonAt("/0/subscriptionType")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
@@ -291,6 +295,7 @@ var specialDocumentProviders = []*Provider{
 		ContentTypes: []string{mediaMultipart},
 		Success:      Only200,
 		Retries:      "6 times: 5 min, 15 min, 45 min, 2 h 15, 6 h 45, 20 h 15 later (about 3 days in other words); callback URL is removed after too many failures",
+		Identity:     []Source{form("json")},
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK, ContentType: "text/plain", Body: "Hello API Event Received"},
 	},
@@ -314,6 +319,7 @@ var specialContentProviders = []*Provider{
 		ContentTypes: []string{"application/vnd.contentful.management.v1+json", mediaJSON},
 		Success:      Any2xx,
 		Retries:      "2 times, 30 s apart, after 429 and 5xx only; up to 99 retries with a custom policy; other 4xx (413) never",
+		Subscription: []Source{header("X-Contentful-Topic")},
 		Methods:      post,
 	},
 }

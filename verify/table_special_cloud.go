@@ -45,6 +45,7 @@ var specialCodeProviders = []*Provider{
 		Unique:       "the payload is a build with id, state, started_at and finished_at, and those of its jobs; a build started again has new times",
 		Success:      Any2xx,
 		NeverAgain:   true,
+		Retries:      "none",
 		Methods:      post,
 	},
 }
@@ -98,10 +99,10 @@ var specialCloudProviders = []*Provider{
 			locate: jwksAt("https://www.googleapis.com/oauth2/v3/certs"),
 			shape:  jsonShape,
 		}},
-		EventID:      []Source{jsonAt("/message/messageId")},
-		ContentTypes: []string{mediaJSON},
+		EventID:      []Source{jsonAt("/message/messageId"), header("X-Goog-Pubsub-Message-Id")},
 		Success:      Any2xx,
 		MaxBody:      14000000,
+		Subscription: []Source{jsonAt("/subscription"), header("X-Goog-Pubsub-Subscription-Name")},
 		Methods:      post,
 	},
 	{

@@ -45,7 +45,7 @@ var specialFinanceProviders = []*Provider{
 		Setup:    "Your client_id and secret as options client_id and client_secret (Dashboard, Developers, Keys): the proxy fetches Plaid's keys with them.",
 		Deadline: 10 * time.Second,
 		Retries:  "for up to 24 hours",
-		Notes:    "A webhook has no id of the event: repeats are told by their content.",
+		Notes:    "A webhook has no id of the event, and many are equal to the byte: where that is so, a repetition is delivered again.",
 		Evidence: ByHand,
 		Settings: []Setting{
 			{Name: "client_id", Doc: "Your client_id, from the Dashboard, Developers, Keys."},
@@ -64,6 +64,8 @@ var specialFinanceProviders = []*Provider{
 		EventType:    []Source{jsonAt("/webhook_code")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
+		Unique:       "a body of the types that come once for an item or session, or list ids; of the others, which say that something has changed, each attempt counts",
+		UniqueTypes:  []string{"INITIAL_UPDATE", "HISTORICAL_UPDATE", "TRANSACTIONS_REMOVED", "ITEM_ADD_RESULT", "SESSION_FINISHED"},
 		Methods:      post,
 	},
 }

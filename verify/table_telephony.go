@@ -38,6 +38,7 @@ var telephonyProviders = []*Provider{
 		SecretForm:   hex32,
 		ContentTypes: []string{mediaForm, mediaJSON},
 		Success:      Any2xx,
+		Repeats:      true,
 		Methods:      []string{http.MethodGet, http.MethodPost},
 		Accepted:     Answer{Status: http.StatusOK, ContentType: "text/xml", Body: "<Response/>"},
 	},
@@ -116,6 +117,9 @@ var telephonyProviders = []*Provider{
 		EventType:    []Source{form("Status"), form("CallStatus"), form("Event"), query("Status"), query("CallStatus"), query("Event")},
 		ContentTypes: []string{mediaForm},
 		Retries:      "messages: 3 times, 60, 120 and 240 s apart, 8 s deadline; voice: by #ct, #rt, #tt, retry policy in the URL, then fallback_url",
+		Identity:     []Source{header("X-Plivo-Signature-V2-Nonce")},
+		Success:      Only200,
+		Accepted:     Answer{Status: http.StatusOK, ContentType: "text/xml", Body: "<Response/>"},
 		Methods:      []string{http.MethodGet, http.MethodPost},
 	},
 	// The answer to the validation has at most 1 KiB, headers included.
@@ -133,6 +137,7 @@ var telephonyProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
 		Retries:      "URL failing for about 10 minutes: subscription blacklisted (may come back on reconciliation every 15 min)",
+		Subscription: []Source{jsonAt("/subscriptionId")},
 		Methods:      post,
 		Handshakes: []Handshake{{Method: http.MethodPost, When: header("Validation-Token"), Echo: header("Validation-Token"),
 			Answer: Answer{Status: http.StatusOK, ContentType: mediaJSON, HeaderName: "Validation-Token", HeaderValue: "{text}"}}},
@@ -173,6 +178,7 @@ var telephonyProviders = []*Provider{
 		Repeats:      true,
 		Success:      Only200,
 		Retries:      "then the fallback URL, where one is set",
+		Accepted:     Answer{Status: http.StatusOK, ContentType: "text/xml", Body: "<Response/>"},
 		Methods:      post,
 	},
 	// Messages come as a list, voice events as an object.
@@ -190,6 +196,7 @@ var telephonyProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Unique:       "messages: time, type and message id in each item of the list; voice: eventTime in ms, callId and eventType",
 		Success:      Any2xx,
+		Accepted:     Answer{Status: http.StatusNoContent},
 		Methods:      post,
 	},
 }

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -14,7 +15,7 @@ func apart(p *verify.Provider) string {
 	case verify.ByValues:
 		values := p.Identity
 		if len(values) == 0 {
-			return alternatives(p.EventID) + and(p.Subscription)
+			return cmp.Or(alternatives(p.EventID), "the id in the token") + and(p.Subscription)
 		}
 		return joined(values, " and ") + and(p.Subscription)
 	case verify.ByTime:

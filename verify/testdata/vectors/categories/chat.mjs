@@ -237,13 +237,14 @@ async function makeZulip() {
 }
 
 async function makeChatwoot() {
+  const event_id = "1f0c3e8a-6d3b-4b1f-9a53-2f6f3b0c8d11";
   const vectors = await vectorsOf("chatwoot", { source: "node:crypto, from the sender, chatwoot/chatwoot, lib/webhooks/trigger.rb",
-    secret: "Zx9vT3nQ7kLw2mRb", old: "old secret", headers: { ...json, "x-chatwoot-delivery": "1f0c3e8a-6d3b-4b1f-9a53-2f6f3b0c8d11" },
+    secret: "Zx9vT3nQ7kLw2mRb", old: "old secret", headers: { ...json, "x-chatwoot-delivery": event_id },
     sign: (body, key) => ({ "x-chatwoot-timestamp": `${NOW}`, "x-chatwoot-signature": "sha256=" + hmac("sha256", key, cat(`${NOW}.`, body), "hex") }),
     cases: [
-      ["message created", '{"event":"message_created","id":"1","content":"Hi","message_type":"incoming","account":{"id":"1","name":"Chatwoot"}}', { event_type: "message_created" }],
-      ["unicode", '{"event":"conversation_updated","content":"größe 🎉"}', { event_type: "conversation_updated" }],
-      ["empty body", "", {}],
+      ["message created", '{"event":"message_created","id":"1","content":"Hi","message_type":"incoming","account":{"id":"1","name":"Chatwoot"}}', { event_id, event_type: "message_created" }],
+      ["unicode", '{"event":"conversation_updated","content":"größe 🎉"}', { event_id, event_type: "conversation_updated" }],
+      ["empty body", "", { event_id }],
     ] });
   return { evidence: "hand", vectors };
 }

@@ -279,7 +279,7 @@ export async function make() {
       accepts: accepts["metronome"], untried: ["not UTF-8"],
       sign: (body, secret) => ({ "x-metronome-date": httpDate, "metronome-webhook-signature": hmac("sha256", secret, after(`${httpDate}\n`, body), "hex") }),
       body: '{"id":"1abd2b30-b8ed-4c25-84ea-b0ebcd5b2f35","type":"alerts.spend_threshold_reached","properties":{"customer_id":"4db51251"}}',
-      type: "alerts.spend_threshold_reached" },
+      id: "1abd2b30-b8ed-4c25-84ea-b0ebcd5b2f35", type: "alerts.spend_threshold_reached" },
 
     "lago": { evidence: "hand", by: words("lago-api, app/models/webhook.rb"), secrets: ["1b2c3d4e-hmac-key", "old"], headers: { "x-lago-signature-algorithm": "hmac", "x-lago-unique-key": "a1b2c3d4-5678" },
       sign: inHeader("x-lago-signature", "sha256", "base64"),

@@ -79,7 +79,7 @@ func (d *diagnosis) checkTraffic(h *Handler, t trafficSnapshot) {
 		level = levelWarn // anybody who knows the URL can cause it
 	}
 	what, refusal := trouble(t)
-	fix := refusalFix(h, t.refusal, t.reason)
+	fix := refusalFix(h, t.refusal, t.reason) + lostFix(h.provider, t.refusal)
 	switch {
 	case t.lastAccepted.IsZero() && t.refused == 0 && t.ignored > 0:
 		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("everything that came was ignored: %s, the last %s, of type %s, and no destination wants it: %s",
@@ -159,7 +159,7 @@ func refusalFix(h *Handler, word, reason string) string {
 	case "rate_limit_exceeded":
 		return "Raise the endpoint's rate_limit, or the global one: the provider sends more than that."
 	case payloadTooLarge.word:
-		return "Raise max_body."
+		return "Raise max_body; Caddy's own `request_body` may bound it, too."
 	case unsupportedMediaType.word:
 		return "Set content_type to what the provider sends."
 	case "unavailable":
@@ -172,6 +172,18 @@ func refusalFix(h *Handler, word, reason string) string {
 		return "See the checks of the store, the queue and the memory. With a reason that begins with key_, the provider's key could not be fetched: Caddy's log names the host that it has to reach."
 	}
 	return "Caddy's log has a line for each, with the reason."
+}
+
+// lostFix says what a refusal costs where the provider does not send again what it would have
+// been right to send.
+func lostFix(p *verify.Provider, word string) string {
+	switch word {
+	case "unavailable", "rate_limit_exceeded", payloadTooLarge.word, bodyTimeout.word, outcomeFailed:
+		if p.NeverAgain {
+			return " " + p.Title + " does not send again by itself what was not accepted: have it send those anew, or fetch from it what they were about."
+		}
+	}
+	return ""
 }
 
 // failureFix says what to do about webhooks that the next handler failed at.

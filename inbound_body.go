@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // bodies is the memory for bodies of all endpoints. It belongs to the process: a reload
@@ -101,6 +102,15 @@ func (in *inbound) endExpectation(answer http.Header) {
 	if in.r.ProtoMajor == 1 && !in.bodyRead && strings.EqualFold(in.r.Header.Get("Expect"), "100-continue") {
 		setHeader(answer, "Connection", "close")
 	}
+}
+
+// defaultMaxBody has room for the largest webhooks of the provider, but leaves room for others.
+func (a *App) defaultMaxBody(p *verify.Provider) int64 {
+	budget := inflight.DefaultLimit()
+	if a.MaxBodyMemory > 0 {
+		budget = a.MaxBodyMemory
+	}
+	return max(leastMaxBody, min(p.MaxBody, budget/4-inflight.Overhead))
 }
 
 // bodyMemory is the budget for bodies, in bytes.

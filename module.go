@@ -28,7 +28,7 @@ func init() {
 // Defaults of the handler's settings.
 const (
 	defaultTolerance = 5 * time.Minute
-	defaultMaxBody   = 1 << 20
+	leastMaxBody     = 1 << 20 // of the default of max_body
 	defaultDedupeTTL = 24 * time.Hour
 )
 
@@ -106,7 +106,8 @@ type Handler struct {
 	// How many webhooks come in. Default: no limits.
 	RateLimit *RateLimits `json:"rate_limit,omitempty"`
 
-	// The largest accepted body, in bytes. Default: 1 MiB.
+	// The largest accepted body, in bytes. Default: what the provider's largest webhooks
+	// have, if it says so, up to a quarter of max_body_memory; at least 1 MiB.
 	MaxBody int64 `json:"max_body,omitempty"`
 
 	// Accepted media types, without parameters. Default: what the provider sends.
@@ -205,9 +206,6 @@ func (h *Handler) setDefaults() {
 	if h.Tolerance == 0 {
 		h.Tolerance = caddy.Duration(defaultTolerance)
 	}
-	if h.MaxBody == 0 {
-		h.MaxBody = defaultMaxBody
-	}
 	if h.DedupeTTL == 0 {
 		h.DedupeTTL = caddy.Duration(defaultDedupeTTL)
 	}
@@ -220,6 +218,14 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	var err error
 	if h.provider, err = h.lookUpProvider(); err != nil {
 		return err
+	}
+	app, err := ctx.App("webhooks")
+	if err != nil {
+		return err
+	}
+	h.app = app.(*App)
+	if h.MaxBody == 0 {
+		h.MaxBody = h.app.defaultMaxBody(h.provider)
 	}
 	if len(h.ContentTypes) == 0 {
 		h.ContentTypes = slices.Clone(h.provider.ContentTypes)
@@ -259,11 +265,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	}
 	h.warnOfTwins()
 	h.warnOfLedDestinations()
-	app, err := ctx.App("webhooks")
-	if err != nil {
-		return err
-	}
-	h.app, h.traffic = app.(*App), h.watchTraffic()
+	h.traffic = h.watchTraffic()
 	return h.app.register(ctx, h)
 }
 

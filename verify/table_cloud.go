@@ -40,7 +40,7 @@ var cloudProviders = []*Provider{
 		EventType:    []Source{jsonAt("/event/event_type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
-		MaxBody:      262144,
+		MaxBody:      256 << 10,
 		Subscription: []Source{header("X-Webhook-Subscription")},
 		Methods:      post,
 	},

@@ -99,6 +99,7 @@ var documentProviders = []*Provider{
 		Success:      Only200,
 		Retries:      "for 15 days with growing delay (if acknowledgement is required)",
 		Identity:     []Source{jsonAt("/configurationId"), jsonAt("/event"), jsonAt("/data/envelopeId"), jsonAt("/generatedDateTime")},
+		MaxBody:      34 << 20, // a document of 25 MB, in base64
 		Methods:      post,
 	},
 	{
@@ -163,7 +164,6 @@ var documentProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
 		Retries:      "two more times, the last 10 to 20 minutes after the first; 10 s timeout",
-		MaxBody:      1048576,
 		Methods:      post,
 		Handshakes: []Handshake{{
 			Method: http.MethodGet, When: query("challenge"), Echo: query("challenge"),

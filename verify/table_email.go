@@ -56,6 +56,7 @@ var emailProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each body has the time of the event (DeliveredAt, ReceivedAt, BouncedAt, ChangedAt), MessageID and recipient; bounces have an ID of their own; inbound mail its MessageID",
 		Success:      Only200,
+		MaxBody:      48 << 20, // inbound mail of 35 MB, in base64
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},

@@ -221,6 +221,7 @@ var specialEmailProviders = []*Provider{
 		ContentTypes: []string{mediaJSON, mediaForm, mediaMultipart},
 		Success:      Only200,
 		Identity:     []Source{jsonAt("/event-data/id"), jsonAt("/event-data/timestamp")},
+		MaxBody:      40 << 20, // a message of 25 MB, and its text again
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK},
 	},

@@ -165,7 +165,7 @@ var chatMediaProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Hub-Signature"), Format: "sha256={hex}"}},
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
-		Unique:       "each body is made once with created_at of the notification (from memory; ms), the event and the object, and that text is what the queue sends",
+		Unique:       "each body is made once with created_at of the notification in milliseconds, the event and the object, and that text is what the queue sends",
 		Success:      Any2xx,
 		Methods:      post,
 	},

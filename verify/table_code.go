@@ -99,7 +99,7 @@ var codeProviders = []*Provider{
 		EventType:    []Source{header("X-Event-Key"), jsonAt("/eventKey")},
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each body has the date of the event beside what it is about",
-		Retries:      "memory: no retry; a webhook that keeps failing is skipped for a while",
+		Retries:      "none",
 		Methods:      post,
 	},
 

@@ -146,7 +146,6 @@ var deliveryProviders = []*Provider{
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
-		Retries:      "exponential backoff up to 24 hours; 30 s timeout (memory)",
 		Methods:      post,
 	},
 	{
@@ -161,7 +160,6 @@ var deliveryProviders = []*Provider{
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
-		Retries:      "several times with growing delay (memory)",
 		Methods:      post,
 	},
 	{
@@ -218,7 +216,6 @@ var deliveryProviders = []*Provider{
 		EventType:    []Source{jsonAt("/kind")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
-		Retries:      "once (memory); delivery is not promised",
 		Methods:      post,
 	},
 	{

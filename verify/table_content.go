@@ -23,7 +23,6 @@ var contentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/notification_type")},
 		ContentTypes: []string{mediaJSON},
-		Retries:      "a few times after anything but success (memory: 3 times)",
 		Methods:      post,
 	},
 	{
@@ -86,7 +85,6 @@ var contentProviders = []*Provider{
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
-		Retries:      "several times with exponential backoff (memory)",
 		Methods:      post,
 	},
 	// One webhook has several notifications, each with an action of its own.
@@ -103,7 +101,6 @@ var contentProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each notification has the object's last_modified, by which Kontent.ai itself tells their order; legacy ones have an id and a time of their own",
 		Success:      Any2xx,
-		Retries:      "as its retry policy says, with growing delays (memory: up to 3 days)",
 		Methods:      post,
 	},
 	{
@@ -122,7 +119,6 @@ var contentProviders = []*Provider{
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
-		Retries:      "for 24 hours with exponential backoff; 5 s timeout (memory)",
 		Methods:      post,
 	},
 	// The id in the body is of the delivery: another one when Outline tries again.

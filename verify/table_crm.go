@@ -128,7 +128,6 @@ var crmProviders = []*Provider{
 		EventType:    []Source{header("X-HelpScout-Event")},
 		ContentTypes: []string{mediaJSON},
 		Repeats:      true,
-		Retries:      "memory: some 10 times with growing waits, then the webhook is disabled",
 		Methods:      post,
 	},
 	// Events come in batches, whose ids HubSpot does not call unique.

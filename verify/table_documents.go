@@ -113,7 +113,6 @@ var documentProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Dropbox-Signature")}},
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
-		Retries:      "several times over about 10 minutes with exponential backoff; 10 s timeout (memory)",
 		Methods:      post,
 		Handshakes: []Handshake{{
 			Method: http.MethodGet, When: query("challenge"), Echo: query("challenge"),
@@ -196,7 +195,6 @@ var documentProviders = []*Provider{
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
-		Retries:      "408, 423, 429, 503: every 2 to 3 minutes for 10 hours; other failures 3 times after 5, 10, 20 minutes; 404 and 410 disable at once; 30 s (memory)",
 		Methods:      post,
 	},
 	{

@@ -94,7 +94,6 @@ var emailProviders = []*Provider{
 		Schemes:  []Scheme{{Algorithm: "hmac-sha256", Signature: header("Mailtrap-Signature")}},
 		Unique:   "each event of the batch has its own event_id and timestamp",
 		Success:  Only200,
-		Retries:  "every 5 minutes up to 40 times (from memory)",
 		Methods:  post,
 	},
 	{

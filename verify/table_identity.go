@@ -17,7 +17,6 @@ var identityProviders = []*Provider{
 		Schemes:   []Scheme{{Algorithm: algorithmToken, Signature: header("Authorization")}},
 		EventID:   []Source{jsonAt("/log_id")},
 		EventType: []Source{jsonAt("/data/type")},
-		Retries:   "memory: 3 times for a batch; a stream that fails for days is paused",
 		Methods:   post,
 	},
 	// Svix sends Clerk's webhooks.
@@ -86,7 +85,6 @@ var identityProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Repeats:      true,
 		Success:      Any2xx,
-		Retries:      "memory: 5 times, 30 s, 2 min, 15 min, 2 h, 10 h",
 		Methods:      post,
 	},
 	// While a secret is rotated the header has two such lists, a space between them. Of those

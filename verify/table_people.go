@@ -38,7 +38,6 @@ var peopleProviders = []*Provider{
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
-		Retries:      "several times with growing delay (memory)",
 		Methods:      post,
 	},
 	// Whether Greenhouse-Event-ID stays the same when Greenhouse tries again, it does not say.

@@ -63,7 +63,6 @@ var projectProviders = []*Provider{
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
-		Retries:      "up to 8 times over about 24 hours (memory)",
 		Subscription: []Source{jsonAt("/subscription_id")},
 		Methods:      post,
 		Handshakes: []Handshake{{

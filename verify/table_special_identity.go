@@ -36,7 +36,6 @@ var specialIdentityProviders = []*Provider{
 			shape:     signedShape,
 		}},
 		Success: Any2xx,
-		Retries: "memory: some 8 times over days",
 		Methods: post,
 	},
 }

@@ -1,0 +1,74 @@
+package caddywebhooks
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// TestPublicURL: proxies in front hide what Twilio called, and public_url says it.
+func TestPublicURL(t *testing.T) {
+	const token = "0123456789abcdef0123456789abcdef"
+	app := startApplication(t)
+	endpoint := func(path, name, public string) string {
+		return fmt.Sprintf("webhooks %s twilio {\nname %s\nsecret %s\npublic_url %s\nforward %s\n}\n", path, name, token, public, app.address)
+	}
+	c := startCaddy(t, endpoint("/host", "host", "https://example.com")+
+		endpoint("/whole", "whole", "https://example.com/hooks/sms")+
+		endpoint("/below/*", "below", "https://example.com:8443/base/*"), "")
+	p, _ := verify.Lookup("twilio")
+	v, err := p.NewVerifier(verify.Options{Secrets: []string{token}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ here, host, uri string }{
+		{"/host?a=1", "example.com", "/host?a=1"},
+		{"/whole?a=1", "example.com", "/hooks/sms?a=1"},
+		{"/below/x%20y", "example.com:8443", "/base/below/x%20y"},
+	} {
+		for _, forwarded := range []map[string]string{
+			{"X-Forwarded-Proto": "https,http"}, {"Forwarded": "proto=https;host=other.example"}, {"X-Forwarded-Ssl": "on"}, {},
+		} {
+			body := fmt.Sprintf("Body=%d", time.Now().UnixNano())
+			r := c.request(http.MethodPost, c.site+test.here, body)
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			for name, value := range forwarded {
+				r.Header.Set(name, value)
+			}
+			signed := verify.Request{Method: r.Method, Scheme: "https", Host: test.host, URI: test.uri, Header: r.Header, Body: []byte(body)}
+			if err := v.Sign(&signed, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			checkAnswerWord(t, c.do(r), http.StatusOK, "accepted")
+			if delivered := app.next(t); delivered.uri != test.here {
+				t.Errorf("delivered to %s, want it as it came: %s", delivered.uri, test.here)
+			}
+		}
+	}
+}
+
+func TestPublicURLMistakes(t *testing.T) {
+	for text, want := range map[string]string{
+		"example.com/hook":             "lacks scheme or host",
+		"ftp://example.com":            "lacks scheme or host",
+		"https://":                     "lacks scheme or host",
+		"https://a:geheim@example.com": "has a user",
+		"https://example.com/?a=1":     "has a query",
+		"https://example.com/?":        "has a query",
+		"https://example.com/#a":       "has a query or a fragment",
+		"https://exa mple.com":         "is no URL",
+	} {
+		_, err := newPublicURL(text)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "public_url: ") || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%s: %v, want an error with %q", text, err, want)
+		}
+	}
+	t.Setenv("PUBLIC_URL_OF_TEST", "https://example.com")
+	if u, err := newPublicURL("{env.PUBLIC_URL_OF_TEST}"); err != nil || u != (publicURL{scheme: "https", host: "example.com"}) {
+		t.Errorf("from the environment: %+v, %v", u, err)
+	}
+}

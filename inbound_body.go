@@ -40,18 +40,36 @@ var (
 // Tests shorten it.
 var minBodyTime = 30 * time.Second
 
-// bodyTime is how long a body may take: minBodyTime, and a second more for each
-// 128 KiB (that is 1 Mbit/s) of max_body beyond the first MiB.
-func bodyTime(limit int64) time.Duration {
-	return minBodyTime + time.Duration(max(0, limit-1<<20)/(128<<10))*time.Second
+// bodyTime is how long a body may take of which so much has arrived: minBodyTime, and a second
+// more for each 128 KiB (that is 1 Mbit/s) beyond the first MiB.
+func bodyTime(arrived int64) time.Duration {
+	return minBodyTime + time.Duration(max(0, arrived-1<<20)/(128<<10))*time.Second
 }
 
 // boundBody gives the body its time. Where that cannot be done, as for a recorder
 // in memory, no connection is held either. The bound stays when a webhook is
 // refused unread: net/http reads some of the rest before it answers.
 func (h *Handler) boundBody(in *inbound) *answer {
-	_ = http.NewResponseController(in.w).SetReadDeadline(time.Now().Add(h.bodyTime))
+	_ = http.NewResponseController(in.w).SetReadDeadline(time.Now().Add(bodyTime(0)))
 	return nil
+}
+
+// pacedBody gives a body more time for what has arrived of it.
+type pacedBody struct {
+	in      *inbound
+	started time.Time
+	arrived int64
+	given   time.Duration
+}
+
+// Read implements io.Reader.
+func (b *pacedBody) Read(p []byte) (int, error) {
+	n, err := b.in.r.Body.Read(p)
+	if b.arrived += int64(n); bodyTime(b.arrived) > b.given {
+		b.given = bodyTime(b.arrived)
+		_ = http.NewResponseController(b.in.w).SetReadDeadline(b.started.Add(b.given))
+	}
+	return n, err
 }
 
 // readBody takes the body in, or says why not. The memory is given back when the
@@ -84,7 +102,8 @@ func (in *inbound) readBody(limit int64) ([]byte, error) {
 	if err := bodies.Begin(&in.hold, in.clientIP, in.w); err != nil {
 		return nil, err
 	}
-	body, err := in.hold.Read(in.r.Body, in.r.ContentLength, limit)
+	paced := &pacedBody{in: in, started: time.Now(), given: bodyTime(0)}
+	body, err := in.hold.Read(paced, in.r.ContentLength, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -152,7 +152,6 @@ type Handler struct {
 	headers   deliveryHeaders
 	access    access
 	now       func() time.Time
-	bodyTime  time.Duration
 
 	handshakeMethods []string // by which handshakes come, but no webhooks
 	errorRoutes      bool     // handle_errors of the server may answer for the next handler
@@ -242,7 +241,6 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if h.publicURL, err = newPublicURL(h.PublicURL); err != nil {
 		return err
 	}
-	h.bodyTime = bodyTime(h.MaxBody)
 	h.handshakeMethods = h.provider.HandshakeMethods()
 	h.secrets = redact.Marks(h.secretPlaces())
 	if h.masked, err = h.newMaskedLog(ctx); err != nil {

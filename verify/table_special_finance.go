@@ -64,7 +64,7 @@ var specialFinanceProviders = []*Provider{
 		EventType:    []Source{jsonAt("/webhook_code")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
-		Unique:       "a body of the types that come once for an item or session, or list ids; of the others, which say that something has changed, each attempt counts",
+		Unique:       "they come once for an item or session, or list ids",
 		UniqueTypes:  []string{"INITIAL_UPDATE", "HISTORICAL_UPDATE", "TRANSACTIONS_REMOVED", "ITEM_ADD_RESULT", "SESSION_FINISHED"},
 		Methods:      post,
 	},

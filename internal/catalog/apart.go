@@ -21,6 +21,9 @@ func apart(p *verify.Provider) string {
 	case verify.ByTime:
 		return "signed time and content"
 	case verify.ByContent:
+		if len(p.UniqueTypes) > 0 {
+			return "signed time and content; content alone: of " + strings.Join(p.UniqueTypes, ", ") + ", as " + p.Unique
+		}
 		return "content: " + p.Unique
 	}
 	return "nothing: each webhook is an event"

@@ -36,6 +36,7 @@ func TestToldByContent(t *testing.T) {
 			signature header X-Sig
 			type header X-Type
 		}
+		dedupe content
 		secret %[1]q
 		require_https off
 		forward %[2]s
@@ -46,6 +47,7 @@ func TestToldByContent(t *testing.T) {
 			signature header X-Sig
 			content "{path_query}{body}"
 		}
+		dedupe content
 		secret %[1]q
 		require_https off
 		forward %[2]s
@@ -55,6 +57,7 @@ func TestToldByContent(t *testing.T) {
 		verify token {
 			signature header X-Token
 		}
+		dedupe content
 		secret %[1]q
 		require_https off
 		forward %[2]s

@@ -13,10 +13,12 @@ func TestBatchOfSeveralTypes(t *testing.T) {
 	deletes, updates := startApplication(t), startApplication(t)
 	c := startCaddy(t, fmt.Sprintf("webhooks /graph ms-graph {\nname graph\nsecret %s\nrequire_https off\n%s\n%s\n}\n", stripeSecret,
 		forwardOf(deletes, "deletes", "events deleted\npriority 7 deleted"), forwardOf(updates, "updates", "events updated")), "")
+	n := 0
 	send := func(kinds ...string) reply {
 		var items []string
-		for i, kind := range kinds {
-			items = append(items, fmt.Sprintf(`{"id":"%d","clientState":%q,"changeType":%q}`, i, stripeSecret, kind))
+		for _, kind := range kinds {
+			n++
+			items = append(items, fmt.Sprintf(`{"id":"%d","clientState":%q,"changeType":%q}`, n, stripeSecret, kind))
 		}
 		r := c.request(http.MethodPost, c.site+"/graph", `{"value":[`+strings.Join(items, ",")+`]}`)
 		r.Header.Set("Content-Type", "application/json")

@@ -87,7 +87,7 @@ func (h *Handler) eventKey(in *inbound) retrystore.Key {
 	case len(values) > 0:
 		return keyer.Tied(signed, values...)
 	case h.identity.content && h.isUnique(in.eventType):
-	case h.identity.time && !in.verified.Timestamp.IsZero():
+	case h.Dedupe != nil, h.identity.time && !in.verified.Timestamp.IsZero():
 		signed.Timestamp = in.verified.Timestamp
 	default:
 		return retrystore.Key{}

@@ -139,7 +139,7 @@ func TestExpectIsAnsweredAtOnce(t *testing.T) {
 	app := startApplication(t)
 	c := startCaddy(t, githubSite(app, "")+"\n"+strings.Replace(githubSite(app, "name blocked\nblock_ips 127.0.0.1"), "/github", "/blocked", 1), "")
 	for want, head := range map[string]string{
-		"HTTP/1.1 413 ": "POST /github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 10000000\r\n",
+		"HTTP/1.1 413 ": "POST /github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 100000000\r\n",
 		"HTTP/1.1 415 ": "POST /github HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 1000\r\n",
 		"HTTP/1.1 405 ": "PUT /github HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n",
 		"HTTP/1.1 403 ": "POST /blocked HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n",

@@ -170,11 +170,11 @@ type Dedupe struct {
 	Off bool `json:"off,omitempty"`
 
 	// Where the identifying values are. All of them together identify an event;
-	// if one is missing from a webhook, it is told apart as without them.
+	// webhooks in which one is missing are one event if signed time, type and content are the same.
 	Sources []verify.Source `json:"sources,omitempty"`
 
-	// Content says that webhooks without these values are one event if their type and
-	// signed content are the same.
+	// Whether webhooks without these values are one event if their type and signed content
+	// are the same, whenever they were signed.
 	Content bool `json:"content,omitempty"`
 }
 

@@ -1,6 +1,9 @@
 package caddywebhooks
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"testing"
@@ -81,4 +84,40 @@ func TestToldByContent(t *testing.T) {
 	checkAnswer(t, post("/token?1", "", ""), 202, "accepted")
 	checkAnswer(t, post("/token?2", "", ""), 202, "accepted")
 	checkAnswer(t, post("/token?1", "", ""), 200, "duplicate")
+}
+// TestHomeMadeSender: without an id and a signed time nothing is certain, so that each webhook is taken.
+func TestHomeMadeSender(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, fmt.Sprintf("webhooks /own custom {\nverify hmac-sha256 {\nsignature header X-Sig\n}\nsecret %q\nrequire_https off\nforward %s\n}", githubSecret, app.address), "")
+	for _, state := range []string{"Open", "Closed", "Open"} {
+		body := fmt.Sprintf(`{"name":"ISS-1","status":%q}`, state)
+		r := c.githubRequest("/own", "", body)
+		r.Header.Set("X-Sig", githubSignature(body)[len("sha256="):])
+		checkAnswer(t, c.do(r), 202, "accepted")
+		if got := app.next(t); got.body != body {
+			t.Errorf("%s was delivered, want %s", got.body, body)
+		}
+	}
+}
+
+// TestTwoSecrets: what one happening gives to two subscriptions, of which each has a secret, are two events.
+func TestTwoSecrets(t *testing.T) {
+	app := startApplication(t)
+	c := startCaddy(t, fmt.Sprintf("webhooks /gh gitea {\nsecret %q %q\nrequire_https off\nforward %s\n}", "first-secret-of-two", githubSecret, app.address), "")
+	for i, step := range []struct{ secret, word string }{
+		{"first-secret-of-two", "accepted"}, {githubSecret, "accepted"}, {"first-secret-of-two", "duplicate"}, {githubSecret, "duplicate"},
+	} {
+		r := c.githubRequest("/gh", "", "{}")
+		r.Header.Set("X-Gitea-Delivery", "one")
+		r.Header.Set("X-Gitea-Signature", hex.EncodeToString(hmacOf(step.secret, "{}")))
+		if got := c.do(r); got.header.Get("Webhook-Status") != step.word {
+			t.Errorf("%d: answered %s, want %s", i, got.body, step.word)
+		}
+	}
+}
+
+func hmacOf(secret, text string) []byte {
+	h := hmac.New(sha256.New, []byte(secret))
+	h.Write([]byte(text))
+	return h.Sum(nil)
 }

@@ -85,6 +85,7 @@ func TestToldByContent(t *testing.T) {
 	checkAnswer(t, post("/token?2", "", ""), 202, "accepted")
 	checkAnswer(t, post("/token?1", "", ""), 200, "duplicate")
 }
+
 // TestHomeMadeSender: without an id and a signed time nothing is certain, so that each webhook is taken.
 func TestHomeMadeSender(t *testing.T) {
 	app := startApplication(t)

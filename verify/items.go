@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,35 +73,67 @@ var adyenFields = []string{
 	"/amount/value", "/amount/currency", "/eventCode", "/success",
 }
 
+const (
+	adyenReferences = 4 // so many of them, the first ones, may have colons
+	adyenEventCode  = 6 // its place among them
+)
+
+// adyenReport is the event code of a report. Its pspReference is the name of a file, which may have
+// colons, and it may leave out what is a payment's.
+const adyenReport = "REPORT_AVAILABLE"
+
+// adyenContent joins the fields as they are: Adyen escapes neither colons nor backslashes. Where a
+// reference has a colon the text can be split in several ways. Of a payment only one of them is
+// taken: see adyenMoved.
 func adyenContent(item gjson.Result) (string, *Error) {
 	item, only := step(item, "NotificationRequestItem")
 	values := make([]string, len(adyenFields))
 	for i, pointer := range adyenFields {
 		node, certain := at(item, pointer)
 		certain = certain && only
-		missing := invalidSignature(DetailMissingPart, "a signed field: json "+pointer)
 		switch {
 		case !certain || isUnreadable(node):
 			return "", ambiguous(DetailAmbiguousMember, "json "+pointer)
 		case node.Type == gjson.String:
 			values[i] = node.Str
 		case node.Type == gjson.JSON: // an object would be signed like nothing
-			return "", missing
-		default:
-			if node.Type != gjson.Null {
-				values[i] = node.Raw
-			}
-		}
-		// Only the merchant's own reference may have colons: otherwise values could move.
-		if pointer != "/merchantReference" && strings.Contains(values[i], ":") {
-			return "", missing
-		}
-		if values[i] == "" && pointer != "/originalReference" && pointer != "/merchantReference" {
-			return "", missing
+			return "", adyenMissing(pointer)
+		case node.Type != gjson.Null:
+			values[i] = node.Raw
 		}
 	}
-	return strings.Join(values, ":"), nil
+	report := values[adyenEventCode] == adyenReport
+	for i, pointer := range adyenFields {
+		optional := pointer == "/originalReference" || pointer == "/merchantReference"
+		if report {
+			optional = pointer != "/pspReference" && pointer != "/success"
+		}
+		if values[i] == "" && !optional || i >= adyenReferences && strings.Contains(values[i], ":") {
+			return "", adyenMissing(pointer)
+		}
+	}
+	content := strings.Join(values, ":")
+	if !report && adyenMoved(values, content) {
+		return "", adyenMissing("/pspReference")
+	}
+	return content, nil
 }
+
+func adyenMissing(pointer string) *Error {
+	return invalidSignature(DetailMissingPart, "a signed field: json "+pointer)
+}
+
+// adyenMoved reports whether the text begins as a payment's does, and the fields are not those that
+// it says then: with colons of the merchant's own reference somebody could have moved parts of it to
+// the fields in front.
+func adyenMoved(values []string, content string) bool {
+	parts := strings.SplitN(content, ":", adyenReferences)
+	payment := adyenPayment.MatchString(parts[0]) && (parts[1] == "" || adyenPayment.MatchString(parts[1])) && parts[2] != ""
+	return payment && !slices.Equal(parts[:adyenReferences-1], values[:adyenReferences-1])
+}
+
+// adyenPayment is the pspReference of a payment, or of a modification of one.
+var adyenPayment = regexp.MustCompile(`^[0-9A-Za-z]{16}$`)
 
 // noContent is for items that carry a token and sign nothing.
 func noContent(gjson.Result) (string, *Error) { return "", nil }

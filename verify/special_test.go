@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -80,6 +81,12 @@ func TestEveryItemIsSigned(t *testing.T) {
 		refused(t, v, x.withJSON(t, item(i, ""), nil), "no item", InvalidSignature, MissingSignature)
 	}
 	refused(t, v, x.withJSON(t, item(1, "/pspReference"), "8313547924770610:x"), "a colon that moves fields", InvalidSignature)
+	moved := x.withJSON(t, item(1, "/merchantReference"), "1:🎉")
+	moved.Body = bytes.Replace(moved.Body, []byte(`"YourAccount","merchantReference":"1:`), []byte(`"YourAccount:größe","merchantReference":"1:`), 1)
+	if !bytes.Contains(moved.Body, []byte("YourAccount:größe")) {
+		t.Fatal("nothing was moved: this shows nothing")
+	}
+	refused(t, v, moved, "a part of one reference moved to another field", InvalidSignature)
 	refused(t, v, x.withJSON(t, "/notificationItems", []any{}), "an empty list", MissingSignature)
 	refused(t, v, x.withJSON(t, "/notificationItems", map[string]any{}), "no list", MissingSignature)
 

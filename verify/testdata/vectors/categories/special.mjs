@@ -215,6 +215,10 @@ async function makeAdyen() {
       body: '{"notificationItems":[{"NotificationRequestItem":{"pspReference":"pspReference","originalReference":"originalReference","merchantAccountCode":"merchantAccount","merchantReference":"reference","amount":{"value":1000,"currency":"EUR"},"eventCode":"EVENT","success":"true","additionalData":{"hmacSignature":"ipnxGCaUZ4l8TUW75a71/ghd2Fe5ffvX0pV4TLTntIc="}}}]}' },
     await make("authorisation", [item({})], { event_type: "AUTHORISATION" }),
     await make("two items, one with a colon in its reference", [item({ eventCode: "CAPTURE", originalReference: "8313547924770610" }), item({ merchantReference: "größe:1:🎉", success: "false" })], { event_type: "CAPTURE" }),
+    await make("report, a colon and a backslash in its name", [item({ eventCode: "REPORT_AVAILABLE", pspReference: "payouts_2026-01-02T03:04:05\\x.csv", merchantReference: "", amount: { value: 0, currency: "EUR" } })], { event_type: "REPORT_AVAILABLE" }),
+    await make("report, colons everywhere", [item({ eventCode: "REPORT_AVAILABLE", pspReference: "a:b", originalReference: ":", merchantAccountCode: "c:d", merchantReference: "e\\:f", amount: { value: 0 } })], { event_type: "REPORT_AVAILABLE" }),
+    await make("colons in what is no reference of a payment", [item({ pspReference: "a:b" }), item({ originalReference: "c:d\\" }), item({ pspReference: "e", merchantAccountCode: "f:g" })], { event_type: "AUTHORISATION" }),
+    await make("backslashes", [item({ originalReference: "8313547924770610", merchantAccountCode: "a\\b", merchantReference: "\\:\\\\" })], { event_type: "AUTHORISATION" }),
     await make("an amount of nothing", [item({ amount: { value: 0, currency: "JPY" }, merchantReference: "" })], { event_type: "AUTHORISATION" }),
   ]) };
 }

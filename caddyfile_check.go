@@ -31,6 +31,11 @@ func parseHandler(helper httpcaddyfile.Helper) (_ caddyhttp.MiddlewareHandler, e
 	if err := h.checkAdapted(); err != nil {
 		return nil, h.wrap(start, err)
 	}
+	if helper.Option("servers") == nil { // else a server may expect them
+		if err := h.checkHeaderNames(nil); err != nil {
+			return nil, h.wrap(start, err)
+		}
+	}
 	if err := claimName(helper, h); err != nil {
 		return nil, h.wrap(start, err)
 	}

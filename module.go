@@ -235,6 +235,9 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if err := h.checkSettings(); err != nil {
 		return err
 	}
+	if err := h.checkHeaderNames(serverOf(ctx)); err != nil {
+		return err
+	}
 	if h.access, err = h.newAccess(ctx); err != nil {
 		return err
 	}
@@ -258,7 +261,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 			return fmt.Errorf("forward %s: %w", f.Name, err)
 		}
 	}
-	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && len(h.Forward) == 0 {
+	if server := serverOf(ctx); server != nil && len(h.Forward) == 0 {
 		h.errorRoutes = watchErrorRoutes(server)
 	}
 	h.warnOfTwins()

@@ -114,7 +114,9 @@ func handshakeOf(t *testing.T, p *verify.Provider, h *verify.Handshake, x provid
 		r.Body = []byte(fields.Encode())
 		r.Header.Set("Content-Type", mediaForm)
 	} else if r.Method == http.MethodPost {
-		r.Body, _ = json.Marshal(document)
+		if r.Body, _ = json.Marshal(document); h.Body != "" {
+			r.Body = []byte(h.Body)
+		}
 		r.Header.Set("Content-Type", mediaJSON)
 	}
 	if h.Signed {

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -50,6 +51,8 @@ type Handshake struct {
 	Signed bool   // whether it counts only after Verify accepted it
 	When   Source // a request is this handshake if When has a value; zero: any by that method
 	Equals string // and the value is this one; empty: any value
+	Absent Source // and there is nothing at Absent; zero: whatever there is
+	Body   string // and the body says this, JSON without spaces; empty: any body
 
 	// Token is where the provider repeats what the operator gave it, to be compared
 	// with the setting TokenSetting; if it differs, the answer is 403. Zero: there is none.
@@ -196,11 +199,20 @@ func (h *handshake) is(d *document) bool {
 			return false
 		}
 	}
+	if !h.Absent.IsZero() && len(h.Absent.lookup(d)) > 0 || h.Body != "" && !saysJSON(d.request.Body, h.Body) {
+		return false
+	}
 	if h.When.IsZero() {
 		return true
 	}
 	value, ok := h.When.extract(d)
 	return ok && (h.Equals == "" || value == h.Equals)
+}
+
+// saysJSON reports whether body is that JSON, but for spaces of no meaning.
+func saysJSON(body []byte, want string) bool {
+	var compact bytes.Buffer
+	return len(body) <= maxEcho && json.Compact(&compact, body) == nil && compact.String() == want
 }
 
 // knows reports whether the token is one of ours, in a time that tells nothing of them.

@@ -1,6 +1,9 @@
 package verify
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 var codeProviders = []*Provider{
 	{
@@ -90,6 +93,7 @@ var codeProviders = []*Provider{
 		Title:    "Bitbucket Data Center",
 		Docs:     "https://confluence.atlassian.com/bitbucketserver/manage-webhooks-938025878.html",
 		Setup:    "Repository or project settings, Webhooks: enter a Secret.",
+		Notes:    "Test connection sends a request that is not signed. The proxy answers it, so its success says nothing of the secret.",
 		Evidence: ByHand,
 		Schemes: []Scheme{{
 			Algorithm: "hmac-sha256",
@@ -101,6 +105,8 @@ var codeProviders = []*Provider{
 		Unique:       "each body has the date of the event beside what it is about",
 		Retries:      "none",
 		Methods:      post,
+		Handshakes: []Handshake{{When: header("X-Event-Key"), Equals: "diagnostics:ping", Absent: header("X-Hub-Signature"), Body: `{"test":true}`,
+			Answer: Answer{Status: http.StatusOK}}},
 	},
 
 	{

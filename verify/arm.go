@@ -110,9 +110,28 @@ func armSecret(schemes []*scheme, secret string, index int) error {
 			return err
 		}
 		s.keys = append(s.keys, armedKey{k, index})
-		if s.signer == nil {
+		first := s.signer == nil
+		if first {
 			s.signer = k
+		}
+		if other := s.otherKey(secret); other != nil {
+			s.keys = append(s.keys, armedKey{other, index})
+			if first {
+				s.second = other
+			}
 		}
 	}
 	return nil
+}
+
+// otherKey is the key that the provider may have made of the secret instead; nil if there is none.
+func (s *scheme) otherKey(secret string) *hashKey {
+	if s.orKey == (keyForm{}) {
+		return nil
+	}
+	decoded, err := decodeSecret(s.orKey.key, strings.TrimPrefix(secret, s.orKey.prefix))
+	if err != nil {
+		return nil // a secret of the first form
+	}
+	return newHMACKey(s.algorithm.hash.New, decoded)
 }

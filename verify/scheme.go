@@ -104,7 +104,11 @@ type Scheme struct {
 	only      string                    // {form_sorted} has this field, always, and no other
 	known     bool                      // that the form touches the URL is the provider's doing, and told in Notes
 	opens     bool                      // the body is empty or begins as JSON or XML does
+	orKey     keyForm                   // how the provider makes the key of other secrets, in the same form
 }
+
+// keyForm is how a secret becomes a key: Scheme.Key and Scheme.KeyPrefix.
+type keyForm struct{ key, prefix string }
 
 // scheme is a Scheme made ready for requests. It is not changed after compile
 // and arm, so any number of goroutines may use it.
@@ -134,6 +138,7 @@ type scheme struct {
 
 	keys   []armedKey // any may have signed
 	signer signer     // nil: cannot sign
+	second signer     // signs, too, with the same secret in its other form; nil: it has one only
 }
 
 // Validate reports the first setting that is wrong, and what to write instead.

@@ -146,7 +146,14 @@ func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 	if err := s.contents[0].checkJoints(in); err != nil {
 		return err
 	}
-	return s.Signature.set(r, s.format.render(signature, in.timestamp))
+	value := s.format.render(signature, in.timestamp)
+	if s.second != nil { // the provider would sign with one of them, and nobody but it knows with which
+		if signature, err = s.second.sign(s.contents[0], in); err != nil {
+			return err
+		}
+		value += s.format.joiner + s.format.render(signature, in.timestamp)
+	}
+	return s.Signature.set(r, value)
 }
 
 // setTimestamp writes the time to where the scheme has it. One that is in the

@@ -49,14 +49,15 @@ var billingProviders = []*Provider{
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK}, // any other status is a failure to it
 	},
-	// Standard Webhooks, except for the key: it is the whole secret as it is, also
-	// where it begins with "whsec_".
+	// Standard Webhooks. Of secrets from before 2026-09-08 the key is the whole secret as it is, also
+	// where it begins with "whsec_": https://github.com/polarsource/polar/pull/14102 and 14117. The
+	// secret does not say which one it is, and Polar's own library tries both.
 	{
 		Name:     "polar",
 		Title:    "Polar",
 		Docs:     "https://polar.sh/docs/integrate/webhooks/delivery",
 		Setup:    "Organization settings, Webhooks, Add Endpoint with the format Raw: set a secret or have one generated, and give it whole, as shown.",
-		Notes:    "Libraries for Standard Webhooks have to be given the secret in base64; here it is given as it is.",
+		Notes:    "Secrets from before 2026-09-08 are the key as they are, later ones are base64 after whsec_, as in Standard Webhooks: both are tried, and a late attempt is signed with both.",
 		Deadline: 10 * time.Second,
 		Retries:  "up to 10 times with exponential backoff; after 10 failures in a row the endpoint is disabled",
 		Evidence: FromSDK,
@@ -67,6 +68,7 @@ var billingProviders = []*Provider{
 			Content:   "{id}.{timestamp}.{body}",
 			Timestamp: Timestamp{Source: header("Webhook-Timestamp")},
 			ID:        header("Webhook-Id"),
+			orKey:     keyForm{keyBase64, "whsec_"},
 		}},
 		EventID:      []Source{header("Webhook-Id")},
 		EventType:    []Source{jsonAt("/type")},

@@ -239,8 +239,17 @@ export async function make() {
       more: async (vector) => {
         const body = '{"type":"order.paid","data":{}}', secret = "whsec_UG9sYXIga2VlcHMgdGhlIHByZWZpeA==";
         const sign = new StandardWebhook(Buffer.from(secret).toString("base64")).sign(standardID, new Date(NOW * 1000), body);
-        return [await vector("a secret that looks like base64", body, { secrets: [secret], event_type: "order.paid",
-          proof: { "webhook-id": standardID, "webhook-timestamp": String(NOW), "webhook-signature": sign } }, secret)];
+        // Polar signs with secrets from 2026-09-08 on as Standard Webhooks does: polarsource/polar#14117.
+        const newer = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", padded = "whsec_ZGVhZGJlZWZkZWFkYmVlZmRlYWRiZWVmMTIzNDU2Nzg=";
+        const proof = (signature) => ({ sign: undefined, event_type: "order.paid", proof: { "webhook-id": standardID, "webhook-timestamp": String(NOW), "webhook-signature": signature } });
+        const signed = (key) => new StandardWebhook(key).sign(standardID, new Date(NOW * 1000), body);
+        return [
+          await vector("a secret that looks like base64", body, { secrets: [secret], ...proof(sign) }, secret),
+          await vector("key as in Standard Webhooks", body, { secrets: [newer], ...proof(signed(newer)) }, newer),
+          await vector("key as in Standard Webhooks, padded", body, { secrets: [padded], ...proof(signed(padded)) }, padded),
+          await vector("key as in Standard Webhooks, without the prefix", body, { secrets: [newer.slice(6)], ...proof(signed(newer)) }, newer.slice(6)),
+          await vector("key as in Standard Webhooks, second secret of two", body, { secrets: ["polar_whs_old", newer], secret_index: 1, ...proof(signed(newer)) }, newer),
+        ];
       } },
 
     "dodo-payments": { evidence: "sdk", by: "node:crypto, accepted by " + lib("dodopayments", "webhooks.unwrap"),

@@ -21,6 +21,7 @@ type input struct {
 	keyID      string       // of the key that has signed, as the webhook says
 	timestamp  string       // as on the wire
 	id         string       // as on the wire
+	target     string       // path and query in another spelling; empty: as on the wire
 	secret     string       // while a plain hash is made
 	digested   bool         // the body's digest is there, and will be checked
 	at         time.Time    // the timestamp
@@ -59,7 +60,7 @@ func (in *input) reset(r *Request) {
 	if in.document.request != r || r == nil {
 		in.document = document{request: r} // else what was read of the body is of use for the next scheme, too
 	}
-	in.timestamp, in.id, in.secret, in.digested = "", "", "", false
+	in.timestamp, in.id, in.target, in.secret, in.digested = "", "", "", "", false
 	in.signatures = in.signatureSpace[:0]
 	in.decoded = in.decodedSpace[:0]
 }
@@ -280,11 +281,11 @@ func (p part) append(buf []byte, in *input) ([]byte, *Error) {
 	case partMethod:
 		return append(buf, r.Method...), nil
 	case partURL:
-		return appendURL(buf, r, r.Host), nil
+		return appendURL(buf, in, r.Host), nil
 	case partURLWithPort:
-		return appendURL(buf, r, r.hostWithPort()), nil
+		return appendURL(buf, in, r.hostWithPort()), nil
 	case partURLWithoutPort:
-		return appendURL(buf, r, r.hostWithoutPort()), nil
+		return appendURL(buf, in, r.hostWithoutPort()), nil
 	case partURLWithoutQuery:
 		return append(append(append(buf, r.Scheme...), "://"...), r.Host+r.path()...), nil
 	case partPath:
@@ -311,9 +312,12 @@ func (p part) append(buf []byte, in *input) ([]byte, *Error) {
 	}
 }
 
-func appendURL(buf []byte, r *Request, host string) []byte {
-	buf = append(buf, r.Scheme...)
+func appendURL(buf []byte, in *input, host string) []byte {
+	buf = append(buf, in.request.Scheme...)
 	buf = append(buf, "://"...)
 	buf = append(buf, host...)
-	return append(buf, r.target()...)
+	if in.target != "" {
+		return append(buf, in.target...)
+	}
+	return append(buf, in.request.target()...)
 }

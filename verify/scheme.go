@@ -105,6 +105,7 @@ type Scheme struct {
 	known     bool                      // that the form touches the URL is the provider's doing, and told in Notes
 	opens     bool                      // the body is empty or begins as JSON or XML does
 	orKey     keyForm                   // how the provider makes the key of other secrets, in the same form
+	respells  bool                      // the URL may have been signed in another spelling than it was called by
 }
 
 // keyForm is how a secret becomes a key: Scheme.Key and Scheme.KeyPrefix.

@@ -15,8 +15,11 @@ type SecretForm struct {
 }
 
 var (
-	// Slack's Signing Secret and Twilio's Auth Token.
+	// Slack's Signing Secret.
 	hex32 = &SecretForm{"32 hexadecimal digits", regexp.MustCompile(`^[0-9a-fA-F]{32}$`)}
+	// Twilio's Auth Token; or the secret of a SharedKey, of which no form is documented, but that is
+	// longer than a SID.
+	twilioSecret = &SecretForm{"an Auth Token of 32 hexadecimal digits, or the secret of a SharedKey", regexp.MustCompile(`^[0-9a-fA-F]{32}$|^[\x21-\x7e]{35,}$`)}
 	// An app's client secret, in its newer form or the older one; or what the admin shows under Notifications, Webhooks.
 	shopifySecret = &SecretForm{"shpss_ and 32 hexadecimal digits, or 32 or 64 of them", regexp.MustCompile(`^(shpss_)?[0-9a-fA-F]{32}$|^[0-9a-fA-F]{64}$`)}
 )

@@ -16,26 +16,18 @@ var telephonyProviders = []*Provider{
 		Name:     "twilio",
 		Title:    "Twilio",
 		Docs:     "https://www.twilio.com/docs/usage/webhooks/webhooks-security",
-		Setup:    "The account's primary Auth Token (Console, Account info). The URL must be the public one that Twilio calls.",
+		Setup:    "The account's primary Auth Token (Console, Account info). Where a Webhooks Rule has Twilio sign with a SharedKey, its secret, which was shown when the key was made; with both, as two secrets. The URL must be the public one that Twilio calls.",
 		Notes:    "A body that is no form is covered by the parameter bodySHA256, which Twilio adds to the URL; without it such a webhook is refused. " + formTouches,
 		Deadline: 15 * time.Second,
 		Retries:  "none for most; set by connection overrides (#rc=…) in the URL",
 		Evidence: FromSDK,
-		Schemes: []Scheme{{
-			Algorithm:    "hmac-sha1",
-			Signature:    header("X-Twilio-Signature"),
-			Format:       "{base64}",
-			Content:      "{url}{form_sorted}",
-			Alternatives: []string{"{url_without_port}{form_sorted}", "{url_with_port}{form_sorted}"},
-			BodyDigest:   query("bodySHA256"), // where the body is no form
-			known:        true,
-		}},
-		EventID: []Source{header("I-Twilio-Idempotency-Token")},
+		Schemes:  []Scheme{twilioScheme("hmac-sha1"), twilioScheme("hmac-sha256")},
+		EventID:  []Source{header("I-Twilio-Idempotency-Token")},
 		EventType: []Source{
 			form("MessageStatus"), form("SmsStatus"), form("CallStatus"), form("EventType"),
 			query("MessageStatus"), query("SmsStatus"), query("CallStatus"), query("EventType"),
 		},
-		SecretForm:   hex32,
+		SecretForm:   twilioSecret,
 		ContentTypes: []string{mediaForm, mediaJSON},
 		Success:      Any2xx,
 		Repeats:      true,
@@ -171,7 +163,7 @@ var telephonyProviders = []*Provider{
 		Schemes: []Scheme{
 			{Algorithm: "hmac-sha256", Signature: header("X-Signalwire-Sha256-Signature"), Content: "{url}{body}"},
 			{Algorithm: "hmac-sha1", Signature: header("X-Signalwire-Signature"), Content: "{url}{body}"},
-			{Algorithm: "hmac-sha1", Signature: header("X-Signalwire-Signature"), Format: "{base64}", Content: "{url}{form_sorted}", known: true},
+			{Algorithm: "hmac-sha1", Signature: header("X-Signalwire-Signature"), Format: "{base64}", Content: "{url}{form_sorted}", known: true, respells: true},
 		},
 		EventType:    []Source{form("MessageStatus"), form("SmsStatus"), form("CallStatus")},
 		ContentTypes: []string{mediaJSON, mediaForm},
@@ -199,4 +191,20 @@ var telephonyProviders = []*Provider{
 		Accepted:     Answer{Status: http.StatusNoContent},
 		Methods:      post,
 	},
+}
+
+// twilioScheme is that of an Auth Token (SHA-1), or of a SharedKey (either), of which the header
+// X-Twilio-Webhooks-Signature-Settings says which hash it is. That header is not signed, and the
+// length of the signature says the same. Twilio's library, too, tries several spellings of the URL.
+func twilioScheme(algorithm string) Scheme {
+	return Scheme{
+		Algorithm:    algorithm,
+		Signature:    header("X-Twilio-Signature"),
+		Format:       "{base64}",
+		Content:      "{url}{form_sorted}",
+		Alternatives: []string{"{url_without_port}{form_sorted}", "{url_with_port}{form_sorted}"},
+		BodyDigest:   query("bodySHA256"), // where the body is no form
+		known:        true,
+		respells:     true,
+	}
 }

@@ -297,6 +297,9 @@ func (v *Verifier) verify(s *scheme, in *input, signatures []string) (Result, *E
 	}
 	in.digested = len(s.BodyDigest.lookup(d)) > 0
 	index, err := s.match(s.contents, in)
+	if err != nil && s.respells {
+		index, err = s.matchRespelt(in, err)
+	}
 	if err != nil {
 		return Result{}, err
 	}

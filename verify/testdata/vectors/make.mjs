@@ -213,6 +213,29 @@ async function makeTwilio() {
     out.push(await checked("twilio", { name, source: lib("twilio", "getExpectedTwilioSignature, accepted by validateRequestWithBody"), ...plain, url,
       headers: { ...json, ...sign(url) }, body, sign: true }, secret));
   }
+  // Signed as the URL was entered, called in another spelling: twilio-node #1059, #1183, #621.
+  for (const [name, sent, signed] of [
+    ["a quote sent as %27", "?q=a%27b", "?q=a'b"],
+    ["marks sent escaped", "?q=%21%27%28%29%2A%7E&r=1", "?q=!'()*~&r=1"],
+    ["%27 sent as a quote", "?q=a'b", "?q=a%27b"],
+    ["a space sent as +", "?q=William+O%27hara", "?q=William%20O'hara"],
+    ["letters sent raw", "?q=größe%20🎉", "?q=gr%C3%B6%C3%9Fe%20%F0%9F%8E%89"],
+  ]) {
+    const at = "https://hooks.example.com/voice";
+    await add(name, at + sent, call, { signedURL: at + signed });
+    const url = at + sent;
+    out.push(await checked("twilio", { name: name + ", GET", source, ...plain, method: "GET", url, headers: sign(at + signed), body: "" }, secret));
+  }
+  const key = "dGhpcyBpcyB0aGUgc2VjcmV0IG9mIGEgU2hhcmVkS2V5", sharedKey = (algorithm) => ({ "x-twilio-webhooks-signature-settings": `key=webhooks_sharedkey_01k5,algorithm=${algorithm}` });
+  for (const algorithm of ["HMAC_SHA256", "HMAC_SHA1"]) {
+    const url = "https://hooks.example.com/sms?x=%27&y=a%20b", json256 = url + "&bodySHA256=" + twilio.getExpectedBodyHash(bodies.unicode);
+    const shared = (at, fields) => ({ "x-twilio-signature": twilio.getExpectedTwilioSignature(key, at, fields, algorithm), ...sharedKey(algorithm) });
+    const mine = { now: NOW, secrets: [secret, key], secret_index: 1, source };
+    out.push(await checked("twilio", { name: "SharedKey, " + algorithm, ...mine, url, headers: { ...form, ...shared(url, call) }, body: encode(call) }, key));
+    out.push(await checked("twilio", { name: "SharedKey, JSON, " + algorithm, ...mine, url: json256, headers: { ...json, ...shared(json256, {}) }, body: bodies.unicode }, key));
+    out.push(await checked("twilio", { name: "SharedKey alone, a quote sent as %27, " + algorithm, ...mine, secrets: [key], secret_index: 0, url: "https://hooks.example.com/sms?q=%27",
+      headers: { ...form, ...shared("https://hooks.example.com/sms?q='", call) }, body: encode(call) }, key));
+  }
   const old = "old auth token", both = "https://hooks.example.com/sms";
   out.push(await checked("twilio", { name: "second secret of two", source, now: NOW, url: both, secrets: [secret, old], secret_index: 1, body: encode(call),
     headers: { ...form, "x-twilio-signature": twilio.getExpectedTwilioSignature(old, both, call) } }, old));

@@ -64,12 +64,12 @@ export const accepts = {
     new SvixWebhook(hook.secret).verify(hook.body, hook.headers, { jsonParse: false });
   },
   twilio: (hook) => {
-    const signature = hook.headers["x-twilio-signature"];
+    const signature = hook.headers["x-twilio-signature"], algorithm = twilio.getSignatureAlgorithm(hook.headers["x-twilio-webhooks-signature-settings"]);
     if (hook.url.includes("bodySHA256")) {
-      refuseUnless(twilio.validateRequestWithBody(hook.secret, signature, hook.url, hook.body.toString()), "with body");
+      refuseUnless(twilio.validateRequestWithBody(hook.secret, signature, hook.url, hook.body.toString(), algorithm), "with body");
     } else {
       const fields = isForm(hook) ? formFields(hook) : {};
-      refuseUnless(twilio.validateRequest(hook.secret, signature, hook.url, fields), "form");
+      refuseUnless(twilio.validateRequest(hook.secret, signature, hook.url, fields, algorithm), "form");
     }
   },
 };

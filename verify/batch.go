@@ -41,6 +41,9 @@ func (v *Verifier) FurtherTypes(r *Request) []string {
 	}
 	d := &document{request: r, manner: asText}
 	defer d.end()
+	if first := v.provider.EventType[0]; first.From == FromHeader && len(first.lookup(d)) > 0 {
+		return nil // one event, of which the body is the data
+	}
 	list, certain := d.value(v.batch.list)
 	if !certain || !list.IsArray() {
 		return nil

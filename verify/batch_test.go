@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,9 @@ func TestTypesOfBatches(t *testing.T) {
 		"ms-graph":       {`{"value":[%s]}`, `{"changeType":"%s"}`},
 		"hubspot-v3":     {`[%s]`, `{"subscriptionType":"%s"}`},
 		"hcp-terraform":  {`{"notifications":[%s]}`, `{"trigger":"%s"}`},
+
+		"azure-event-grid": {`[%s]`, `{"eventType":"%s"}`},
+		"cloudevents":      {`[%s]`, `{"type":"%s"}`},
 	}
 	for _, p := range Providers() {
 		inList := func(s Source) bool { return s.From == FromJSON && strings.Contains(s.Name+"/", "/0/") }
@@ -57,5 +61,9 @@ func TestTypesOfBatches(t *testing.T) {
 	}
 	if got := providerVerifier(t, "stripe").FurtherTypes(&Request{Body: []byte(`{"type":"invoice.paid"}`)}); got != nil {
 		t.Errorf("stripe: %q", got)
+	}
+	binary := &Request{Header: http.Header{"Ce-Type": {"order.paid"}}, Body: []byte(`[{"type":"of the data"}]`)}
+	if got := providerVerifier(t, "cloudevents").FurtherTypes(binary); got != nil {
+		t.Errorf("cloudevents: %q, of an event whose type is in a header", got)
 	}
 }

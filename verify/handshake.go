@@ -26,7 +26,11 @@ type Answer struct {
 	Body        string
 	HeaderName  string // of one more header; empty: none
 	HeaderValue string
+	Further     [2]HeaderField // more of them, as they are; the zero ones are none
 }
+
+// HeaderField is one header of an answer.
+type HeaderField struct{ Name, Value string }
 
 // Header returns the header fields of the answer. Browsers are told to believe
 // the Content-Type: what a request sent may be part of the body.
@@ -37,6 +41,11 @@ func (a Answer) Header() http.Header {
 	}
 	if a.HeaderName != "" {
 		h.Set(a.HeaderName, a.HeaderValue)
+	}
+	for _, f := range a.Further {
+		if f.Name != "" {
+			h.Set(f.Name, f.Value)
+		}
 	}
 	return h
 }

@@ -25,6 +25,8 @@ const (
 	// In rows of the table only:
 	fromBody     = "body"      // the whole body
 	fromJSONEach = "json_each" // Name: a pointer to a list, a space, and a pointer into each of its elements
+
+	fromCloudEvents = "cloudevents" // id and source of each event; no Name
 )
 
 // Source names where a value of a webhook is. The zero Source is "nowhere".
@@ -61,7 +63,10 @@ func (s Source) IsZero() bool { return s == Source{} }
 
 // String returns the source as the configuration spells it.
 func (s Source) String() string {
-	if s.From == fromJSONEach {
+	switch s.From {
+	case fromCloudEvents:
+		return "id and source of each event"
+	case fromJSONEach:
 		return FromJSON + " " + strings.Replace(s.Name, " ", "/*", 1)
 	}
 	return s.From + " " + s.Name
@@ -110,7 +115,7 @@ func (s Source) validatePointer(pointer string) error {
 
 // inBody reports whether s is a part of the body.
 func (s Source) inBody() bool {
-	return s.From == fromBody || s.From == FromJSON || s.From == fromJSONEach || s.From == FromForm || s.From == FromFormJSON
+	return s.From == fromBody || s.From == FromJSON || s.From == fromJSONEach || s.From == fromCloudEvents || s.From == FromForm || s.From == FromFormJSON
 }
 
 // Extract returns the value that s names. A value that is missing, empty, or
@@ -157,6 +162,8 @@ func (s Source) lookup(d *document) []string {
 	case fromJSONEach:
 		list, pointer, _ := strings.Cut(s.Name, " ")
 		return d.each(list, pointer)
+	case fromCloudEvents:
+		return d.cloudEvents()
 	case fromBody:
 		return []string{view(d.request.Body)}
 	case FromFormJSON:

@@ -105,6 +105,32 @@ var specialCloudProviders = []*Provider{
 		Subscription: []Source{jsonAt("/subscription"), header("X-Goog-Pubsub-Subscription-Name")},
 		Methods:      post,
 	},
+	// An event subscription delivers events in one of two schemas: that of Event Grid, always as a
+	// list, or CloudEvents, one or a batch.
+	{
+		Name:         "azure-event-grid",
+		Title:        "Azure Event Grid",
+		Docs:         "https://learn.microsoft.com/en-us/azure/event-grid/security-authentication",
+		Setup:        "Make up a long random secret. Put it into the webhook's URL as the parameter code or access_token, or set a delivery property of the event subscription: the static header Authorization with the value Bearer and the secret. The proxy answers the validation of the URL, in either schema.",
+		Notes:        "The secret itself is sent; nothing is signed. Tokens of Microsoft Entra are not checked: with those, put a secret into the URL as well. Give the subscription a dead-letter destination: after 400, 401, 403 or 413 Event Grid drops the event. A webhook may carry several events.",
+		Deadline:     30 * time.Second,
+		Retries:      "after 10 and 30 s, 1, 5, 10 and 30 min, 1, 3, 6 h, then every 12 h, for 24 h; not after 400, 401, 403 and 413",
+		Evidence:     ByHand,
+		Schemes:      bearerSchemes("code", "access_token"),
+		EventID:      []Source{cloudEventID, jsonAt("/id"), jsonAt("/0/id")},
+		EventType:    []Source{header("Ce-Type"), jsonAt("/type"), jsonAt("/0/eventType"), jsonAt("/0/type")},
+		Identity:     []Source{cloudEvents},
+		Subscription: []Source{header("Aeg-Subscription-Name")},
+		ContentTypes: []string{mediaJSON, "application/cloudevents+json", "application/cloudevents-batch+json"},
+		Repeats:      true, // what has no id and topic
+		Success:      Any2xx,
+		Methods:      post,
+		Handshakes: []Handshake{
+			{Method: http.MethodPost, When: jsonAt("/0/eventType"), Equals: "Microsoft.EventGrid.SubscriptionValidationEvent", Echo: jsonAt("/0/data/validationCode"),
+				Answer: Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: `{"validationResponse":{json}}`}},
+			cloudEventsProbe,
+		},
+	},
 	{
 		Name:     "livekit",
 		Title:    "LiveKit",

@@ -57,4 +57,22 @@ var standardProviders = []*Provider{
 		Retries:      "as svix",
 		Methods:      post,
 	},
+	// The specification has no signature: who has the token can send what they like.
+	{
+		Name:       "cloudevents",
+		Title:      "CloudEvents (HTTP webhooks)",
+		Docs:       "https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md",
+		Setup:      "Make up a long random token and give it to the sender as its access token: it comes as Authorization: Bearer, or as the parameter access_token of the URL. The proxy answers the validation request (OPTIONS), and allows any origin and rate.",
+		Notes:      "The token itself is sent; nothing is signed. Binary, structured and batched events are taken. A batch has one type, of its first event.",
+		Evidence:   ByHand,
+		Schemes:    bearerSchemes("access_token"),
+		EventID:    []Source{cloudEventID, jsonAt("/id"), jsonAt("/0/id")},
+		EventType:  []Source{header("Ce-Type"), jsonAt("/type"), jsonAt("/0/type")},
+		Identity:   []Source{cloudEvents},
+		Repeats:    true, // what has no id and source
+		Success:    Any2xx,
+		Retries:    "as the sender does; after 410 never, after 429 as Retry-After says",
+		Methods:    post,
+		Handshakes: []Handshake{cloudEventsProbe},
+	},
 }

@@ -90,7 +90,48 @@ async function makeElevenLabs() {
   return vectors;
 }
 
+// Event Grid and CloudEvents send a token, and sign nothing.
+const bearer = (_, key) => ({ authorization: "Bearer " + key });
+const gridTopic = "/subscriptions/{id}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/größe";
+const gridEvent = (id, eventType = "Microsoft.Storage.BlobCreated") => ({ topic: gridTopic, subject: "/blobServices/default/containers/c/blobs/b", eventType, eventTime: "2026-01-02T03:04:05.1234567Z",
+  id, data: { api: "PutBlockList", url: "https://größe.blob.core.windows.net/c/b" }, dataVersion: "", metadataVersion: "1" });
+const cloudEvent = (id, type = "com.example.order.paid") => ({ specversion: "1.0", type, source: "/orders/größe", id, time: "2026-01-02T03:04:05Z", datacontenttype: "application/json", data: { id: "another", n: 1.5 } });
+const structured = { "content-type": "application/cloudevents+json; charset=utf-8" }, batched = { "content-type": "application/cloudevents-batch+json" };
+const tokenInURL = (provider, name, parameter, token, body, event) => ({ name, source: "the words of the specification", ...base, url: `${base.url}?a=b&${parameter}=${encodeURIComponent(token)}`, headers: structured,
+  body: JSON.stringify(body), secrets: ["another", token], secret_index: 1, body_unsigned: true, ...event });
+
+async function makeEventGrid() {
+  const token = "a long random s3cret+/=", id = "831e1650-001e-001b-66ab-eeb76e069631";
+  const rest = { source: "the words of Microsoft Learn, Azure Event Grid: event schema, CloudEvents schema, delivery properties", secrets: [token], body_unsigned: true,
+    headers: { "content-type": "application/json; charset=utf-8", "aeg-event-type": "Notification", "aeg-subscription-name": "ORDERS", "aeg-delivery-count": "0" } };
+  const event = { event_id: id, event_type: "Microsoft.Storage.BlobCreated" };
+  return [...await vectorsOf("azure-event-grid", { sign: bearer, rest, samples: [
+    { name: "event", body: JSON.stringify([gridEvent(id)]), ...event },
+    { name: "two events", body: JSON.stringify([gridEvent(id), gridEvent("2", "Microsoft.Storage.BlobDeleted")]), ...event },
+    { name: "CloudEvents schema", headers: structured, body: JSON.stringify(cloudEvent(id, "Microsoft.Storage.BlobCreated")), ...event },
+    { name: "CloudEvents schema, batched", headers: batched, body: JSON.stringify([cloudEvent(id, "Microsoft.Storage.BlobCreated"), cloudEvent("2")]), ...event },
+  ] }),
+  { ...tokenInURL("azure-event-grid", "secret in the URL", "code", token, [gridEvent(id)], event), headers: json },
+  tokenInURL("azure-event-grid", "access_token in the URL", "access_token", token, cloudEvent(id), { event_id: id, event_type: "com.example.order.paid" })];
+}
+
+async function makeCloudEvents() {
+  const token = "mF_9.B5f-4.1JqM", event = { event_id: "A234-1234-1234", event_type: "com.example.order.paid" };
+  const rest = { source: "the words of CloudEvents, HTTP webhooks and HTTP Protocol Binding", secrets: [token], body_unsigned: true };
+  const binary = { "ce-specversion": "1.0", "ce-type": event.event_type, "ce-source": "/orders", "ce-id": event.event_id, "ce-time": "2026-01-02T03:04:05Z" };
+  return [...await vectorsOf("cloudevents", { sign: bearer, rest, samples: [
+    { name: "structured", headers: structured, body: JSON.stringify(cloudEvent(event.event_id)), ...event },
+    { name: "batched", headers: batched, body: JSON.stringify([cloudEvent(event.event_id), cloudEvent("2", "com.example.other")]), ...event },
+    { name: "binary", headers: binary, body: '{"id":"of the data","type":"x","source":"y"}', ...event },
+    { name: "binary, XML", headers: { ...binary, "content-type": "application/xml" }, body: "<order>größe</order>", ...event },
+    { name: "binary, no data", headers: binary, body: "", ...event },
+  ] }),
+  tokenInURL("cloudevents", "access_token in the URL", "access_token", token, cloudEvent(event.event_id), event)];
+}
+
 const makers = {
+  "azure-event-grid": ["hand", makeEventGrid],
+  cloudevents: ["hand", makeCloudEvents],
   sentry: ["hand", () => vectorsOf("sentry", {
     sign: hex("sha256", "sentry-hook-signature"),
     rest: { source: page("Sentry docs, Integration platform webhooks"), secrets: ["6c1d2f0b9a8e"], event_type: "issue",

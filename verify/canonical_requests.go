@@ -32,7 +32,7 @@ func checkHubspot(in *input) string {
 	if !slices.Contains(knownMethods, in.request.Method) || len(in.timestamp) != 13 {
 		return "the method or the time"
 	}
-	return checkURLBesideBody(in.request, in.request.Body, true)
+	return checkURLBesideBody(in, in.request.Body, true)
 }
 
 func writeHubspot(unescape func(string) string) func([]byte, *input) ([]byte, *Error) {

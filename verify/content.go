@@ -21,7 +21,7 @@ type input struct {
 	keyID      string       // of the key that has signed, as the webhook says
 	timestamp  string       // as on the wire
 	id         string       // as on the wire
-	target     string       // path and query in another spelling; empty: as on the wire
+	respelt    string       // path and query in another spelling; empty: as on the wire
 	secret     string       // while a plain hash is made
 	digested   bool         // the body's digest is there, and will be checked
 	at         time.Time    // the timestamp
@@ -34,6 +34,14 @@ type input struct {
 	decoded        []byte // what signatures point into
 	decodedSpace   [160]byte
 	scratch        [192]byte
+}
+
+// target is path and query in the spelling that is tried.
+func (in *input) target() string {
+	if in.respelt != "" {
+		return in.respelt
+	}
+	return in.request.target()
 }
 
 // inputs are pooled because every request needs one, for a microsecond.
@@ -60,7 +68,7 @@ func (in *input) reset(r *Request) {
 	if in.document.request != r || r == nil {
 		in.document = document{request: r} // else what was read of the body is of use for the next scheme, too
 	}
-	in.timestamp, in.id, in.target, in.secret, in.digested = "", "", "", "", false
+	in.timestamp, in.id, in.respelt, in.secret, in.digested = "", "", "", "", false
 	in.signatures = in.signatureSpace[:0]
 	in.decoded = in.decodedSpace[:0]
 }
@@ -316,8 +324,5 @@ func appendURL(buf []byte, in *input, host string) []byte {
 	buf = append(buf, in.request.Scheme...)
 	buf = append(buf, "://"...)
 	buf = append(buf, host...)
-	if in.target != "" {
-		return append(buf, in.target...)
-	}
-	return append(buf, in.request.target()...)
+	return append(buf, in.target()...)
 }

@@ -155,7 +155,7 @@ func startBehindBody(text, literal string, body []byte) int {
 func (j *joint) checkBesideBody(t template, in *input, p part, value string) string {
 	before, body := j.rule == ruleOpening, in.bodyText(t.parts[j.near])
 	if p.isURL() {
-		return checkURLBesideBody(in.request, body, before)
+		return checkURLBesideBody(in, body, before)
 	}
 	edge := opens(body)
 	if !before {
@@ -173,13 +173,13 @@ func (j *joint) checkBesideBody(t template, in *input, p part, value string) str
 
 // checkURLBesideBody is the same of the URL, which may have brackets in pairs: a list that begins
 // behind it, or ends before it, must be JSON as a whole.
-func checkURLBesideBody(r *Request, body []byte, before bool) string {
+func checkURLBesideBody(in *input, body []byte, before bool) string {
 	body = bytes.Trim(body, spaces)
 	if before && !opens(body) || !before && !closes(body) {
 		return "the body, which is not JSON or XML: nothing tells it from the URL"
 	}
 	list := len(body) > 0 && (before && body[0] == '[' || !before && body[len(body)-1] == ']')
-	if !plainURL(r) || list && !gjson.ValidBytes(body) || len(body) == 0 && strings.HasSuffix(r.target(), "]") {
+	if !plainURL(in.request.Host, in.target()) || list && !gjson.ValidBytes(body) || len(body) == 0 && strings.HasSuffix(in.target(), "]") {
 		return "the URL could have a part of the body"
 	}
 	return ""
@@ -210,12 +210,12 @@ func closes(body []byte) bool {
 
 // plainURL reports whether nothing of JSON or XML stands in the URL: what RFC 3986 does not
 // allow there, but for brackets in pairs, which many put into queries.
-func plainURL(r *Request) bool {
-	if strings.ContainsFunc(r.URL(), func(c rune) bool { return strings.ContainsRune("{}\"<> \t\r\n", c) || odd(c) }) {
+func plainURL(host, target string) bool {
+	if strings.ContainsFunc(host+target, func(c rune) bool { return strings.ContainsRune("{}\"<> \t\r\n", c) || odd(c) }) {
 		return false
 	}
 	inside := false
-	for _, c := range r.target() {
+	for _, c := range target {
 		if c == '[' && inside || c == ']' && !inside {
 			return false
 		}
@@ -248,7 +248,7 @@ func (in *input) text(p part) string {
 	case p.kind == partURLWithoutQuery:
 		return in.request.path()
 	case p.isURL() && p.kind != partPath:
-		return in.request.target()
+		return in.target()
 	}
 	text, err := p.append(nil, in)
 	if err != nil {
@@ -264,7 +264,8 @@ var accountInURL = regexp.MustCompile(`AccountSid(AC[0-9a-f]|[0-9a-f]{8}-)`)
 // as a whole leaves an empty body; only GET has none.
 func checkURLBesideForm(in *input) string {
 	r := in.request
-	if !plainURL(r) || accountInURL.MatchString(r.target()) ||
+	plain := plainURL(r.Host, r.target()) || plainURL(r.Host, in.target()) // one of the two may have other letters raw
+	if !plain || accountInURL.MatchString(in.target()) ||
 		!in.digested && len(r.Body) == 0 && r.Method != http.MethodGet && r.query() != "" {
 		return "the URL could have a part of the form"
 	}

@@ -22,7 +22,9 @@ var spellings = []func(target string) string{
 	unescaper(quoteMarks + queryMarks),
 	func(target string) string { return rawLetters(unescape(target, quoteMarks)) },
 	func(target string) string { return rawLetters(unescape(target, quoteMarks+queryMarks)) },
-	func(target string) string { return spaceSpellings(rawLetters(unescape(target, quoteMarks+queryMarks)), " ") },
+	func(target string) string {
+		return spaceSpellings(rawLetters(unescape(target, quoteMarks+queryMarks)), " ")
+	},
 	escaper("'"), // as browsers do in queries
 	escaper("!'()"),
 	escaper("!'()*"), // RFC 3986
@@ -157,8 +159,8 @@ func (s *scheme) matchRespelt(in *input, err *Error) (int, *Error) {
 	if err.Detail != DetailNoMatchingSignature || !plausible || len(in.request.Body) > maxRespelt {
 		return 0, err
 	}
-	defer func() { in.target = "" }()
-	for _, in.target = range respelt(in.request.target()) {
+	defer func() { in.respelt = "" }()
+	for _, in.respelt = range respelt(in.request.target()) {
 		if index, other := s.match(s.contents, in); other == nil {
 			return index, nil
 		}

@@ -28,6 +28,9 @@ func TestSpellingsOfURLs(t *testing.T) {
 			}
 			r := &Request{Method: "POST", Scheme: "https", Host: "h", URI: sent, Body: []byte(body), Header: http.Header{
 				"Content-Type": {mediaForm}, row.signature: {base64.StdEncoding.EncodeToString(mac.Sum(nil))}}}
+			if body == "" {
+				r.Method = http.MethodGet
+			}
 			_, err := v.Verify(r)
 			return err == nil
 		}

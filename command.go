@@ -129,10 +129,15 @@ func (c adminClient) call(method, path, body string, result any) (done bool, err
 		_, err := c.out.Write(answer)
 		return true, err
 	}
+	return false, c.decode(answer, result)
+}
+
+// decode reads an answer of the admin API.
+func (c adminClient) decode(answer []byte, result any) error {
 	if err := json.Unmarshal(answer, result); err != nil {
-		return false, fmt.Errorf("what answers at %s is not Caddy's admin API with webhooks: its answer is no JSON of it (%w)", c.address, err)
+		return fmt.Errorf("what answers at %s is not Caddy's admin API with webhooks: its answer is no JSON of it (%w)", c.address, err)
 	}
-	return false, nil
+	return nil
 }
 
 // ask sends a request to the admin API and returns the answer.

@@ -105,6 +105,9 @@ func (b *bulkCommand) runAll(ctx context.Context, admin adminClient) error {
 	if request.Filter, err = b.selected.fields(b.cmd, time.Now()); err != nil {
 		return err
 	}
+	if err := admin.checkEndpoint(request.Filter["endpoint"]); err != nil {
+		return err
+	}
 	request.Filter["state"] = "dead"
 	switch {
 	case b.dryRun:

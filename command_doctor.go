@@ -2,7 +2,6 @@ package caddywebhooks
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -30,7 +29,7 @@ warnings; 1: errors.`,
 			return err
 		}
 		var view doctorView
-		if err := json.Unmarshal(answer, &view); err != nil {
+		if err := admin.decode(answer, &view); err != nil {
 			return err
 		}
 		if admin.json {

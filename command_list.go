@@ -3,6 +3,7 @@ package caddywebhooks
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -48,7 +49,7 @@ func flagName(field string) string { return strings.ReplaceAll(field, "_", "-") 
 // fields returns what was given. An empty value is passed on, since it may be a
 // mistake, such as a variable of a script that is not set: the API refuses it.
 func (s selection) fields(cmd *cobra.Command, now time.Time) (map[string]string, error) {
-	fields := make(map[string]string)
+	fields, times := make(map[string]string), make(map[string]time.Time)
 	for _, f := range selectionFlags {
 		if !cmd.Flags().Changed(flagName(f.field)) {
 			continue
@@ -59,11 +60,45 @@ func (s selection) fields(cmd *cobra.Command, now time.Time) (map[string]string,
 			if err != nil {
 				return nil, fmt.Errorf("--%s %q: want a time such as 2026-01-02T03:04:05Z, or how long ago, such as 90m, 2h or 3d", f.field, value)
 			}
-			value = at.Format(time.RFC3339Nano)
+			value, times[f.field] = at.Format(time.RFC3339Nano), at
+		}
+		if f.field == "type" && strings.Contains(value, "*") {
+			return nil, fmt.Errorf("--type %q: wildcards are not taken here: give the whole type", value)
 		}
 		fields[f.field] = value
 	}
+	if until, ok := times["until"]; ok && until.Before(times["since"]) {
+		return nil, errors.New("--until is before --since, so that nothing lies between: exchange them")
+	}
 	return fields, nil
+}
+
+// checkEndpoint refuses a name that no endpoint has, or had when what is stored came in.
+func (c adminClient) checkEndpoint(name string) error {
+	if name == "" {
+		return nil
+	}
+	var known []string
+	for _, path := range []string{"endpoints", "stats"} {
+		answer, err := c.ask(http.MethodGet, "/webhooks/"+path, "")
+		if err != nil {
+			return err
+		}
+		var view struct {
+			Endpoints    []endpointView `json:"endpoints"`
+			Destinations []laneView     `json:"destinations"`
+		}
+		if err := c.decode(answer, &view); err != nil {
+			return err
+		}
+		for _, e := range view.Endpoints {
+			known = append(known, e.Name)
+		}
+		if slices.Contains(known, name) || slices.ContainsFunc(view.Destinations, func(l laneView) bool { return l.Endpoint == name }) {
+			return nil
+		}
+	}
+	return fmt.Errorf("no endpoint %q is configured, and nothing of one is stored; there are: %s", clean(name), strings.Join(known, ", "))
 }
 
 // given reports whether any of the flags was.
@@ -77,6 +112,9 @@ func moment(text string, now time.Time) (time.Time, error) {
 		return at, nil
 	}
 	ago, err := caddy.ParseDuration(text)
+	if ago < 0 {
+		return now, errors.New("that is in the future")
+	}
 	return now.Add(-ago), err
 }
 
@@ -122,6 +160,9 @@ hundreds of thousands stored, looking for a type or an event takes seconds;
 			wanted = *limit
 		}
 		list, err := admin.search(ctx, query, wanted)
+		if err == nil && len(list.Deliveries) == 0 {
+			err = admin.checkEndpoint(query.Get("endpoint"))
+		}
 		switch {
 		case err != nil:
 			return err

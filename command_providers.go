@@ -13,10 +13,15 @@ import (
 
 func providersCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:               "providers [<name>]",
-		Short:             "Lists whose webhooks this Caddy can verify, and how each is set up",
-		Example:           "  caddy webhooks providers\n  caddy webhooks providers stripe\n  caddy webhooks providers | grep -i mail",
-		Args:              cobra.MaximumNArgs(1),
+		Use:     "providers [<name>]",
+		Short:   "Lists whose webhooks this Caddy can verify, and how each is set up",
+		Example: "  caddy webhooks providers\n  caddy webhooks providers stripe\n  caddy webhooks providers | grep -i mail",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("providers shows one at a time: %q is one more", clean(args[1]))
+			}
+			return nil
+		},
 		ValidArgsFunction: completeProvider,
 	}
 	asJSON := cmd.Flags().Bool("json", false, "Print JSON")

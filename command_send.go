@@ -49,6 +49,9 @@ func (s *signer) webhooks(target *url.URL) (func() (*verify.Request, error), err
 	if !ok {
 		return nil, unknownProvider(s.provider)
 	}
+	if _, err := provider.CheckSecret(s.secret); err != nil {
+		return nil, fmt.Errorf("the secret %w", err)
+	}
 	settings, err := parseOptions(s.options)
 	if err != nil {
 		return nil, err
@@ -159,6 +162,9 @@ func (l lineFeeds) Write(p []byte) (int, error) {
 }
 
 func parseTarget(text string) (*url.URL, error) {
+	if !strings.Contains(text, "://") {
+		return nil, fmt.Errorf("%q has no scheme: want a URL such as http://%s", text, strings.TrimLeft(text, "/"))
+	}
 	target, err := url.Parse(text)
 	if err != nil {
 		return nil, err

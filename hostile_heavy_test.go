@@ -30,7 +30,7 @@ func TestForgedListsCostLittle(t *testing.T) {
 	zeros := strings.Repeat(",0", size/2-200) + "]}"
 	for path, body := range map[string]string{
 		"/adyen": `{"notificationItems":[{"NotificationRequestItem":{"pspReference":"1","merchantAccountCode":"a","merchantReference":"r","amount":{"value":1,"currency":"EUR"},` +
-			`"eventCode":"AUTHORISATION","success":"true","additionalData":{"hmacSignature":"` + strings.Repeat("eHh4", 11)[:43] + `="}}}` + zeros,
+			`"eventCode":"AUTHORISATION","success":"true","additionalData":{"hmacSignature":"` + strings.Repeat("eHh4", 10) + `eHg="}}}` + zeros,
 		"/graph": `{"value":[{"clientState":"x"}` + zeros,
 	} {
 		var before, after runtime.MemStats

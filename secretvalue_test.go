@@ -132,6 +132,13 @@ func TestMistakesBehindPlaceholders(t *testing.T) {
 	}
 }
 
+// TestMaxStoredWithoutUnit: ten bytes are a slip.
+func TestMaxStoredWithoutUnit(t *testing.T) {
+	if err := (&App{MaxStored: 10}).setBounds(); err == nil || !strings.Contains(err.Error(), "max_stored is 10 bytes") {
+		t.Errorf("max_stored 10: %v", err)
+	}
+}
+
 // TestDefaultMaxStored leaves room for others in a store that is itself bounded.
 func TestDefaultMaxStored(t *testing.T) {
 	for _, test := range []struct{ given, size, want int64 }{

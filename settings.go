@@ -28,6 +28,8 @@ const (
 	defaultMaxPending = 100_000
 	// defaultMaxStored bounds the bytes of an endpoint in the store.
 	defaultMaxStored = 10 << 30
+	// leastMaxStored is less than which would be a slip, such as a forgotten unit.
+	leastMaxStored = 1 << 10
 	// maxMaxStored bounds what max_stored and max_size may be: more is a slip.
 	maxMaxStored = 1 << 50
 )
@@ -39,6 +41,9 @@ func (a *App) setBounds() error {
 	}
 	if a.MaxStored < 0 {
 		return fmt.Errorf("max_stored is %d: want a positive number of bytes", a.MaxStored)
+	}
+	if a.MaxStored > 0 && a.MaxStored < leastMaxStored {
+		return fmt.Errorf("max_stored is %d bytes, in which hardly a webhook has room: want at least %d, as in `max_stored 10GiB`", a.MaxStored, leastMaxStored)
 	}
 	a.MaxPending = cmp.Or(a.MaxPending, defaultMaxPending)
 	return nil

@@ -27,10 +27,29 @@ func advice(types []string, glob string) string {
 			}
 		}
 	}
+	if family := familyOf(types, glob); family != "" {
+		return fmt.Sprintf("did you mean %s?", family)
+	}
 	if nearest != "" {
 		return fmt.Sprintf("did you mean %s?", nearest)
 	}
 	return "its types are such as " + strings.Join(types[:min(3, len(types))], ", ")
+}
+
+// familyOf is what glob has too much or lacks: `charge` stands for charge.*, and pull_request.opened
+// for pull_request, of which the rest is not a part of the type. Empty: neither.
+func familyOf(types []string, glob string) string {
+	bare := strings.TrimRight(glob, separators)
+	for _, known := range types {
+		rest, ok := strings.CutPrefix(known, bare)
+		if ok && bare != "" && rest != "" && strings.IndexByte(separators, rest[0]) >= 0 {
+			return bare + rest[:1] + "*"
+		}
+		if rest, ok = strings.CutPrefix(glob, known); ok && rest != "" && strings.IndexByte(separators, rest[0]) >= 0 {
+			return known
+		}
+	}
+	return ""
 }
 
 // Distance is how many letters have to be added, removed or changed to make b of a.

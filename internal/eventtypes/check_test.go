@@ -64,6 +64,9 @@ func TestGlobsThatMatchNoKnownType(t *testing.T) {
 		"invoices.*":      "no type of shop matches invoices.*: did you mean invoice.*?",
 		"invoice.payed":   "no type of shop matches invoice.payed: did you mean invoice.paid?",
 		"customer/*":      "no type of shop matches customer/*: did you mean customer.*?",
+		"invoice":         "no type of shop matches invoice: did you mean invoice.*?",
+		"invoice.":        "no type of shop matches invoice.: did you mean invoice.*?",
+		"invoice.paid.at": "no type of shop matches invoice.paid.at: did you mean invoice.paid?",
 		"database.x.gone": "no type of shop matches database.x.gone: its types are such as invoice.paid, invoice.payment_failed, customer.created",
 	} {
 		if doubt, err := Check(shop, glob); err != nil || doubt != want {

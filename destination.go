@@ -174,6 +174,7 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	f.warnOfUnset(h)
 	if err := f.checkReferences(); err != nil { // before Caddy empties raw modules
 		return err
 	}

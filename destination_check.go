@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
+
+	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 	"github.com/caddywebhooks/caddy-webhooks/internal/references"
@@ -30,6 +33,16 @@ func (f *Forward) checkReferences() error {
 		}
 	}
 	return nil
+}
+
+// warnOfUnset tells which variables in `handle` are unset or empty: Caddy puts nothing in their places.
+func (f *Forward) warnOfUnset(h *Handler) {
+	for _, name := range references.Variables(f.referencing()) {
+		if os.Getenv(name) == "" {
+			h.logger.Warn("a variable that a destination's handlers use is not set: set it for Caddy's process, or they work with nothing in its place",
+				zap.String("endpoint", h.Name), zap.String("destination", f.Name), zap.String("variable", name))
+		}
+	}
 }
 
 // checkChain refuses handlers of which the one that delivers gets no event, since another one

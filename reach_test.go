@@ -116,6 +116,20 @@ func TestConditionsAreLogged(t *testing.T) {
 	}
 }
 
+// TestUnsetVariableIsLogged: handlers work with nothing in its place.
+func TestUnsetVariableIsLogged(t *testing.T) {
+	log := t.TempDir() + "/log"
+	t.Setenv("SET_FOR_TEST", "x")
+	startCaddyLogging(t, log, fmt.Sprintf(hooked, "/hook", githubSecret, "forward {\nname app\nhandle {\nreverse_proxy localhost:1 {\nheader_up X {env.UNSET_FOR_TEST}{env.SET_FOR_TEST}\n}\n}\n}"))
+	lines, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(lines); !strings.Contains(text, `"variable":"UNSET_FOR_TEST"`) || strings.Contains(text, `"variable":"SET_FOR_TEST"`) {
+		t.Errorf("the log does not name the variable, or another one:\n%s", text)
+	}
+}
+
 // TestNoEndpoint: a named route that no site invokes is no endpoint.
 func TestNoEndpoint(t *testing.T) {
 	c := startCaddy(t, "respond empty", "")

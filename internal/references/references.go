@@ -94,6 +94,19 @@ func Check(routes []byte) *Missing {
 // Dials returns the addresses of the upstreams that the handlers name.
 func Dials(routes []byte) []string { return read(routes).dials }
 
+// variable is a placeholder of the environment, not escaped.
+var variable = regexp.MustCompile(`(?:^|[^\\])\{env\.([^{}\s]+)\}`)
+
+// Variables returns the environment variables that routes refer to, each once, in order.
+func Variables(routes []byte) []string {
+	var names []string
+	for _, found := range variable.FindAllSubmatch(routes, -1) {
+		names = append(names, string(found[1]))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 func read(routes []byte) *block {
 	b := &block{vars: make(map[string]struct{}), names: make(map[string]struct{})}
 	for _, name := range always {

@@ -1,5 +1,7 @@
 package verify
 
+import "time"
+
 // aiProviders run models, or watch them.
 var aiProviders = []*Provider{
 	{
@@ -64,6 +66,8 @@ var aiProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "up to 3 times, if no 2xx comes within 10 seconds",
+		Unique:       "they come once for a call",
+		UniqueTypes:  []string{"call_started", "call_ended", "call_analyzed"},
 		Methods:      post,
 	},
 	// The whole secret is the key, with its prefix.
@@ -85,6 +89,7 @@ var aiProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "3 more times within seconds; after 5 failed events in a row the automation is switched off",
+		Deadline:     10 * time.Second,
 		Methods:      post,
 	},
 	{
@@ -135,7 +140,8 @@ var aiProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Repeats:      true,
 		Success:      Any2xx,
-		Retries:      "versions of 2026: 5 s, 5 min, 30 min, 3 h, then 4 times 24 h, configurable; older versions never",
+		Retries:      "versions of 2026, after 408, 429, 5xx and no answer: 5 s, 5 min, 30 min, 3 h, then 4 times 24 h, configurable; older versions never",
+		Deadline:     10 * time.Second,
 		Methods:      post,
 	},
 }

@@ -1,6 +1,9 @@
 package verify
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // deliveryProviders build, test and deploy what is hosted elsewhere.
 var deliveryProviders = []*Provider{
@@ -53,7 +56,7 @@ var deliveryProviders = []*Provider{
 		EventID:      []Source{header("X-Semaphore-Webhook-Id")},
 		EventType:    []Source{jsonAt("/pipeline/result")},
 		ContentTypes: []string{mediaJSON},
-		Methods:      post,
+		Methods:      []string{http.MethodPost, http.MethodPut, http.MethodPatch},
 	},
 	// The body's id is that of the build, and no event's.
 	{
@@ -228,8 +231,9 @@ var deliveryProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Flagsmith-Signature")}},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
-		Unique:       "each body has the time of the change to the microsecond (data.timestamp, created_date)",
+		Unique:       "of changes and of published versions each body has its own time or the version; of an identity that is looked up it has neither",
 		Retries:      "only when there is no HTTP answer (connection error, 10 s timeout): 3 tries, after 2 and 4 seconds; any HTTP status counts as delivered",
+		UniqueTypes:  []string{"FLAG_UPDATED", "FLAG_DELETED", "AUDIT_LOG_CREATED", "NEW_VERSION_PUBLISHED"},
 		Methods:      post,
 	},
 }

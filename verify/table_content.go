@@ -99,8 +99,8 @@ var contentProviders = []*Provider{
 			{Algorithm: "hmac-sha256", Signature: header("X-KC-Signature"), Format: "{base64}"}, // legacy webhooks
 		},
 		ContentTypes: []string{mediaJSON},
-		Unique:       "each notification has the object's last_modified, by which Kontent.ai itself tells their order; legacy ones have an id and a time of their own",
 		Success:      Any2xx,
+		Repeats:      true,
 		Methods:      post,
 	},
 	{
@@ -179,6 +179,7 @@ var contentProviders = []*Provider{
 		NeverAgain:   true,
 		Retries:      "never; a mail to the space's owner instead",
 		Accepted:     Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: "{}"},
+		Deadline:     120 * time.Second,
 		Methods:      post,
 	},
 	{

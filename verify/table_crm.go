@@ -40,7 +40,7 @@ var crmProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "with growing waits up to 72 hours; paused when all fails for 3 days",
-		Subscription: []Source{jsonAt("/subscription_id")},
+		Subscription: []Source{jsonAt("/subscription_id"), jsonAt("/event/date_updated")},
 		Methods:      post,
 	},
 	// The reporting webhooks. What a "send and receive data" action of a campaign
@@ -197,7 +197,7 @@ var crmProviders = []*Provider{
 			Timestamp: Timestamp{Source: jsonAt("/meta/timestamp"), Unit: UnitRFC3339},
 		}},
 		ContentTypes: []string{mediaJSON},
-		Unique:       "each entry has external_id, the id of its event, and meta has the time of the request and the webhook's id",
+		Identity:     []Source{jsonEach("/data", "/external_id"), jsonAt("/meta/klaviyo_webhook_id")},
 		Methods:      post,
 	},
 	// One webhook has several events under the names of their types, so it has no type of its own.

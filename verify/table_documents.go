@@ -208,7 +208,7 @@ var documentProviders = []*Provider{
 		EventType:    []Source{jsonAt("/event_name")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
-		Retries:      "0.5 s for the first attempt, 10 s for the later ones; several times with growing delay",
+		Retries:      "with auto_retry 8 times, after 2, 6 and 30 minutes, 1, 5 and 18 hours, 1 and 2 days; without it once, after a timeout only",
 		Subscription: []Source{jsonAt("/subscription_id")},
 		Methods:      post,
 	},

@@ -108,7 +108,8 @@ var emailProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each body has event and the email's id, status and updated_at, which moves with each status",
 		NeverAgain:   true,
-		Retries:      "after an HTTP error the endpoint is switched off at once and must be switched on by hand; timeouts and TLS errors: up to 10 times",
+		Retries:      "after an HTTP error, or a connection that fails, never, and the endpoint is switched off; after timeouts and TLS errors up to 10 times",
+		UniqueTypes:  []string{"email.queued", "email.delivered", "email.bounced", "email.spam"},
 		Methods:      post,
 	},
 	// Several events may come as a list; then there is no id and no type of the whole.

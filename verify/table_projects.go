@@ -190,7 +190,7 @@ var projectProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: "hmac-sha1", Signature: header("X-Taiga-Webhook-Signature")}},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
-		Unique:       "each body has its own date to the microsecond beside the object and the change",
+		Unique:       "each body has its own date to the millisecond beside the object and the change",
 		NeverAgain:   true,
 		Retries:      "none",
 		Methods:      post,

@@ -171,7 +171,7 @@ func (d Description) Facts() []Fact {
 	add("waits for an answer", d.Deadline)
 	add("success", d.Success)
 	if d.NeverAgain {
-		add("sends once", "what is refused, or not answered in time, does not come again")
+		add("sends once", "what is refused does not come again")
 	}
 	add("tries again", d.Retries)
 	if d.MaxBody > 0 {

@@ -75,7 +75,8 @@ func (s subdirectives) unknownLine(d *caddyfile.Dispenser) error {
 			return d.Errf("a line begins with a URL of %d letters: it belongs to the end of the line before, or a backslash \\ at the end of that; here %s", utf8.RuneCountInString(word), want)
 		}
 	}
-	if bare := strings.TrimRight(word, ":="); nearest(bare, own) != "" || nearest(bare, lineNames()) != "" || isPart(bare, own) {
+	const shortest = 6 // letters of what may be a secret
+	if bare := strings.TrimRight(word, ":="); len(word) < shortest || nearest(bare, own) != "" || nearest(bare, lineNames()) != "" || isPart(bare, own) {
 		return d.Errf("unrecognized subdirective %q: %s", word, s.unrecognized(word))
 	}
 	return d.Errf("unrecognized subdirective: a line begins with an unknown word of %d letters, not shown because it may be a secret. Values stand on the line of their setting, behind its name and a space; here %s",
@@ -84,7 +85,7 @@ func (s subdirectives) unknownLine(d *caddyfile.Dispenser) error {
 
 // harmless are values that no secret looks like: short words, numbers, durations, sizes, rates,
 // addresses.
-var harmless = regexp.MustCompile(`^(?:[a-z]{1,8}|[-+]?[0-9][0-9.,]{0,11}[A-Za-z%]{0,4}(?:/[0-9.]{0,3}[a-z]{0,3})?|[0-9.]{7,15}(?:/[0-9]{1,4}|-[0-9.]{7,15})?|(?:[0-9a-fA-F]{0,4}:){2,8}[0-9a-fA-F.]{0,15}(?:/[0-9]{1,4})?)$`)
+var harmless = regexp.MustCompile(`^(?:[a-z]{1,8}|[-+]?[0-9][0-9.,]{0,11}[A-Za-z%]{0,4}(?:/[0-9.]{0,3}[a-z]{0,3})?|[0-9.]{7,15}(?:/[0-9]{1,4}|-[0-9.]{7,15})?|(?:[0-9a-fA-F]{0,4}:){2,8}[0-9a-fA-F.]{0,15}(?:%[a-z0-9]{1,8})?(?:/[0-9]{1,4})?)$`)
 
 // shownValue is how an error names the value of a setting that no secret belongs to. One may stand
 // there by mistake.

@@ -87,7 +87,7 @@ func (w *webhook) acceptedAs() (code int, word string) {
 	if w.row.Accepted.Status != 0 {
 		return w.row.Accepted.Status, "accepted"
 	}
-	return http.StatusAccepted, "accepted"
+	return w.row.Success.Status(), "accepted"
 }
 
 // post sends the webhook and returns the answer's status and its word.

@@ -22,7 +22,11 @@ func apart(p *verify.Provider) string {
 		return "signed time and content"
 	case verify.ByContent:
 		if len(p.UniqueTypes) > 0 {
-			return "signed time and content; content alone: of " + strings.Join(p.UniqueTypes, ", ") + ", as " + p.Unique
+			others := "each webhook is an event"
+			if p.Traits().SignsTimestamp {
+				others = "signed time and content"
+			}
+			return "content: of " + strings.Join(p.UniqueTypes, ", ") + ", since " + p.Unique + "; of other types: " + others
 		}
 		return "content: " + p.Unique
 	}

@@ -3,6 +3,7 @@ package caddywebhooks
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -62,7 +63,7 @@ func (w changedWriter) WriteHeader(int) { w.ResponseWriterWrapper.WriteHeader(20
 
 // TestChangedRefusal: another handler that does so is found out.
 func TestChangedRefusal(t *testing.T) {
-	c := startCaddy(t, "log\nroute {\ntest_change\n"+fmt.Sprintf(hooked, "/github", githubSecret, "name changed\nforward localhost:1")+"\n}", "")
+	c := startCaddy(t, "log\nroute {\ntest_change\n"+fmt.Sprintf(hooked, "/github", githubSecret, "name "+filepath.Base(filepath.Dir(t.TempDir()))+"\nforward localhost:1")+"\n}", "")
 	if c.finds(t, "answer", "makes successes of its refusals") {
 		t.Error("found before anything was changed")
 	}

@@ -172,31 +172,38 @@ func (x *providerWebhook) isTold(t *testing.T, p *verify.Provider) bool {
 	return p.Unique != "" || !p.Repeats && (p.Traits().SignsTimestamp || len(p.Identity)+len(p.EventID) == 0)
 }
 
-// TestEveryProvider takes a webhook of every provider through a whole Caddy:
-// accepted, a duplicate, forged, and stale where the time is signed.
-func TestEveryProvider(t *testing.T) {
-	var now atomic.Int64
+// startProviders starts a Caddy with an endpoint for each of the providers. It takes the time from
+// now, and keys from a server that has what the providers' first webhooks, which are returned, need.
+func startProviders(t *testing.T, providers []*verify.Provider) (c *running, app *application, now *atomic.Int64, webhooks map[string]providerWebhook) {
+	t.Helper()
+	now = new(atomic.Int64)
 	ownKeys(t)
 	verifyClock = func() time.Time { return time.Unix(now.Load(), 0) }
 	t.Cleanup(func() { verifyClock = nil })
-	app := startApplication(t)
-	c := startCaddy(t, "respond 404", "")
+	app = startApplication(t)
+	c = startCaddy(t, "respond 404", "")
 	published := make(map[string]string)
 	keyTransport = serveKeys(t, published)
 	t.Cleanup(func() { keyTransport = nil })
-	chosen := make(map[string]providerWebhook)
+	webhooks = make(map[string]providerWebhook)
 	var routes []any
-	for _, p := range verify.Providers() {
+	for _, p := range providers {
 		x := webhooksOf(t, p.Name)[0]
 		if len(p.ContentTypes) > 0 && !x.hasHeader("Content-Type") { // as printed in documentation, without
 			x.Headers["Content-Type"], _ = json.Marshal(p.ContentTypes[0])
 		}
-		chosen[p.Name] = x
+		webhooks[p.Name] = x
 		maps.Copy(published, x.Fetched)
 		routes = append(routes, endpointRoute(p.Name, x, app))
 	}
 	c.loadRoutes(routes)
+	return c, app, now, webhooks
+}
 
+// TestEveryProvider takes a webhook of every provider through a whole Caddy:
+// accepted, a duplicate, forged, and stale where the time is signed.
+func TestEveryProvider(t *testing.T) {
+	c, app, now, chosen := startProviders(t, verify.Providers())
 	tried := 0
 	for _, p := range verify.Providers() {
 		tried++

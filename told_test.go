@@ -8,11 +8,9 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,23 +111,15 @@ var toldWebhooks = map[string][]told{
 
 // TestToldApart sends each of these webhooks through Caddy, signed as its provider does.
 func TestToldApart(t *testing.T) {
-	var now atomic.Int64
-	ownKeys(t)
-	verifyClock = func() time.Time { return time.Unix(now.Load(), 0) }
-	t.Cleanup(func() { verifyClock = nil })
-	app := startApplication(t)
-	c := startCaddy(t, "respond 404", "")
-	published := make(map[string]string)
-	keyTransport = serveKeys(t, published)
-	t.Cleanup(func() { keyTransport = nil })
-	var routes []any
-	bases := make(map[string]providerWebhook)
+	var providers []*verify.Provider
 	for name := range toldWebhooks {
-		bases[name] = webhooksOf(t, name)[0]
-		maps.Copy(published, bases[name].Fetched)
-		routes = append(routes, endpointRoute(name, bases[name], app))
+		p, ok := verify.Lookup(name)
+		if !ok {
+			t.Fatalf("no provider %s", name)
+		}
+		providers = append(providers, p)
 	}
-	c.loadRoutes(routes)
+	c, app, now, bases := startProviders(t, providers)
 	for name, webhooks := range toldWebhooks {
 		t.Run(name, func(t *testing.T) {
 			c.t = t

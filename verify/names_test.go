@@ -33,7 +33,7 @@ func plainAliasLoosely(key, name string) bool {
 		if plainAliasOfText(text, want) {
 			return true
 		}
-		text = plainUnescapeLoosely(text)
+		text = unescapeLoosely(text)
 	}
 	return plainAliasOfText(text, want)
 }
@@ -52,34 +52,6 @@ func plainAliasOfText(text, want string) bool {
 		}
 	}
 	return false
-}
-
-func plainUnescapeLoosely(text string) string {
-	if !strings.Contains(text, "%") {
-		return text
-	}
-	var b strings.Builder
-	for i := 0; i < len(text); {
-		size, digits := 0, ""
-		switch rest := text[i:]; {
-		case len(rest) >= 6 && rest[0] == '%' && rest[1]|0x20 == 'u':
-			size, digits = 6, rest[2:6]
-		case len(rest) >= 3 && rest[0] == '%':
-			size, digits = 3, rest[1:3]
-		}
-		c, ok := hexValue(digits)
-		switch {
-		case !ok:
-			b.WriteByte(text[i])
-			size = 1
-		case size == 6:
-			b.WriteRune(c)
-		default:
-			b.WriteByte(byte(c))
-		}
-		i += size
-	}
-	return b.String()
 }
 
 func plainFoldName(name string) string {

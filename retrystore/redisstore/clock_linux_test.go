@@ -75,16 +75,7 @@ func TestClockStepsRetry(t *testing.T) {
 		if after := dueIn(t, b, d.ID); after > before+2*time.Second {
 			t.Errorf("the retry is due in %s, before the step it was in %s", after, before)
 		}
-		var got *retrystore.Delivery
-		eventually(t, time.Minute, func() error {
-			for _, c := range claim(t, b, 9) {
-				if c.ID == d.ID {
-					got = c
-					return nil
-				}
-			}
-			return errors.New("the retry does not come")
-		})
+		got := claimed(t, b, d.ID, "the retry does not come")
 		if passed := time.Since(began); passed > wait+20*time.Second {
 			t.Errorf("the retry came after %s, want %s", passed, wait)
 		}
@@ -97,6 +88,21 @@ func TestClockStepsRetry(t *testing.T) {
 			}
 		}
 	})
+}
+
+// claimed claims until the delivery is among what comes; failure says what it means that it does not come.
+func claimed(t *testing.T, s *Store, id, failure string) (got *retrystore.Delivery) {
+	t.Helper()
+	eventually(t, time.Minute, func() error {
+		for _, d := range claim(t, s, 9) {
+			if d.ID == id {
+				got = d
+				return nil
+			}
+		}
+		return errors.New(failure)
+	})
+	return got
 }
 
 // dueIn is when a pending delivery is due, from now on by the server's clock.
@@ -127,16 +133,7 @@ func TestClockStepsLease(t *testing.T) {
 		d := accept(t, a, "1", lease)
 		move()
 		began := time.Now()
-		var got *retrystore.Delivery
-		eventually(t, time.Minute, func() error {
-			for _, c := range claim(t, b, 9) {
-				if c.ID == d.ID {
-					got = c
-					return nil
-				}
-			}
-			return errors.New("the lease does not lapse")
-		})
+		got := claimed(t, b, d.ID, "the lease does not lapse")
 		if passed := time.Since(began); passed > lease+20*time.Second {
 			t.Errorf("the lease lapsed after %s, want %s", passed, lease)
 		}

@@ -99,7 +99,7 @@ func TestRefusalsAreNoDamage(t *testing.T) {
 						if refused++; !errors.Is(err, retrystore.ErrUnavailable) {
 							t.Errorf("claimed: %v", err)
 						}
-						time.Sleep(5 * time.Millisecond)
+						sleep(ctx, 5*time.Millisecond) // as a dispatcher waits before it asks again
 					}
 					for _, d := range claim.Deliveries {
 						_ = s.Settle(context.Background(), d, retrystore.Settlement{State: retrystore.Pending, NextAttemptAt: time.Now(), Attempt: retrystore.Attempt{At: time.Now(), Status: 500}})

@@ -104,15 +104,19 @@ func TestHomeMadeSender(t *testing.T) {
 // TestTwoSecrets: what one happening gives to two subscriptions, of which each has a secret, are two events.
 func TestTwoSecrets(t *testing.T) {
 	app := startApplication(t)
-	c := startCaddy(t, fmt.Sprintf("webhooks /gh gitea {\nsecret %q %q\nrequire_https off\nforward %s\n}", "first-secret-of-two", githubSecret, app.address), "")
+	const endpoint = "webhooks /%[1]s gitea {\nname %[1]s\nsecret %[2]q %[3]q\nrequire_https off\n%[5]s\nforward %[4]s\n}\n"
+	c := startCaddy(t, fmt.Sprintf(endpoint, "own", "first-secret-of-two", githubSecret, app.address, "")+
+		fmt.Sprintf(endpoint, "set", "first-secret-of-two", githubSecret, app.address, "dedupe header X-Gitea-Delivery"), "")
 	for i, step := range []struct{ secret, word string }{
 		{"first-secret-of-two", "accepted"}, {githubSecret, "accepted"}, {"first-secret-of-two", "duplicate"}, {githubSecret, "duplicate"},
 	} {
-		r := c.githubRequest("/gh", "", "{}")
-		r.Header.Set("X-Gitea-Delivery", "one")
-		r.Header.Set("X-Gitea-Signature", hex.EncodeToString(hmacOf(step.secret, "{}")))
-		if got := c.do(r); got.header.Get("Webhook-Status") != step.word {
-			t.Errorf("%d: answered %s, want %s", i, got.body, step.word)
+		for _, path := range []string{"/own", "/set"} {
+			r := c.githubRequest(path, "", "{}")
+			r.Header.Set("X-Gitea-Delivery", "one")
+			r.Header.Set("X-Gitea-Signature", hex.EncodeToString(hmacOf(step.secret, "{}")))
+			if got := c.do(r); got.header.Get("Webhook-Status") != step.word {
+				t.Errorf("%s, %d: answered %s, want %s", path, i, got.body, step.word)
+			}
 		}
 	}
 }

@@ -14,8 +14,8 @@ type identity struct {
 	subscription []verify.Source // go with them where a webhook has them
 	vouched      bool            // the signature proves the values of all of these
 	url          bool            // it proves path and query
-	content      bool            // what is signed is never the same again, but for its time
-	time         bool            // it is not in one second
+	content      bool            // what is signed tells events apart, even without its time
+	time         bool            // what is signed does so with its time
 }
 
 // newIdentity says what is known before any webhook comes.
@@ -39,7 +39,7 @@ func (h *Handler) newIdentity() identity {
 	return i
 }
 
-// keyers of an endpoint, by what proved a webhook; the first is for what is fetched.
+// keyers are those of an endpoint, by what proved a webhook; the first is for keys that are fetched.
 type keyers []*dedupe.Keyer
 
 // newKeyers makes one for each secret and public key, as Result.SecretIndex counts them.
@@ -77,10 +77,7 @@ func (h *Handler) eventKey(in *inbound) retrystore.Key {
 		signed.URI = in.signed.URI
 	}
 	values, vouched := h.identifyingValues(in)
-	keyer := h.keyers[0]
-	if h.Dedupe == nil {
-		keyer = h.keyers.of(in.verified.SecretIndex)
-	}
+	keyer := h.keyers.of(in.verified.SecretIndex)
 	switch {
 	case len(values) > 0 && vouched:
 		return keyer.Values(values...)

@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"strconv"
 
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -136,6 +139,23 @@ func (a *answer) write(w http.ResponseWriter, in *inbound) error {
 	w.WriteHeader(a.code)
 	_, _ = w.Write(body)
 	return nil
+}
+
+// send writes the endpoint's answer.
+func (h *Handler) send(a *answer, in *inbound) error {
+	if a.ok() {
+		if a.word != "handshake" {
+			h.markAnswer(in.w.Header())
+		}
+		return a.write(in.w, in)
+	}
+	err := a.write(httpserver.PastInterceptors(in.w), in)
+	httpserver.WatchStatus(in.w, in.r, func(status int) {
+		h.traffic.sawChanged(h.now(), a.code, status)
+		h.logger.Error("a handler around the endpoint made a success of its refusal: the provider takes the event for stored, and it is stored nowhere",
+			zap.String("endpoint", h.Name), zap.String("correlation_id", in.correlationID), zap.Int("refused_with", a.code), zap.Int("status", status))
+	})
+	return err
 }
 
 // setHeader is h.Set for a name that is in canonical form already.

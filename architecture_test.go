@@ -45,10 +45,11 @@ var mayImport = map[string][]string{
 	"internal/caddyproc":    {},
 	"internal/strictjson":   {},
 	"internal/e2e":          {"internal/caddyproc"},
+	"internal/httpserver":   {"internal/redact", "verify"},
 }
 
 // mayImportCaddy lists the packages below the root that are about Caddy itself.
-var mayImportCaddy = []string{"internal/reach"}
+var mayImportCaddy = []string{"internal/httpserver", "internal/reach"}
 
 // TestImports keeps the layers: packages below the root import no Caddy, and
 // only what mayImport says.

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -205,7 +206,7 @@ func (g *guarded) WriteHeader(status int) {
 		} else {
 			g.in.outcome = outcomeFailed
 			g.release()
-			g.ResponseWriter = pastInterceptors(g.ResponseWriter)
+			g.ResponseWriter = httpserver.PastInterceptors(g.ResponseWriter)
 		}
 		g.Header().Set("Webhook-Status", g.in.outcome)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -160,7 +161,7 @@ type Handler struct {
 
 	configuredSecrets []string
 	hidden            redact.Values // the same, for logs
-	masked            *maskedLog
+	masked            *httpserver.Log
 	secrets           []string // where events have what is hidden; see retrystore.Event.Secrets
 }
 
@@ -246,7 +247,9 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	}
 	h.handshakeMethods = h.provider.HandshakeMethods()
 	h.secrets = redact.Marks(h.secretPlaces())
-	if h.masked, err = h.newMaskedLog(ctx); err != nil {
+	if h.masked, err = httpserver.NewLog(ctx, httpserver.Secrets{
+		Places: h.loggedPlaces(), Values: h.configuredSecrets, Bearer: h.verifier.Bearer(),
+	}); err != nil {
 		return err
 	}
 	h.warnOfHandshakes()
@@ -284,8 +287,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	defer h.app.serving.leave()
 	in := h.newInbound(w, r)
 	defer in.hold.Release()
-	if line := h.masked.begin(in); line != nil {
-		defer func() { line.end(err) }()
+	if line := h.masked.Begin(w, r, in.signed.URI, func() int { return len(in.signed.Body) }); line != nil {
+		defer func() { line.End(err) }()
 	}
 	h.offerPlaceholders(in)
 	endTrace := h.startTrace(in)

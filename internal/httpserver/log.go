@@ -1,4 +1,7 @@
-package caddywebhooks
+// Package httpserver is what an endpoint needs of the Caddy server around it: the access log, in
+// which secrets must not stand, the end of a request, and the handlers that change answers on their
+// way out.
+package httpserver
 
 import (
 	"errors"
@@ -14,6 +17,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // Some providers send the secret itself. Caddy copies a request for its logs before any
@@ -22,9 +26,9 @@ import (
 // told to write nothing, and what it would have written is written here: the same lines of
 // the same loggers, with the secrets hidden.
 
-// maskedLog writes Caddy's lines about requests with secrets. A nil maskedLog leaves all
+// Log writes Caddy's lines about requests with secrets. A nil Log leaves all
 // of them to Caddy. It is safe for concurrent use.
-type maskedLog struct {
+type Log struct {
 	server *caddyhttp.Server
 	access *zap.Logger
 	failed *zap.Logger
@@ -33,11 +37,24 @@ type maskedLog struct {
 	watch  *logWatch // has the secrets of the server's endpoints, to be found wherever somebody puts them by mistake
 }
 
-// newMaskedLog returns nil where the endpoint's requests carry no secret that Caddy would log.
-func (h *Handler) newMaskedLog(ctx caddy.Context) (*maskedLog, error) {
+// Secrets is what must not stand in the log of an endpoint's server.
+type Secrets struct {
+	// Places are those in requests where the endpoint has secrets, or what its handshakes are answered with.
+	Places []verify.Source
+
+	// Values are the secrets themselves.
+	Values []string
+
+	// Bearer is whether each of its requests is sent with a secret as it is.
+	Bearer bool
+}
+
+// NewLog returns nil where the endpoint's requests carry no secret that Caddy would log. It must be
+// called while the routes of the server are provisioned.
+func NewLog(ctx caddy.Context, secrets Secrets) (*Log, error) {
 	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	mask := redact.New(h.loggedPlaces())
-	if server == nil || !h.verifier.Bearer() && !mask.OfRequests() {
+	mask := redact.New(secrets.Places)
+	if server == nil || !secrets.Bearer && !mask.OfRequests() {
 		return nil, nil
 	}
 	if server.Logs == nil {
@@ -47,18 +64,18 @@ func (h *Handler) newMaskedLog(ctx caddy.Context) (*maskedLog, error) {
 	}
 	server.RegisterConnContext(announceEnds)
 	logger := ctx.Logger(new(caddyhttp.App)) // whose lines they are
-	l := &maskedLog{
+	l := &Log{
 		server: server, access: logger.Named("log.access"), failed: logger.Named("log.error"),
-		mask: mask, always: h.verifier.Bearer(),
+		mask: mask, always: secrets.Bearer,
 	}
 	var err error
-	l.watch, err = watchLogs(ctx, l, h.loggedPlaces(), h.configuredSecrets)
+	l.watch, err = watchLogs(ctx, l, secrets)
 	return l, err
 }
 
-// loggedRequest is a request whose lines are ours to write.
-type loggedRequest struct {
-	log     *maskedLog
+// Line is a request of which the lines are ours to write.
+type Line struct {
+	log     *Log
 	r       *http.Request
 	w       http.ResponseWriter
 	read    func() int // how many bytes of the body were read
@@ -69,17 +86,18 @@ type loggedRequest struct {
 	err     error    // what was returned
 }
 
-// begin silences Caddy about the request. nil: there is no need to.
-func (l *maskedLog) begin(in *inbound) *loggedRequest {
-	if l == nil || !l.always && !l.mask.Carries(in.r.Header, in.signed.URI) {
+// Begin silences Caddy about the request, which was sent with that URI. read tells how many bytes of
+// the body were read. Begin returns nil where there is no need to silence Caddy.
+func (l *Log) Begin(w http.ResponseWriter, r *http.Request, uri string, read func() int) *Line {
+	if l == nil || !l.always && !l.mask.Carries(r.Header, uri) {
 		return nil
 	}
-	takeOver(in.r)
-	return l.take(in.w, in.r, in.signed.URI, func() int { return len(in.signed.Body) })
+	takeOver(r)
+	return l.take(w, r, uri, read)
 }
 
-func (l *maskedLog) take(w http.ResponseWriter, r *http.Request, uri string, read func() int) *loggedRequest {
-	taken := &loggedRequest{log: l, r: r, w: w, read: read, uri: uri, header: r.Header, started: time.Now()}
+func (l *Log) take(w http.ResponseWriter, r *http.Request, uri string, read func() int) *Line {
+	taken := &Line{log: l, r: r, w: w, read: read, uri: uri, header: r.Header, started: time.Now()}
 	taken.loggers = l.loggers(r)
 	silence(r)
 	return taken
@@ -90,23 +108,21 @@ func silence(r *http.Request) {
 	caddyhttp.SetVar(r.Context(), caddyhttp.AccessLoggerNameVarKey, []any{})
 }
 
-// end is called when the endpoint, or the server's routes, are done. The lines are written when the server is.
-func (r *loggedRequest) end(err error) {
+// End is called when the endpoint, or the server's routes, are done. The lines are written when the server is.
+func (r *Line) End(err error) {
 	r.err = err
 	if names := namedLoggers(r.r); len(names) > 0 {
 		r.loggers = names // by a handler after the endpoint
 		silence(r.r)
 	}
-	if end, ok := r.r.Context().Value(requestEndKey{}).(*requestEnd); ok {
+	if end := endOf(r.r); end != nil {
 		r.started = end.started
-		end.lines = append(end.lines, r.write)
-		return
 	}
-	r.write() // a server that does not tell when it is done
+	AtEnd(r.r, r.write)
 }
 
 // write writes what Caddy would have.
-func (r *loggedRequest) write() {
+func (r *Line) write() {
 	values := r.log.watch.all().And(redact.NewValues(r.log.mask.Of(r.header, r.uri)))
 	duration := time.Since(r.started)
 	if r.err != nil {
@@ -155,7 +171,7 @@ func (r *loggedRequest) write() {
 }
 
 // writeFailure is for what a handler returned.
-func (r *loggedRequest) writeFailure(values redact.Values, duration time.Duration) {
+func (r *Line) writeFailure(values redact.Values, duration time.Duration) {
 	level, message := zapcore.ErrorLevel, r.err.Error()
 	fields := []zap.Field{zap.String("error", values.Text(message))}
 	if failure, ok := errors.AsType[caddyhttp.HandlerError](r.err); ok {
@@ -178,7 +194,7 @@ func (r *loggedRequest) writeFailure(values redact.Values, duration time.Duratio
 }
 
 // each writes a line to each of the request's loggers.
-func (r *loggedRequest) each(logger *zap.Logger, level zapcore.Level, message string, fields func() []zap.Field) {
+func (r *Line) each(logger *zap.Logger, level zapcore.Level, message string, fields func() []zap.Field) {
 	var made []zap.Field
 	for _, name := range r.loggers {
 		entry := logger.Named(name).Check(level, message)
@@ -193,7 +209,7 @@ func (r *loggedRequest) each(logger *zap.Logger, level zapcore.Level, message st
 }
 
 // request is the field that Caddy describes the request in.
-func (r *loggedRequest) request(values redact.Values) zap.Field {
+func (r *Line) request(values redact.Values) zap.Field {
 	masked := r.r.WithContext(r.r.Context())
 	masked.Header = r.log.mask.Header(r.header)
 	values.Header(masked.Header)
@@ -208,7 +224,7 @@ func (r *loggedRequest) request(values redact.Values) zap.Field {
 
 // loggers are the names that Caddy's loggers have for the request; an empty one is the
 // logger without a further name.
-func (l *maskedLog) loggers(r *http.Request) []string {
+func (l *Log) loggers(r *http.Request) []string {
 	if names := namedLoggers(r); names != nil {
 		return names
 	}
@@ -234,7 +250,7 @@ func namedLoggers(r *http.Request) (names []string) {
 }
 
 // logsAccess reports whether Caddy writes an access log for the host.
-func (l *maskedLog) logsAccess(host string) bool {
+func (l *Log) logsAccess(host string) bool {
 	logs := l.server.Logs
 	named := func(pattern string) bool { return slices.Contains(hostPatterns(host), strings.ToLower(pattern)) }
 	for pattern := range logs.LoggerNames {

@@ -1,4 +1,4 @@
-package caddywebhooks
+package httpserver
 
 import (
 	"context"
@@ -29,6 +29,22 @@ type requestEnd struct {
 }
 
 type requestEndKey struct{}
+
+// endOf is that of the request; nil where its server does not tell when it is done.
+func endOf(r *http.Request) *requestEnd {
+	end, _ := r.Context().Value(requestEndKey{}).(*requestEnd)
+	return end
+}
+
+// AtEnd calls do when the server is done with the request, or at once where the server does not tell
+// when that is. It must be called in the request's goroutine.
+func AtEnd(r *http.Request, do func()) {
+	if end := endOf(r); end != nil {
+		end.lines = append(end.lines, do)
+		return
+	}
+	do()
+}
 
 // endingServer is Caddy with something to do after each request.
 type endingServer struct{ http.Handler }

@@ -1,33 +1,18 @@
-package caddywebhooks
+package httpserver
 
 import (
 	"net/http"
 	"reflect"
 	"strings"
-
-	"go.uber.org/zap"
 )
 
 // A 2xx tells the provider that its event is safe. So a refusal must not become one on its way
 // out: the event would be stored nowhere, and the provider would never send it again.
 
-// send writes the endpoint's answer.
-func (h *Handler) send(a *answer, in *inbound) error {
-	if a.ok() {
-		if a.word != "handshake" {
-			h.markAnswer(in.w.Header())
-		}
-		return a.write(in.w, in)
-	}
-	err := a.write(pastInterceptors(in.w), in)
-	h.watchAnswer(in, a.code)
-	return err
-}
-
-// pastInterceptors returns the writer of the whole answer where there is an `intercept`, which may
+// PastInterceptors returns the writer of the whole answer where there is an `intercept`, which may
 // replace a status; w where there is none. Writers between the two are passed over as well: that
 // of `encode` keeps a status until something is written, and would take another one until then.
-func pastInterceptors(w http.ResponseWriter) http.ResponseWriter {
+func PastInterceptors(w http.ResponseWriter) http.ResponseWriter {
 	past, intercepted := w, false
 	for {
 		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
@@ -62,23 +47,16 @@ func isInterceptor(w http.ResponseWriter) bool {
 	return strings.HasSuffix(t.PkgPath(), "/caddyhttp/intercept")
 }
 
-// watchAnswer says it where a refusal went out as a success all the same. That can be seen only
-// where the server logs access, since Caddy then keeps the status that went out.
-func (h *Handler) watchAnswer(in *inbound, code int) {
-	recorder := outermostRecorder(in.w)
+// WatchStatus calls changed where a success went out instead of the refusal that the endpoint wrote.
+// That can be seen only where the server logs access, since Caddy then keeps the status that went out.
+func WatchStatus(w http.ResponseWriter, r *http.Request, changed func(status int)) {
+	recorder := outermostRecorder(w)
 	if recorder == nil {
 		return
 	}
-	check := func() {
+	AtEnd(r, func() {
 		if status := recorder.Status(); status >= 200 && status < 300 {
-			h.traffic.sawChanged(h.now(), code, status)
-			h.logger.Error("a handler around the endpoint made a success of its refusal: the provider takes the event for stored, and it is stored nowhere",
-				zap.String("endpoint", h.Name), zap.String("correlation_id", in.correlationID), zap.Int("refused_with", code), zap.Int("status", status))
+			changed(status)
 		}
-	}
-	if end, ok := in.r.Context().Value(requestEndKey{}).(*requestEnd); ok {
-		end.lines = append(end.lines, check)
-		return
-	}
-	check()
+	})
 }

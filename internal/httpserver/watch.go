@@ -1,4 +1,4 @@
-package caddywebhooks
+package httpserver
 
 import (
 	"fmt"
@@ -21,7 +21,7 @@ import (
 // refuses the request, or the path is not quite the endpoint's. Those are logged with the secret
 // hidden, too. It is filled while the server's routes are provisioned, and not changed after that.
 type logWatch struct {
-	log     *maskedLog
+	log     *Log
 	headers []verify.Source // that the endpoints have their secrets in; log's mask has them, too
 	secrets []string
 	values  redact.Values // the same
@@ -31,10 +31,10 @@ type logWatch struct {
 // watchLogs adds the endpoint to its server's logWatch, which it puts before the routes where there
 // is none. It must be called while these are provisioned: Caddy compiles them after that. An
 // endpoint in a named route comes too late, and has only its own requests masked.
-func watchLogs(ctx caddy.Context, l *maskedLog, places []verify.Source, secrets []string) (*logWatch, error) {
+func watchLogs(ctx caddy.Context, l *Log, secrets Secrets) (*logWatch, error) {
 	watch := serverWatch(l.server)
 	if watch == nil {
-		watch = &logWatch{log: &maskedLog{server: l.server, access: l.access, failed: l.failed}}
+		watch = &logWatch{log: &Log{server: l.server, access: l.access, failed: l.failed}}
 		watch.log.watch = watch
 		// The routes are still being provisioned, in place: as a subroute they are the same.
 		first := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{watch, &caddyhttp.Subroute{Routes: l.server.Routes}}}
@@ -43,13 +43,13 @@ func watchLogs(ctx caddy.Context, l *maskedLog, places []verify.Source, secrets 
 		}
 		l.server.Routes = caddyhttp.RouteList{first}
 	}
-	for _, place := range places {
+	for _, place := range secrets.Places {
 		// Other sites have parameters of these names as well, and Caddy hides Authorization by itself.
 		if place.From == verify.FromHeader && !strings.EqualFold(place.Name, "Authorization") {
 			watch.headers = append(watch.headers, place)
 		}
 	}
-	watch.secrets = append(watch.secrets, secrets...)
+	watch.secrets = append(watch.secrets, secrets.Values...)
 	return watch, nil
 }
 
@@ -91,7 +91,7 @@ func (watch *logWatch) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	caddyhttp.SetVar(r.Context(), loggedVar, line)
 	defer func() {
 		if caddyhttp.GetVar(r.Context(), loggedVar) == any(line) {
-			line.end(err)
+			line.End(err)
 		}
 	}()
 	return next.ServeHTTP(w, r)

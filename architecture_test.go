@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"internal/explain":      {"verify"},
 	"internal/eventtypes":   {"forward", "verify"},
 	"internal/inflight":     {},
+	"internal/offered":      {},
 	"internal/redact":       {"verify"},
 	"internal/caddyproc":    {},
 	"internal/strictjson":   {},

@@ -1,10 +1,14 @@
 package caddywebhooks
 
 import (
+	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/offered"
 )
 
 // reasonOffered is why a handshake with a secret was refused: there was no place for it.
@@ -29,17 +33,17 @@ func (h *Handler) shakeHands(in *inbound, verified bool) *answer {
 // keepOffered saves a secret that was handed over, or returns the answer that
 // has the provider try again later.
 func (h *Handler) keepOffered(in *inbound, secret string) *answer {
-	all := offers{directory: offeredDirectory(), most: maxOffered, inUse: h.inUse}
-	kept, err := all.save(offer{endpoint: h.Name, secret: secret, from: in.clientIP}, time.Now())
+	all := offered.Directory{Path: filepath.Join(caddy.AppDataDir(), "webhooks", "offered"), InUse: h.inUse}
+	kept, err := all.Save(offered.Offer{Endpoint: h.Name, Secret: secret, From: in.clientIP}, time.Now())
 	if err != nil {
 		return unavailable(retryLater, reasonOffered, err)
 	}
 	fields := []zap.Field{
-		zap.String("endpoint", h.Name), zap.String("file", kept.path), zap.String("setting", "secret {file."+kept.path+"}"),
+		zap.String("endpoint", h.Name), zap.String("file", kept.Path), zap.String("setting", "secret {file."+kept.Path+"}"),
 		zap.String("client_ip", in.clientName()), zap.String("correlation_id", in.correlationID),
 	}
-	if kept.removed != "" {
-		fields = append(fields, zap.String("removed_file", kept.removed))
+	if kept.Removed != "" {
+		fields = append(fields, zap.String("removed_file", kept.Removed))
 	}
 	h.logger.Warn("a secret was offered to an endpoint; if that was the provider, add the file to the endpoint's secrets, else remove it", fields...)
 	return nil

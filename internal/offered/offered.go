@@ -1,6 +1,8 @@
-package caddywebhooks
+// Package offered keeps the secrets that providers make up themselves and hand over in a handshake.
+package offered
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -12,8 +14,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/caddyserver/caddy/v2"
 )
 
 // Some providers make up the secret themselves and hand it over in a handshake
@@ -40,26 +40,32 @@ var errTooManyOffered = errors.New("too many secrets were offered, the last one 
 // offeredMu keeps two offers from displacing the same file.
 var offeredMu sync.Mutex
 
-func offeredDirectory() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "offered") }
+// Directory is where secrets are kept that were handed over. It is safe for concurrent use, also of
+// several about the same directory.
+type Directory struct {
+	// Path of the directory, which is made when it is needed.
+	Path string
 
-// offers is where secrets are kept that were handed over.
-type offers struct {
-	directory string
-	most      int // files of an endpoint, without those in use; from 1 up
-	inUse     func(secret string) bool
+	// InUse reports whether a config uses the secret.
+	InUse func(secret string) bool
+
+	most int // files of an endpoint, without those in use; 0 stands for maxOffered
 }
 
-// offer is a secret that was handed over.
-type offer struct {
-	endpoint string
-	secret   string
-	from     netip.Addr // the client; invalid if unknown
+// Offer is a secret that was handed over.
+type Offer struct {
+	Endpoint string
+	Secret   string
+	From     netip.Addr // the client; invalid if unknown
 }
 
-// keptOffer is what became of an offer.
-type keptOffer struct {
-	path    string
-	removed string // the path of the file that gave way; empty if none did
+// Kept is what became of an offer.
+type Kept struct {
+	// Path is the file with the secret.
+	Path string
+
+	// Removed is the path of the file that gave way; empty if none did.
+	Removed string
 }
 
 // offeredFile is a file with a secret that was offered before.
@@ -69,52 +75,52 @@ type offeredFile struct {
 	at      time.Time
 }
 
-// save writes a secret into a file of its own, and removes another one where
-// there are too many. All that may fail comes before the provider is answered.
-func (s *offers) save(o offer, now time.Time) (keptOffer, error) {
+// Save writes a secret into a file of its own, and removes another one where
+// there are too many. It returns once the file is on the disk.
+func (s Directory) Save(o Offer, now time.Time) (Kept, error) {
 	offeredMu.Lock()
 	defer offeredMu.Unlock()
-	if err := os.MkdirAll(s.directory, 0o700); err != nil {
-		return keptOffer{}, err
+	if err := os.MkdirAll(s.Path, 0o700); err != nil {
+		return Kept{}, err
 	}
 	files, same, err := s.before(o)
 	if err != nil || same != "" {
-		return keptOffer{path: same}, err
+		return Kept{Path: same}, err
 	}
-	network := networkOf(o.from)
+	network := networkOf(o.From)
 	var gives offeredFile
-	full := len(files) >= s.most
+	full := len(files) >= cmp.Or(s.most, maxOffered)
 	if full {
 		gives = givesWay(files, network)
 		if gives.network == network && slices.ContainsFunc(files, func(f offeredFile) bool { return f.network == network && now.Sub(f.at).Abs() < offeredPause }) {
-			return keptOffer{}, errTooManyOffered
+			return Kept{}, errTooManyOffered
 		}
 	}
-	path := filepath.Join(s.directory, fmt.Sprintf("%s-%s-%s", fileName(o.endpoint), network, rand.Text()[:8]))
-	if err := writeSecret(path, o.secret); err != nil {
-		return keptOffer{}, err
+	path := filepath.Join(s.Path, fmt.Sprintf("%s-%s-%s", fileName(o.Endpoint), network, rand.Text()[:8]))
+	if err := writeSecret(path, o.Secret); err != nil {
+		return Kept{}, err
 	}
 	if full {
 		if err := os.Remove(gives.path); err != nil {
-			return keptOffer{}, errors.Join(err, os.Remove(path))
+			return Kept{}, errors.Join(err, os.Remove(path))
 		}
 	}
-	return keptOffer{path: path, removed: gives.path}, nil
+	return Kept{Path: path, Removed: gives.path}, nil
 }
 
 // before lists the endpoint's files, without those whose secrets are in use. same
 // is the file that has the secret already.
-func (s *offers) before(o offer) (files []offeredFile, same string, err error) {
-	entries, err := os.ReadDir(s.directory)
+func (s Directory) before(o Offer) (files []offeredFile, same string, err error) {
+	entries, err := os.ReadDir(s.Path)
 	if err != nil {
 		return nil, "", err
 	}
 	for _, entry := range entries {
-		network, ok := networkInName(entry.Name(), o.endpoint)
+		network, ok := networkInName(entry.Name(), o.Endpoint)
 		if !ok {
 			continue
 		}
-		path := filepath.Join(s.directory, entry.Name())
+		path := filepath.Join(s.Path, entry.Name())
 		info, err := entry.Info()
 		if errors.Is(err, os.ErrNotExist) {
 			continue // the operator has just removed it
@@ -122,10 +128,10 @@ func (s *offers) before(o offer) (files []offeredFile, same string, err error) {
 			return nil, "", err
 		}
 		secret, err := os.ReadFile(path)
-		if err == nil && string(secret) == o.secret {
+		if err == nil && string(secret) == o.Secret {
 			return nil, path, nil
 		}
-		if err == nil && s.inUse(string(secret)) {
+		if err == nil && s.InUse(string(secret)) {
 			continue
 		}
 		files = append(files, offeredFile{path, network, info.ModTime()})

@@ -1,4 +1,4 @@
-package caddywebhooks
+package offered
 
 import (
 	"errors"
@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 )
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // room is how many files fit in these tests.
 const room = 20
@@ -26,26 +28,26 @@ func newOfferTable(t *testing.T) *offerTable {
 	return &offerTable{t, filepath.Join(t.TempDir(), "offered"), noon, make(map[string]bool)}
 }
 
-func (o *offerTable) offer(endpoint, secret, from string) (keptOffer, error) {
+func (o *offerTable) offer(endpoint, secret, from string) (Kept, error) {
 	o.Helper()
 	ip, _ := netip.ParseAddr(from)
-	all := offers{o.directory, room, func(s string) bool { return o.inUse[s] }}
-	kept, err := all.save(offer{endpoint, secret, ip}, o.now)
-	if err == nil && kept.path != "" {
-		if err := os.Chtimes(kept.path, o.now, o.now); err != nil {
+	all := Directory{Path: o.directory, InUse: func(s string) bool { return o.inUse[s] }, most: room}
+	kept, err := all.Save(Offer{endpoint, secret, ip}, o.now)
+	if err == nil && kept.Path != "" {
+		if err := os.Chtimes(kept.Path, o.now, o.now); err != nil {
 			o.Fatal(err)
 		}
 	}
 	return kept, err
 }
 
-func (o *offerTable) must(endpoint, secret, from string) keptOffer {
+func (o *offerTable) must(endpoint, secret, from string) Kept {
 	o.Helper()
 	kept, err := o.offer(endpoint, secret, from)
 	if err != nil {
 		o.Fatalf("%s from %s: %v", secret, from, err)
 	}
-	o.has(kept.path, secret)
+	o.has(kept.Path, secret)
 	return kept
 }
 
@@ -68,16 +70,16 @@ func (o *offerTable) count() int {
 func TestOfferedIsKept(t *testing.T) {
 	o := newOfferTable(t)
 	first := o.must("a/b", "secret-1", "192.0.2.1")
-	if info, err := os.Stat(first.path); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(first.Path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v: want that only the owner reads it", info.Mode(), err)
 	}
 	if again := o.must("a/b", "secret-1", "203.0.113.9"); again != first || o.count() != 1 {
 		t.Errorf("offered again: %+v, want %+v", again, first)
 	}
-	if other := o.must("a", "secret-1", "192.0.2.1"); other.path == first.path {
+	if other := o.must("a", "secret-1", "192.0.2.1"); other.Path == first.Path {
 		t.Error("two endpoints share a file")
 	}
-	if strings.Contains(first.path, "secret-1") {
+	if strings.Contains(first.Path, "secret-1") {
 		t.Error("the name tells the secret")
 	}
 }
@@ -111,10 +113,10 @@ func TestOfferedByStrangers(t *testing.T) {
 			genuine := o.must("asana", "genuine", "203.0.113.9")
 			second := o.must("asana", "of another webhook", "203.0.113.10")
 			flood("after")
-			o.has(genuine.path, "genuine")
-			o.has(second.path, "of another webhook")
-			if again := o.must("asana", "genuine", "203.0.113.9"); again.path != genuine.path {
-				t.Errorf("the provider sent it again: %+v, want %s", again, genuine.path)
+			o.has(genuine.Path, "genuine")
+			o.has(second.Path, "of another webhook")
+			if again := o.must("asana", "genuine", "203.0.113.9"); again.Path != genuine.Path {
+				t.Errorf("the provider sent it again: %+v, want %s", again, genuine.Path)
 			}
 			if refused == 0 && !strings.HasPrefix(name, "some") {
 				t.Error("each of a flood was written")
@@ -129,23 +131,23 @@ func TestOfferedNewestIsKept(t *testing.T) {
 	o := newOfferTable(t)
 	o.inUse["secret-0"] = true
 	names := make(map[string]bool)
-	kept := make([]keptOffer, 2*room)
+	kept := make([]Kept, 2*room)
 	for n := range kept {
 		o.now = o.now.Add(time.Second)
 		kept[n] = o.must("notion", fmt.Sprint("secret-", n), fmt.Sprintf("10.%d.%d.1", n/256, n%256))
-		if names[kept[n].path] {
-			t.Errorf("%s was used before", kept[n].path)
+		if names[kept[n].Path] {
+			t.Errorf("%s was used before", kept[n].Path)
 		}
-		names[kept[n].path] = true
+		names[kept[n].Path] = true
 		want := ""
 		if n > room {
-			want = kept[n-room].path
+			want = kept[n-room].Path
 		}
-		if kept[n].removed != want {
-			t.Errorf("%d displaced %q, want %q", n, kept[n].removed, want)
+		if kept[n].Removed != want {
+			t.Errorf("%d displaced %q, want %q", n, kept[n].Removed, want)
 		}
 	}
-	o.has(kept[0].path, "secret-0")
+	o.has(kept[0].Path, "secret-0")
 	if n := o.count(); n != room+1 {
 		t.Errorf("there are %d files", n)
 	}
@@ -165,10 +167,10 @@ func TestOfferedOldNames(t *testing.T) {
 		}
 	}
 	o.now = o.now.Add(time.Hour)
-	if again := o.must("asana", "old-7", "192.0.2.1"); again.path != old[7] || again.removed != "" {
+	if again := o.must("asana", "old-7", "192.0.2.1"); again.Path != old[7] || again.Removed != "" {
 		t.Errorf("offered again: %+v", again)
 	}
-	if kept := o.must("asana", "new", "192.0.2.1"); kept.removed != old[0] {
+	if kept := o.must("asana", "new", "192.0.2.1"); kept.Removed != old[0] {
 		t.Errorf("%+v, want that %s gives way", kept, old[0])
 	}
 	for name, endpoint := range map[string]string{

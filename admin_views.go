@@ -229,8 +229,8 @@ func newStoredViews(app *App, stats retrystore.Stats) []storedView {
 
 func newIgnoredViews(app *App) (all []ignoredView) {
 	for _, name := range slices.Sorted(maps.Keys(app.endpoints)) {
-		if t := app.endpoints[name].traffic.snapshot(); t.everIgnored > 0 {
-			all = append(all, ignoredView{name, t.everIgnored, t.ignoredType})
+		if t := app.endpoints[name].traffic.Snapshot(); t.EverIgnored > 0 {
+			all = append(all, ignoredView{name, t.EverIgnored, t.IgnoredType})
 		}
 	}
 	return all

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
+	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -151,7 +152,7 @@ func (h *Handler) send(a *answer, in *inbound) error {
 	}
 	err := a.write(httpserver.PastInterceptors(in.w), in)
 	httpserver.WatchStatus(in.w, in.r, func(status int) {
-		h.traffic.sawChanged(h.now(), a.code, status)
+		h.traffic.SawChanged(traffic.Changed{At: h.now(), Code: a.code, Status: status})
 		h.logger.Error("a handler around the endpoint made a success of its refusal: the provider takes the event for stored, and it is stored nowhere",
 			zap.String("endpoint", h.Name), zap.String("correlation_id", in.correlationID), zap.Int("refused_with", a.code), zap.Int("status", status))
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -25,11 +26,11 @@ const (
 
 // checkEndpoint looks at what came to an endpoint, and at its settings.
 func (d *diagnosis) checkEndpoint(h *Handler) {
-	t := h.traffic.snapshot()
+	t := h.traffic.Snapshot()
 	d.checkTraffic(h, t)
-	if !t.changed.at.IsZero() {
+	if !t.Changed.At.IsZero() {
 		d.add(levelError, "answer", h.Name, fmt.Sprintf("a handler around it makes successes of its refusals, the last %s: it answered %d, and %d went out. The provider takes such events for stored, and they are stored nowhere",
-			d.ago(t.changed.at), t.changed.code, t.changed.status),
+			d.ago(t.Changed.At), t.Changed.Code, t.Changed.Status),
 			"Take the endpoint out of what changes the status of answers, or have that leave the endpoint's path alone.")
 	}
 	for _, doubt := range h.doubts {
@@ -73,33 +74,33 @@ func (d *diagnosis) checkHTTPS(h *Handler) {
 }
 
 // checkTraffic looks at what came in, and whether it was let in.
-func (d *diagnosis) checkTraffic(h *Handler, t trafficSnapshot) {
+func (d *diagnosis) checkTraffic(h *Handler, t traffic.Snapshot) {
 	level := levelError
-	if t.refusal == "missing_signature" {
+	if t.Refusal == "missing_signature" {
 		level = levelWarn // anybody who knows the URL can cause it
 	}
 	what, refusal := trouble(t)
-	fix := refusalFix(h, t.refusal, t.reason) + lostFix(h.provider, t.refusal)
+	fix := refusalFix(h, t.Refusal, t.Reason) + lostFix(h.provider, t.Refusal)
 	switch {
-	case t.lastAccepted.IsZero() && t.refused == 0 && t.ignored > 0:
+	case t.LastAccepted.IsZero() && t.Refused == 0 && t.Ignored > 0:
 		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("everything that came was ignored: %s, the last %s, of type %s, and no destination wants it: %s",
-			plural(t.ignored, "webhook"), d.ago(t.lastIgnored), t.ignoredType, h.wishes()),
+			plural(t.Ignored, "webhook"), d.ago(t.LastIgnored), t.IgnoredType, h.wishes()),
 			"Compare `events` with that type: a type has to match as a whole, letter case included, and only * is special. What was ignored is not stored; have the provider send it again.")
-	case t.lastAccepted.IsZero() && t.refused == 0:
-		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("no webhook has come in, in the %s that it has been there", span(d.now.Sub(t.since))),
+	case t.LastAccepted.IsZero() && t.Refused == 0:
+		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("no webhook has come in, in the %s that it has been there", span(d.now.Sub(t.Since))),
 			tryFix(h))
-	case t.lastAccepted.IsZero():
-		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted: %s %s, the last %s: %s", plural(t.refused, "webhook"), what, d.ago(t.lastRefused), refusal), fix)
-	case t.refused > 0 && d.now.Sub(t.lastAccepted) > recently && d.now.Sub(t.lastRefused) <= recently:
+	case t.LastAccepted.IsZero():
+		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted: %s %s, the last %s: %s", plural(t.Refused, "webhook"), what, d.ago(t.LastRefused), refusal), fix)
+	case t.Refused > 0 && d.now.Sub(t.LastAccepted) > recently && d.now.Sub(t.LastRefused) <= recently:
 		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted since %s; %s %s since then, the last %s: %s",
-			d.ago(t.lastAccepted), plural(t.refused, "webhook"), what, d.ago(t.lastRefused), refusal), fix)
+			d.ago(t.LastAccepted), plural(t.Refused, "webhook"), what, d.ago(t.LastRefused), refusal), fix)
 	default:
-		message := "the last webhook was accepted " + d.ago(t.lastAccepted)
-		if t.ignored > 0 {
-			message += fmt.Sprintf("; %d ignored since then, the last of type %s", t.ignored, t.ignoredType)
+		message := "the last webhook was accepted " + d.ago(t.LastAccepted)
+		if t.Ignored > 0 {
+			message += fmt.Sprintf("; %d ignored since then, the last of type %s", t.Ignored, t.IgnoredType)
 		}
-		if t.refused > 0 {
-			message += fmt.Sprintf("; %d %s since then, the last %s: %s", t.refused, what, d.ago(t.lastRefused), refusal)
+		if t.Refused > 0 {
+			message += fmt.Sprintf("; %d %s since then, the last %s: %s", t.Refused, what, d.ago(t.LastRefused), refusal)
 		}
 		d.add(levelOK, "traffic", h.Name, message, "")
 	}
@@ -108,16 +109,16 @@ func (d *diagnosis) checkTraffic(h *Handler, t trafficSnapshot) {
 // trouble says what became of the webhooks since the last accepted one, and of
 // the last of them. What the handler behind an endpoint fails to do (guard mode)
 // is no refusal: those webhooks were genuine.
-func trouble(t trafficSnapshot) (what, last string) {
+func trouble(t traffic.Snapshot) (what, last string) {
 	switch {
-	case t.refusal == outcomeFailed && t.reason == reasonBrokenOff:
+	case t.Refusal == outcomeFailed && t.Reason == reasonBrokenOff:
 		return "failed", "the next handler broke off without an answer"
-	case t.refusal == outcomeFailed:
-		return "failed", "the next handler answered " + strings.TrimPrefix(t.reason, "status_")
-	case t.reason != "":
-		return "refused", t.refusal + " (" + t.reason + ")"
+	case t.Refusal == outcomeFailed:
+		return "failed", "the next handler answered " + strings.TrimPrefix(t.Reason, "status_")
+	case t.Reason != "":
+		return "refused", t.Refusal + " (" + t.Reason + ")"
 	}
-	return "refused", t.refusal
+	return "refused", t.Refusal
 }
 
 // tryFix says how to get a first webhook. What the config describes cannot be sent by a command.
@@ -237,16 +238,16 @@ func (d *diagnosis) checkSecrets(h *Handler) {
 
 // checkRotation looks at endpoints with several secrets: a rotation ends with one.
 func (d *diagnosis) checkRotation(h *Handler) {
-	uses := h.traffic.uses()
+	uses := h.traffic.Uses()
 	if len(uses) < 2 {
 		return
 	}
 	var active, idle []string
 	for i, use := range uses {
 		switch {
-		case d.now.Sub(use.last) < rotationTime:
+		case d.now.Sub(use.Last) < rotationTime:
 			active = append(active, fmt.Sprint(i+1))
-		case d.now.Sub(use.since) >= rotationTime:
+		case d.now.Sub(use.Since) >= rotationTime:
 			idle = append(idle, fmt.Sprint(i+1))
 		}
 	}
@@ -261,17 +262,17 @@ func (d *diagnosis) checkRotation(h *Handler) {
 }
 
 // youngest is when the newest secret was configured.
-func youngest(uses []secretUse) (since time.Time) {
+func youngest(uses []traffic.SecretUse) (since time.Time) {
 	for _, use := range uses {
-		if use.since.After(since) {
-			since = use.since
+		if use.Since.After(since) {
+			since = use.Since
 		}
 	}
 	return since
 }
 
 // checkProxy looks for rules about addresses that see only a proxy's.
-func (d *diagnosis) checkProxy(h *Handler, t trafficSnapshot) {
+func (d *diagnosis) checkProxy(h *Handler, t traffic.Snapshot) {
 	var rules []string
 	if h.access.limited {
 		rules = append(rules, "allow_ips")
@@ -282,17 +283,17 @@ func (d *diagnosis) checkProxy(h *Handler, t trafficSnapshot) {
 	if h.RateLimit != nil && !h.RateLimit.IP.IsZero() {
 		rules = append(rules, "rate_limit ip")
 	}
-	if len(rules) == 0 || t.proxied.IsZero() || d.now.Sub(t.proxied) > rotationTime {
+	if len(rules) == 0 || t.Proxied.IsZero() || d.now.Sub(t.Proxied) > rotationTime {
 		return
 	}
-	if t.proxiedUnix {
+	if t.ProxiedUnix {
 		d.add(levelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy by a Unix socket, which the server does not trust (the last %s), so to %s the addresses of all senders are unknown",
-			d.ago(t.proxied), strings.Join(rules, " and ")),
+			d.ago(t.Proxied), strings.Join(rules, " and ")),
 			"Trust the socket in the global option servers: `trusted_proxies_unix`, and `trusted_proxies_strict`.")
 		return
 	}
 	d.add(levelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy that the server does not trust (the last %s), so to %s all senders look like one: the proxy",
-		d.ago(t.proxied), strings.Join(rules, " and ")),
+		d.ago(t.Proxied), strings.Join(rules, " and ")),
 		"Name it in the global option servers: `trusted_proxies static private_ranges` (or its own addresses), and `trusted_proxies_strict`.")
 }
 

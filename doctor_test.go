@@ -15,6 +15,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -45,9 +47,7 @@ func found(checks []checkView, level, name, subject, message string) bool {
 // what became of it, is remembered for the life of the process.
 func forgetTraffic(t *testing.T) {
 	t.Helper()
-	traffics.mu.Lock()
-	defer traffics.mu.Unlock()
-	clear(traffics.byEndpoint)
+	traffics.Clear()
 	deliveryAttempts.Reset()
 }
 
@@ -161,10 +161,7 @@ func TestDoctorTraffic(t *testing.T) {
 	checkAnswer(t, c.do(unsigned), 401, "missing_signature")
 	c.send("proxied", good, "--header=X-Forwarded-For: 203.0.113.7")
 	c.send("rested", good)
-	rested := traffics.of("rested", time.Now())
-	rested.mu.Lock()
-	rested.lastAccepted = time.Now().Add(-3 * time.Hour)
-	rested.mu.Unlock()
+	traffics.Watch("rested", nil, time.Now()).Report(&intake.Report{Outcome: "accepted", OK: true, ReceivedAt: time.Now().Add(-3 * time.Hour)})
 	c.send("rested", "another", "--count=2")
 
 	checks := c.doctor()
@@ -268,16 +265,15 @@ func TestDoctorRotation(t *testing.T) {
 		{"nothing comes in", [2]time.Duration{3 * day, 10 * day}, [2]time.Duration{2 * day, 0}, ""},
 	} {
 		now := time.Now()
-		marks := []secretMark{markOf("new"), markOf("old")}
-		t1 := &traffic{secrets: make(map[secretMark]secretUse)}
-		for i, mark := range marks {
-			use := secretUse{since: now.Add(-test.since[i])}
+		secrets := []string{"new", "old"}
+		var seen traffic.Log
+		for i, secret := range secrets {
+			view := seen.Watch("rotated", []string{secret}, now.Add(-test.since[i]))
 			if test.last[i] > 0 {
-				use.last = now.Add(-test.last[i])
+				view.Report(&intake.Report{Outcome: "accepted", OK: true, Verified: true, ReceivedAt: now.Add(-test.last[i])})
 			}
-			t1.secrets[mark] = use
 		}
-		h := &Handler{Name: "rotated", Provider: "github", traffic: trafficView{traffic: t1, marks: marks}}
+		h := &Handler{Name: "rotated", Provider: "github", traffic: seen.Watch("rotated", secrets, now)}
 		var err error
 		if h.provider, err = h.lookUpProvider(); err != nil {
 			t.Fatal(err)
@@ -304,14 +300,14 @@ func TestDoctorSecretUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	uses := running.endpoints["used"].traffic.uses()
-	if len(uses) != 2 || !uses[0].last.IsZero() || uses[1].last.IsZero() || !uses[0].since.After(uses[1].since) {
+	uses := running.endpoints["used"].traffic.Uses()
+	if len(uses) != 2 || !uses[0].Last.IsZero() || uses[1].Last.IsZero() || !uses[0].Since.After(uses[1].Since) {
 		t.Errorf("after a reload: %+v", uses)
 	}
 	// The old config's listener may take a webhook or two yet.
 	eventually(t, "the new one is used", func() bool {
 		c.send("used", newer)
-		return !running.endpoints["used"].traffic.uses()[0].last.IsZero()
+		return !running.endpoints["used"].traffic.Uses()[0].Last.IsZero()
 	})
 }
 

@@ -125,7 +125,7 @@ func TestGuardOutcomes(t *testing.T) {
 				if got := c.processed(test.outcome); got != before+1 {
 					t.Errorf("counted %v, then %v", before, got)
 				}
-				if seen := traffics.of("github", noon).snapshot(); (seen.refused == 0) != (test.outcome == "accepted") || seen.lastReceived.IsZero() {
+				if seen := traffics.Watch("github", nil, noon).Snapshot(); (seen.Refused == 0) != (test.outcome == "accepted") || seen.LastReceived.IsZero() {
 					t.Errorf("traffic: %+v", seen)
 				}
 				c.sendBroken("outcome")

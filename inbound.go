@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -194,10 +195,22 @@ func (h *Handler) newEvent(in *inbound) *retrystore.Event {
 
 // report tells the operator what a webhook was answered, once for each.
 func (h *Handler) report(in *inbound, a *answer, endTrace func(*answer)) {
+	report := h.newReport(in, a)
 	h.logReceived(in, a)
 	h.count(in, a)
 	endTrace(a)
-	h.traffic.saw(in, a)
+	h.traffic.Report(report)
+}
+
+// newReport says what became of a webhook.
+func (h *Handler) newReport(in *inbound, a *answer) *intake.Report {
+	return &intake.Report{
+		Endpoint: h.Name, Provider: h.Provider, EventID: in.eventID, EventType: in.eventType,
+		CorrelationID: in.correlationID, Client: in.clientName(),
+		ReceivedAt: in.receivedAt, Duration: h.now().Sub(in.receivedAt), BodySize: len(in.signed.Body),
+		Outcome: in.outcome, Status: a.code, OK: a.ok(), Reason: a.reason, Cause: a.cause, Tier: a.tier,
+		Verified: in.isVerified, SecretIndex: in.verified.SecretIndex, Proxied: in.proxied, UnixSocket: in.byUnixSocket,
+	}
 }
 
 // logReceived writes the one line that each webhook gets on its way in.

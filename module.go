@@ -18,6 +18,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
+	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -156,7 +157,7 @@ type Handler struct {
 
 	handshakeMethods []string // by which handshakes come, but no webhooks
 	errorRoutes      bool     // handle_errors of the server may answer for the next handler
-	traffic          trafficView
+	traffic          traffic.View
 	doubts           []string // of the globs of event types
 
 	configuredSecrets []string
@@ -269,7 +270,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	}
 	h.warnOfTwins()
 	h.warnOfLedDestinations()
-	h.traffic = h.watchTraffic()
+	h.traffic = watchTraffic(h)
 	return h.app.register(ctx, h)
 }
 

@@ -3,33 +3,9 @@ package caddywebhooks
 import (
 	"crypto/rand"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"testing"
-
-	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
-
-// TestTrafficBounds keeps what is remembered in bounds, and what was used longest.
-func TestTrafficBounds(t *testing.T) {
-	log := trafficLog{byEndpoint: make(map[string]*traffic)}
-	busy := log.of("busy", noon)
-	busy.lastReceived = noon
-	for n := range 2 * maxTraffics {
-		log.of(fmt.Sprint("endpoint-", n), noon)
-	}
-	if len(log.byEndpoint) > maxTraffics || log.of("busy", noon) != busy {
-		t.Errorf("%d endpoints are remembered", len(log.byEndpoint))
-	}
-	current := []secretMark{markOf("current")}
-	busy.know(current, noon)
-	for n := range 2 * maxMarks {
-		busy.know(append(current, markOf(fmt.Sprint(n))), noon)
-	}
-	if _, ok := busy.secrets[current[0]]; !ok || len(busy.secrets) > maxMarks {
-		t.Errorf("%d secrets are remembered, the current one: %v", len(busy.secrets), ok)
-	}
-}
 
 // TestTrafficOfGuards counts what the next handler answered.
 func TestTrafficOfGuards(t *testing.T) {
@@ -43,13 +19,13 @@ func TestTrafficOfGuards(t *testing.T) {
 	}
 	respond /guarded 200
 	respond /failing 500`, good), "")
-	seen := traffics.of("guards", noon)
+	seen := traffics.Watch("guards", nil, noon)
 	c.send("failing", good)
-	if s := seen.snapshot(); s.refused != 1 || s.refusal != "failed" || !s.lastAccepted.IsZero() {
+	if s := seen.Snapshot(); s.Refused != 1 || s.Refusal != "failed" || !s.LastAccepted.IsZero() {
 		t.Errorf("after a failure: %+v", s)
 	}
 	c.send("guarded", good)
-	if s := seen.snapshot(); s.refused != 0 || s.lastAccepted.IsZero() {
+	if s := seen.Snapshot(); s.Refused != 0 || s.LastAccepted.IsZero() {
 		t.Errorf("after a success: %+v", s)
 	}
 }
@@ -75,15 +51,5 @@ func TestLooksLikeTest(t *testing.T) {
 		if got := looksLikeTest(secret); got != want {
 			t.Errorf("%s: %v, want %v", secret, got, want)
 		}
-	}
-}
-
-// BenchmarkTraffic is what the doctor's memory costs each webhook.
-func BenchmarkTraffic(b *testing.B) {
-	view := trafficView{traffic: traffics.of("benchmark", noon), marks: []secretMark{markOf("x")}}
-	in := &inbound{r: &http.Request{Header: make(http.Header)}, receivedAt: noon, isVerified: true, verified: verify.Result{}, outcome: "accepted"}
-	a := &answer{code: 202}
-	for b.Loop() {
-		view.saw(in, a)
 	}
 }

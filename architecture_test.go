@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"internal/redact":       {"verify"},
 	"internal/caddyproc":    {},
 	"internal/strictjson":   {},
+	"internal/envelope":     {"retrystore", "verify"},
 	"internal/e2e":          {"internal/caddyproc"},
 	"internal/httpserver":   {"internal/redact", "verify"},
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -27,9 +28,9 @@ type sender struct {
 	server   *caddyhttp.Server
 	local    net.Addr     // stands for the one that the webhook came in at
 	http     *http.Server // for handlers that look for one; it serves nothing
-	headers  deliveryHeaders
-	resigner *resigner // nil: every attempt has the provider's own signature
-	keep     int       // how many bytes of an answer's body are kept
+	headers  envelope.Headers
+	resigner *envelope.Resigner // nil: every attempt has the provider's own signature
+	keep     int                // how many bytes of an answer's body are kept
 	hidden   hidden
 }
 
@@ -38,7 +39,7 @@ var (
 	errAnswerBroken = errors.New("the answer broke off")
 )
 
-func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers deliveryHeaders, resigner *resigner, hidden hidden) *sender {
+func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers envelope.Headers, resigner *envelope.Resigner, hidden hidden) *sender {
 	// Without this last handler an event that no route matches would look like
 	// an empty success.
 	last := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return errNoHandler })
@@ -83,7 +84,7 @@ func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 	r = caddyhttp.PrepareRequest(r, replacer, w, s.server)
 	err = s.chain.ServeHTTP(w, r)
 	answer, err = w.answer(err)
-	if answer.Status != 0 && s.headers.cameBack(w.header, d.Event.Header) {
+	if answer.Status != 0 && s.headers.CameBack(w.header, d.Event.Header) {
 		answer = forward.Answer{Status: http.StatusLoopDetected, Cause: errLoop}
 	}
 	return answer, err
@@ -92,9 +93,9 @@ func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 // header is the provider's, with ours, and signed anew where that is due. The handlers
 // of the attempt may change it; sent stays as it is.
 func (s *sender) header(d *retrystore.Delivery) (header, sent http.Header) {
-	header = s.headers.toDeliver(d)
-	if s.resigner != nil && s.resigner.late(d) {
-		header = s.resigner.sign(d, header)
+	header = s.headers.ToDeliver(d)
+	if s.resigner != nil && s.resigner.Late(d) {
+		header = s.resigner.Sign(d, header)
 		return header, header.Clone()
 	}
 	return header, d.Event.Header

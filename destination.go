@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -214,7 +215,7 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 }
 
 // newResigner returns nil where attempts keep the provider's signature.
-func (f *Forward) newResigner(h *Handler) (*resigner, error) {
+func (f *Forward) newResigner(h *Handler) (*envelope.Resigner, error) {
 	if err := f.checkResign(h.verifier); err != nil {
 		return nil, err
 	}
@@ -225,7 +226,7 @@ func (f *Forward) newResigner(h *Handler) (*resigner, error) {
 	if !wanted || !h.verifier.CanResign() {
 		return nil, nil
 	}
-	return &resigner{verifier: h.verifier, now: h.now}, nil
+	return envelope.NewResigner(h.verifier, h.now), nil
 }
 
 func (f *Forward) checkResign(v *verify.Verifier) error {

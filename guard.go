@@ -123,8 +123,8 @@ func (h *Handler) guardedRequest(in *inbound) *http.Request {
 	r.Body = io.NopCloser(bytes.NewReader(in.signed.Body))
 	r.ContentLength = int64(len(in.signed.Body))
 	event := h.newEvent(in)
-	h.headers.stampEvent(event.Header, event)
-	h.headers.addVia(event.Header)
+	h.headers.Stamp(event.Header, event)
+	h.headers.AddVia(event.Header)
 	r.Header = event.Header
 	return r
 }

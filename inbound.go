@@ -172,8 +172,7 @@ func (h *Handler) checkContentType(in *inbound) *answer {
 // newEvent is what is stored and delivered: the request as the handlers before
 // us left it, without what belongs to this connection only.
 func (h *Handler) newEvent(in *inbound) *retrystore.Event {
-	header := h.headers.toStore(in.r.Header)
-	h.headers.dropRerouting(header, in.trusted)
+	header := h.headers.ToStore(in.r.Header, in.trusted)
 	return &retrystore.Event{
 		Endpoint:      h.Name,
 		Provider:      h.provider.Name,

@@ -1,10 +1,6 @@
 package caddywebhooks
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net"
 	"net/http"
@@ -21,60 +17,11 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 )
 
-// A destination that leads back to its own endpoint would be answered `duplicate`,
-// which is a success: the event would count as delivered and be nowhere. So each
-// attempt says through which endpoints the webhook has come, and an endpoint
-// refuses what has come through it before.
-
-// viaHeader lists the marks of the endpoints that a webhook came through.
-const viaHeader = "Webhook-Via"
-
-// maxVia is how many endpoints a webhook may come through. Beyond that it goes
-// round somewhere, among processes that do not know each other's marks.
-const maxVia = 16
-
-// viaKey makes the marks of this process: nobody else can guess one, and so have
-// the webhooks of others refused.
-var viaKey = []byte(rand.Text())
-
-// viaMark is the mark of an endpoint of this process.
-func viaMark(endpoint string) string {
-	mac := hmac.New(sha256.New, viaKey)
-	mac.Write([]byte(endpoint))
-	return hex.EncodeToString(mac.Sum(nil)[:8])
-}
-
-// answerMark is what an endpoint with that mark has in the same header of its successes. Whoever
-// delivers through it sees so that the event came back, also where a proxy took out the headers
-// that tell the endpoint. An application that repeats a request's headers has another text there.
-func answerMark(via string) string {
-	mac := hmac.New(sha256.New, viaKey)
-	mac.Write([]byte("answer of " + via))
-	return hex.EncodeToString(mac.Sum(nil)[:8])
-}
-
-// markAnswer adds the mark to an answer.
+// markAnswer adds the endpoint's mark to an answer.
 func (h *Handler) markAnswer(header http.Header) {
 	if len(h.Forward) > 0 {
-		setHeader(header, viaHeader, h.headers.answers)
+		h.headers.MarkAnswer(header)
 	}
-}
-
-// cameBack reports whether an attempt was answered by the endpoint itself, or by one that the event
-// had come through before.
-func (n deliveryHeaders) cameBack(answer, event http.Header) bool {
-	got := answer.Get(viaHeader)
-	if got == "" {
-		return false
-	}
-	for _, line := range event[viaHeader] {
-		for mark := range strings.SplitSeq(line, ",") {
-			if got == answerMark(strings.TrimSpace(mark)) {
-				return true
-			}
-		}
-	}
-	return got == n.answers
 }
 
 // wordLoop is the answer's word for a webhook that the endpoint itself delivered.
@@ -89,13 +36,8 @@ var (
 
 // checkLoop refuses what this process has delivered from this endpoint.
 func (h *Handler) checkLoop(in *inbound) *answer {
-	marks := 0
-	for _, line := range in.r.Header[viaHeader] {
-		for mark := range strings.SplitSeq(line, ",") {
-			if marks++; marks >= maxVia || strings.TrimSpace(mark) == h.headers.via {
-				return loopDetected
-			}
-		}
+	if h.headers.WentRound(in.r.Header) {
+		return loopDetected
 	}
 	return nil
 }
@@ -103,7 +45,7 @@ func (h *Handler) checkLoop(in *inbound) *answer {
 // checkOwnDelivery refuses what another process has delivered from this endpoint
 // out of the same store, also where a proxy on the way took out the marks.
 func (h *Handler) checkOwnDelivery(in *inbound) *answer {
-	id := in.r.Header.Get(h.headers.id)
+	id := in.r.Header.Get(h.headers.ID)
 	if id == "" {
 		return nil
 	}

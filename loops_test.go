@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 )
 
 // awaitLoop waits until a delivery came back, and is kept.
@@ -138,7 +140,7 @@ func TestLoopOfAnotherProcess(t *testing.T) {
 
 	// Without an end in sight it is one, whoever's marks they are.
 	long := c.githubRequest("/github", "third", "{}")
-	long.Header.Set("Webhook-Via", strings.Repeat("0123456789abcdef, ", maxVia))
+	long.Header.Set("Webhook-Via", strings.Repeat("0123456789abcdef, ", envelope.MaxVia))
 	checkAnswer(t, c.do(long), 508, "loop")
 }
 

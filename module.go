@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
@@ -151,7 +152,7 @@ type Handler struct {
 	keyers    keyers
 	identity  identity
 	publicURL publicURL
-	headers   deliveryHeaders
+	headers   envelope.Headers
 	access    access
 	now       func() time.Time
 
@@ -258,8 +259,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 		return err
 	}
 	h.identity = h.newIdentity()
-	h.headers = deliveryHeadersFor(h.verifier, len(h.Forward) == 0)
-	h.headers.via, h.headers.answers = viaMark(h.Name), answerMark(viaMark(h.Name))
+	h.headers = envelope.New(h.Name, h.verifier, len(h.Forward) == 0)
 	for _, f := range h.Forward {
 		if err := f.provision(ctx, h); err != nil {
 			return fmt.Errorf("forward %s: %w", f.Name, err)

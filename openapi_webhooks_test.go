@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -141,7 +142,7 @@ func contractGuard(k *contract) {
 	<-first
 	k.want(k.hook(c, c.githubRequest("/guarded", "three", "{}")), 200, "duplicate")
 	round := c.githubRequest("/guarded", "four", "{}")
-	round.Header.Set("Webhook-Via", strings.Repeat("0123456789abcdef, ", maxVia))
+	round.Header.Set("Webhook-Via", strings.Repeat("0123456789abcdef, ", envelope.MaxVia))
 	k.want(k.hook(c, round), 508, "loop")
 }
 

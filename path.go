@@ -2,6 +2,7 @@ package caddywebhooks
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -25,30 +26,23 @@ func (h *Handler) checkPath(in *inbound) *answer {
 	return nil
 }
 
-// reroutingHeaders are those from which frameworks and servers take another path or host than the
-// request's. Only a proxy can know such a thing; Caddy itself sets X-Forwarded-Host.
-var reroutingHeaders = map[string]struct{}{
-	"Forwarded": {}, "X-Envoy-Original-Path": {}, "X-Forwarded-Path": {}, "X-Forwarded-Prefix": {},
-	"X-Forwarded-Server": {}, "X-Forwarded-Uri": {}, "X-Host": {}, "X-Http-Host-Override": {}, "X-Original-Host": {},
-	"X-Original-Uri": {}, "X-Original-Url": {}, "X-Request-Uri": {}, "X-Rewrite-Url": {}, "X-Script-Name": {},
+// hopByHop are what a Connection header may name beside other things of the connection
+// (RFC 9110, section 7.6.1).
+var hopByHop = []string{
+	"close", "keep-alive", "upgrade", "te", "trailer", "trailers", "transfer-encoding", "http2-settings",
+	"proxy-connection", "proxy-authenticate", "proxy-authorization",
 }
 
-// dropRerouting takes these out of the header of a webhook that no trusted proxy forwarded: nobody
-// signs them. They also go where CGI takes the name for one of them, as X_Original_URL.
-func (n deliveryHeaders) dropRerouting(header http.Header, trusted bool) {
-	if trusted {
-		return
-	}
-	for name := range header {
-		plain := name
-		if strings.Contains(name, "_") {
-			plain = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
-		}
-		if _, reroutes := reroutingHeaders[plain]; !reroutes {
-			continue
-		}
-		if _, owned := n.owned[name]; !owned {
-			delete(header, name)
+// checkConnection refuses a Connection header that names headers of the webhook. Proxies remove
+// these headers, so the application would get less than was verified.
+func (h *Handler) checkConnection(in *inbound) *answer {
+	for _, list := range in.r.Header["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			name = strings.TrimSpace(name)
+			if _, there := in.r.Header[http.CanonicalHeaderKey(name)]; there && !slices.Contains(hopByHop, strings.ToLower(name)) {
+				return signatureRefused(&verify.Error{Reason: verify.AmbiguousRequest, Detail: verify.DetailAmbiguousHeader, About: "header Connection"})
+			}
 		}
 	}
+	return nil
 }

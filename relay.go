@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -60,7 +61,7 @@ func (r *relay) done(a forward.Answer, s retrystore.Settlement, made bool) {
 // connection with us, or that Caddy writes itself.
 var notRelayed = map[string]struct{}{
 	"Connection": {}, "Keep-Alive": {}, "Transfer-Encoding": {}, "Trailer": {}, "Upgrade": {},
-	"Content-Length": {}, "Content-Type": {}, "Date": {}, viaHeader: {},
+	"Content-Length": {}, "Content-Type": {}, "Date": {}, envelope.Via: {},
 }
 
 // wait returns the application's answer, or nil if the provider should be told

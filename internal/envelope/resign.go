@@ -1,4 +1,4 @@
-package caddywebhooks
+package envelope
 
 import (
 	"math"
@@ -17,23 +17,26 @@ const resignAfter = 30 * time.Second
 // originalPrefix marks what a header was before it was signed anew.
 const originalPrefix = "Webhook-Original-"
 
-// resigner gives late attempts a fresh signature in the provider's own format,
+// Resigner gives late attempts a fresh signature in the provider's own format,
 // so that an application that checks timestamps takes a retry hours later. It
 // is safe for concurrent use.
-type resigner struct {
+type Resigner struct {
 	verifier *verify.Verifier
 	now      func() time.Time
 }
 
-// late reports whether the provider's timestamp may be too old for the application.
-func (s *resigner) late(d *retrystore.Delivery) bool {
+// NewResigner signs as v does, with the time that now tells.
+func NewResigner(v *verify.Verifier, now func() time.Time) *Resigner { return &Resigner{v, now} }
+
+// Late reports whether the provider's timestamp may be too old for the application.
+func (s *Resigner) Late(d *retrystore.Delivery) bool {
 	return d.Attempts > 0 || s.now().Sub(d.Event.ReceivedAt) > resignAfter
 }
 
-// sign returns the header of an attempt with a new signature, and keeps what it
+// Sign returns the header of an attempt with a new signature, and keeps what it
 // replaces. If that cannot be done the provider's own signature stays: an
 // application that checks no timestamp takes it.
-func (s *resigner) sign(d *retrystore.Delivery, header http.Header) http.Header {
+func (s *Resigner) Sign(d *retrystore.Delivery, header http.Header) http.Header {
 	event, signed := d.Event, header.Clone()
 	err := s.verifier.Sign(&verify.Request{
 		Method: event.Method, Scheme: event.Scheme, Host: event.Host, URI: event.URI,

@@ -325,44 +325,15 @@ func (a *App) ready(ctx context.Context) error {
 
 var errNotStarted = errors.New("the webhooks app has not started yet")
 
-// accept stores the event for the given targets, all of one endpoint, and hands
-// each delivery straight to its lane where that has room. It returns after the
-// event is durable. relay, if not nil, is told what comes of the first target's attempt.
-func (a *App) accept(ctx context.Context, targets []target, s retrystore.Submission, relay *relay) (duplicate bool, err error) {
+// accept stores the event, and delivers it, once the app has started; see
+// forward.Dispatcher.Accept.
+func (a *App) accept(ctx context.Context, s *retrystore.Submission, done func(forward.Answer, retrystore.Settlement, bool)) (duplicate bool, err error) {
 	if err := a.ready(ctx); err != nil {
 		return false, err
 	}
 	s.MaxPending, s.MaxBytes = a.MaxPending, a.MaxStored
-	var slots []*forward.Slot
-	s.Targets, slots = a.reserve(targets)
-	for _, slot := range slots {
-		if slot != nil {
-			defer slot.Cancel() // no effect once it runs
-		}
-	}
-	receipt, err := a.store.Accept(ctx, &s)
-	if err != nil || receipt.Duplicate {
-		return receipt.Duplicate, err
-	}
-	for i, slot := range slots {
-		switch first := i == 0; {
-		case receipt.Deliveries[i].State == retrystore.Dead: // from the start
-			if first && relay != nil {
-				relay.busy()
-			}
-			a.dispatcher.StoredDead(receipt.Deliveries[i])
-		case slot != nil && first && relay != nil:
-			slot.RunThen(receipt.Deliveries[i], relay.done)
-		case slot != nil:
-			slot.Run(receipt.Deliveries[i])
-		default:
-			if first && relay != nil {
-				relay.busy()
-			}
-			a.dispatcher.Wake(targets[i].lane)
-		}
-	}
-	return false, nil
+	receipt, err := a.dispatcher.Accept(ctx, s, done)
+	return receipt.Duplicate, err
 }
 
 // Interface guards

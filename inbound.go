@@ -45,7 +45,7 @@ type inbound struct {
 	eventID      string
 	eventType    string
 	furtherTypes []string // of a batch, besides the first event's
-	targets      []target
+	targets      []retrystore.Target
 	outcome      string // the answer's word
 }
 

@@ -371,14 +371,12 @@ func (h *Handler) identify(in *inbound) *answer {
 // accept stores the event and has it delivered. Only here is a webhook acknowledged.
 func (h *Handler) accept(in *inbound) *answer {
 	var relay *relay
-	if h.Respond == respondUpstream && in.targets[0].dead == "" {
+	if h.Respond == respondUpstream && in.targets[0].Dead == "" {
 		relay = newRelay()
 	}
-	duplicate, err := h.app.accept(h.app.waits.now(), in.targets, retrystore.Submission{
-		Key:    h.eventKey(in),
-		KeyTTL: time.Duration(h.DedupeTTL),
-		Event:  h.newEvent(in),
-	}, relay)
+	duplicate, err := h.app.accept(h.app.waits.now(), &retrystore.Submission{
+		Key: h.eventKey(in), KeyTTL: time.Duration(h.DedupeTTL), Event: h.newEvent(in), Targets: in.targets,
+	}, relay.done())
 	switch {
 	case err != nil:
 		return storeRefused(err)

@@ -34,13 +34,18 @@ type relay struct {
 
 func newRelay() *relay { return &relay{answers: make(chan *answer, 1)} }
 
-// busy says that there will be no attempt now.
-func (r *relay) busy() { r.answers <- nil }
+// done is what forward.Dispatcher.Accept tells the outcome of the attempt; nil where
+// no provider waits for it.
+func (r *relay) done() func(forward.Answer, retrystore.Settlement, bool) {
+	if r == nil {
+		return nil
+	}
+	return r.take
+}
 
-// done takes the outcome of the attempt; see forward.Slot.RunThen. Only a
-// success that came whole is relayed: what failed will be delivered later, so the
-// provider must not send it again.
-func (r *relay) done(a forward.Answer, s retrystore.Settlement, made bool) {
+// take takes the outcome of the attempt. Only a success that came whole is relayed:
+// what failed will be delivered later, so the provider must not send it again.
+func (r *relay) take(a forward.Answer, s retrystore.Settlement, made bool) {
 	if !made || s.State != retrystore.Delivered || a.Header == nil || len(a.Body) > maxRelay {
 		r.answers <- nil
 		return

@@ -14,29 +14,22 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// target is a destination that an event is stored for.
-type target struct {
-	lane     retrystore.Lane
-	priority int
-	dead     string // why it is a dead letter from the start; empty if it is to be delivered
-}
-
 // chooseDestinations finds out who wants the event. A type that cannot be read may
 // be one that somebody wants: where a destination asks for types, the event is
 // stored as its dead letter, which can be replayed. Those come last. Of a batch somebody
 // may want any event, and gets all of it.
 func (h *Handler) chooseDestinations(in *inbound) *answer {
-	var unsure []target
+	var unsure []retrystore.Target
 	for _, f := range h.Forward {
-		t := target{lane: f.lane, priority: f.priority(in.eventType)}
+		t := retrystore.Target{Destination: f.lane.Destination, Priority: f.priority(in.eventType)}
 		for _, further := range in.furtherTypes {
-			t.priority = max(t.priority, f.priority(further))
+			t.Priority = max(t.Priority, f.priority(further))
 		}
 		switch {
 		case f.wants(in.eventType), slices.ContainsFunc(in.furtherTypes, f.wants):
 			in.targets = append(in.targets, t)
 		case in.eventType == "", slices.Contains(in.furtherTypes, ""):
-			t.dead = forward.ReasonTypeUnknown
+			t.Dead = forward.ReasonTypeUnknown
 			unsure = append(unsure, t)
 		}
 	}
@@ -45,27 +38,6 @@ func (h *Handler) chooseDestinations(in *inbound) *answer {
 		return acknowledge("ignored", h.provider)
 	}
 	return nil
-}
-
-// reserve fills in what the store is told of targets, and takes a slot for each
-// that can be tried at once.
-func (a *App) reserve(targets []target) ([]retrystore.Target, []*forward.Slot) {
-	stored := make([]retrystore.Target, len(targets))
-	slots := make([]*forward.Slot, len(targets))
-	reserve := a.dispatcher.Reserve
-	if len(targets) == 1 { // no slot of another destination is kept idle meanwhile
-		reserve = a.dispatcher.ReserveSoon
-	}
-	for i, t := range targets {
-		stored[i] = retrystore.Target{Destination: t.lane.Destination, Priority: t.priority, Dead: t.dead}
-		if t.dead != "" {
-			continue
-		}
-		if slot, ok := reserve(t.lane); ok {
-			slots[i], stored[i].Lease = slot, slot.Lease()
-		}
-	}
-	return stored, slots
 }
 
 // wishes says which types the destinations ask for.

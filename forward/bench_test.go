@@ -9,9 +9,16 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// nothingQueue is a store that costs nothing and holds nothing.
-type nothingQueue struct{ settled atomic.Int64 }
+// nothingQueue is a store that costs nothing and holds nothing. It answers every
+// submission with the same deliveries.
+type nothingQueue struct {
+	settled    atomic.Int64
+	deliveries []*retrystore.Delivery
+}
 
+func (q *nothingQueue) Accept(context.Context, *retrystore.Submission) (retrystore.Receipt, error) {
+	return retrystore.Receipt{Deliveries: q.deliveries}, nil
+}
 func (*nothingQueue) Claim(context.Context, retrystore.ClaimRequest) (retrystore.Claim, error) {
 	return retrystore.Claim{}, nil
 }
@@ -28,11 +35,11 @@ func BenchmarkSlot(b *testing.B) {
 	b.Run("serial", func(b *testing.B) {
 		d, delivery, sent := benchSetup(b)
 		for b.Loop() {
-			slot, ok := d.Reserve(laneA)
+			slot, ok := d.reserve(laneA)
 			for !ok {
-				slot, ok = d.Reserve(laneA)
+				slot, ok = d.reserve(laneA)
 			}
-			slot.Run(delivery)
+			slot.run(delivery, nil)
 			<-sent
 		}
 	})
@@ -41,11 +48,11 @@ func BenchmarkSlot(b *testing.B) {
 		b.SetParallelism(8)
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				slot, ok := d.Reserve(laneA)
+				slot, ok := d.reserve(laneA)
 				for !ok {
-					slot, ok = d.Reserve(laneA)
+					slot, ok = d.reserve(laneA)
 				}
-				slot.Run(delivery)
+				slot.run(delivery, nil)
 				<-sent // somebody's: as many as were run
 			}
 		})
@@ -61,6 +68,19 @@ func benchSetup(b *testing.B) (*Dispatcher, *retrystore.Delivery, chan struct{})
 			return Answer{Status: 200}, nil
 		})})
 	return d, &retrystore.Delivery{ID: "d", Lane: laneA, Event: &retrystore.Event{}, Budget: retrystore.Budget{Since: time.Now()}}, sent
+}
+
+// BenchmarkAccept is BenchmarkSlot with Accept around it, as webhooks come in.
+func BenchmarkAccept(b *testing.B) {
+	d, delivery, sent := benchSetup(b)
+	d.queue.(*nothingQueue).deliveries = []*retrystore.Delivery{delivery}
+	s := &retrystore.Submission{Event: &retrystore.Event{Endpoint: laneA.Endpoint}, Targets: []retrystore.Target{{Destination: laneA.Destination}}}
+	for b.Loop() {
+		if _, err := d.Accept(b.Context(), s, nil); err != nil {
+			b.Fatal(err)
+		}
+		<-sent
+	}
 }
 
 // BenchmarkGoroutine is the floor under BenchmarkSlot.

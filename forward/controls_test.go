@@ -67,7 +67,7 @@ func TestBreakerHoldsAndDrains(t *testing.T) {
 				if !slices.Equal(sender.at, want) {
 					t.Fatalf("attempts after %v, want %v", sender.at, want)
 				}
-				if _, ok := d.Reserve(laneA); ok {
+				if _, ok := d.reserve(laneA); ok {
 					t.Error("reserved while open")
 				}
 				untried := 0
@@ -201,25 +201,25 @@ func TestBreakerProbesTheShortWay(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for range 10 {
-			slot, ok := d.Reserve(laneA)
+			slot, ok := d.reserve(laneA)
 			if !ok {
 				t.Fatal("no probe although others were given back")
 			}
-			slot.Cancel()
+			slot.cancel()
 		}
-		var slots []*Slot
+		var slots []slot
 		for range DefaultProbes {
-			slot, ok := d.Reserve(laneA)
+			slot, ok := d.reserve(laneA)
 			if !ok {
 				t.Fatal("no slot for a probe")
 			}
 			slots = append(slots, slot)
 		}
-		if _, ok := d.Reserve(laneA); ok {
+		if _, ok := d.reserve(laneA); ok {
 			t.Error("one probe too many")
 		}
 		for _, slot := range slots {
-			slot.Run(q.add(laneA, slot.Lease(), nil))
+			slot.run(q.add(laneA, slot.lane.lease, nil), nil)
 		}
 		synctest.Wait()
 		if got := d.Breakers()[laneA]; got.State != BreakerClosed || got.Failures != 0 {
@@ -243,17 +243,17 @@ func TestBreakerOpensBeforeTheAttempt(t *testing.T) {
 		}
 		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: app, Breaker: Breaker{Failures: 1}, Retry: Retry{MaxAttempts: 1}})
 		synctest.Wait()
-		early, _ := d.Reserve(laneA)
-		late, _ := d.Reserve(laneA)
+		early, _ := d.reserve(laneA)
+		late, _ := d.reserve(laneA)
 		slow.Store(true)
 		claimed := q.add(laneA, 0, nil).ID
 		synctest.Wait()
-		early.Run(q.add(laneA, early.Lease(), nil))
+		early.run(q.add(laneA, early.lane.lease, nil), nil)
 		synctest.Wait()
 		slow.Store(false)
-		reserved := q.add(laneA, late.Lease(), nil)
+		reserved := q.add(laneA, late.lane.lease, nil)
 		told := 0
-		late.RunThen(reserved, func(a Answer, s retrystore.Settlement, made bool) {
+		late.run(reserved, func(a Answer, s retrystore.Settlement, made bool) {
 			if told++; made || a.Status != 0 {
 				t.Errorf("told %+v %+v %v", a, s, made)
 			}
@@ -298,12 +298,12 @@ func TestBreakerRecoversOnTime(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			synctest.Wait()
-			slot, ok := d.Reserve(laneA)
+			slot, ok := d.reserve(laneA)
 			if got := d.Breakers()[laneA].State; got != BreakerHalfOpen || ok == stored || len(seen.breaker) != 2 {
 				t.Errorf("stored %v: %s, reserved %v, told %v", stored, got, ok, seen.breaker)
 			}
 			if ok {
-				slot.Cancel()
+				slot.cancel()
 			}
 		})
 	}
@@ -316,7 +316,7 @@ func TestBreakerCountsOldSlots(t *testing.T) {
 		q, app := newFakeQueue(), &application{}
 		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: app, Retry: Retry{MaxAttempts: 1}, Breaker: Breaker{Failures: 1, Probes: 1}})
 		synctest.Wait()
-		old, _ := d.Reserve(laneA)
+		old, _ := d.reserve(laneA)
 		app.down.Store(true)
 		accept(d, q, laneA)
 		synctest.Wait()
@@ -329,7 +329,7 @@ func TestBreakerCountsOldSlots(t *testing.T) {
 			t.Fatalf("%s", got)
 		}
 		app.down.Store(true)
-		old.Run(q.add(laneA, old.Lease(), nil))
+		old.run(q.add(laneA, old.lane.lease, nil), nil)
 		synctest.Wait()
 		if got := d.Breakers()[laneA]; got.State != BreakerOpen || !got.Since.Equal(time.Now()) {
 			t.Errorf("%+v", got)

@@ -3,9 +3,13 @@
 //
 // Each destination is a lane with its own slots (deliveries in flight) and its
 // own pump (the goroutine that claims what is due), so that a slow or dead
-// destination harms no other. A new event takes the short way: Reserve a slot,
-// store the event already leased, Run it. Everything else (retries, lapsed
-// leases, overflow, other nodes' work) comes through the pump.
+// destination harms no other. A new event takes the short way: Accept reserves a
+// slot, stores the event already leased, and hands it to a worker. All other
+// deliveries (retries, lapsed leases, overflow, other nodes' work) come through
+// the pump.
+//
+// A Dispatcher is made by New, works from Start to Stop, and takes events by
+// Accept. Breakers tells how its destinations stand.
 package forward
 
 import (
@@ -43,8 +47,8 @@ type Answer struct {
 	// Cause is why a handler refused, where Status is of its error and not of an
 	// answer that it wrote. It is kept as the attempt's error, and decides nothing.
 	Cause error
-	// Header may be nil. It is not kept: it is for who relays the answer
-	// (Slot.RunThen). The receiver owns it.
+	// Header may be nil. It is not kept: it is for the done of Accept, which may
+	// relay the answer. The receiver owns it.
 	Header http.Header
 	// Body is the beginning of the answer's body, of any length. The history
 	// keeps its first retrystore.MaxAnswer bytes. The receiver owns it.
@@ -54,6 +58,7 @@ type Answer struct {
 // Queue is what the dispatcher needs of a store; retrystore.Store has it.
 // Leases are never renewed: they outlast the attempt's timeout by design.
 type Queue interface {
+	retrystore.Acceptor
 	Claim(ctx context.Context, r retrystore.ClaimRequest) (retrystore.Claim, error)
 	Settle(ctx context.Context, d *retrystore.Delivery, s retrystore.Settlement) error
 	Release(ctx context.Context, d *retrystore.Delivery) error
@@ -160,6 +165,7 @@ func (o Options) withDefaults() Options {
 // Dispatcher delivers. It is safe for concurrent use.
 type Dispatcher struct {
 	queue Queue
+	log   *zap.Logger
 	lanes map[retrystore.Lane]*lane // never changed after New
 
 	mu         sync.Mutex
@@ -175,7 +181,7 @@ func New(q Queue, dests []Destination, o Options) (*Dispatcher, error) {
 		return nil, errors.New("dispatcher: no queue")
 	}
 	o = o.withDefaults()
-	d := &Dispatcher{queue: q, lanes: make(map[retrystore.Lane]*lane, len(dests))}
+	d := &Dispatcher{queue: q, log: o.Logger, lanes: make(map[retrystore.Lane]*lane, len(dests))}
 	var errs []error
 	for _, dest := range dests {
 		if err := dest.validate(); err != nil {
@@ -203,14 +209,14 @@ func (d *Dispatcher) Start() {
 	}
 	d.started = true
 	// Registered before the first claim, so that nothing falls in between.
-	d.stopNotify = d.queue.Notify(d.Wake)
+	d.stopNotify = d.queue.Notify(d.wake)
 	for _, l := range d.lanes {
 		l.start()
 	}
 }
 
-// Stop ends delivering. From its call on nothing is claimed or reserved. It
-// waits for attempts in flight, and for reserved slots, until ctx ends; then it
+// Stop ends delivering. From its call on nothing is claimed, and what is accepted is stored only. It
+// waits for attempts in flight, and for calls of Accept that hold slots, until ctx ends; then it
 // cancels the attempts and gives their deliveries back to the store, with no
 // attempt spent. When it returns, every goroutine of the dispatcher has ended;
 // after ctx that takes as long as the Senders and the store need to notice.
@@ -244,43 +250,11 @@ func (d *Dispatcher) Stop(ctx context.Context) {
 	}
 }
 
-// Wake tells the dispatcher that a delivery of the lane became due, such as
-// after storing one without a lease. It does not block.
-func (d *Dispatcher) Wake(l retrystore.Lane) {
+// wake makes the lane's pump ask the store. It does not block.
+func (d *Dispatcher) wake(l retrystore.Lane) {
 	if lane := d.lanes[l]; lane != nil {
 		lane.ask()
 	}
-}
-
-// Reserve takes a free slot of the lane for an event that is about to be
-// stored. ok is false when the lane is unknown or full, when its rate or its
-// breaker allows no attempt now, when deliveries that were stored earlier still
-// wait, and when the dispatcher is not running: then store the event without a
-// lease and call Wake.
-func (d *Dispatcher) Reserve(l retrystore.Lane) (s *Slot, ok bool) {
-	lane := d.lanes[l]
-	if lane == nil {
-		return nil, false
-	}
-	generation, ok := lane.reserve()
-	if !ok {
-		return nil, false
-	}
-	return &Slot{lane: lane, generation: generation}, true
-}
-
-// StoredDead tells of a delivery that was stored as a dead letter: in the log, and
-// to the Observer, as if an attempt had settled it.
-func (d *Dispatcher) StoredDead(dead *retrystore.Delivery) {
-	l := d.lanes[dead.Lane]
-	if l == nil {
-		return
-	}
-	l.log.Warn("delivery settled", zap.String("delivery_id", dead.ID),
-		zap.String("event_id", dead.Event.EventID), zap.String("event_type", dead.Event.EventType),
-		zap.String("correlation_id", dead.Event.CorrelationID),
-		zap.String("outcome", OutcomeName(retrystore.Dead)), zap.String("reason", dead.Reason))
-	l.opts.Observer.Settled(dead, retrystore.Settlement{State: retrystore.Dead, Reason: dead.Reason})
 }
 
 // Breakers returns how the breakers of all lanes stand, but for those that are

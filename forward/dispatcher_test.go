@@ -56,16 +56,16 @@ func TestSlotRun(t *testing.T) {
 		synctest.Wait()
 		claims := q.claimCount() // what was stored before the start
 
-		slot, ok := d.Reserve(laneA)
+		slot, ok := d.reserve(laneA)
 		if !ok {
 			t.Fatal("no slot")
 		}
-		if slot.Lease() != DefaultTimeout+leaseMargin {
-			t.Errorf("lease %s", slot.Lease())
+		if slot.lane.lease != DefaultTimeout+leaseMargin {
+			t.Errorf("lease %s", slot.lane.lease)
 		}
-		stored := q.add(laneA, slot.Lease(), nil)
-		slot.Run(stored)
-		slot.Cancel() // as a deferred Cancel does
+		stored := q.add(laneA, slot.lane.lease, nil)
+		slot.run(stored, nil)
+		slot.cancel() // as a deferred cancel does
 		synctest.Wait()
 
 		if sent != stored {
@@ -95,10 +95,10 @@ func TestReserve(t *testing.T) {
 			t.Fatal(err)
 		}
 		can := func() bool {
-			slot, ok := d.Reserve(laneA)
+			slot, ok := d.reserve(laneA)
 			if ok {
-				slot.Cancel()
-				slot.Cancel() // once counts
+				slot.cancel()
+				slot.cancel() // once counts
 			}
 			return ok
 		}
@@ -108,19 +108,19 @@ func TestReserve(t *testing.T) {
 		d.Start()
 		d.Start()
 		synctest.Wait()
-		if _, ok := d.Reserve(laneB); ok {
+		if _, ok := d.reserve(laneB); ok {
 			t.Error("reserved in an unknown lane")
 		}
-		one, _ := d.Reserve(laneA)
-		two, _ := d.Reserve(laneA)
-		if one == nil || two == nil || can() {
+		one, _ := d.reserve(laneA)
+		two, _ := d.reserve(laneA)
+		if one.lane == nil || two.lane == nil || can() {
 			t.Error("want two slots")
 		}
-		one.Cancel()
+		one.cancel()
 		if !can() {
 			t.Error("a cancelled slot is not free")
 		}
-		two.Cancel()
+		two.cancel()
 		d.Stop(t.Context())
 		if can() {
 			t.Error("reserved after Stop")

@@ -34,6 +34,7 @@ type fakeQueue struct {
 	releases int
 
 	// Faults; set before Start. skew is how far this store's clock is behind.
+	onAccept func(s *retrystore.Submission) (retrystore.Receipt, error) // has the word if it returns anything
 	onClaim  func(ctx context.Context, r retrystore.ClaimRequest) error
 	onSettle func(d *retrystore.Delivery, s retrystore.Settlement) error
 	skew     time.Duration
@@ -70,10 +71,13 @@ func (q *fakeQueue) add(l retrystore.Lane, lease time.Duration, change func(*ret
 	if lease > 0 {
 		q.leaseLocked(e, lease)
 	}
-	q.entries[e.d.ID], q.open[e.d.ID] = e, e
+	q.entries[e.d.ID] = e
+	if e.d.State != retrystore.Dead {
+		q.open[e.d.ID] = e
+	}
 	d := e.d
 	q.mu.Unlock()
-	if lease == 0 {
+	if d.State == retrystore.Pending {
 		q.notify(l)
 	}
 	return &d
@@ -105,6 +109,24 @@ func (q *fakeQueue) Notify(wake func(retrystore.Lane)) (stop func()) {
 		defer q.mu.Unlock()
 		delete(q.watchers, id)
 	}
+}
+
+func (q *fakeQueue) Accept(_ context.Context, s *retrystore.Submission) (r retrystore.Receipt, err error) {
+	if q.onAccept != nil {
+		if r, err := q.onAccept(s); err != nil || r.Duplicate {
+			return r, err
+		}
+	}
+	for _, t := range s.Targets {
+		lane := retrystore.Lane{Endpoint: s.Event.Endpoint, Destination: t.Destination}
+		r.Deliveries = append(r.Deliveries, q.add(lane, t.Lease, func(d *retrystore.Delivery) {
+			d.Event, d.Priority = s.Event, t.Priority
+			if t.Dead != "" {
+				d.State, d.Reason = retrystore.Dead, t.Dead
+			}
+		}))
+	}
+	return r, nil
 }
 
 func (q *fakeQueue) Claim(ctx context.Context, r retrystore.ClaimRequest) (c retrystore.Claim, err error) {

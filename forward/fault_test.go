@@ -32,7 +32,7 @@ func TestClaimFails(t *testing.T) {
 		id := q.add(laneA, 0, nil).ID
 		for range 120 {
 			time.Sleep(time.Second)
-			d.Wake(laneA) // must not hurry it
+			d.wake(laneA) // must not hurry it
 		}
 		synctest.Wait()
 		q.mu.Lock()
@@ -96,7 +96,7 @@ func TestSettleFailsForAWhile(t *testing.T) {
 		synctest.Wait()
 		id, _ := accept(d, q, laneA)
 		synctest.Wait()
-		if _, ok := d.Reserve(laneA); ok {
+		if _, ok := d.reserve(laneA); ok {
 			t.Error("the slot is free before the outcome is told")
 		}
 		time.Sleep(1500 * time.Millisecond) // 100+200+400+800 ms
@@ -107,10 +107,10 @@ func TestSettleFailsForAWhile(t *testing.T) {
 		if seen.attempted["delivered"] != 1 || seen.settled["delivered"] != 1 {
 			t.Errorf("observed %+v", seen)
 		}
-		if slot, ok := d.Reserve(laneA); !ok {
+		if slot, ok := d.reserve(laneA); !ok {
 			t.Error("the slot is not free afterwards")
 		} else {
-			slot.Cancel()
+			slot.cancel()
 		}
 	})
 }

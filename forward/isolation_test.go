@@ -133,7 +133,7 @@ func TestWakeForWhatIsDueLater(t *testing.T) {
 				t.Errorf("%d claims after the wake", n)
 			}
 			for range 4 { // and one for each further wake
-				d.Wake(laneA)
+				d.wake(laneA)
 				synctest.Wait()
 			}
 			time.Sleep(wait)

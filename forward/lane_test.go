@@ -13,17 +13,17 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// accept does what the root does with an event: the short way if there is a
-// slot, else store and Wake.
+// accept does what Accept does with an event of several targets: the short way if
+// there is a slot, else it stores the event and wakes the pump.
 func accept(d *Dispatcher, q *fakeQueue, l retrystore.Lane) (id string, direct bool) {
-	slot, ok := d.Reserve(l)
+	slot, ok := d.reserve(l)
 	if !ok {
 		id = q.add(l, 0, nil).ID
-		d.Wake(l)
+		d.wake(l)
 		return id, false
 	}
-	stored := q.add(l, slot.Lease(), nil)
-	slot.Run(stored)
+	stored := q.add(l, slot.lane.lease, nil)
+	slot.run(stored, nil)
 	return stored.ID, true
 }
 
@@ -175,7 +175,7 @@ func TestBacklogGoesFirst(t *testing.T) {
 		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: sender, MaxInFlight: 10})
 		synctest.Wait()
 		for range 3 {
-			if _, ok := d.Reserve(laneA); ok {
+			if _, ok := d.reserve(laneA); ok {
 				t.Fatal("overtook the backlog")
 			}
 			time.Sleep(time.Second)
@@ -201,11 +201,11 @@ func TestNewcomersDoNotStarveStored(t *testing.T) {
 		var id string
 		for i := range 250 {
 			for { // every free slot is taken at once
-				slot, ok := d.Reserve(laneA)
+				slot, ok := d.reserve(laneA)
 				if !ok {
 					break
 				}
-				slot.Run(q.add(laneA, slot.Lease(), nil))
+				slot.run(q.add(laneA, slot.lane.lease, nil), nil)
 			}
 			if i == 10 {
 				id = q.add(laneA, 0, nil).ID
@@ -226,11 +226,11 @@ func TestFreedSlotIsNotSnatched(t *testing.T) {
 			q := newFakeQueue()
 			d := start(t, q, Options{}, Destination{Lane: laneA, Sender: hangs(), MaxInFlight: 1})
 			synctest.Wait()
-			slot, _ := d.Reserve(laneA)
+			slot, _ := d.reserve(laneA)
 			id := q.add(laneA, 0, nil).ID
 			synctest.Wait()
-			slot.Cancel()
-			if _, ok := d.Reserve(laneA); ok {
+			slot.cancel()
+			if _, ok := d.reserve(laneA); ok {
 				t.Fatal("snatched")
 			}
 			synctest.Wait()
@@ -361,12 +361,12 @@ func TestNoWakeUpIsLost(t *testing.T) {
 				all.Go(func() {
 					mark := func(d *retrystore.Delivery) { d.Priority = i }
 					for range each {
-						if slot, ok := d.Reserve(laneA); ok {
+						if slot, ok := d.reserve(laneA); ok {
 							direct.Add(1)
-							slot.Run(q.add(laneA, slot.Lease(), mark))
+							slot.run(q.add(laneA, slot.lane.lease, mark), nil)
 						} else {
 							q.add(laneA, 0, mark)
-							d.Wake(laneA)
+							d.wake(laneA)
 						}
 						select {
 						case <-sent[i]:

@@ -75,11 +75,11 @@ func TestPanickingStore(t *testing.T) {
 				t.Errorf("%s: counted %d panics", place, n)
 			}
 		}
-		slot, ok := d.Reserve(laneA)
+		slot, ok := d.reserve(laneA)
 		if !ok {
 			t.Fatal("the slot is lost")
 		}
-		slot.Cancel()
+		slot.cancel()
 	})
 }
 
@@ -105,10 +105,10 @@ func TestPanickingClassification(t *testing.T) {
 		id := q.add(laneA, 0, nil).ID
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if slot, ok := d.Reserve(laneA); !ok {
+		if slot, ok := d.reserve(laneA); !ok {
 			t.Error("the slot is lost")
 		} else {
-			slot.Cancel()
+			slot.cancel()
 		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()

@@ -129,7 +129,7 @@ func TestRateHoldsInTheStore(t *testing.T) {
 				t.Fatalf("%d leased while waiting", n)
 			}
 			if i%2 == 0 {
-				if _, ok := d.Reserve(laneA); ok {
+				if _, ok := d.reserve(laneA); ok {
 					t.Error("reserved without a token, before a backlog")
 				}
 			}
@@ -279,16 +279,16 @@ func TestRateUnderDisorder(t *testing.T) {
 				all.Go(func() {
 					for range 100 {
 						time.Sleep(time.Duration(dice(150)) * time.Millisecond)
-						slot, ok := d.Reserve(laneA)
+						slot, ok := d.reserve(laneA)
 						switch {
 						case !ok || dice(5) == 0:
 							if ok {
-								slot.Cancel()
+								slot.cancel()
 							}
 							q.add(laneA, 0, nil)
 						default:
 							time.Sleep(time.Duration(dice(30)) * time.Millisecond)
-							slot.Run(q.add(laneA, slot.Lease(), nil))
+							slot.run(q.add(laneA, slot.lane.lease, nil), nil)
 						}
 					}
 				})

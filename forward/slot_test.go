@@ -13,7 +13,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// outcome is what RunThen told.
+// outcome is what done was told.
 type outcome struct {
 	Answer
 	retrystore.Settlement
@@ -22,25 +22,25 @@ type outcome struct {
 	state retrystore.State // of the delivery in the store at that moment
 }
 
-// runThen makes one attempt and returns what was told, each time it was.
-func runThen(d *Dispatcher, q *fakeQueue) (id string, told *[]outcome) {
+// runSlot makes one attempt and returns what was told, each time it was.
+func runSlot(d *Dispatcher, q *fakeQueue) (id string, told *[]outcome) {
 	begin := time.Now()
-	slot, ok := d.Reserve(laneA)
+	slot, ok := d.reserve(laneA)
 	if !ok {
 		panic("no slot")
 	}
-	stored := q.add(laneA, slot.Lease(), nil)
+	stored := q.add(laneA, slot.lane.lease, nil)
 	told = new([]outcome)
 	done := func(a Answer, s retrystore.Settlement, made bool) {
 		*told = append(*told, outcome{a, s, made, time.Since(begin), q.get(stored.ID).d.State})
 	}
-	slot.RunThen(stored, done)
-	slot.RunThen(stored, done) // as little as a deferred Cancel
-	slot.Cancel()
+	slot.run(stored, done)
+	slot.run(stored, done) // as little as a deferred cancel
+	slot.cancel()
 	return stored.ID, told
 }
 
-func TestRunThen(t *testing.T) {
+func TestDone(t *testing.T) {
 	long := strings.Repeat("x", 3*retrystore.MaxAnswer)
 	tests := map[string]struct {
 		sender senderFunc
@@ -64,7 +64,7 @@ func TestRunThen(t *testing.T) {
 				q := newFakeQueue()
 				d := start(t, q, Options{}, Destination{Lane: laneA, Sender: test.sender})
 				synctest.Wait()
-				id, told := runThen(d, q)
+				id, told := runSlot(d, q)
 				time.Sleep(test.after)
 				synctest.Wait()
 				if len(*told) != 1 {
@@ -87,14 +87,14 @@ func TestRunThen(t *testing.T) {
 }
 
 // An outcome that the store did not take is told all the same.
-func TestRunThenWithoutStore(t *testing.T) {
+func TestDoneWithoutStore(t *testing.T) {
 	for _, failure := range []error{retrystore.ErrLeaseLost, retrystore.ErrClosed, errAway} {
 		synctest.Test(t, func(t *testing.T) {
 			q := newFakeQueue()
 			q.onSettle = func(*retrystore.Delivery, retrystore.Settlement) error { return failure }
 			d := start(t, q, Options{}, Destination{Lane: laneA, Sender: answers(200)})
 			synctest.Wait()
-			_, told := runThen(d, q)
+			_, told := runSlot(d, q)
 			time.Sleep(DefaultTimeout + leaseMargin)
 			d.Stop(t.Context())
 			if len(*told) != 1 || !(*told)[0].made || (*told)[0].Status != 200 {
@@ -105,26 +105,26 @@ func TestRunThenWithoutStore(t *testing.T) {
 }
 
 // Shutdown before or during the attempt: told at once that there was none.
-func TestRunThenAndStop(t *testing.T) {
+func TestDoneAndStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()
 		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: hangs()})
 		synctest.Wait()
-		cut, told := runThen(d, q)
-		late, _ := d.Reserve(laneA)
+		cut, told := runSlot(d, q)
+		late, _ := d.reserve(laneA)
 		stopAfter(d, time.Second)
 		if len(*told) != 1 || (*told)[0].made || (*told)[0].Status != 0 || (*told)[0].state != retrystore.Pending {
 			t.Errorf("cut off: told %+v", *told)
 		}
 		calls := 0
-		stored := q.add(laneA, late.Lease(), nil)
-		late.RunThen(stored, func(_ Answer, _ retrystore.Settlement, made bool) {
+		stored := q.add(laneA, late.lane.lease, nil)
+		late.run(stored, func(_ Answer, _ retrystore.Settlement, made bool) {
 			if calls++; made {
 				t.Error("made after Stop")
 			}
 		})
 		if calls != 1 {
-			t.Errorf("told %d times before RunThen returned", calls)
+			t.Errorf("told %d times before run returned", calls)
 		}
 		for _, id := range []string{cut, stored.ID} {
 			if e := q.get(id); e.d.State != retrystore.Pending || e.d.Attempts != 0 {
@@ -136,25 +136,25 @@ func TestRunThenAndStop(t *testing.T) {
 
 // A receiver that panics costs a line of log, not a slot; Stop waits for one
 // that takes its time.
-func TestRunThenReceivers(t *testing.T) {
+func TestDoneReceivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()
 		logger, logs := logged()
 		d := start(t, q, Options{Logger: logger}, Destination{Lane: laneA, Sender: answers(200), MaxInFlight: 1})
 		synctest.Wait()
 		for range 3 {
-			slot, ok := d.Reserve(laneA)
+			slot, ok := d.reserve(laneA)
 			if !ok {
 				t.Fatal("the slot is lost")
 			}
-			slot.RunThen(q.add(laneA, slot.Lease(), nil), func(Answer, retrystore.Settlement, bool) { panic("oops") })
+			slot.run(q.add(laneA, slot.lane.lease, nil), func(Answer, retrystore.Settlement, bool) { panic("oops") })
 			synctest.Wait()
 		}
 		if n := logs.FilterMessage("receiver of an outcome panicked").Len(); n != 3 {
 			t.Errorf("logged %d times", n)
 		}
-		slot, _ := d.Reserve(laneA)
-		slot.RunThen(q.add(laneA, slot.Lease(), nil), func(Answer, retrystore.Settlement, bool) { time.Sleep(time.Second) })
+		slot, _ := d.reserve(laneA)
+		slot.run(q.add(laneA, slot.lane.lease, nil), func(Answer, retrystore.Settlement, bool) { time.Sleep(time.Second) })
 		if took := stopAfter(d, time.Minute); took != time.Second {
 			t.Errorf("Stop took %s", took)
 		}
@@ -176,7 +176,7 @@ func TestGoexit(t *testing.T) {
 		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: sender, MaxInFlight: 1,
 			Breaker: Breaker{Failures: 2, Recovery: time.Minute, Probes: 1}, Retry: Retry{Initial: time.Second, Jitter: -1}})
 		synctest.Wait()
-		id, told := runThen(d, q)
+		id, told := runSlot(d, q)
 		synctest.Wait()
 		if len(*told) != 1 || !(*told)[0].made || (*told)[0].Attempt.Error != errGoexit.Error() {
 			t.Fatalf("told %+v", *told)
@@ -194,10 +194,10 @@ func TestGoexit(t *testing.T) {
 		if got := q.get(id); got.d.State != retrystore.Delivered || len(got.history) != 4 {
 			t.Errorf("%v after %d attempts", got.d.State, len(got.history))
 		}
-		if slot, ok := d.Reserve(laneA); !ok {
+		if slot, ok := d.reserve(laneA); !ok {
 			t.Error("the slot is lost")
 		} else {
-			slot.Cancel()
+			slot.cancel()
 		}
 		if took := stopAfter(d, time.Minute); took != 0 {
 			t.Errorf("stopping took %s", took)

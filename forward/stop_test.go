@@ -125,13 +125,13 @@ func TestStopAndSlots(t *testing.T) {
 		q := newFakeQueue()
 		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: answers(200)})
 		synctest.Wait()
-		early, _ := d.Reserve(laneA)
-		late, _ := d.Reserve(laneA)
+		early, _ := d.reserve(laneA)
+		late, _ := d.reserve(laneA)
 
 		// The store takes its time with the first event: Stop waits for it.
 		go func() {
 			time.Sleep(time.Second)
-			early.Run(q.add(laneA, early.Lease(), nil))
+			early.run(q.add(laneA, early.lane.lease, nil), nil)
 		}()
 		if took := stopAfter(d, 5*time.Second); took != 5*time.Second {
 			t.Errorf("took %s: there was another slot", took)
@@ -140,11 +140,11 @@ func TestStopAndSlots(t *testing.T) {
 			t.Errorf("%d delivered during Stop", n)
 		}
 		// The second came too late, and is given back.
-		late.Run(q.add(laneA, late.Lease(), nil))
+		late.run(q.add(laneA, late.lane.lease, nil), nil)
 		if n := q.count(laneA, retrystore.Pending); n != 1 || q.releases != 1 {
 			t.Errorf("%d pending, %d releases", n, q.releases)
 		}
-		d.Wake(laneA)
+		d.wake(laneA)
 		if took := stopAfter(d, time.Second); took != 0 {
 			t.Errorf("the second Stop took %s", took)
 		}

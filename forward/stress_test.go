@@ -27,9 +27,9 @@ func (c *curious) BreakerChanged(l retrystore.Lane, from, to BreakerState) {
 	defer c.busy.Store(false)
 	time.Sleep(100 * time.Microsecond) // longer than a probe takes
 	c.d.Breakers()
-	c.d.Wake(l)
-	if slot, ok := c.d.Reserve(l); ok {
-		slot.Cancel()
+	c.d.wake(l)
+	if slot, ok := c.d.reserve(l); ok {
+		slot.cancel()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 // patience bounds how long a newcomer waits for a slot.
 const patience = 50 * time.Millisecond
 
-// ReserveSoon is Reserve for an event that can wait a moment. Where all slots of
+// reserveSoon is reserve for an event that can wait a moment. Where all slots of
 // the lane are taken, but attempts are so short that one will be free within
 // some milliseconds, it waits for that, 50 ms at most. An event that goes the short
 // way spares the store a claim and a read; if newcomers never waited, a lane that
@@ -19,16 +19,16 @@ const patience = 50 * time.Millisecond
 // stored already, nobody waits.
 //
 // The caller must not hold a slot of another lane, which would be idle meanwhile.
-func (d *Dispatcher) ReserveSoon(l retrystore.Lane) (s *Slot, ok bool) {
+func (d *Dispatcher) reserveSoon(l retrystore.Lane) (s slot, ok bool) {
 	lane := d.lanes[l]
 	if lane == nil {
-		return nil, false
+		return slot{}, false
 	}
 	generation, ok := lane.reserveSoon()
 	if !ok {
-		return nil, false
+		return slot{}, false
 	}
-	return &Slot{lane: lane, generation: generation}, true
+	return slot{lane: lane, generation: generation}, true
 }
 
 // turns are the newcomers that wait for a slot, in their order, and what it takes

@@ -11,16 +11,10 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// acceptSoon is accept for an event that can wait a moment.
-func acceptSoon(d *Dispatcher, q *fakeQueue) (direct bool) {
-	slot, ok := d.ReserveSoon(laneA)
-	if !ok {
-		q.add(laneA, 0, nil)
-		d.Wake(laneA)
-		return false
-	}
-	slot.Run(q.add(laneA, slot.Lease(), nil))
-	return true
+// acceptSoon accepts an event of one target, which can wait a moment for a slot.
+func acceptSoon(d *Dispatcher) (direct bool) {
+	receipt, err := d.Accept(context.Background(), submit(laneA), nil)
+	return err == nil && receipt.Deliveries[0].State == retrystore.Leased
 }
 
 // Newcomers get the slots that become free in the order in which they came.
@@ -29,14 +23,14 @@ func TestNewcomersWaitTheirTurn(t *testing.T) {
 		q := newFakeQueue()
 		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: takes(10 * time.Millisecond), MaxInFlight: 1})
 		synctest.Wait()
-		acceptSoon(d, q)
+		acceptSoon(d)
 		time.Sleep(20 * time.Millisecond) // from here on it is known how long attempts take
 		begin := time.Now()
 		got := make([]time.Duration, 4)
 		var all sync.WaitGroup
 		for i := range got {
 			all.Go(func() {
-				if !acceptSoon(d, q) {
+				if !acceptSoon(d) {
 					t.Errorf("newcomer %d got no slot", i)
 				}
 				got[i] = time.Since(begin)
@@ -72,11 +66,11 @@ func TestNobodyWaitsInVain(t *testing.T) {
 				d := start(t, newFakeQueue(), Options{}, Destination{Lane: laneA, Sender: hangs(), MaxInFlight: 2, Rate: c.rate, Timeout: time.Hour})
 				synctest.Wait()
 				for range 2 {
-					slot, ok := d.ReserveSoon(laneA)
+					slot, ok := d.reserveSoon(laneA)
 					if !ok {
 						t.Fatal("no slot")
 					}
-					defer slot.Cancel()
+					defer slot.cancel()
 				}
 				l := d.lanes[laneA]
 				l.mu.Lock()
@@ -86,7 +80,7 @@ func TestNobodyWaitsInVain(t *testing.T) {
 					l.stop()
 				}
 				begin := time.Now()
-				if _, ok := d.ReserveSoon(laneA); ok || time.Since(begin) != 0 {
+				if _, ok := d.reserveSoon(laneA); ok || time.Since(begin) != 0 {
 					t.Errorf("slot %t after %s, want none at once", ok, time.Since(begin))
 				}
 			})
@@ -105,17 +99,17 @@ func TestWaitEnds(t *testing.T) {
 			l.mu.Lock()
 			l.turns.attempt = time.Millisecond
 			l.mu.Unlock()
-			slot, _ := d.ReserveSoon(laneA)
+			slot, _ := d.reserveSoon(laneA)
 			want := patience
 			if stop {
 				want = patience / 2
 				time.AfterFunc(want, l.stop)
 			}
 			begin := time.Now()
-			if _, ok := d.ReserveSoon(laneA); ok || time.Since(begin) != want {
+			if _, ok := d.reserveSoon(laneA); ok || time.Since(begin) != want {
 				t.Errorf("slot %t after %s, want none after %s", ok, time.Since(begin), want)
 			}
-			slot.Cancel()
+			slot.cancel()
 			if l.taken != 0 || len(l.turns.waiting) != 0 {
 				t.Errorf("%d slots are taken, %d newcomers wait", l.taken, len(l.turns.waiting))
 			}
@@ -131,7 +125,7 @@ func TestOverloadTakesTheShortWay(t *testing.T) {
 		q := newFakeQueue()
 		d := start(t, q, Options{}, Destination{Lane: laneA, Sender: takes(5 * time.Millisecond), MaxInFlight: 8})
 		synctest.Wait()
-		acceptSoon(d, q)
+		acceptSoon(d)
 		time.Sleep(10 * time.Millisecond) // from here on it is known how long attempts take
 		for range 10 {
 			q.add(laneA, 0, nil)
@@ -143,7 +137,7 @@ func TestOverloadTakesTheShortWay(t *testing.T) {
 			all.Go(func() {
 				for time.Since(begin) < pollInterval+time.Second {
 					time.Sleep(time.Millisecond) // a webhook on its way
-					if acceptSoon(d, q) {
+					if acceptSoon(d) {
 						direct.Add(1)
 					} else {
 						stored.Add(1)
@@ -185,11 +179,11 @@ func TestTurnsStress(t *testing.T) {
 		all.Go(func() {
 			for i := range each {
 				if i%10 == 0 {
-					if slot, ok := d.ReserveSoon(laneA); ok {
-						slot.Cancel()
+					if slot, ok := d.reserveSoon(laneA); ok {
+						slot.cancel()
 					}
 				}
-				acceptSoon(d, q)
+				acceptSoon(d)
 			}
 		})
 	}

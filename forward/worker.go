@@ -77,7 +77,7 @@ func (l *lane) do(j job) {
 		var s retrystore.Settlement
 		made := false
 		_ = safe.Do(l.log, "dispatcher: worker", func() { a, s, made = l.conclude(j, at, answer, err) })
-		l.finish(j.d, j.done, a, s, made)
+		finish(l.log, j.d, j.done, a, s, made)
 	}()
 	answer, err = l.send(j.d)
 }

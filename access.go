@@ -2,9 +2,6 @@ package caddywebhooks
 
 import (
 	"fmt"
-	"net/http"
-	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -12,37 +9,22 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // providerRanges stands in allow_ips for what the provider publishes.
 const providerRanges = "provider"
 
-var (
-	ipBlocked = &answer{code: http.StatusForbidden, word: "ip_blocked",
-		message: "this address is blocked"}
-	ipNotAllowed = &answer{code: http.StatusForbidden, word: "ip_not_allowed",
-		message: "this address is not among those that may send to this endpoint"}
-)
-
-// access says which client addresses may send. The client is who Caddy says it
-// is: the peer, or what a proxy that the server trusts says of it.
-type access struct {
-	blocked []netip.Prefix
-	allowed []netip.Prefix
-	sources []caddyhttp.IPRangeSource
-	limited bool // whether only some may send
-}
-
 // newAccess prepares block_ips and allow_ips. What it loads lives as long as ctx.
-func (h *Handler) newAccess(ctx caddy.Context) (access, error) {
-	var a access
+func (h *Handler) newAccess(ctx caddy.Context) (intake.Access, error) {
+	var a intake.Access
 	for _, text := range h.BlockIPs {
 		prefix, err := verify.ParsePrefix(text)
 		if err != nil {
 			return a, fmt.Errorf("block_ips: %w", err)
 		}
-		a.blocked = append(a.blocked, prefix)
+		a.Blocked = append(a.Blocked, prefix)
 	}
 	for _, text := range h.AllowIPs {
 		if text == providerRanges {
@@ -54,14 +36,14 @@ func (h *Handler) newAccess(ctx caddy.Context) (access, error) {
 			if err != nil {
 				return a, fmt.Errorf("allow_ips provider: %w", err)
 			}
-			a.sources = append(a.sources, source.(caddyhttp.IPRangeSource))
+			a.Sources = append(a.Sources, source.(caddyhttp.IPRangeSource))
 			continue
 		}
 		prefix, err := verify.ParsePrefix(text)
 		if err != nil {
 			return a, fmt.Errorf("allow_ips: %w", err)
 		}
-		a.allowed = append(a.allowed, prefix)
+		a.Allowed = append(a.Allowed, prefix)
 	}
 	if h.AllowIPSourcesRaw != nil {
 		sources, err := ctx.LoadModule(h, "AllowIPSourcesRaw")
@@ -69,43 +51,10 @@ func (h *Handler) newAccess(ctx caddy.Context) (access, error) {
 			return a, fmt.Errorf("allow_ips: %w", err)
 		}
 		for _, source := range sources.([]any) {
-			a.sources = append(a.sources, source.(caddyhttp.IPRangeSource))
+			a.Sources = append(a.Sources, source.(caddyhttp.IPRangeSource))
 		}
 	}
-	a.limited = len(a.allowed)+len(a.sources) > 0
 	return a, nil
-}
-
-// checkAddress refuses blocked addresses and, where there is a list, all that are not
-// on it. An address that is unknown, as with a Unix socket, is on no list.
-func (h *Handler) checkAddress(in *inbound) *answer {
-	a := &h.access
-	if in.clientIP.IsValid() && contains(a.blocked, in.clientIP) {
-		return ipBlocked
-	}
-	if !a.limited || contains(a.allowed, in.clientIP) {
-		return nil
-	}
-	for _, source := range a.sources {
-		if contains(source.GetIPRanges(in.r), in.clientIP) {
-			return nil
-		}
-	}
-	return ipNotAllowed
-}
-
-func contains(prefixes []netip.Prefix, ip netip.Addr) bool {
-	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
-}
-
-// clientIP is the client's address as Caddy determined it; invalid if unknown.
-func clientIP(r *http.Request) netip.Addr {
-	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	ip, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ip.Unmap().WithZone("")
 }
 
 // unmarshalBlockIPs reads `block_ips <cidr>...`.

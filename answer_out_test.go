@@ -10,6 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 )
 
 // TestInterceptedRefusal: `intercept` around an endpoint must not tell the provider that an event
@@ -31,7 +33,7 @@ func TestInterceptedRefusal(t *testing.T) {
 			forged.Header.Set("X-Hub-Signature-256", githubSignature("else"))
 			checkAnswer(t, c.do(forged), 401, "invalid_signature")
 			for range 2 {
-				if got := c.do(c.githubRequest("/guard", "failing", "{}")); got.code != 500 || got.header.Get("Webhook-Status") != outcomeFailed {
+				if got := c.do(c.githubRequest("/guard", "failing", "{}")); got.code != 500 || got.header.Get("Webhook-Status") != intake.OutcomeFailed {
 					t.Errorf("%s, guard mode: answered %d %q", name, got.code, got.body)
 				}
 			}

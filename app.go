@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/internal/storebook"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
@@ -94,8 +95,8 @@ type App struct {
 	use        *storebook.Use
 	limits     limiter.Backend
 	dispatcher *forward.Dispatcher
-	waits      storeWaits
-	serving    serving
+	waits      intake.Waits
+	serving    intake.Serving
 	stopOnce   sync.Once
 
 	hasServer   bool          // some server tells when it has shut down
@@ -296,7 +297,7 @@ func (a *App) drain() {
 	a.use.Stop(ctx, ending())
 	select {
 	case <-a.httpStopped:
-		a.serving.wait(ctx) // on a reload the servers' last requests may still go on
+		a.serving.Wait(ctx) // on a reload the servers' last requests may still go on
 	case <-ctx.Done():
 	}
 	a.use.Close(ctx, ending())
@@ -327,13 +328,22 @@ var errNotStarted = errors.New("the webhooks app has not started yet")
 
 // accept stores the event, and delivers it, once the app has started; see
 // forward.Dispatcher.Accept.
-func (a *App) accept(ctx context.Context, s *retrystore.Submission, done func(forward.Answer, retrystore.Settlement, bool)) (duplicate bool, err error) {
+func (a *App) accept(ctx context.Context, s *retrystore.Submission, done intake.Done) (retrystore.Receipt, error) {
 	if err := a.ready(ctx); err != nil {
-		return false, err
+		return retrystore.Receipt{}, err
 	}
 	s.MaxPending, s.MaxBytes = a.MaxPending, a.MaxStored
-	receipt, err := a.dispatcher.Accept(ctx, s, done)
-	return receipt.Duplicate, err
+	return a.dispatcher.Accept(ctx, s, done)
+}
+
+// waitFor calls wait, and returns when it does or the time is over.
+func waitFor(wait func(), limit time.Duration) {
+	done := make(chan struct{})
+	safe.Go(nil, "app: wait", func() { defer close(done); wait() })
+	select {
+	case <-done:
+	case <-time.After(limit):
+	}
 }
 
 // Interface guards

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -264,7 +265,7 @@ func taken(answer string) bool {
 func hint(answer string) string {
 	_, word, ours := strings.Cut(answer, " ")
 	switch {
-	case word == outcomeFailed:
+	case word == intake.OutcomeFailed:
 		return ": the endpoint verified it, but the handler behind it (guard mode) did not answer 2xx; the application's log says why"
 	case word == "in_progress":
 		return ": the handler behind the endpoint (guard mode) is still at work on the first one with this id"

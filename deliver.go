@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -185,7 +186,7 @@ func (w *answerRecorder) answer(err error) (forward.Answer, error) {
 	a := forward.Answer{RetryAfter: w.header.Get("Retry-After")}
 	if w.status != 0 {
 		a.Status, a.Body = w.status, w.body
-		if a.Status == http.StatusLoopDetected && w.header.Get("Webhook-Status") == wordLoop {
+		if a.Status == http.StatusLoopDetected && w.header.Get("Webhook-Status") == intake.OutcomeLoop {
 			a.Cause = errLoop
 		}
 		if err == nil { // a whole answer, fit to be relayed

@@ -18,6 +18,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -209,7 +210,7 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 	}
 	f.sender = newSender(routes, server, h.headers, resigner, h.hides())
 	if h.Respond == respondUpstream {
-		f.sender.keep = maxRelay + 1 // one more, to tell what is too long
+		f.sender.keep = intake.MaxRelay + 1 // one more, to tell what is too long
 	}
 	return nil
 }

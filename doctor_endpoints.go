@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -67,7 +68,7 @@ func (d *diagnosis) checkHTTPS(h *Handler) {
 	case h.RequireHTTPS != nil && !*h.RequireHTTPS:
 		d.add(levelWarn, "https", h.Name, "require_https is off"+risk,
 			"Remove `require_https off`; behind a proxy that ends TLS, name the proxy in the server's trusted_proxies.")
-	case h.publicURL.scheme == "https":
+	case h.publicURL.HTTPS():
 		d.add(levelWarn, "https", h.Name, "public_url says that webhooks come by HTTPS"+risk+" if they come without that proxy",
 			"Let only the proxy in: `bind` an address that only it reaches, or `allow_ips` its addresses.")
 	}
@@ -111,9 +112,9 @@ func (d *diagnosis) checkTraffic(h *Handler, t traffic.Snapshot) {
 // is no refusal: those webhooks were genuine.
 func trouble(t traffic.Snapshot) (what, last string) {
 	switch {
-	case t.Refusal == outcomeFailed && t.Reason == reasonBrokenOff:
+	case t.Refusal == intake.OutcomeFailed && t.Reason == intake.ReasonBrokenOff:
 		return "failed", "the next handler broke off without an answer"
-	case t.Refusal == outcomeFailed:
+	case t.Refusal == intake.OutcomeFailed:
 		return "failed", "the next handler answered " + strings.TrimPrefix(t.Reason, "status_")
 	case t.Reason != "":
 		return "refused", t.Refusal + " (" + t.Reason + ")"
@@ -133,9 +134,9 @@ func tryFix(h *Handler) string {
 // this reason.
 func refusalFix(h *Handler, word, reason string) string {
 	switch word {
-	case outcomeFailed:
+	case intake.OutcomeFailed:
 		return failureFix(reason)
-	case wordLoop:
+	case intake.OutcomeLoop:
 		return "The endpoint's own deliveries come back to it: give `forward` the application's address, not one that leads to this Caddy's site again."
 	case "in_progress":
 		return "Repeats of webhooks came while the first was still at work in the next handler. See why that takes so long; with `forward` the provider need not wait."
@@ -153,21 +154,21 @@ func refusalFix(h *Handler, word, reason string) string {
 		return "See that this machine's clock is right and set by NTP, and that nothing in front of Caddy holds requests back."
 	case string(verify.AmbiguousRequest):
 		return "If these came from the sender, see that nothing in front of Caddy changes headers or body. Else somebody tries to slip in values that are not signed, and nothing needs to be done."
-	case httpsRequired.word:
+	case intake.OutcomeHTTPSRequired:
 		return "Give the provider the https URL. Behind a proxy that ends TLS, name the proxy in the server's trusted_proxies; if it does not send `X-Forwarded-Proto: https`, say what the provider calls: `public_url https://…`."
-	case ipBlocked.word, ipNotAllowed.word:
+	case intake.OutcomeIPBlocked, intake.OutcomeIPNotAllowed:
 		return "See the client_ip in Caddy's log. If it is a proxy of yours, name it in the server's trusted_proxies; if it is the provider's, add it to allow_ips."
 	case "rate_limit_exceeded":
 		return "Raise the endpoint's rate_limit, or the global one: the provider sends more than that."
-	case payloadTooLarge.word:
+	case intake.OutcomeTooLarge:
 		return "Raise max_body; Caddy's own `request_body` may bound it, too."
-	case unsupportedMediaType.word:
+	case intake.OutcomeMediaType:
 		return "Set content_type to what the provider sends."
 	case "unavailable":
-		if reason == reasonNoHandler {
+		if reason == intake.ReasonNoHandler {
 			return "Nothing behind this endpoint does the work: add `forward <upstream>` to its block, or a handler after it in the route, such as reverse_proxy."
 		}
-		if reason == reasonOffered {
+		if reason == intake.ReasonOffered {
 			return "A secret was offered that could not be kept: remove the files of those you do not need; Caddy's log names the directory and the reason."
 		}
 		return "See the checks of the store, the queue and the memory. With a reason that begins with key_, the provider's key could not be fetched: Caddy's log names the host that it has to reach."
@@ -179,7 +180,7 @@ func refusalFix(h *Handler, word, reason string) string {
 // been right to send.
 func lostFix(p *verify.Provider, word string) string {
 	switch word {
-	case "unavailable", "rate_limit_exceeded", payloadTooLarge.word, bodyTimeout.word, outcomeFailed:
+	case "unavailable", "rate_limit_exceeded", intake.OutcomeTooLarge, intake.OutcomeTimeout, intake.OutcomeFailed:
 		if p.NeverAgain {
 			return " " + p.Title + " does not send again by itself what was not accepted: have it send those anew, or fetch from it what they were about."
 		}
@@ -192,7 +193,7 @@ func failureFix(reason string) string {
 	switch status := strings.TrimPrefix(reason, "status_"); {
 	case status == "508":
 		return "The webhooks are genuine, but what stands behind the endpoint leads back to it: give reverse_proxy the application's address, not one of this Caddy's site."
-	case reason == reasonBrokenOff:
+	case reason == intake.ReasonBrokenOff:
 		return "The webhooks are genuine. See that the application stays up while it answers, and that no `abort` stands behind the endpoint."
 	case status == "502" || status == "504":
 		return "The webhooks are genuine. See that the application behind the endpoint runs and that its address is right; Caddy's log has the error."
@@ -274,10 +275,10 @@ func youngest(uses []traffic.SecretUse) (since time.Time) {
 // checkProxy looks for rules about addresses that see only a proxy's.
 func (d *diagnosis) checkProxy(h *Handler, t traffic.Snapshot) {
 	var rules []string
-	if h.access.limited {
+	if h.access.Limited() {
 		rules = append(rules, "allow_ips")
 	}
-	if len(h.access.blocked) > 0 {
+	if len(h.access.Blocked) > 0 {
 		rules = append(rules, "block_ips")
 	}
 	if h.RateLimit != nil && !h.RateLimit.IP.IsZero() {
@@ -318,7 +319,7 @@ func listensPublicly(s *caddyhttp.Server) bool {
 			continue
 		}
 		ip, err := netip.ParseAddr(address.Host)
-		if err != nil || !isLocal(ip) { // a name, nothing (which is all addresses), or a public one
+		if err != nil || !intake.IsLocal(ip) { // a name, nothing (which is all addresses), or a public one
 			return true
 		}
 	}

@@ -1,14 +1,12 @@
 package caddywebhooks
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/filestore"
 )
@@ -76,25 +74,4 @@ func TestReloadWhileReceiving(t *testing.T) {
 	if len(stats.Lanes) != 1 || stats.Lanes[0].Pending != 1 {
 		t.Errorf("the store has %+v", stats.Lanes)
 	}
-}
-
-// TestServing waits for the work that is going on, and no longer than its context.
-func TestServing(t *testing.T) {
-	var s serving
-	s.wait(t.Context())
-	s.enter()
-	s.enter()
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	s.wait(ended)
-	waited := make(chan struct{})
-	go func() { defer close(waited); s.wait(t.Context()) }()
-	s.leave()
-	select {
-	case <-waited:
-		t.Fatal("it did not wait for the second one")
-	case <-time.After(10 * time.Millisecond):
-	}
-	s.leave()
-	<-waited
 }

@@ -2,10 +2,8 @@ package caddywebhooks
 
 import (
 	"fmt"
-	"net/http"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
@@ -90,73 +88,6 @@ func (l *RateLimit) check() error {
 		l.limit.Rate = rate
 	}
 	return l.limit.Validate()
-}
-
-// limitAddress takes a token of the client's address.
-func (h *Handler) limitAddress(in *inbound) *answer {
-	if h.RateLimit == nil || h.RateLimit.IP.IsZero() {
-		return nil
-	}
-	return h.take(in, limiter.Ask{
-		Tier: limiter.IP, Scope: h.Name, Key: limiter.IPKey(in.clientIP), Limit: h.RateLimit.IP.limit,
-	})
-}
-
-// limitVerified takes a token of the endpoint and of the whole proxy, or of
-// neither. If there is none, the client's own is given back.
-func (h *Handler) limitVerified(in *inbound) *answer {
-	var asks []limiter.Ask
-	if h.RateLimit != nil && !h.RateLimit.Provider.IsZero() {
-		asks = append(asks, limiter.Ask{Tier: limiter.Provider, Scope: h.Name, Limit: h.RateLimit.Provider.limit})
-	}
-	if !h.app.RateLimit.IsZero() {
-		asks = append(asks, limiter.Ask{Tier: limiter.Global, Limit: h.app.RateLimit.limit})
-	}
-	if len(asks) == 0 {
-		return nil
-	}
-	taken, from := in.taken, in.takenFrom
-	a := h.take(in, asks...)
-	if a != nil && taken.Allowed {
-		if err := from.Return(in.r.Context(), taken); err != nil {
-			h.logger.Warn("giving a token back", zap.Error(err))
-		}
-	}
-	return a
-}
-
-// take asks for tokens.
-func (h *Handler) take(in *inbound, asks ...limiter.Ask) *answer {
-	in.takenFrom = h.app.countedBy()
-	decision, err := in.takenFrom.Take(in.r.Context(), asks...)
-	if err != nil {
-		limiterErrors.WithLabelValues(h.Provider).Inc()
-		h.logger.Debug("rate limits cannot be checked", zap.String("endpoint", h.Name), zap.Error(err))
-		switch h.app.RateLimitOnError {
-		case onErrorDeny:
-			return unavailable(retrySoon, "rate_limits_unavailable", err)
-		case onErrorLocal:
-			in.takenFrom = ownLimits
-			decision, err = ownLimits.Take(in.r.Context(), asks...)
-		}
-	}
-	if err != nil {
-		// Limits are there to keep excess out, not everything.
-		in.taken = limiter.Decision{}
-		return nil
-	}
-	in.taken = decision
-	if decision.Allowed {
-		return nil
-	}
-	a := &answer{
-		code: http.StatusTooManyRequests, word: "rate_limit_exceeded",
-		message: "too many webhooks; send it again later",
-		tier:    string(decision.Tier),
-		header:  make(http.Header),
-	}
-	decision.SetHeader(a.header, h.now())
-	return a
 }
 
 // unmarshalRateLimit reads `rate_limit [ip|provider <burst> <rate> [<algorithm>]]`.

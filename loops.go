@@ -1,9 +1,7 @@
 package caddywebhooks
 
 import (
-	"errors"
 	"net"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -16,49 +14,6 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 )
-
-// markAnswer adds the endpoint's mark to an answer.
-func (h *Handler) markAnswer(header http.Header) {
-	if len(h.Forward) > 0 {
-		h.headers.MarkAnswer(header)
-	}
-}
-
-// wordLoop is the answer's word for a webhook that the endpoint itself delivered.
-const wordLoop = "loop"
-
-var (
-	loopDetected = &answer{code: http.StatusLoopDetected, word: wordLoop, reason: "own_delivery",
-		message: "this endpoint has delivered this webhook itself: its forward leads back to it"}
-	// errLoop is recorded with an attempt that came back.
-	errLoop = errors.New("loop: the destination leads back to an endpoint that the webhook has come through")
-)
-
-// checkLoop refuses what this process has delivered from this endpoint.
-func (h *Handler) checkLoop(in *inbound) *answer {
-	if h.headers.WentRound(in.r.Header) {
-		return loopDetected
-	}
-	return nil
-}
-
-// checkOwnDelivery refuses what another process has delivered from this endpoint
-// out of the same store, also where a proxy on the way took out the marks.
-func (h *Handler) checkOwnDelivery(in *inbound) *answer {
-	id := in.r.Header.Get(h.headers.ID)
-	if id == "" {
-		return nil
-	}
-	ctx := h.app.waits.now()
-	if err := h.app.ready(ctx); err != nil {
-		return unavailable(retrySoon, "store_unavailable", err)
-	}
-	// An error says nothing of a loop; whether the store works is for accept to see.
-	if d, err := h.app.store.Get(ctx, id); err == nil && d.Endpoint == h.Name {
-		return loopDetected
-	}
-	return nil
-}
 
 // warnOfLoops names upstreams, also those of proxies in `handle`, that are the server on which the
 // endpoint itself is. Whether its routes lead a delivery to the endpoint, only a request can tell.

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -76,25 +77,31 @@ func (a *App) registerMetrics(registry *prometheus.Registry) error {
 	return nil
 }
 
-// count counts a webhook that was answered.
-func (h *Handler) count(in *inbound, a *answer) {
-	eventType := eventTypes.label(h.Name, in.eventType)
-	receivedTotal.WithLabelValues(h.Provider, h.Name, eventType).Inc()
-	processedTotal.WithLabelValues(h.Provider, eventType, in.outcome).Inc()
-	processingTime.WithLabelValues(h.Provider, eventType).Observe(h.now().Sub(in.receivedAt).Seconds())
-	if in.isVerified {
-		secretUsed.WithLabelValues(h.Name, strconv.Itoa(in.verified.SecretIndex)).Inc()
+// webhookCounter is an intake.Reporter that counts webhooks that were answered.
+type webhookCounter struct{}
+
+// Report implements intake.Reporter.
+func (webhookCounter) Report(r *intake.Report) {
+	eventType := eventTypes.label(r.Endpoint, r.EventType)
+	receivedTotal.WithLabelValues(r.Provider, r.Endpoint, eventType).Inc()
+	processedTotal.WithLabelValues(r.Provider, eventType, r.Outcome).Inc()
+	processingTime.WithLabelValues(r.Provider, eventType).Observe(r.Duration.Seconds())
+	if r.LimitErrors > 0 {
+		limiterErrors.WithLabelValues(r.Provider).Add(float64(r.LimitErrors))
+	}
+	if r.Verified {
+		secretUsed.WithLabelValues(r.Endpoint, strconv.Itoa(r.SecretIndex)).Inc()
 	}
 	switch {
-	case a.tier != "":
-		rateLimited.WithLabelValues(h.Provider, a.tier).Inc()
-	case in.outcome == "duplicate":
-		duplicates.WithLabelValues(h.Provider).Inc()
-	case in.outcome == "ignored":
-		ignoredTotal.WithLabelValues(h.Name, eventType).Inc()
+	case r.Tier != "":
+		rateLimited.WithLabelValues(r.Provider, r.Tier).Inc()
+	case r.Outcome == intake.OutcomeDuplicate:
+		duplicates.WithLabelValues(r.Provider).Inc()
+	case r.Outcome == intake.OutcomeIgnored:
+		ignoredTotal.WithLabelValues(r.Endpoint, eventType).Inc()
 	default:
-		if failure, ok := errors.AsType[*verify.Error](a.cause); ok {
-			signatureFailures.WithLabelValues(h.Provider, failure.Detail).Inc()
+		if failure, ok := errors.AsType[*verify.Error](r.Cause); ok {
+			signatureFailures.WithLabelValues(r.Provider, failure.Detail).Inc()
 		}
 	}
 }
@@ -168,3 +175,19 @@ func (deliveryCounter) LeaseLost(d *retrystore.Delivery) {
 
 // BreakerChanged implements forward.Observer: its state is read at scrape time.
 func (deliveryCounter) BreakerChanged(retrystore.Lane, forward.BreakerState, forward.BreakerState) {}
+
+// What is held of it, for metrics.
+var (
+	bodyMemory = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "webhook_body_memory_bytes",
+		Help: "Memory that webhooks on their way in hold: their bodies, and 8 KiB each.",
+	}, func() float64 { return float64(bodies.Usage().Used) })
+	bodyMemoryLimit = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "webhook_body_memory_limit_bytes",
+		Help: "The bound of webhook_body_memory_bytes.",
+	}, func() float64 { return float64(bodies.Usage().Limit) })
+	bodyMemoryRefused = prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "webhook_body_memory_refused_total",
+		Help: "Webhooks that were refused, unverified, because others hold that memory.",
+	}, func() float64 { return float64(bodies.Usage().Refused) })
+)

@@ -18,9 +18,9 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
-	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -149,22 +149,19 @@ type Handler struct {
 	logger    *zap.Logger
 	provider  *verify.Provider
 	verifier  *verify.Verifier
-	keyers    keyers
-	identity  identity
-	publicURL publicURL
+	keyers    intake.Keyers
+	publicURL intake.PublicURL
 	headers   envelope.Headers
-	access    access
+	access    intake.Access
+	endpoint  *intake.Endpoint
 	now       func() time.Time
 
-	handshakeMethods []string // by which handshakes come, but no webhooks
-	errorRoutes      bool     // handle_errors of the server may answer for the next handler
-	traffic          traffic.View
-	doubts           []string // of the globs of event types
+	traffic traffic.View
+	doubts  []string // of the globs of event types
 
 	configuredSecrets []string
 	hidden            redact.Values // the same, for logs
 	masked            *httpserver.Log
-	secrets           []string // where events have what is hidden; see retrystore.Event.Secrets
 }
 
 // Dedupe says what identifies an event.
@@ -244,11 +241,9 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if h.access, err = h.newAccess(ctx); err != nil {
 		return err
 	}
-	if h.publicURL, err = newPublicURL(h.PublicURL); err != nil {
+	if h.publicURL, err = parsePublicURL(h.PublicURL); err != nil {
 		return err
 	}
-	h.handshakeMethods = h.provider.HandshakeMethods()
-	h.secrets = redact.Marks(h.secretPlaces())
 	if h.masked, err = httpserver.NewLog(ctx, httpserver.Secrets{
 		Places: h.loggedPlaces(), Values: h.configuredSecrets, Bearer: h.verifier.Bearer(),
 	}); err != nil {
@@ -258,19 +253,20 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if err := h.warnOfTypes(); err != nil {
 		return err
 	}
-	h.identity = h.newIdentity()
 	h.headers = envelope.New(h.Name, h.verifier, len(h.Forward) == 0)
 	for _, f := range h.Forward {
 		if err := f.provision(ctx, h); err != nil {
 			return fmt.Errorf("forward %s: %w", f.Name, err)
 		}
 	}
-	if server := serverOf(ctx); server != nil && len(h.Forward) == 0 {
-		h.errorRoutes = watchErrorRoutes(server)
-	}
 	h.warnOfTwins()
 	h.warnOfLedDestinations()
 	h.traffic = watchTraffic(h)
+	var server httpserver.Server
+	if s := serverOf(ctx); s != nil && len(h.Forward) == 0 {
+		server.ErrorRoutes = httpserver.WatchErrorRoutes(s)
+	}
+	h.endpoint = h.newEndpoint(server)
 	return h.app.register(ctx, h)
 }
 
@@ -282,113 +278,18 @@ func (h *Handler) Cleanup() error {
 	return nil
 }
 
-// ServeHTTP takes one webhook through the pipeline and answers the provider.
+// ServeHTTP takes one webhook through the pipeline, which is in package intake, and answers the provider.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
-	h.app.serving.enter()
-	defer h.app.serving.leave()
-	in := h.newInbound(w, r)
-	defer in.hold.Release()
-	if line := h.masked.Begin(w, r, in.signed.URI, func() int { return len(in.signed.Body) }); line != nil {
+	h.app.serving.Enter()
+	defer h.app.serving.Leave()
+	in := h.endpoint.Begin(httpserver.ArrivalOf(w, r))
+	defer in.End()
+	if line := h.masked.Begin(w, r, in.URI(), in.BodySize); line != nil {
 		defer func() { line.End(err) }()
 	}
 	h.offerPlaceholders(in)
-	endTrace := h.startTrace(in)
-	a := h.admit(in)
-	if a == nil && len(h.Forward) == 0 {
-		if a, err = h.guard(in, w, next, endTrace); a == nil {
-			return err
-		}
-	} else if a == nil {
-		a = h.forward(in)
-	}
-	in.outcome = a.word
-	h.report(in, a, endTrace)
-	return h.send(a, in)
-}
-
-// admit is the order of things: each step ends the request with an answer or
-// passes it on with nil. What comes out at the end is a verified event.
-func (h *Handler) admit(in *inbound) *answer {
-	for _, step := range []func(*inbound) *answer{
-		h.boundBody,
-		h.checkLoop,
-		h.requireHTTPS,
-		h.checkAddress,
-		h.limitAddress,
-		h.checkMethod,
-		h.checkPath,
-		h.checkConnection,
-		h.checkContentType,
-		h.readBody,
-		h.shakeHandsUnsigned,
-		h.checkWebhookMethod,
-		h.verifySignature,
-		h.shakeHandsSigned,
-		h.identify,
-		h.checkOwnDelivery,
-		h.limitVerified,
-	} {
-		if a := step(in); a != nil {
-			return a
-		}
-	}
-	return nil
-}
-
-// forward stores a verified event for the destinations that want it.
-func (h *Handler) forward(in *inbound) *answer {
-	if a := h.chooseDestinations(in); a != nil {
-		return a
-	}
-	return h.accept(in)
-}
-
-func (h *Handler) requireHTTPS(in *inbound) *answer {
-	if in.scheme != "https" && (h.RequireHTTPS == nil || *h.RequireHTTPS) {
-		return httpsRequired
-	}
-	return nil
-}
-
-func (h *Handler) verifySignature(in *inbound) *answer {
-	result, err := h.verifier.Verify(&in.signed)
-	if err != nil {
-		return signatureRefused(err)
-	}
-	in.isVerified, in.verified = true, result
-	return nil
-}
-
-func (h *Handler) identify(in *inbound) *answer {
-	in.eventID, in.eventType = h.verifier.Identify(&in.signed)
-	if in.verified.ID != "" {
-		in.eventID = in.verified.ID
-	}
-	in.furtherTypes = h.verifier.FurtherTypes(&in.signed)
-	return nil
-}
-
-// accept stores the event and has it delivered. Only here is a webhook acknowledged.
-func (h *Handler) accept(in *inbound) *answer {
-	var relay *relay
-	if h.Respond == respondUpstream && in.targets[0].Dead == "" {
-		relay = newRelay()
-	}
-	duplicate, err := h.app.accept(h.app.waits.now(), &retrystore.Submission{
-		Key: h.eventKey(in), KeyTTL: time.Duration(h.DedupeTTL), Event: h.newEvent(in), Targets: in.targets,
-	}, relay.done())
-	switch {
-	case err != nil:
-		return storeRefused(err)
-	case duplicate:
-		return acknowledge("duplicate", h.provider)
-	}
-	if relay != nil {
-		if a := relay.wait(time.Duration(h.RespondTimeout)); a != nil {
-			return a
-		}
-	}
-	return acknowledge("accepted", h.provider)
+	h.startTrace(in)
+	return h.endpoint.Serve(in, next)
 }
 
 // Interface guards

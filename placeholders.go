@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -15,8 +16,8 @@ const placeholderPrefix = "http.webhooks."
 
 // offerPlaceholders makes {http.webhooks.*} available to other handlers and to
 // logs. They are looked up when somebody asks, so they cost little otherwise.
-func (h *Handler) offerPlaceholders(in *inbound) {
-	replacer, ok := in.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+func (h *Handler) offerPlaceholders(in *intake.Inbound) {
+	replacer, ok := in.Request().Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		return
 	}
@@ -25,21 +26,7 @@ func (h *Handler) offerPlaceholders(in *inbound) {
 		if !ok {
 			return nil, false
 		}
-		switch name {
-		case "endpoint":
-			return h.Name, true
-		case "provider":
-			return h.Provider, true
-		case "event_id":
-			return in.eventID, true
-		case "event_type":
-			return in.eventType, true
-		case "correlation_id":
-			return in.correlationID, true
-		case "outcome":
-			return in.outcome, true
-		}
-		return nil, false
+		return h.endpoint.Placeholder(in, name)
 	})
 }
 

@@ -62,13 +62,13 @@ func TestPublicURLMistakes(t *testing.T) {
 		"https://example.com/#a":       "has a query or a fragment",
 		"https://exa mple.com":         "is no URL",
 	} {
-		_, err := newPublicURL(text)
+		_, err := parsePublicURL(text)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "public_url: ") || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%s: %v, want an error with %q", text, err, want)
 		}
 	}
 	t.Setenv("PUBLIC_URL_OF_TEST", "https://example.com")
-	if u, err := newPublicURL("{env.PUBLIC_URL_OF_TEST}"); err != nil || u != (publicURL{scheme: "https", host: "example.com"}) {
+	if u, err := parsePublicURL("{env.PUBLIC_URL_OF_TEST}"); err != nil || !u.HTTPS() {
 		t.Errorf("from the environment: %+v, %v", u, err)
 	}
 }

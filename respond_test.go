@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 )
 
 // relaySite answers providers with what the application says.
@@ -67,7 +69,7 @@ func TestRespondUpstreamFails(t *testing.T) {
 		{"500", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "inner details", 500) }},
 		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
 		{"answer too long", func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, strings.Repeat("x", maxRelay+2))
+			_, _ = io.WriteString(w, strings.Repeat("x", intake.MaxRelay+2))
 		}},
 		{"too slow", func(_ http.ResponseWriter, r *http.Request) {
 			select {

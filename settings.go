@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"mime"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/dedupe"
+	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -131,7 +132,7 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 		}
 	}
 	h.configuredSecrets = slices.Concat(secrets, h.secretOptions(options))
-	h.hidden, h.keyers = redact.NewValues(h.configuredSecrets), newKeyers(h.Name, secrets, publicKeys)
+	h.hidden, h.keyers = redact.NewValues(h.configuredSecrets), intake.NewKeyers(h.Name, secrets, publicKeys)
 	return h.provider.NewVerifier(verify.Options{
 		Secrets:    secrets,
 		PublicKeys: publicKeys,
@@ -265,25 +266,35 @@ func (h *Handler) sameSettings(other *Handler) bool {
 	return bytes.Equal(h.settings, other.settings)
 }
 
-// signatureRefused tells the caller as little as DESIGN's table allows, and the
-// operator why.
-func signatureRefused(err error) *answer {
-	a := &answer{code: http.StatusUnauthorized, word: string(verify.InvalidSignature), cause: err}
-	if failure, ok := errors.AsType[*verify.Error](err); ok {
-		if failure.Reason == verify.KeyUnavailable {
-			return unavailable(retrySoon, failure.Detail, err)
-		}
-		a.code, a.word, a.reason = failure.Status(), string(failure.Reason), failure.Detail
+// defaultMaxBody has room for the largest webhooks of the provider, but leaves room for others.
+func (a *App) defaultMaxBody(p *verify.Provider) int64 {
+	budget := inflight.DefaultLimit()
+	if a.MaxBodyMemory > 0 {
+		budget = a.MaxBodyMemory
 	}
-	a.message = "the webhook could not be verified"
-	return a
+	return max(leastMaxBody, min(p.MaxBody, budget/4-inflight.Overhead))
 }
 
-// methodNotAllowed lists what the provider sends.
-func methodNotAllowed(allowed []string) *answer {
-	return &answer{
-		code: http.StatusMethodNotAllowed, word: "method_not_allowed",
-		message: "this endpoint does not accept that method",
-		allow:   strings.Join(allowed, ", "),
+// bodyMemory is the budget for bodies, in bytes.
+func (a *App) bodyMemory() int64 {
+	if a.MaxBodyMemory > 0 {
+		return a.MaxBodyMemory
 	}
+	memory := inflight.DefaultLimit()
+	for _, h := range a.endpoints {
+		memory = max(memory, 4*(h.MaxBody+inflight.Overhead))
+	}
+	return memory
+}
+
+// checkBodyMemory refuses a budget in which the endpoint's largest body may never find room.
+func (a *App) checkBodyMemory(h *Handler) error {
+	if a.MaxBodyMemory < 0 {
+		return fmt.Errorf("max_body_memory is %d: want a positive number of bytes", a.MaxBodyMemory)
+	}
+	if least := 2 * (h.MaxBody + inflight.Overhead); a.MaxBodyMemory > 0 && a.MaxBodyMemory < least {
+		return fmt.Errorf("max_body is %d bytes, of which the global option max_body_memory, %d bytes, has no room for two: want max_body_memory of at least %d, or a smaller max_body",
+			h.MaxBody, a.MaxBodyMemory, least)
+	}
+	return nil
 }

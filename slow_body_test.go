@@ -181,11 +181,3 @@ func testSlowWork(t *testing.T, servers string) {
 		}
 	}
 }
-
-func TestBodyTime(t *testing.T) {
-	for arrived, want := range map[int64]time.Duration{0: 30, 1: 30, 1 << 20: 30, 2 << 20: 38, 25 << 20: 222, 1 << 30: 30 + 8*1023} {
-		if got := bodyTime(arrived); got != want*time.Second {
-			t.Errorf("%d bytes have %s: want %s", arrived, got, want*time.Second)
-		}
-	}
-}

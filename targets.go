@@ -3,42 +3,13 @@ package caddywebhooks
 import (
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 
 	"go.uber.org/zap"
 
-	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
-	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
-
-// chooseDestinations finds out who wants the event. A type that cannot be read may
-// be one that somebody wants: where a destination asks for types, the event is
-// stored as its dead letter, which can be replayed. Those come last. Of a batch somebody
-// may want any event, and gets all of it.
-func (h *Handler) chooseDestinations(in *inbound) *answer {
-	var unsure []retrystore.Target
-	for _, f := range h.Forward {
-		t := retrystore.Target{Destination: f.lane.Destination, Priority: f.priority(in.eventType)}
-		for _, further := range in.furtherTypes {
-			t.Priority = max(t.Priority, f.priority(further))
-		}
-		switch {
-		case f.wants(in.eventType), slices.ContainsFunc(in.furtherTypes, f.wants):
-			in.targets = append(in.targets, t)
-		case in.eventType == "", slices.Contains(in.furtherTypes, ""):
-			t.Dead = forward.ReasonTypeUnknown
-			unsure = append(unsure, t)
-		}
-	}
-	in.targets = append(in.targets, unsure...)
-	if len(in.targets) == 0 {
-		return acknowledge("ignored", h.provider)
-	}
-	return nil
-}
 
 // wishes says which types the destinations ask for.
 func (h *Handler) wishes() string {

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -30,15 +31,16 @@ var traceContext propagation.TraceContext
 // Caddy does not hand it out, and attempts are made outside of requests.
 var tracerProvider atomic.Pointer[trace.TracerProvider]
 
-// startTrace begins the span of a webhook's acceptance. end is given its answer.
-func (h *Handler) startTrace(in *inbound) (end func(*answer)) {
-	parent := trace.SpanFromContext(in.r.Context())
+// startTrace begins the span of a webhook's acceptance, which ends when the webhook is answered.
+func (h *Handler) startTrace(in *intake.Inbound) {
+	r := in.Request()
+	parent := trace.SpanFromContext(r.Context())
 	if !parent.IsRecording() {
-		return func(*answer) {}
+		return
 	}
 	provider := parent.TracerProvider()
 	tracerProvider.Store(&provider)
-	ctx, span := provider.Tracer(tracerName).Start(in.r.Context(), "publish "+h.Name,
+	ctx, span := provider.Tracer(tracerName).Start(r.Context(), "publish "+h.Name,
 		trace.WithSpanKind(trace.SpanKindProducer),
 		trace.WithAttributes(
 			attribute.String("messaging.system", "caddy_webhooks"),
@@ -46,27 +48,29 @@ func (h *Handler) startTrace(in *inbound) (end func(*answer)) {
 			attribute.String("messaging.operation.type", "send"),
 			attribute.String("messaging.destination.name", h.Name),
 			attribute.String("webhook.provider", h.Provider),
-			attribute.String("webhook.correlation_id", in.correlationID),
+			attribute.String("webhook.correlation_id", in.CorrelationID()),
 		))
-	in.r = in.r.WithContext(ctx)
-	traceContext.Inject(ctx, propagation.HeaderCarrier(in.r.Header))
-	return func(a *answer) {
+	in.Continue(r.WithContext(ctx))
+	added := make(http.Header)
+	traceContext.Inject(ctx, propagation.HeaderCarrier(added))
+	in.Add(added)
+	in.Then(func(r *intake.Report) {
 		span.SetAttributes(
-			attribute.String("messaging.message.id", in.eventID),
-			attribute.Int("messaging.message.body.size", len(in.signed.Body)),
-			attribute.String("webhook.event_type", in.eventType),
-			attribute.String("webhook.status", in.outcome),
+			attribute.String("messaging.message.id", r.EventID),
+			attribute.Int("messaging.message.body.size", r.BodySize),
+			attribute.String("webhook.event_type", r.EventType),
+			attribute.String("webhook.status", r.Outcome),
 		)
-		if !a.ok() || a.reason != "" {
-			errorType := a.word
-			if a.ok() {
-				errorType = a.reason // what was accepted broke off
+		if !r.OK || r.Reason != "" {
+			errorType := r.Outcome
+			if r.OK {
+				errorType = r.Reason // what was accepted broke off
 			}
 			span.SetAttributes(attribute.String("error.type", errorType))
-			span.SetStatus(codes.Error, a.reason)
+			span.SetStatus(codes.Error, r.Reason)
 		}
 		span.End()
-	}
+	})
 }
 
 // startAttempt begins the span of an attempt, and has the application's spans

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 )
 
 // TestTrafficOfGuards counts what the next handler answered.
@@ -36,7 +38,7 @@ func TestIsLocal(t *testing.T) {
 		"169.254.0.1": true, "fe80::1%eth0": true, "fd00::1": true, "::ffff:10.0.0.1": true,
 		"8.8.8.8": false, "2001:db8::1": false, "172.32.0.1": false, "100.128.0.1": false,
 	} {
-		if got := isLocal(netip.MustParseAddr(text)); got != want {
+		if got := intake.IsLocal(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s is local: %v, want %v", text, got, want)
 		}
 	}

@@ -9,10 +9,10 @@ import (
 // A 2xx tells the provider that its event is safe. So a refusal must not become one on its way
 // out: the event would be stored nowhere, and the provider would never send it again.
 
-// PastInterceptors returns the writer of the whole answer where there is an `intercept`, which may
+// pastInterceptors returns the writer of the whole answer where there is an `intercept`, which may
 // replace a status; w where there is none. Writers between the two are passed over as well: that
 // of `encode` keeps a status until something is written, and would take another one until then.
-func PastInterceptors(w http.ResponseWriter) http.ResponseWriter {
+func pastInterceptors(w http.ResponseWriter) http.ResponseWriter {
 	past, intercepted := w, false
 	for {
 		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
@@ -45,18 +45,4 @@ func isInterceptor(w http.ResponseWriter) bool {
 		t = t.Elem()
 	}
 	return strings.HasSuffix(t.PkgPath(), "/caddyhttp/intercept")
-}
-
-// WatchStatus calls changed where a success went out instead of the refusal that the endpoint wrote.
-// That can be seen only where the server logs access, since Caddy then keeps the status that went out.
-func WatchStatus(w http.ResponseWriter, r *http.Request, changed func(status int)) {
-	recorder := outermostRecorder(w)
-	if recorder == nil {
-		return
-	}
-	AtEnd(r, func() {
-		if status := recorder.Status(); status >= 200 && status < 300 {
-			changed(status)
-		}
-	})
 }

@@ -2,6 +2,8 @@ package intake
 
 import (
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // Report is what became of one webhook, for those who count, trace, log and remember it.
@@ -60,4 +62,58 @@ type Report struct {
 // Reporter is told of each webhook, once, in the webhook's goroutine.
 type Reporter interface {
 	Report(r *Report)
+}
+
+// newReport says what became of a webhook.
+func (e *Endpoint) newReport(in *Inbound, a *reply) *Report {
+	return &Report{
+		Endpoint: e.Name, Provider: e.Provider, EventID: in.eventID, EventType: in.eventType,
+		CorrelationID: in.correlationID, Client: in.ClientName(),
+		ReceivedAt: in.receivedAt, Duration: e.Now().Sub(in.receivedAt), BodySize: len(in.signed.Body),
+		Outcome: in.outcome, Status: a.code, OK: a.ok(), Reason: a.reason, Cause: a.cause,
+		Tier: a.tier, LimitErrors: in.limitErrors,
+		Verified: in.isVerified, SecretIndex: in.verified.SecretIndex,
+		Proxied: in.proxied, UnixSocket: in.byUnixSocket,
+	}
+}
+
+// LogReporter writes the one line that each webhook gets on its way in. hide removes secrets from
+// the text of errors.
+type LogReporter struct {
+	Logger *zap.Logger
+	Hide   func(text string) string
+}
+
+// Report implements Reporter.
+func (l LogReporter) Report(r *Report) {
+	level := zap.InfoLevel
+	if !r.OK || r.Reason != "" {
+		level = zap.WarnLevel
+	}
+	entry := l.Logger.Check(level, "webhook received")
+	if entry == nil {
+		return
+	}
+	fields := make([]zap.Field, 0, 12)
+	fields = append(fields,
+		zap.String("endpoint", r.Endpoint),
+		zap.String("provider", r.Provider),
+		zap.String("outcome", r.Outcome),
+		zap.String("correlation_id", r.CorrelationID),
+		zap.String("client_ip", r.Client),
+		zap.Duration("duration", r.Duration),
+	)
+	if r.EventID != "" || r.EventType != "" {
+		fields = append(fields, zap.String("event_id", r.EventID), zap.String("event_type", r.EventType))
+	}
+	if r.Status != 0 {
+		fields = append(fields, zap.Int("status", r.Status))
+	}
+	if r.Reason != "" {
+		fields = append(fields, zap.String("reason", r.Reason))
+	}
+	if r.Cause != nil {
+		fields = append(fields, zap.String("error", l.Hide(r.Cause.Error())))
+	}
+	entry.Write(fields...)
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/rawpath"
 )
 
 // literals gives for each pattern with `*` something that it matches.
@@ -106,7 +108,7 @@ func pathsOf(matcher any) []string {
 // doubts says which patterns of paths no provider's request matches.
 func doubts(patterns []string, stripped string) (out []string) {
 	for _, pattern := range patterns {
-		switch odd := OddPath(pattern); {
+		switch odd := rawpath.Odd(pattern); {
 		case strings.ContainsAny(pattern, "?#"):
 			out = append(out, fmt.Sprintf("the path %s has a query in it, and the path of a request never has: write the path only, and for a query a named matcher with `query`", pattern))
 		case stripped != "" && strings.HasPrefix(strings.ToLower(pattern)+"/", strings.ToLower(stripped)+"/"):

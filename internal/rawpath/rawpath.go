@@ -1,14 +1,15 @@
-package reach
+// Package rawpath looks at paths as they are sent.
+package rawpath
 
 import (
 	"strconv"
 	"strings"
 )
 
-// OddPath says what in a path, as it was sent, others read in another way than Caddy's
+// Odd says what in a path, as it was sent, others read in another way than Caddy's
 // matchers do, which look at it unescaped and cleaned; empty: nothing. Such a path matches one
 // of which the application may see another. An escaped ~ is none: older clients write it so.
-func OddPath(escaped string) string {
+func Odd(escaped string) string {
 	switch {
 	case strings.Contains(escaped, "//"):
 		return "an empty segment"

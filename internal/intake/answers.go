@@ -1,4 +1,4 @@
-package caddywebhooks
+package intake
 
 import (
 	"encoding/json"
@@ -6,18 +6,17 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"go.uber.org/zap"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
-	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// answer is what the provider gets. The pipeline's steps return one to end the
+// reply is what the provider gets. The pipeline's steps return one to end the
 // request, or nil to go on.
-type answer struct {
+type reply struct {
 	code    int    // HTTP status; 0 if the next handler gave none
 	word    string // "status" or "error" of the body, and the Webhook-Status header
 	message string // for errors: one sentence for a person; nothing an attacker could use
@@ -33,15 +32,15 @@ type answer struct {
 
 // The answers that need no details. Those with details are made where they arise.
 var (
-	httpsRequired = &answer{code: http.StatusBadRequest, word: "https_required",
+	httpsRequired = &reply{code: http.StatusBadRequest, word: OutcomeHTTPSRequired,
 		message: "this endpoint accepts HTTPS only"}
-	bodyIncomplete = &answer{code: http.StatusBadRequest, word: "body_incomplete",
+	bodyIncomplete = &reply{code: http.StatusBadRequest, word: OutcomeIncomplete,
 		message: "the request body ended early"}
-	bodyTimeout = &answer{code: http.StatusRequestTimeout, word: "body_timeout",
+	bodyTimeout = &reply{code: http.StatusRequestTimeout, word: OutcomeTimeout,
 		message: "the request body took too long to arrive"}
-	payloadTooLarge = &answer{code: http.StatusRequestEntityTooLarge, word: "payload_too_large",
+	payloadTooLarge = &reply{code: http.StatusRequestEntityTooLarge, word: OutcomeTooLarge,
 		message: "the request body is larger than this endpoint accepts"}
-	unsupportedMediaType = &answer{code: http.StatusUnsupportedMediaType, word: "unsupported_media_type",
+	unsupportedMediaType = &reply{code: http.StatusUnsupportedMediaType, word: OutcomeMediaType,
 		message: "this endpoint does not accept that content type"}
 )
 
@@ -54,16 +53,16 @@ const (
 
 // unavailable is the answer while nothing can be stored. It is always
 // retryable: the provider keeps the event until we can.
-func unavailable(seconds int, reason string, cause error) *answer {
-	return &answer{
-		code: http.StatusServiceUnavailable, word: "unavailable", retryAfter: seconds,
+func unavailable(seconds int, reason string, cause error) *reply {
+	return &reply{
+		code: http.StatusServiceUnavailable, word: OutcomeUnavailable, retryAfter: seconds,
 		message: "the event cannot be accepted right now; send it again later",
 		reason:  reason, cause: cause,
 	}
 }
 
 // storeRefused is the answer for an error of the store.
-func storeRefused(err error) *answer {
+func storeRefused(err error) *reply {
 	if errors.Is(err, retrystore.ErrFull) {
 		return unavailable(retryLater, "store_full", err)
 	}
@@ -72,28 +71,28 @@ func storeRefused(err error) *answer {
 
 // acknowledge is a success, as the provider's row has it. Where any 2xx is one to the provider,
 // 202 tells what was accepted from what was not stored (again).
-func acknowledge(word string, p *verify.Provider) *answer {
-	a := &answer{code: p.Success.Status(), word: word}
+func acknowledge(word string, p *verify.Provider) *reply {
+	a := &reply{code: p.Success.Status(), word: word}
 	switch {
 	case p.Accepted.Status != 0:
 		a.code, a.raw = p.Accepted.Status, &p.Accepted
-	case word != "accepted" && p.Success == verify.Any2xx:
+	case word != OutcomeAccepted && p.Success == verify.Any2xx:
 		a.code = http.StatusOK
 	}
 	return a
 }
 
 // handshake answers as the provider wants it; 403 and above refuses it.
-func handshake(reply verify.Answer) *answer {
-	a := &answer{code: reply.Status, word: "handshake", raw: &reply}
-	if reply.Status >= 400 {
-		a.word, a.reason = "handshake_refused", "handshake_token"
+func handshake(canned verify.Answer) *reply {
+	a := &reply{code: canned.Status, word: OutcomeHandshake, raw: &canned}
+	if canned.Status >= 400 {
+		a.word, a.reason = OutcomeHandshakeRefused, "handshake_token"
 	}
 	return a
 }
 
 // ok tells successes from refusals, and from failures of the next handler.
-func (a *answer) ok() bool { return a.code < 400 && a.word != outcomeFailed }
+func (a *reply) ok() bool { return a.code < 400 && a.word != OutcomeFailed }
 
 // body is the JSON form of every answer of ours.
 type answerBody struct {
@@ -106,63 +105,64 @@ type answerBody struct {
 }
 
 // write sends the answer. Errors of a provider that went away are its own.
-func (a *answer) write(w http.ResponseWriter, in *inbound) error {
-	h := w.Header()
-	setHeader(h, "Webhook-Status", a.word)
-	in.endExpectation(h)
+func (a *reply) write(w http.ResponseWriter, in *Inbound) error {
+	header := w.Header()
+	setHeader(header, "Webhook-Status", a.word)
+	in.endExpectation(header)
 	if a.retryAfter > 0 {
-		setHeader(h, "Retry-After", strconv.Itoa(a.retryAfter))
+		setHeader(header, "Retry-After", strconv.Itoa(a.retryAfter))
 	}
 	if a.allow != "" {
-		setHeader(h, "Allow", a.allow)
+		setHeader(header, "Allow", a.allow)
 	}
 	for name, values := range a.header {
-		h[name] = values
+		header[name] = values
 	}
 
 	var body []byte
 	if a.raw != nil {
-		maps.Copy(h, a.raw.Header())
+		maps.Copy(header, a.raw.Header())
 		body = []byte(a.raw.Body)
 	} else {
 		var err error
 		if body, err = json.Marshal(a.json(in)); err != nil {
 			return err
 		}
-		setHeader(h, "Content-Type", "application/json")
+		setHeader(header, "Content-Type", "application/json")
 	}
 	if a.code == http.StatusNoContent { // has no body, RFC 9110, section 15.3.5
-		h.Del("Content-Type")
+		header.Del("Content-Type")
 		w.WriteHeader(a.code)
 		return nil
 	}
-	setHeader(h, "Content-Length", strconv.Itoa(len(body)))
+	setHeader(header, "Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(a.code)
 	_, _ = w.Write(body)
 	return nil
 }
 
-// send writes the endpoint's answer.
-func (h *Handler) send(a *answer, in *inbound) error {
+// send writes the endpoint's answer. A 2xx tells the provider that its event is safe. So a refusal must
+// not become one on its way out: the event would be stored nowhere, and the provider would never send it again.
+func (e *Endpoint) send(in *Inbound, a *reply) error {
 	if a.ok() {
-		if a.word != "handshake" {
-			h.markAnswer(in.w.Header())
+		if a.word != OutcomeHandshake && len(e.Destinations) > 0 {
+			e.Headers.MarkAnswer(in.w.Header())
 		}
 		return a.write(in.w, in)
 	}
-	err := a.write(httpserver.PastInterceptors(in.w), in)
-	httpserver.WatchStatus(in.w, in.r, func(status int) {
-		h.traffic.SawChanged(traffic.Changed{At: h.now(), Code: a.code, Status: status})
-		h.logger.Error("a handler around the endpoint made a success of its refusal: the provider takes the event for stored, and it is stored nowhere",
-			zap.String("endpoint", h.Name), zap.String("correlation_id", in.correlationID), zap.Int("refused_with", a.code), zap.Int("status", status))
+	err := a.write(e.Server.PastInterceptors(in.w), in)
+	e.Server.WatchStatus(in.w, in.r, func(status int) {
+		e.SawChanged(a.code, status)
+		e.Logger.Error("a handler around the endpoint made a success of its refusal: the provider takes the event for stored, and it is stored nowhere",
+			zap.String("endpoint", e.Name), zap.String("correlation_id", in.correlationID), zap.Int("refused_with", a.code), zap.Int("status", status))
 	})
 	return err
 }
 
-// setHeader is h.Set for a name that is in canonical form already.
+// setHeader is e.Set for a name that is in canonical form already.
 func setHeader(h http.Header, name, value string) { h[name] = []string{value} }
 
-func (a *answer) json(in *inbound) answerBody {
+func (a *reply) json(in *Inbound) answerBody {
 	b := answerBody{CorrelationID: in.correlationID, Message: a.message}
 	if a.ok() {
 		b.Status, b.EventID = a.word, in.eventID
@@ -170,4 +170,27 @@ func (a *answer) json(in *inbound) answerBody {
 		b.Error, b.Tier = a.word, a.tier
 	}
 	return b
+}
+
+// signatureRefused tells the caller as little as DESIGN's table allows, and the
+// operator why.
+func signatureRefused(err error) *reply {
+	a := &reply{code: http.StatusUnauthorized, word: string(verify.InvalidSignature), cause: err}
+	if failure, ok := errors.AsType[*verify.Error](err); ok {
+		if failure.Reason == verify.KeyUnavailable {
+			return unavailable(retrySoon, failure.Detail, err)
+		}
+		a.code, a.word, a.reason = failure.Status(), string(failure.Reason), failure.Detail
+	}
+	a.message = "the webhook could not be verified"
+	return a
+}
+
+// methodNotAllowed lists what the provider sends.
+func methodNotAllowed(allowed []string) *reply {
+	return &reply{
+		code: http.StatusMethodNotAllowed, word: OutcomeMethod,
+		message: "this endpoint does not accept that method",
+		allow:   strings.Join(allowed, ", "),
+	}
 }

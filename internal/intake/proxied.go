@@ -1,23 +1,9 @@
-package caddywebhooks
+package intake
 
 import (
 	"net/http"
 	"net/netip"
-
-	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 )
-
-// traffics is what came to the endpoints of this process, across reloads.
-var traffics traffic.Log
-
-// watchTraffic is the handler's view of its endpoint's traffic.
-func watchTraffic(h *Handler) traffic.View {
-	secrets, err := expand("secret", h.Secrets)
-	if err != nil || len(h.PublicKeys) > 0 {
-		secrets = nil // a public key may have proved a webhook
-	}
-	return traffics.Watch(h.Name, secrets, h.now())
-}
 
 // forwardedByStranger reports whether a proxy of this network forwarded the
 // request. If the server does not trust it, all clients look like that proxy.
@@ -29,7 +15,7 @@ func forwardedByStranger(r *http.Request) bool {
 		return true
 	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && isLocal(peer.Addr())
+	return err == nil && IsLocal(peer.Addr())
 }
 
 // byUnixSocket reports whether the request came by a Unix socket, whose peers
@@ -40,8 +26,8 @@ func byUnixSocket(r *http.Request) bool { return r.RemoteAddr == "@" || r.Remote
 // which clouds use within their networks too.
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
-// isLocal reports whether the address is of this machine or of a private network.
-func isLocal(ip netip.Addr) bool {
+// IsLocal reports whether the address is of this machine or of a private network.
+func IsLocal(ip netip.Addr) bool {
 	ip = ip.Unmap().WithZone("")
 	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || sharedSpace.Contains(ip)
 }

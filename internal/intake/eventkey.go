@@ -1,4 +1,4 @@
-package caddywebhooks
+package intake
 
 import (
 	"slices"
@@ -7,6 +7,19 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
+
+// Dedupe says what identifies an event, where the configuration does.
+type Dedupe struct {
+	// Off stores every webhook, even one that was stored before.
+	Off bool
+
+	// Sources are where the identifying values are; none: as the provider's row says.
+	Sources []verify.Source
+
+	// Content makes one event of webhooks without these values if their type and signed content are
+	// the same, whenever they were signed.
+	Content bool
+}
 
 // identity is what tells the events of an endpoint apart.
 type identity struct {
@@ -19,13 +32,13 @@ type identity struct {
 }
 
 // newIdentity says what is known before any webhook comes.
-func (h *Handler) newIdentity() identity {
-	p := h.provider
+func newIdentity(c *Config) identity {
+	p := c.Row
 	i := identity{
-		sources: p.Identity, subscription: p.Subscription, url: h.verifier.VouchesForURL(),
+		sources: p.Identity, subscription: p.Subscription, url: c.Verifier.VouchesForURL(),
 		content: p.Unique != "", time: !p.Repeats,
 	}
-	if configured := h.Dedupe; configured != nil {
+	if configured := c.Dedupe; configured != nil {
 		i.content = i.content || configured.Content
 		if len(configured.Sources) > 0 {
 			i.sources, i.subscription = configured.Sources, nil
@@ -35,16 +48,16 @@ func (h *Handler) newIdentity() identity {
 	if len(i.sources) == 0 {
 		proved = append(proved, p.EventID...)
 	}
-	i.vouched = h.verifier.Vouches(proved)
+	i.vouched = c.Verifier.Vouches(proved)
 	return i
 }
 
-// keyers are those of an endpoint, by what proved a webhook; the first is for keys that are fetched.
-type keyers []*dedupe.Keyer
+// Keyers are those of an endpoint, by what proved a webhook; the first is for keys that are fetched.
+type Keyers []*dedupe.Keyer
 
-// newKeyers makes one for each secret and public key, as Result.SecretIndex counts them.
-func newKeyers(endpoint string, secrets, publicKeys []string) keyers {
-	all := keyers{dedupe.NewKeyer(endpoint)}
+// NewKeyers makes one for each secret and public key, as Result.SecretIndex counts them.
+func NewKeyers(endpoint string, secrets, publicKeys []string) Keyers {
+	all := Keyers{dedupe.NewKeyer(endpoint)}
 	for i := range max(len(secrets), len(publicKeys)) {
 		proof := ""
 		if i < len(secrets) {
@@ -59,7 +72,7 @@ func newKeyers(endpoint string, secrets, publicKeys []string) keyers {
 }
 
 // of returns the one for what a secret or key proved.
-func (k keyers) of(index int) *dedupe.Keyer {
+func (k Keyers) of(index int) *dedupe.Keyer {
 	if index+1 < len(k) {
 		return k[index+1]
 	}
@@ -68,61 +81,61 @@ func (k keyers) of(index int) *dedupe.Keyer {
 
 // eventKey builds what the event is remembered by; zero with deduplication off, and where it is
 // not certain that another webhook like this one would be the same event.
-func (h *Handler) eventKey(in *inbound) retrystore.Key {
-	if h.Dedupe != nil && h.Dedupe.Off {
+func (e *Endpoint) eventKey(in *Inbound) retrystore.Key {
+	if e.Dedupe != nil && e.Dedupe.Off {
 		return retrystore.Key{}
 	}
-	signed := dedupe.Signed{Body: h.verifier.Plain(&in.signed)}
-	if h.identity.url {
+	signed := dedupe.Signed{Body: e.Verifier.Plain(&in.signed)}
+	if e.identity.url {
 		signed.URI = in.signed.URI
 	}
-	values, vouched := h.identifyingValues(in)
-	keyer := h.keyers.of(in.verified.SecretIndex)
+	values, vouched := e.identifyingValues(in)
+	keyer := e.Keyers.of(in.verified.SecretIndex)
 	switch {
 	case len(values) > 0 && vouched:
 		return keyer.Values(values...)
 	case len(values) > 0:
 		return keyer.Tied(signed, values...)
-	case h.identity.content && h.isUnique(in.eventType):
-	case h.Dedupe != nil, h.identity.time && !in.verified.Timestamp.IsZero():
+	case e.identity.content && e.isUnique(in.eventType):
+	case e.Dedupe != nil, e.identity.time && !in.verified.Timestamp.IsZero():
 		signed.Timestamp = in.verified.Timestamp
 	default:
 		return retrystore.Key{}
 	}
-	return keyer.Content(signed, in.eventType, h.subscription(in)...)
+	return keyer.Content(signed, in.eventType, e.subscription(in)...)
 }
 
 // isUnique reports whether what is signed of an event of that type is never the same again.
-func (h *Handler) isUnique(eventType string) bool {
-	types := h.provider.UniqueTypes
-	return len(types) == 0 || h.Dedupe != nil && h.Dedupe.Content || slices.Contains(types, eventType)
+func (e *Endpoint) isUnique(eventType string) bool {
+	types := e.Row.UniqueTypes
+	return len(types) == 0 || e.Dedupe != nil && e.Dedupe.Content || slices.Contains(types, eventType)
 }
 
 // identifyingValues are those of the configured sources, else of the provider's,
 // else its event id. vouched says that the signature proves them. A missing one makes
 // them all useless: an empty value would make unrelated events look alike.
-func (h *Handler) identifyingValues(in *inbound) (values []string, vouched bool) {
-	vouched = h.identity.vouched
-	if len(h.identity.sources) == 0 {
+func (e *Endpoint) identifyingValues(in *Inbound) (values []string, vouched bool) {
+	vouched = e.identity.vouched
+	if len(e.identity.sources) == 0 {
 		if in.eventID == "" {
 			return nil, false
 		}
 		values = []string{in.eventID}
-		vouched = vouched || in.verified.ID != "" && len(h.identity.subscription) == 0
+		vouched = vouched || in.verified.ID != "" && len(e.identity.subscription) == 0
 	}
-	for _, source := range h.identity.sources {
+	for _, source := range e.identity.sources {
 		value, ok := source.Extract(&in.signed)
 		if !ok {
 			return nil, false
 		}
 		values = append(values, value)
 	}
-	return append(values, h.subscription(in)...), vouched
+	return append(values, e.subscription(in)...), vouched
 }
 
 // subscription is what the webhook says of its subscription.
-func (h *Handler) subscription(in *inbound) (values []string) {
-	for _, source := range h.identity.subscription {
+func (e *Endpoint) subscription(in *Inbound) (values []string) {
+	for _, source := range e.identity.subscription {
 		if value, ok := source.Extract(&in.signed); ok {
 			values = append(values, source.String()+" "+value)
 		}

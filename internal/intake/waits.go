@@ -1,31 +1,29 @@
-package caddywebhooks
+package intake
 
 import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
 // storeTime bounds how long a webhook waits for the store.
 const storeTime = 30 * time.Second
 
-// storeWaits makes contexts for webhooks that wait for the store. By then a webhook
+// Waits makes contexts for webhooks that wait for the store. By then a webhook
 // is whole and verified: that the provider hangs up, or has shut its side of the
 // connection, is no reason to refuse it, so they do not descend from requests.
 //
 // A context ends storeTime after it was asked for, or up to a second later: those of
 // a second share one, since a timer for each costs as much as verifying a
 // signature. The zero value is ready; it is safe for concurrent use.
-type storeWaits struct {
+type Waits struct {
 	mu      sync.Mutex
 	current context.Context
 	fresh   time.Time // until then current is handed out
 }
 
-// now is the context for a wait that begins now.
-func (s *storeWaits) now() context.Context {
+// Now is the context for a wait that begins now.
+func (s *Waits) Now() context.Context {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,22 +36,23 @@ func (s *storeWaits) now() context.Context {
 	return s.current
 }
 
-// serving counts the webhooks that are being worked on, so that the store is not
+// Serving counts the webhooks that are being worked on, so that the store is not
 // closed under them. The zero value is ready; it is safe for concurrent use.
-type serving struct {
+type Serving struct {
 	mu   sync.Mutex
 	n    int
 	idle chan struct{} // if set, closed when n becomes 0
 }
 
-// enter begins the work on a webhook; leave ends it.
-func (s *serving) enter() {
+// Enter begins the work on a webhook; Leave ends it.
+func (s *Serving) Enter() {
 	s.mu.Lock()
 	s.n++
 	s.mu.Unlock()
 }
 
-func (s *serving) leave() {
+// Leave ends the work on a webhook.
+func (s *Serving) Leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.n--; s.n == 0 && s.idle != nil {
@@ -62,9 +61,9 @@ func (s *serving) leave() {
 	}
 }
 
-// wait returns when no webhook is being worked on, or when ctx ends. One call at
+// Wait returns when no webhook is being worked on, or when ctx ends. One call at
 // a time waits.
-func (s *serving) wait(ctx context.Context) {
+func (s *Serving) Wait(ctx context.Context) {
 	s.mu.Lock()
 	if s.n == 0 {
 		s.mu.Unlock()
@@ -76,14 +75,5 @@ func (s *serving) wait(ctx context.Context) {
 	select {
 	case <-idle:
 	case <-ctx.Done():
-	}
-}
-
-func waitFor(wait func(), limit time.Duration) {
-	done := make(chan struct{})
-	safe.Go(nil, "app: wait", func() { defer close(done); wait() })
-	select {
-	case <-done:
-	case <-time.After(limit):
 	}
 }

@@ -1,4 +1,4 @@
-package caddywebhooks
+package intake
 
 import (
 	"bufio"
@@ -11,10 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -22,11 +20,6 @@ import (
 // guardLease is how long a key stays held after its holder died. A living one
 // renews it.
 const guardLease = time.Minute
-
-// guardPatience is how long the next handler may continue after the provider has disconnected.
-// Providers wait for some seconds and then send again. If the disconnect ended the first request,
-// the second one would start while the application still works on the first.
-var guardPatience = time.Minute
 
 // outlast returns a context that ends a while after parent does. It must be cancelled.
 func outlast(parent context.Context, by time.Duration, logger *zap.Logger) (context.Context, context.CancelFunc) {
@@ -50,67 +43,59 @@ func outlast(parent context.Context, by time.Duration, logger *zap.Logger) (cont
 
 // inProgress is the answer while the first one is still at work. It must not be
 // a success: if the first one fails, the provider has to send again.
-func inProgress(until time.Time, now time.Time) *answer {
-	return &answer{
-		code: http.StatusConflict, word: "in_progress",
+func inProgress(until time.Time, now time.Time) *reply {
+	return &reply{
+		code: http.StatusConflict, word: OutcomeInProgress,
 		message:    "this event is being worked on; send it again later",
 		retryAfter: min(max(1, int(until.Sub(now).Seconds())), retrySoon),
 	}
 }
 
-// reasonNoHandler is the reason of a webhook that nobody stood ready to work on.
-const reasonNoHandler = "no_handler"
-
 var errNoNextHandler = errors.New("no handler after this endpoint answered: add `forward`, or a handler that does the work")
 
-// guard is the mode without `forward`: the next handler does the work while the
-// provider waits, and the event is remembered once that succeeded. It returns an
-// answer if there was none of the next handler; else what came is reported already.
-func (h *Handler) guard(in *inbound, w http.ResponseWriter, next caddyhttp.Handler, endTrace func(*answer)) (*answer, error) {
-	g := &guarded{ResponseWriter: w, h: h, in: in, endTrace: endTrace}
+// guard is the mode without destinations: the next handler does the work while the
+// provider waits, and the event is remembered once that succeeded. The next handler's answer goes to
+// the provider. Its error is returned.
+func (e *Endpoint) guard(in *Inbound, next Handler) error {
+	g := &guarded{ResponseWriter: in.w, e: e, in: in}
 	if a := g.take(); a != nil {
-		return a, nil
+		return e.answer(in, a)
 	}
-	ctx, cancel := outlast(in.r.Context(), guardPatience, h.logger)
+	ctx, cancel := outlast(in.r.Context(), e.GuardPatience, e.Logger)
 	defer cancel()
-	err := g.watch(func() error { return next.ServeHTTP(g, h.guardedRequest(in).WithContext(ctx)) })
+	err := g.watch(func() error { return next.ServeHTTP(g, e.guardedRequest(in).WithContext(ctx)) })
 	if err != nil && !g.wroteHeader {
-		w.Header().Set("Webhook-Status", outcomeFailed) // Caddy or an error route answers
+		in.w.Header().Set("Webhook-Status", OutcomeFailed) // the server or an error route answers
 	}
 	switch {
 	case err == nil && !g.wroteHeader:
-		// Caddy's end of a route answers nothing: there is nobody who did the work.
+		// The end of a route answers nothing: no handler did the work.
 		g.release()
-		return unavailable(retryLater, reasonNoHandler, errNoNextHandler), nil
-	case err != nil && !g.wroteHeader && h.errorRoutes:
-		g.leaveToErrorRoutes(err)
+		return e.answer(in, unavailable(retryLater, ReasonNoHandler, errNoNextHandler))
+	case err != nil && !g.wroteHeader && g.leaveToErrorRoutes(err):
 	default:
 		g.conclude(err, false)
 	}
-	return nil, err
+	return err
 }
 
 // take takes the hold of the event's key, or says why the next handler is not called.
-func (g *guarded) take() *answer {
-	h := g.h
-	key := h.eventKey(g.in)
+func (g *guarded) take() *reply {
+	e := g.e
+	key := e.eventKey(g.in)
 	if key.IsZero() {
 		g.decided = true // there is nothing to decide about
 		return nil
 	}
-	ctx := h.app.waits.now()
-	if err := h.app.ready(ctx); err != nil {
-		return unavailable(retrySoon, "store_unavailable", err)
-	}
 	var err error
-	g.hold, err = h.app.store.HoldKey(ctx, key, guardLease)
+	g.hold, err = e.Guard.HoldKey(e.Waits.Now(), key, guardLease)
 	switch {
 	case err != nil:
 		return storeRefused(err)
 	case g.hold.State == retrystore.HoldCommitted:
-		return acknowledge("duplicate", h.provider)
+		return acknowledge(OutcomeDuplicate, e.Row)
 	case g.hold.State == retrystore.HoldTaken:
-		return inProgress(g.hold.Until, h.now())
+		return inProgress(g.hold.Until, e.Now())
 	}
 	g.keep()
 	return nil
@@ -118,13 +103,13 @@ func (g *guarded) take() *answer {
 
 // guardedRequest is the request with the body that was read from it, and what
 // was found out about it.
-func (h *Handler) guardedRequest(in *inbound) *http.Request {
+func (e *Endpoint) guardedRequest(in *Inbound) *http.Request {
 	r := in.r
 	r.Body = io.NopCloser(bytes.NewReader(in.signed.Body))
 	r.ContentLength = int64(len(in.signed.Body))
-	event := h.newEvent(in)
-	h.headers.Stamp(event.Header, event)
-	h.headers.AddVia(event.Header)
+	event := e.newEvent(in)
+	e.Headers.Stamp(event.Header, event)
+	e.Headers.AddVia(event.Header)
 	r.Header = event.Header
 	return r
 }
@@ -135,9 +120,8 @@ func (h *Handler) guardedRequest(in *inbound) *http.Request {
 // changes nothing in that: the application has the event.
 type guarded struct {
 	http.ResponseWriter
-	h           *Handler
-	in          *inbound
-	endTrace    func(*answer)
+	e           *Endpoint
+	in          *Inbound
 	wroteHeader bool // a final one
 	status      int  // of it
 
@@ -152,7 +136,7 @@ type guarded struct {
 func (g *guarded) keep() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.renewal = safe.AfterFunc(guardLease/2, g.h.logger, "guard: renewal", func() {
+	g.renewal = safe.AfterFunc(guardLease/2, g.e.Logger, "guard: renewal", func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.decided {
@@ -162,8 +146,8 @@ func (g *guarded) keep() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(g.in.r.Context()), guardLease/4)
 		defer cancel()
 		defer g.renewal.Reset(guardLease / 2)
-		if err := g.h.app.store.RenewKey(ctx, &g.hold, guardLease); err != nil {
-			g.h.logger.Warn("renewing the hold of an event", zap.String("correlation_id", g.in.correlationID), zap.Error(err))
+		if err := g.e.Guard.RenewKey(ctx, &g.hold, guardLease); err != nil {
+			g.e.Logger.Warn("renewing the hold of an event", zap.String("correlation_id", g.in.correlationID), zap.Error(err))
 		}
 	})
 }
@@ -181,20 +165,20 @@ func (g *guarded) decide(how func(context.Context, retrystore.Hold) error) {
 	}
 	// The decision stands even if the provider has gone meanwhile.
 	if err := how(context.WithoutCancel(g.in.r.Context()), g.hold); err != nil {
-		g.h.logger.Error("remembering an event; if the provider sends it again, it is worked on again",
-			zap.String("endpoint", g.h.Name), zap.String("correlation_id", g.in.correlationID), zap.Error(err))
+		g.e.Logger.Error("remembering an event; if the provider sends it again, it is worked on again",
+			zap.String("endpoint", g.e.Name), zap.String("correlation_id", g.in.correlationID), zap.Error(err))
 	}
 }
 
 func (g *guarded) commit() {
-	g.in.outcome = "accepted"
+	g.in.outcome = OutcomeAccepted
 	g.decide(func(ctx context.Context, hold retrystore.Hold) error {
-		return g.h.app.store.CommitKey(ctx, hold, time.Duration(g.h.DedupeTTL))
+		return g.e.Guard.CommitKey(ctx, hold, g.e.KeyTTL)
 	})
 }
 
 func (g *guarded) release() {
-	g.decide(g.h.app.store.ReleaseKey)
+	g.decide(g.e.Guard.ReleaseKey)
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -204,9 +188,9 @@ func (g *guarded) WriteHeader(status int) {
 		if status < 300 {
 			g.commit()
 		} else {
-			g.in.outcome = outcomeFailed
+			g.in.outcome = OutcomeFailed
 			g.release()
-			g.ResponseWriter = httpserver.PastInterceptors(g.ResponseWriter)
+			g.ResponseWriter = g.e.Server.PastInterceptors(g.ResponseWriter)
 		}
 		g.Header().Set("Webhook-Status", g.in.outcome)
 	}

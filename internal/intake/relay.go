@@ -1,4 +1,4 @@
-package caddywebhooks
+package intake
 
 import (
 	"net/http"
@@ -10,43 +10,22 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// What `respond` may say.
-const (
-	respondAccepted = "accepted"
-	respondUpstream = "upstream"
-)
-
-// maxRelay bounds an answer's body that is relayed. A longer one is not: the
+// MaxRelay bounds an answer's body that is relayed. A longer one is not: the
 // provider gets the usual acknowledgement then.
-const maxRelay = 1 << 20
-
-func defaultRespondTimeout(provider string) time.Duration {
-	if provider == "slack" {
-		return 2500 * time.Millisecond
-	}
-	return 10 * time.Second
-}
+const MaxRelay = 1 << 20
 
 // relay carries the application's answer to the provider that waits for it.
 type relay struct {
-	answers chan *answer // holds one, so that who is late blocks nobody
+	answers chan *reply // holds one, so that who is late blocks nobody
 }
 
-func newRelay() *relay { return &relay{answers: make(chan *answer, 1)} }
+func newRelay() *relay { return &relay{answers: make(chan *reply, 1)} }
 
-// done is what forward.Dispatcher.Accept tells the outcome of the attempt; nil where
-// no provider waits for it.
-func (r *relay) done() func(forward.Answer, retrystore.Settlement, bool) {
-	if r == nil {
-		return nil
-	}
-	return r.take
-}
-
-// take takes the outcome of the attempt. Only a success that came whole is relayed:
-// what failed will be delivered later, so the provider must not send it again.
-func (r *relay) take(a forward.Answer, s retrystore.Settlement, made bool) {
-	if !made || s.State != retrystore.Delivered || a.Header == nil || len(a.Body) > maxRelay {
+// done is told what comes of the attempt; see Done. Only a
+// success that came whole is relayed: what failed will be delivered later, so the
+// provider must not send it again.
+func (r *relay) done(a forward.Answer, s retrystore.Settlement, made bool) {
+	if !made || s.State != retrystore.Delivered || a.Header == nil || len(a.Body) > MaxRelay {
 		r.answers <- nil
 		return
 	}
@@ -56,8 +35,8 @@ func (r *relay) take(a forward.Answer, s retrystore.Settlement, made bool) {
 			header[name] = values
 		}
 	}
-	r.answers <- &answer{
-		code: a.Status, word: "delivered", header: header,
+	r.answers <- &reply{
+		code: a.Status, word: OutcomeDelivered, header: header,
 		raw: &verify.Answer{ContentType: a.Header.Get("Content-Type"), Body: string(a.Body)},
 	}
 }
@@ -71,7 +50,7 @@ var notRelayed = map[string]struct{}{
 
 // wait returns the application's answer, or nil if the provider should be told
 // that the event is stored, and no more.
-func (r *relay) wait(limit time.Duration) *answer {
+func (r *relay) wait(limit time.Duration) *reply {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {

@@ -1,0 +1,171 @@
+package caddywebhooks
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
+	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/offered"
+	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
+	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// newEndpoint is the pipeline of the handler's webhooks.
+func (h *Handler) newEndpoint(server httpserver.Server) *intake.Endpoint {
+	config := intake.Config{
+		Name:         h.Name,
+		Provider:     h.Provider,
+		Row:          h.provider,
+		Verifier:     h.verifier,
+		RequireHTTPS: h.RequireHTTPS == nil || *h.RequireHTTPS,
+		PublicURL:    h.publicURL,
+		Access:       h.access,
+		Limits:       h.limits(),
+		Body:         intake.Body{Max: h.MaxBody, Memory: bodies, Time: minBodyTime},
+		ContentTypes: h.ContentTypes,
+		KeyTTL:       time.Duration(h.DedupeTTL),
+		Keyers:       h.keyers,
+
+		RespondUpstream: h.Respond == respondUpstream,
+		RespondTimeout:  time.Duration(h.RespondTimeout),
+		GuardPatience:   guardPatience,
+		Headers:         h.headers,
+		Secrets:         redact.Marks(h.secretPlaces()),
+
+		Accept:     h.app.accept,
+		Guard:      guardStore{h.app},
+		EndpointOf: h.app.endpointOf,
+		Waits:      &h.app.waits,
+		Serving:    &h.app.serving,
+		Server:     server,
+		Offered:    h.keepOffered,
+		HideError:  func(err error, e *retrystore.Event) error { return h.hides().error(err, e, nil) },
+		SawChanged: func(code, status int) {
+			h.traffic.SawChanged(traffic.Changed{At: h.now(), Code: code, Status: status})
+		},
+		Reporters: []intake.Reporter{intake.LogReporter{Logger: h.logger, Hide: h.hidden.Text}, webhookCounter{}, h.traffic},
+		Logger:    h.logger,
+		Now:       h.now,
+	}
+	if h.Dedupe != nil {
+		config.Dedupe = &intake.Dedupe{Off: h.Dedupe.Off, Sources: h.Dedupe.Sources, Content: h.Dedupe.Content}
+	}
+	for _, f := range h.Forward {
+		config.Destinations = append(config.Destinations, intake.Destination{Name: f.Name, Wants: f.wants, Priority: f.priority})
+	}
+	return intake.New(config)
+}
+
+// limits are the handler's and the app's.
+func (h *Handler) limits() intake.Limits {
+	l := intake.Limits{Global: h.app.RateLimit.limit, Backend: h.app.countedBy, Deny: h.app.RateLimitOnError == onErrorDeny}
+	if h.RateLimit != nil {
+		l.IP, l.Provider = h.RateLimit.IP.limit, h.RateLimit.Provider.limit
+	}
+	if h.app.RateLimitOnError == onErrorLocal {
+		l.Own = ownLimits
+	}
+	return l
+}
+
+// guardStore is the store's guard from when the app has started.
+type guardStore struct{ app *App }
+
+// HoldKey implements retrystore.Guard.
+func (g guardStore) HoldKey(ctx context.Context, key retrystore.Key, lease time.Duration) (retrystore.Hold, error) {
+	if err := g.app.ready(ctx); err != nil {
+		return retrystore.Hold{}, err
+	}
+	return g.app.store.HoldKey(ctx, key, lease)
+}
+
+// RenewKey implements retrystore.Guard.
+func (g guardStore) RenewKey(ctx context.Context, hold *retrystore.Hold, lease time.Duration) error {
+	return g.app.store.RenewKey(ctx, hold, lease)
+}
+
+// CommitKey implements retrystore.Guard.
+func (g guardStore) CommitKey(ctx context.Context, hold retrystore.Hold, ttl time.Duration) error {
+	return g.app.store.CommitKey(ctx, hold, ttl)
+}
+
+// ReleaseKey implements retrystore.Guard.
+func (g guardStore) ReleaseKey(ctx context.Context, hold retrystore.Hold) error {
+	return g.app.store.ReleaseKey(ctx, hold)
+}
+
+// endpointOf tells whose a stored delivery is; empty if there is none, or the store cannot tell.
+func (a *App) endpointOf(ctx context.Context, id string) (string, error) {
+	if err := a.ready(ctx); err != nil {
+		return "", err
+	}
+	d, err := a.store.Get(ctx, id)
+	if err != nil {
+		return "", nil //nolint:nilerr // whether the store works is for accept to see
+	}
+	return d.Endpoint, nil
+}
+
+// keepOffered keeps a secret that a handshake handed over, and tells the operator where.
+func (h *Handler) keepOffered(in *intake.Inbound, secret string) error {
+	all := offered.Directory{Path: filepath.Join(caddy.AppDataDir(), "webhooks", "offered"), InUse: h.inUse}
+	kept, err := all.Save(offered.Offer{Endpoint: h.Name, Secret: secret, From: in.Client()}, time.Now())
+	if err != nil {
+		return err
+	}
+	fields := []zap.Field{
+		zap.String("endpoint", h.Name), zap.String("file", kept.Path), zap.String("setting", "secret {file."+kept.Path+"}"),
+		zap.String("client_ip", in.ClientName()), zap.String("correlation_id", in.CorrelationID()),
+	}
+	if kept.Removed != "" {
+		fields = append(fields, zap.String("removed_file", kept.Removed))
+	}
+	h.logger.Warn("a secret was offered to an endpoint; if that was the provider, add the file to the endpoint's secrets, else remove it", fields...)
+	return nil
+}
+
+// inUse reports whether an endpoint of the config has the secret.
+func (h *Handler) inUse(secret string) bool {
+	for _, other := range h.app.endpoints {
+		if slices.Contains(other.configuredSecrets, secret) {
+			return true
+		}
+	}
+	return false
+}
+
+// parsePublicURL expands and reads public_url.
+func parsePublicURL(text string) (intake.PublicURL, error) {
+	if text == "" {
+		return intake.PublicURL{}, nil
+	}
+	expanded, err := expand("public_url", []string{text})
+	if err != nil {
+		return intake.PublicURL{}, err
+	}
+	return intake.ParsePublicURL(expanded[0])
+}
+
+// What `respond` may say.
+const (
+	respondAccepted = "accepted"
+	respondUpstream = "upstream"
+)
+
+func defaultRespondTimeout(provider string) time.Duration {
+	if provider == "slack" {
+		return 2500 * time.Millisecond
+	}
+	return 10 * time.Second
+}
+
+// errLoop is recorded with an attempt that came back.
+var errLoop = errors.New("loop: the destination leads back to an endpoint that the webhook has come through")

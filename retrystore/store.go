@@ -3,6 +3,7 @@ package retrystore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -63,6 +64,26 @@ type Submission struct {
 	MaxBytes int64
 }
 
+// Validate reports what is wrong with the submission, or nil. Every store calls it
+// before it looks at anything else.
+func (s *Submission) Validate() error {
+	if n := len(s.Targets); n == 0 || n > MaxTargets {
+		return fmt.Errorf("event has %d destinations, want 1 to %d", n, MaxTargets)
+	}
+	if !s.Key.IsZero() && s.KeyTTL <= 0 {
+		return fmt.Errorf("event key %s has no lifetime", s.Key)
+	}
+	for _, t := range s.Targets {
+		if t.Priority < 0 || t.Priority > MaxPriority {
+			return fmt.Errorf("destination %s has priority %d, want 0 to %d", t.Destination, t.Priority, MaxPriority)
+		}
+		if t.Dead != "" && t.Lease > 0 {
+			return fmt.Errorf("destination %s is to be leased, but dead: %s", t.Destination, t.Dead)
+		}
+	}
+	return nil
+}
+
 // ReasonFull is why a delivery is dead for which its destination had no room, while
 // another one of its event had.
 const ReasonFull = "destination_full"
@@ -86,8 +107,7 @@ type Acceptor interface {
 	// Accept returns its error; should the write still succeed, the deliveries
 	// become pending and due, so that nobody waits for a worker that left.
 	// A key that somebody holds (see Guard) is undecided: ErrUnavailable.
-	// A key with a KeyTTL of zero, no or too many targets, a priority out of bounds,
-	// and a target both dead and leased are errors of the caller, with none of the values above.
+	// What Submission.Validate refuses is an error of the caller, with none of the values above.
 	// Errors: ErrFull, ErrUnavailable, ErrClosed, ctx.Err().
 	Accept(ctx context.Context, s *Submission) (Receipt, error)
 }

@@ -43,7 +43,7 @@ func (s *Store) Accept(ctx context.Context, sub *retrystore.Submission) (retryst
 	if err := ctx.Err(); err != nil {
 		return retrystore.Receipt{}, err
 	}
-	if err := checkSubmission(sub); err != nil {
+	if err := sub.Validate(); err != nil {
 		return retrystore.Receipt{}, err
 	}
 	r, receipt, err := s.screen(sub)
@@ -73,24 +73,6 @@ func (r *request) answered() bool {
 	default:
 		return false
 	}
-}
-
-func checkSubmission(sub *retrystore.Submission) error {
-	if n := len(sub.Targets); n == 0 || n > retrystore.MaxTargets {
-		return fmt.Errorf("event has %d destinations, want 1 to %d", n, retrystore.MaxTargets)
-	}
-	if !sub.Key.IsZero() && sub.KeyTTL <= 0 {
-		return fmt.Errorf("event key %s has no lifetime", sub.Key)
-	}
-	for _, t := range sub.Targets {
-		if t.Priority < 0 || t.Priority > retrystore.MaxPriority {
-			return fmt.Errorf("destination %s has priority %d, want 0 to %d", t.Destination, t.Priority, retrystore.MaxPriority)
-		}
-		if t.Dead != "" && t.Lease > 0 {
-			return fmt.Errorf("destination %s is to be leased, but dead: %s", t.Destination, t.Dead)
-		}
-	}
-	return nil
 }
 
 // screen answers what can be answered before the work of encoding: a duplicate, or

@@ -171,14 +171,7 @@ func adapt(caddyfile string) ([]byte, error) {
 	return config, err
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	port, err := caddyproc.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
+func freePort(t *testing.T) string { return caddyproc.PortFor(t) }
 
 const githubSecret = "It's a Secret to Everybody"
 

@@ -59,6 +59,19 @@ func FreePort() (string, error) {
 	return "", err
 }
 
+// PortFor is FreePort for a test, which fails if there is none.
+func PortFor(t interface {
+	Helper()
+	Fatal(...any)
+}) string {
+	t.Helper()
+	port, err := FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
 // Start runs Caddy and waits until it takes connections.
 func (p *Process) Start() error {
 	if p.Log == nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/caddyproc"
 	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
@@ -121,7 +122,7 @@ func TestSecondProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := filepath.Join(t.TempDir(), "Caddyfile")
-	port, adminPort := freePort(t), freePort(t)
+	port, adminPort := caddyproc.PortFor(t), caddyproc.PortFor(t)
 	other := strings.NewReplacer(strings.TrimPrefix(s.admin, "http://"), "127.0.0.1:"+adminPort, s.Address, "127.0.0.1:"+port).Replace(string(config))
 	if err := os.WriteFile(second, []byte(other), 0o600); err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func newSetup(t *testing.T, app *oracle.Application, store string) *setup {
 
 func newSetupWith(t *testing.T, app *oracle.Application, store, globals string) *setup {
 	t.Helper()
-	port, adminPort := freePort(t), freePort(t)
+	port, adminPort := caddyproc.PortFor(t), caddyproc.PortFor(t)
 	s := &setup{
 		store:    store,
 		globals:  globals,
@@ -101,15 +101,6 @@ http://127.0.0.1:%s {
 	}
 }
 `, adminPort, s.store, s.globals, port, revision, oracle.Secret, s.upstream)
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	port, err := caddyproc.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 // adminStats is what the admin API says of the store.

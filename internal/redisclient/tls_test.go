@@ -11,11 +11,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/caddyproc"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
@@ -58,7 +58,7 @@ func certificate(t *testing.T) (certificate, key string) {
 
 func TestCheckTLS(t *testing.T) {
 	pemFile, keyFile := certificate(t)
-	port := freePort(t)
+	port := caddyproc.PortFor(t)
 	start := func(clients string) {
 		redistest.Start(t, append(redistest.AOF, "--tls-port", port, "--tls-auth-clients", clients,
 			"--tls-cert-file", pemFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", pemFile)...)
@@ -80,22 +80,11 @@ func TestCheckTLS(t *testing.T) {
 		}
 	}
 
-	port = freePort(t)
+	port = caddyproc.PortFor(t)
 	start("yes")
 	url = "rediss://127.0.0.1:" + port
 	accepted(t, Options{Addresses: []string{url}, CAFile: pemFile, CertificateFile: pemFile, KeyFile: keyFile}, nil, nil)
 	if _, err := check(t, Options{Addresses: []string{url}, CAFile: pemFile}); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("without our certificate: %v", err)
 	}
-}
-
-// freePort is for the second port of a server, which redistest does not pick.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 }

@@ -8,16 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
-// fakeClock is a clock for one goroutine.
-type fakeClock struct{ now time.Time }
-
-func (c *fakeClock) Now() time.Time { return c.now }
-
-func newBounded(maxKeys int) (*limiter.Local, *fakeClock) {
-	c := &fakeClock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+func newBounded(maxKeys int) (*limiter.Local, *faketime.Clock) {
+	c := faketime.At(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	return limiter.NewLocal(limiter.LocalOptions{MaxKeys: maxKeys, Now: c.Now}), c
 }
 
@@ -90,7 +86,7 @@ func TestFlood(t *testing.T) {
 						clientAllowed++
 					}
 				}
-				clock.now = clock.now.Add(time.Microsecond)
+				clock.Move(time.Microsecond)
 			}
 			if clientAllowed != 50 {
 				t.Errorf("the client got %d, want its 50", clientAllowed)
@@ -111,10 +107,10 @@ func TestFlood(t *testing.T) {
 				}
 			}
 			// Afterwards the room is given back.
-			clock.now = clock.now.Add(100 * time.Hour)
+			clock.Move(100 * time.Hour)
 			for n := range uint32(2 * maxKeys) {
 				take(t, l, ask("shop", limiter.IPKey(address(n)), budget))
-				clock.now = clock.now.Add(10 * time.Millisecond)
+				clock.Move(10 * time.Millisecond)
 			}
 			if l.Len() > maxKeys/4 {
 				t.Errorf("%d keys are remembered long after the flood", l.Len())
@@ -181,7 +177,7 @@ func TestSharedBudget(t *testing.T) {
 	}
 
 	// An hour later nine of the ten are fresh again: there is room.
-	clock.now = clock.now.Add(time.Hour)
+	clock.Move(time.Hour)
 	for n := range 9 {
 		if d := want(true, 2, ask("shop", fmt.Sprint("late", n), three)); d.Tiers[0].Receipt.Shared {
 			t.Fatalf("%d: %+v", n, d)
@@ -199,13 +195,13 @@ func TestRoomAfterClockWentBack(t *testing.T) {
 	for _, algorithm := range []string{"token_bucket", "sliding_window"} {
 		l, clock := newBounded(2)
 		take(t, l, ask("", "long", mustLimit("1", "1/10h", algorithm)))
-		clock.now = clock.now.Add(9*time.Hour + 30*time.Minute)
+		clock.Move(9*time.Hour + 30*time.Minute)
 		take(t, l, ask("", "short", mustLimit("1", "1/h", algorithm))) // fresh half an hour after the other
-		clock.now = clock.now.Add(-9 * time.Hour)
+		clock.Move(-9 * time.Hour)
 		if d := take(t, l, ask("", "new", limiter.DefaultIP)); !d.Tiers[0].Receipt.Shared {
 			t.Errorf("%s: there is room: %+v", algorithm, d)
 		}
-		clock.now = clock.now.Add(time.Hour) // fresh nine hours before the other
+		clock.Move(time.Hour) // fresh nine hours before the other
 		if d := take(t, l, ask("", "new", limiter.DefaultIP)); d.Tiers[0].Receipt.Shared {
 			t.Errorf("%s: there is no room: %+v", algorithm, d)
 		}
@@ -247,16 +243,16 @@ func TestClockIsReadUnderTheLocks(t *testing.T) {
 // Before 1970 time stands still; nothing else goes wrong.
 func TestBefore1970(t *testing.T) {
 	l, clock := newBounded(10)
-	clock.now = time.Unix(-7200, 0)
+	clock.Set(time.Unix(-7200, 0))
 	two := ask("", "a", mustLimit("64", "64/s", "sliding_window"))
 	for range 64 {
 		take(t, l, two)
 	}
-	clock.now = clock.now.Add(time.Hour)
+	clock.Move(time.Hour)
 	if d := take(t, l, two); d.Allowed {
 		t.Errorf("%+v", d)
 	}
-	clock.now = time.Unix(2, 0)
+	clock.Set(time.Unix(2, 0))
 	if d := take(t, l, two); !d.Allowed || d.Tiers[0].Remaining != 63 {
 		t.Errorf("%+v", d)
 	}
@@ -267,7 +263,7 @@ func TestRoomAfterRetune(t *testing.T) {
 	l, clock := newBounded(1)
 	take(t, l, ask("", "a", mustLimit("5", "1/h")))
 	take(t, l, ask("", "a", mustLimit("5", "1/s")))
-	clock.now = clock.now.Add(2 * time.Second)
+	clock.Move(2 * time.Second)
 	if d := take(t, l, ask("", "b", mustLimit("5", "1/s"))); d.Tiers[0].Receipt.Shared {
 		t.Errorf("no room: %+v", d)
 	}

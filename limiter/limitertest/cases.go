@@ -17,42 +17,42 @@ func testTokenBucket(x *suite) {
 	if d.Tier != limiter.IP || d.RetryAfter != 500*time.Millisecond {
 		x.Errorf("refused by %q for %s", d.Tier, d.RetryAfter)
 	}
-	x.clock.step(1200 * time.Millisecond)
+	x.clock.Move(1200 * time.Millisecond)
 	x.allowed(2, ask)
-	x.clock.step(300 * time.Millisecond) // the 200 ms that were over are not lost
+	x.clock.Move(300 * time.Millisecond) // the 200 ms that were over are not lost
 	x.allowed(1, ask)
-	x.clock.step(1000 * time.Hour)
+	x.clock.Move(1000 * time.Hour)
 	x.allowed(3, ask)
 }
 
 func testSlidingWindow(x *suite) {
 	ask := ip("a", limit("3", "3/s", "sliding_window"))
 	x.want(x.take(ask).Tiers[0], 2, time.Second, time.Second)
-	x.clock.step(600 * time.Millisecond)
+	x.clock.Move(600 * time.Millisecond)
 	x.want(x.take(ask).Tiers[0], 1, 400*time.Millisecond, time.Second)
 	x.allowed(1, ask)
-	x.clock.step(399_999 * time.Microsecond)
+	x.clock.Move(399_999 * time.Microsecond)
 	x.want(x.refused(ask).Tiers[0], 0, time.Microsecond, 600_001*time.Microsecond)
-	x.clock.step(time.Microsecond)
+	x.clock.Move(time.Microsecond)
 	x.allowed(1, ask)
-	x.clock.step(600 * time.Millisecond)
+	x.clock.Move(600 * time.Millisecond)
 	x.allowed(2, ask)
 }
 
 // With more than Slots, requests count as made at the end of their slot.
 func testSlidingWindowOfSlots(x *suite) {
 	ask := ip("a", limit("320", "10/s", "sliding_window")) // 32 slots of a second
-	x.clock.step(-678 * time.Microsecond)                  // to the start of a slot
+	x.clock.Move(-678 * time.Microsecond)                  // to the start of a slot
 	x.takeAll(300, ask)
-	x.clock.step(999_999 * time.Microsecond)
+	x.clock.Move(999_999 * time.Microsecond)
 	x.takeAll(10, ask)
-	x.clock.step(time.Microsecond)
+	x.clock.Move(time.Microsecond)
 	x.allowed(10, ask)
-	x.clock.step(32*time.Second - 2*time.Microsecond)
+	x.clock.Move(32*time.Second - 2*time.Microsecond)
 	if d := x.refused(ask); d.RetryAfter != time.Microsecond {
 		x.Errorf("retry after %s", d.RetryAfter)
 	}
-	x.clock.step(time.Microsecond)
+	x.clock.Move(time.Microsecond)
 	x.allowed(310, ask)
 }
 
@@ -121,9 +121,9 @@ func testWaitsAreExact(x *suite) {
 	for _, l := range limits {
 		for _, offset := range []time.Duration{0, 1, 777, 142857 * time.Microsecond} {
 			ask := ip(offset.String()+l.String(), l)
-			x.clock.step(offset)
+			x.clock.Move(offset)
 			x.takeAll(1, ask)
-			x.clock.step(offset)
+			x.clock.Move(offset)
 			for x.take(ask).Allowed {
 				continue
 			}
@@ -132,18 +132,18 @@ func testWaitsAreExact(x *suite) {
 				if d.Allowed {
 					continue // more than one came back together
 				}
-				x.clock.step(d.RetryAfter - time.Microsecond)
+				x.clock.Move(d.RetryAfter - time.Microsecond)
 				x.refused(ask)
-				x.clock.step(time.Microsecond)
+				x.clock.Move(time.Microsecond)
 				x.takeAll(1, ask)
 			}
 			d := x.take(ask)
-			x.clock.step(d.Tiers[0].Reset - time.Microsecond)
+			x.clock.Move(d.Tiers[0].Reset - time.Microsecond)
 			if s := x.take(ask).Tiers[0]; s.Remaining == l.Burst-1 && s.Reset == x.fresh(l).Reset && s.Next == x.fresh(l).Next {
 				x.Errorf("%s: as if never used before Reset", l)
 			}
 			d = x.take(ask)
-			x.clock.step(d.Tiers[0].Reset)
+			x.clock.Move(d.Tiers[0].Reset)
 			if s, want := x.take(ask).Tiers[0], x.fresh(l); s.Remaining != want.Remaining || s.Next != want.Next || s.Reset != want.Reset {
 				x.Errorf("%s: %+v after Reset, want %+v", l, s, want)
 			}
@@ -179,7 +179,7 @@ func testExtremes(x *suite) {
 			}
 		}
 		for _, step := range []time.Duration{math.MaxInt64, math.MaxInt64, math.MinInt64, math.MinInt64, time.Second} {
-			x.clock.step(step)
+			x.clock.Move(step)
 			s := x.take(ask).Tiers[0]
 			if s.Remaining < 0 || s.Remaining > l.Burst || s.Next < 0 || s.Reset < s.Next || s.Reset > l.Window()+l.Window()/limiter.Slots+time.Second {
 				x.Fatalf("%s after %s: %+v", l, step, s)

@@ -20,7 +20,7 @@ func testReturn(x *suite) {
 		var decisions []limiter.Decision
 		for range n {
 			decisions = append(decisions, x.take(ask))
-			x.clock.step(time.Millisecond)
+			x.clock.Move(time.Millisecond)
 		}
 		x.giveBack(x.refused(ask)) // took nothing, gives nothing
 		x.refused(ask)
@@ -52,13 +52,13 @@ func testReturnComesTooLate(x *suite) {
 	for _, l := range []limiter.Limit{limit("3", "1/s"), limit("3", "1/s", "sliding_window"), limit("64", "64/s", "sliding_window")} {
 		ask := ip(l.String(), l)
 		d := x.take(ask)
-		x.clock.step(10 * time.Second)
+		x.clock.Move(10 * time.Second)
 		x.giveBack(d)
 		x.allowed(int(l.Burst), ask)
 
-		x.clock.step(20 * time.Second)
+		x.clock.Move(20 * time.Second)
 		d = x.take(ask)
-		x.clock.step(10 * time.Second)
+		x.clock.Move(10 * time.Second)
 		x.allowed(int(l.Burst), ask)
 		x.giveBack(d)
 		x.refused(ask)
@@ -73,7 +73,7 @@ func testReturnComesTooLate(x *suite) {
 	old.Key, now.Key = "b", "b"
 	d = x.take(old)
 	x.takeAll(1, now)
-	x.clock.step(time.Microsecond)
+	x.clock.Move(time.Microsecond)
 	x.takeAll(1, now)
 	x.refused(old)
 	x.giveBack(d)
@@ -105,7 +105,7 @@ func testRetune(x *suite) {
 	} {
 		name := strconv.Itoa(i) + ": " + c.from.String() + " to " + c.to.String() + " after " + c.wait.String()
 		x.takeAll(c.spend, ip(name, c.from))
-		x.clock.step(c.wait)
+		x.clock.Move(c.wait)
 		d := x.take(ip(name, c.to))
 		if got := d.Tiers[0].Remaining; d.Allowed != (c.remaining > 0) || got != int64(max(c.remaining-1, 0)) {
 			x.Errorf("%s: %+v, want %d before it", name, d, c.remaining)
@@ -121,18 +121,18 @@ func testClockGoesBack(x *suite) {
 		ask := ip(l.String(), l)
 		x.takeAll(int(l.Burst), ask)
 		for _, back := range []time.Duration{time.Microsecond, time.Hour, 40 * 365 * 24 * time.Hour} {
-			x.clock.step(-back)
+			x.clock.Move(-back)
 			d := x.refused(ask) // nothing came back for it
 			if d.RetryAfter > l.Window()+l.Window()/limiter.Slots {
 				x.Fatalf("%s: refused for %s", l, d.RetryAfter)
 			}
-			x.clock.step(d.RetryAfter)
+			x.clock.Move(d.RetryAfter)
 			x.takeAll(1, ask) // and nobody is locked out
 			for x.take(ask).Allowed {
 				continue
 			}
 		}
-		x.clock.step(100 * 365 * 24 * time.Hour)
+		x.clock.Move(100 * 365 * 24 * time.Hour)
 	}
 }
 
@@ -143,7 +143,7 @@ func testClockSteps(x *suite) {
 		for _, l := range []limiter.Limit{limit("5", "1/1m"), limit("5", "1/1m", "sliding_window")} {
 			ask := ip(by.String()+l.String(), l)
 			x.allowed(5, ask)
-			x.clock.step(by)
+			x.clock.Move(by)
 			n := 0
 			for x.take(ask).Allowed {
 				n++
@@ -155,7 +155,7 @@ func testClockSteps(x *suite) {
 			if d.RetryAfter > l.Window()+l.Window()/limiter.Slots {
 				x.Fatalf("%s: refused for %s after a step of %s", l, d.RetryAfter, by)
 			}
-			x.clock.step(d.RetryAfter)
+			x.clock.Move(d.RetryAfter)
 			x.takeAll(1, ask)
 		}
 	}
@@ -172,7 +172,7 @@ func testNeverMore(x *suite) {
 			if x.take(ask).Allowed {
 				allowed = append(allowed, x.clock.Now())
 			}
-			x.clock.step((step * time.Duration(i%5) / 2).Truncate(time.Microsecond))
+			x.clock.Move((step * time.Duration(i%5) / 2).Truncate(time.Microsecond))
 		}
 		count, micros := l.Rate.Fraction()
 		for i, start := range allowed {
@@ -253,7 +253,7 @@ func testConcurrentClock(x *suite) {
 			if d.Allowed {
 				granted.Add(1)
 			}
-			x.clock.step(300 * time.Microsecond)
+			x.clock.Move(300 * time.Microsecond)
 		}
 	})
 	if most := 100 + int64(x.clock.Now().Sub(start)/time.Millisecond); granted.Load() > most {

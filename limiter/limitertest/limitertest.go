@@ -3,10 +3,10 @@
 package limitertest
 
 import (
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
@@ -54,29 +54,10 @@ func Cases(t *testing.T, backend New) {
 	}
 }
 
-// clock is a clock that stands still unless told otherwise.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// step moves the clock, back too.
-func (c *clock) step(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // suite is what one test needs.
 type suite struct {
 	*testing.T
-	clock   *clock
+	clock   *faketime.Clock
 	backend limiter.Backend
 }
 
@@ -85,7 +66,9 @@ func newSuite(t *testing.T, backend New) *suite {
 	return &suite{t, c, backend(t, c.Now)}
 }
 
-func newClock() *clock { return &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 678_000, time.UTC)} }
+func newClock() *faketime.Clock {
+	return faketime.At(time.Date(2026, 1, 2, 3, 4, 5, 678_000, time.UTC))
+}
 
 func (x *suite) take(asks ...limiter.Ask) limiter.Decision {
 	x.Helper()

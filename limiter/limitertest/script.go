@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
@@ -69,7 +70,7 @@ func Play(t testing.TB, backend New, script []byte) {
 		case op < 11:
 			p.giveBack()
 		case op < 14:
-			p.clock.step(steps[p.next(len(steps))])
+			p.clock.Move(steps[p.next(len(steps))])
 		case op < 15 && p.next(4) == 0:
 			p.stepBack(steps[p.next(len(steps))])
 		case op == 15:
@@ -81,7 +82,7 @@ func Play(t testing.TB, backend New, script []byte) {
 type player struct {
 	testing.TB
 	script  []byte
-	clock   *clock
+	clock   *faketime.Clock
 	backend limiter.Backend
 	model   *model
 	limits  [3]limiter.Limit // of each tier
@@ -126,7 +127,7 @@ func (p *player) take() {
 // State leaves open whether they see it.
 func (p *player) stepBack(d time.Duration) {
 	p.takeEach()
-	p.clock.step(-d)
+	p.clock.Move(-d)
 	p.takeEach()
 }
 

@@ -2,43 +2,28 @@ package filestore
 
 import (
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
 // stepped is a clock whose wall time can be stepped, while the time that passes
 // goes on as it was.
-type stepped struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *stepped) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *stepped) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
+type stepped struct{ *faketime.Clock }
 
 // step moves the wall clock only: what the store counts time from moves along.
-func (c *stepped) step(s *Store, d time.Duration) {
-	c.pass(d)
+func (c stepped) step(s *Store, d time.Duration) {
+	c.Move(d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opened = s.opened.Add(d)
 }
 
-func openStepped(t *testing.T) (*stepped, *Store) {
+func openStepped(t *testing.T) (stepped, *Store) {
 	t.Helper()
-	clock := &stepped{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	clock := stepped{faketime.At(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))}
 	s, err := Open(filepath.Join(t.TempDir(), "deliveries.db"), Options{Now: clock.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +64,7 @@ func TestStepWhileARetryWaits(t *testing.T) {
 				t.Fatal(err)
 			}
 			retry(claim().Deliveries[0])
-			clock.pass(time.Minute)
+			clock.Move(time.Minute)
 			if c := claim(); len(c.Deliveries) > 0 || c.Next.Sub(clock.Now()) != wait-time.Minute {
 				t.Fatalf("before the step: %d deliveries, next in %s", len(c.Deliveries), c.Next.Sub(clock.Now()))
 			}
@@ -98,7 +83,7 @@ func TestStepWhileARetryWaits(t *testing.T) {
 				if got.Next.IsZero() || pause <= 0 || passed > due {
 					t.Fatalf("after %s nothing is due, next in %s", passed, got.Next.Sub(clock.Now()))
 				}
-				clock.pass(pause)
+				clock.Move(pause)
 				passed += pause
 			}
 			if claims > 120 {
@@ -142,21 +127,21 @@ func TestKeysUnderSteps(t *testing.T) {
 				t.Fatal(err)
 			}
 			clock.step(s, step)
-			clock.pass(30 * time.Second)
+			clock.Move(30 * time.Second)
 			if h, err := s.HoldKey(t.Context(), held, time.Minute); err != nil || h.State != retrystore.HoldTaken || h.Until.Sub(clock.Now()) != 30*time.Second {
 				t.Errorf("half a minute after the step the hold is %+v, %v; want it to last as long again", h, err)
 			}
-			clock.pass(31 * time.Second)
+			clock.Move(31 * time.Second)
 			if h, err := s.HoldKey(t.Context(), held, time.Minute); err != nil || h.State != retrystore.HoldGranted {
 				t.Errorf("the hold of a minute is %+v, %v after a minute", h, err)
 			}
 			if left := ttl - step - 2*time.Minute; left > 0 {
-				clock.pass(left)
+				clock.Move(left)
 				if !duplicate() {
 					t.Error("shortly before its end the key is not remembered")
 				}
 			}
-			clock.pass(3 * time.Minute)
+			clock.Move(3 * time.Minute)
 			if duplicate() {
 				t.Error("the key outlives its time and the step")
 			}
@@ -205,11 +190,11 @@ func TestClockSteps(t *testing.T) {
 			if step < 0 {
 				clock.step(s, step) // once more, while the retry waits
 			}
-			clock.pass(20*time.Second + 200*time.Millisecond)
+			clock.Move(20*time.Second + 200*time.Millisecond)
 			if got := claim(); len(got.Deliveries) != 1 || got.Deliveries[0].ID != first[0].ID {
 				t.Errorf("claimed %d deliveries when the retry was due, next in %s", len(got.Deliveries), got.Next.Sub(clock.Now()))
 			}
-			clock.pass(20 * time.Second)
+			clock.Move(20 * time.Second)
 			if got := claim(); len(got.Deliveries) != 1 || got.Deliveries[0].ID != first[1].ID {
 				t.Errorf("claimed %d deliveries when the lease had lapsed", len(got.Deliveries))
 			}

@@ -5,13 +5,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/storetest"
 )
@@ -30,37 +30,19 @@ func TestConformance(t *testing.T) {
 		return storetest.Harness{
 			Open:    func(t *testing.T) retrystore.Store { return f.open(t) },
 			Crash:   func(t *testing.T, s retrystore.Store) { f.crash(t, s.(*Store)) },
-			Now:     f.clock.now,
-			Advance: func(_ *testing.T, d time.Duration) { f.clock.advance(d) },
-			Jump:    func(_ *testing.T, d time.Duration) { f.clock.advance(d) },
+			Now:     f.clock.Now,
+			Advance: func(_ *testing.T, d time.Duration) { f.clock.Move(d) },
+			Jump:    func(_ *testing.T, d time.Duration) { f.clock.Move(d) },
 			Unit:    time.Hour,
 		}
 	})
-}
-
-// clock is a wall clock that only tests move.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
 }
 
 // fixture is a store file that survives crashes.
 type fixture struct {
 	dir     string
 	path    string
-	clock   *clock
+	clock   *faketime.Clock
 	crashes int
 	crashed *atomic.Bool // of the open store
 }
@@ -69,7 +51,7 @@ func newFixture(t *testing.T) *fixture {
 	dir := t.TempDir()
 	return &fixture{
 		dir: dir, path: filepath.Join(dir, "store.db"),
-		clock: &clock{t: time.Date(2030, 1, 2, 3, 4, 5, 678_000_000, time.UTC)},
+		clock: faketime.At(time.Date(2030, 1, 2, 3, 4, 5, 678_000_000, time.UTC)),
 	}
 }
 
@@ -79,7 +61,7 @@ func (f *fixture) open(t *testing.T) *Store {
 	t.Helper()
 	crashed := new(atomic.Bool)
 	f.crashed = crashed
-	s, err := Open(f.path, Options{Now: f.clock.now, afterCommit: func(err error) error {
+	s, err := Open(f.path, Options{Now: f.clock.Now, afterCommit: func(err error) error {
 		if crashed.Load() {
 			return errCrashed
 		}

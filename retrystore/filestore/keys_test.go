@@ -11,6 +11,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -81,7 +82,7 @@ func TestExpiredKeysAreDropped(t *testing.T) {
 		if got := s.index.keys.size(); got != n {
 			t.Errorf("%d keys in the index, want %d", got, n)
 		}
-		f.clock.advance(25 * time.Hour)
+		f.clock.Move(25 * time.Hour)
 		purgeAll(t, s)
 		if slots, _, _ := keyBuckets(t, s); slots != 0 || s.index.keys.size() != 0 {
 			t.Errorf("%d slots in the file and %d keys in the index after all expired", slots, s.index.keys.size())
@@ -130,7 +131,7 @@ func TestPurgeKeepsWhatIsStillNeeded(t *testing.T) {
 	settle(submit(5, time.Hour, time.Hour))
 	settle(submit(3, 9*time.Hour, time.Hour))
 	open := submit(4, time.Hour, 9*time.Hour) // expires while it is open
-	f.clock.advance(2 * time.Hour)
+	f.clock.Move(2 * time.Hour)
 	again := submit(2, time.Hour, time.Hour)
 	settle(submit(5, time.Hour, time.Hour)) // used again, and settled again, before the purge
 	purgeAll(t, s)
@@ -152,8 +153,8 @@ func TestPurgeKeepsWhatIsStillNeeded(t *testing.T) {
 }
 
 func TestMaxKeys(t *testing.T) {
-	clock := &clock{t: time.Unix(2_000_000_000, 0)}
-	s, err := Open(filepath.Join(t.TempDir(), "store.db"), Options{Now: clock.now, MaxKeys: 64})
+	clock := faketime.At(time.Unix(2_000_000_000, 0))
+	s, err := Open(filepath.Join(t.TempDir(), "store.db"), Options{Now: clock.Now, MaxKeys: 64})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +167,7 @@ func TestMaxKeys(t *testing.T) {
 	if _, err := s.Accept(context.Background(), &retrystore.Submission{Event: benchEvent(), Targets: []retrystore.Target{{Destination: "app"}}}); err != nil {
 		t.Error(err)
 	}
-	clock.advance(25 * time.Hour)
+	clock.Move(25 * time.Hour)
 	mustAccept(t, s, 0) // the expired ones make room by themselves
 }
 
@@ -180,7 +181,7 @@ func TestKeyIsNotForgottenEarly(t *testing.T) {
 	if _, err := s.Accept(context.Background(), sub); err != nil {
 		t.Fatal(err)
 	}
-	f.clock.advance(999 * time.Millisecond)
+	f.clock.Move(999 * time.Millisecond)
 	if r, err := s.Accept(context.Background(), sub); err != nil || !r.Duplicate {
 		t.Errorf("%+v, %v; want a duplicate", r, err)
 	}
@@ -193,11 +194,11 @@ func TestPurgeAfterClockWasPutBack(t *testing.T) {
 	defer s.Close()
 	for range 2 {
 		settleMany(t, s, 64)
-		f.clock.advance(25 * time.Hour)
+		f.clock.Move(25 * time.Hour)
 		purgeAll(t, s)
 		if slots, _, _ := keyBuckets(t, s); slots != 0 || s.index.keys.size() != 0 {
 			t.Errorf("%d slots in the file and %d keys in the index after all expired", slots, s.index.keys.size())
 		}
-		f.clock.advance(-100 * time.Hour)
+		f.clock.Move(-100 * time.Hour)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/modeltest"
 )
@@ -27,7 +28,7 @@ type modelFile struct {
 	dir     string
 	path    [2]string
 	current int
-	clock   *clock
+	clock   *faketime.Clock
 }
 
 func newModelHarness(t testing.TB) modeltest.Harness {
@@ -43,11 +44,11 @@ func newModelHarness(t testing.TB) modeltest.Harness {
 	t.Cleanup(remove)
 	f := &modelFile{
 		dir: dir, path: [2]string{filepath.Join(dir, "a.db"), filepath.Join(dir, "b.db")},
-		clock: &clock{t: time.Date(2030, 1, 2, 3, 4, 5, 678_000_000, time.UTC)},
+		clock: faketime.At(time.Date(2030, 1, 2, 3, 4, 5, 678_000_000, time.UTC)),
 	}
 	return modeltest.Harness{
 		Open: f.open, Crash: f.crash, Flush: func(s retrystore.Store) error { return s.(*Store).flush(t.Context()) },
-		Now: f.clock.now, Advance: f.clock.advance, Unit: time.Hour,
+		Now: f.clock.Now, Advance: f.clock.Move, Unit: time.Hour,
 		Rules: modeltest.Rules{Forgets: true, CountsKeys: true},
 		Close: remove,
 	}
@@ -56,7 +57,7 @@ func newModelHarness(t testing.TB) modeltest.Harness {
 // open opens the file with a commit interval that never ends, so that what is
 // durable depends on nothing but the operations.
 func (f *modelFile) open() (retrystore.Store, error) {
-	s, err := Open(f.path[f.current], Options{Now: f.clock.now, CommitInterval: 1000 * time.Hour})
+	s, err := Open(f.path[f.current], Options{Now: f.clock.Now, CommitInterval: 1000 * time.Hour})
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func testRebuild(t *testing.T, random *rand.Rand) {
 		switch random.IntN(12) {
 		case 0, 1, 2:
 			e := benchEvent()
-			e.Endpoint, e.ReceivedAt = []string{"shop", "git"}[random.IntN(2)], f.clock.now()
+			e.Endpoint, e.ReceivedAt = []string{"shop", "git"}[random.IntN(2)], f.clock.Now()
 			sub := &retrystore.Submission{Event: e, MaxPending: 100}
 			if random.IntN(4) > 0 {
 				sub.Key, sub.KeyTTL = retrystore.Key{byte(random.IntN(100)), 1}, time.Duration(1+random.IntN(48))*time.Hour
@@ -107,8 +107,8 @@ func testRebuild(t *testing.T, random *rand.Rand) {
 			if d := pick(); d != nil {
 				return s.Settle(ctx, d, retrystore.Settlement{
 					State:         []retrystore.State{retrystore.Pending, retrystore.Delivered, retrystore.Dead}[random.IntN(3)],
-					NextAttemptAt: f.clock.now().Add(time.Duration(random.IntN(600)) * time.Minute),
-					Reason:        "r", Attempt: retrystore.Attempt{At: f.clock.now(), Status: 500},
+					NextAttemptAt: f.clock.Now().Add(time.Duration(random.IntN(600)) * time.Minute),
+					Reason:        "r", Attempt: retrystore.Attempt{At: f.clock.Now(), Status: 500},
 				})
 			}
 		case 8:
@@ -116,7 +116,7 @@ func testRebuild(t *testing.T, random *rand.Rand) {
 				return s.Release(ctx, d)
 			}
 		case 9:
-			f.clock.advance(time.Duration(random.IntN(60)) * time.Minute)
+			f.clock.Move(time.Duration(random.IntN(60)) * time.Minute)
 		case 10:
 			p, err := s.List(ctx, retrystore.Filter{States: []retrystore.State{retrystore.Dead, retrystore.Pending}}, "", 1000)
 			if err != nil || len(p.Deliveries) == 0 {
@@ -149,7 +149,7 @@ func testRebuild(t *testing.T, random *rand.Rand) {
 		if _, err := s.Stats(ctx); err != nil { // moves what became due
 			t.Fatal(err)
 		}
-		f.clock.advance(3 * time.Hour) // leases that somebody lost lapse
+		f.clock.Move(3 * time.Hour) // leases that somebody lost lapse
 		if _, err := s.Stats(ctx); err != nil {
 			t.Fatal(err)
 		}

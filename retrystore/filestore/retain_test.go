@@ -124,11 +124,11 @@ func TestRetainedGrowOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.trimDue() // as the writer does every minute
-	f.clock.advance(time.Hour - time.Second)
+	f.clock.Move(time.Hour - time.Second)
 	if n := len(kept(t, s)); n != 1 {
 		t.Fatalf("%d kept, want 1", n)
 	}
-	f.clock.advance(time.Second)
+	f.clock.Move(time.Second)
 	s.trimDue()
 	eventually(t, "it is gone", func() error {
 		if n := len(kept(t, s)); n != 0 {
@@ -141,7 +141,7 @@ func TestRetainedGrowOld(t *testing.T) {
 // A key that expires between the result and its commit leaves nothing behind.
 func TestRetainedKeyExpires(t *testing.T) {
 	f := newFixture(t)
-	s, err := Open(f.path, Options{Now: f.clock.now, CommitInterval: time.Hour})
+	s, err := Open(f.path, Options{Now: f.clock.Now, CommitInterval: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestRetainedKeyExpires(t *testing.T) {
 	if got, err := s.Get(t.Context(), d.ID); err != nil || got.State != retrystore.Delivered || len(got.History) != 1 {
 		t.Fatalf("before the commit: %+v, %v", got, err)
 	}
-	f.clock.advance(time.Hour)
+	f.clock.Move(time.Hour)
 	if err := s.flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestRetainedKeyExpires(t *testing.T) {
 func TestRetainThroughFailures(t *testing.T) {
 	f := newFixture(t)
 	var failing atomic.Bool
-	s, err := Open(f.path, Options{Now: f.clock.now, afterCommit: func(err error) error {
+	s, err := Open(f.path, Options{Now: f.clock.Now, afterCommit: func(err error) error {
 		if failing.Load() {
 			return errors.New("input/output error")
 		}

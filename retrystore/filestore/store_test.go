@@ -12,6 +12,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -179,9 +180,9 @@ func TestChangeDuringCommit(t *testing.T) {
 
 // The clock may be put back at any moment; a new event is due all the same.
 func TestClockPutBackDuringAccept(t *testing.T) {
-	clock := &clock{t: time.Unix(2_000_000_000, 0)}
-	s, err := Open(filepath.Join(t.TempDir(), "store.db"), Options{Now: clock.now, afterCommit: func(err error) error {
-		clock.advance(-time.Hour)
+	clock := faketime.At(time.Unix(2_000_000_000, 0))
+	s, err := Open(filepath.Join(t.TempDir(), "store.db"), Options{Now: clock.Now, afterCommit: func(err error) error {
+		clock.Move(-time.Hour)
 		return err
 	}})
 	if err != nil {

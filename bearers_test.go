@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -63,7 +64,7 @@ func bearers(t *testing.T) map[string]bearer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := providerWebhook{URL: "https://hooks.example.com/in" + scheme.url, Body: scheme.body, Secrets: []string{secret}, Headers: map[string]json.RawMessage{}}
+		x := providerWebhook{vectors.Vector{URL: "https://hooks.example.com/in" + scheme.url, Body: scheme.body, Secrets: []string{secret}, Headers: map[string]json.RawMessage{}}}
 		x.Headers["Content-Type"], _ = json.Marshal(firstNonEmpty(scheme.contentType, mediaJSON))
 		if name == "header" {
 			x.Headers["X-Own"], _ = json.Marshal(secret)

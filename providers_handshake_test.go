@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -129,7 +130,7 @@ func handshakeOf(t *testing.T, p *verify.Provider, h *verify.Handshake, x provid
 			return x, false
 		}
 	}
-	made := providerWebhook{Method: r.Method, URL: r.URL(), Body: string(r.Body), Headers: make(map[string]json.RawMessage)}
+	made := providerWebhook{vectors.Vector{Method: r.Method, URL: r.URL(), Body: string(r.Body), Headers: make(map[string]json.RawMessage)}}
 	for name := range r.Header {
 		made.Headers[name], _ = json.Marshal(r.Header.Get(name))
 	}

@@ -1,8 +1,8 @@
 package caddywebhooks
 
 import (
+	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"maps"
@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -20,36 +18,20 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // providerWebhook is a webhook of a provider, from package verify's vectors.
-type providerWebhook struct {
-	Name         string
-	Method       string
-	URL          string
-	Headers      map[string]json.RawMessage
-	Body         string
-	BodyBase64   string `json:"body_base64"`
-	Secrets      []string
-	PublicKeys   []string `json:"public_keys"`
-	Settings     map[string][]string
-	Fetched      map[string]string // what is found at the addresses of keys
-	Now          int64
-	BodyUnsigned bool `json:"body_unsigned"`
-}
+type providerWebhook struct{ vectors.Vector }
 
 func webhooksOf(t *testing.T, provider string) []providerWebhook {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("verify", "testdata", "vectors", provider+".json"))
-	if err != nil {
-		t.Fatal(err)
+	var all []providerWebhook
+	for _, v := range vectors.Of(t, provider).Vectors {
+		all = append(all, providerWebhook{v})
 	}
-	var file struct{ Vectors []providerWebhook }
-	if err := json.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
-	return file.Vectors
+	return all
 }
 
 func (x *providerWebhook) hasHeader(name string) bool {
@@ -65,43 +47,17 @@ func (x *providerWebhook) hasHeader(name string) bool {
 // the provider called it.
 func (x *providerWebhook) request(t *testing.T, site, endpoint string) *http.Request {
 	t.Helper()
-	target, err := url.Parse(x.URL)
+	sent := x.Request(t)
+	r, err := http.NewRequestWithContext(t.Context(), sent.Method, site, bytes.NewReader(sent.Body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := x.Body
-	if x.BodyBase64 != "" {
-		decoded, err := base64.StdEncoding.DecodeString(x.BodyBase64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body = string(decoded)
+	r.URL.Opaque = sent.URI // not normalised
+	if !strings.HasPrefix(sent.URI, "/") {
+		r.URL.Opaque = "/" + sent.URI
 	}
-	method := x.Method
-	if method == "" {
-		method = http.MethodPost
-	}
-	r, err := http.NewRequestWithContext(t.Context(), method, site+target.RequestURI(), strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.URL.Opaque = strings.TrimPrefix(x.URL, target.Scheme+"://"+target.Host) // not normalised
-	if !strings.HasPrefix(r.URL.Opaque, "/") {
-		r.URL.Opaque = target.RequestURI()
-	}
-	r.URL.RawQuery = "" // is in Opaque
-	r.Host = target.Host
-	for name, raw := range x.Headers {
-		var one string
-		var many []string
-		if json.Unmarshal(raw, &one) == nil {
-			many = []string{one}
-		} else if err := json.Unmarshal(raw, &many); err != nil {
-			t.Fatal(err)
-		}
-		r.Header[http.CanonicalHeaderKey(name)] = many
-	}
-	r.Header.Set("X-Forwarded-Proto", target.Scheme)
+	r.Host, r.Header = sent.Host, sent.Header
+	r.Header.Set("X-Forwarded-Proto", sent.Scheme)
 	r.Header.Set("X-Test-Endpoint", endpoint)
 	return r
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -199,7 +200,7 @@ func TestPlaidAgain(t *testing.T) {
 	}
 	app := startApplication(t)
 	c := startCaddy(t, "respond 404", "")
-	c.loadRoutes([]any{endpointRoute("plaid", providerWebhook{Secrets: options.Secrets, PublicKeys: options.PublicKeys}, app)})
+	c.loadRoutes([]any{endpointRoute("plaid", providerWebhook{vectors.Vector{Secrets: options.Secrets, PublicKeys: options.PublicKeys}}, app)})
 	p, _ := verify.Lookup("plaid")
 	v, err := p.NewVerifier(options)
 	if err != nil {
@@ -211,7 +212,7 @@ func TestPlaidAgain(t *testing.T) {
 		{`{"webhook_code":"SYNC_UPDATES_AVAILABLE","item_id":"1"}`, "accepted"},
 		{`{"webhook_code":"SYNC_UPDATES_AVAILABLE","item_id":"1"}`, "accepted"},
 	} {
-		x := providerWebhook{URL: "https://hooks.example.com/in", Body: step.body}
+		x := providerWebhook{vectors.Vector{URL: "https://hooks.example.com/in", Body: step.body}}
 		r := x.request(t, c.site, "plaid")
 		r.Header.Set("Content-Type", "application/json")
 		at := time.Now().Add(time.Duration(i-4) * time.Second)

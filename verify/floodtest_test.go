@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 )
 
 // answers is a transport without a network: it answers with what is published, or 404.
@@ -51,15 +53,15 @@ func namedKey(name string) *fetch {
 type floodTest struct {
 	*keySource
 	answers *answers
-	clock   *clock
+	clock   *faketime.Clock
 	key     string // of the genuine webhooks
 	names   int    // that were made up
 }
 
 func newFloodTest(t *testing.T) *floodTest {
 	t.Helper()
-	f := &floodTest{answers: &answers{published: map[string]string{}}, clock: &clock{at: testTime}}
-	pool := NewKeyPool(KeyPoolOptions{Transport: f.answers, Now: f.clock.now})
+	f := &floodTest{answers: &answers{published: map[string]string{}}, clock: faketime.At(testTime)}
+	pool := NewKeyPool(KeyPoolOptions{Transport: f.answers, Now: f.clock.Now})
 	f.keySource = pool.acquire(sourceID{"test", "test"})
 	t.Cleanup(func() { pool.release(f.keySource) })
 	f.publish(t, "genuine-0")

@@ -245,7 +245,7 @@ func TestTokensAreSignedAgain(t *testing.T) {
 		if !ok || !v.CanResign() || j.issued == "" {
 			return
 		}
-		r, later := x.request(t), x.now().Add(20*time.Hour)
+		r, later := x.request(t), x.Time().Add(20*time.Hour)
 		r.Host, r.URI = "internal.example", "/rewritten"
 		if err := v.Sign(r, later); err != nil {
 			t.Fatal(err)

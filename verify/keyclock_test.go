@@ -44,12 +44,12 @@ func TestKeyAgeByBothClocks(t *testing.T) {
 // after a suspend that was longer none is good, and they are fetched again at once.
 func TestKeyClockIsSet(t *testing.T) {
 	s := newSourceTest(t, jwksOf(t, "a"))
-	s.clock.at = time.Now()
+	s.clock.Set(time.Now())
 	s.want(t, "a", "", 1)
-	s.clock.at = wallStep(t, s.clock.at.Add(time.Minute), maxKeyAge+maxStaleness)
+	s.clock.Set(wallStep(t, s.clock.Now().Add(time.Minute), maxKeyAge+maxStaleness))
 	s.want(t, "a", "", 2) // fetched again, since it was too old to be used
-	s.clock.at = wallStep(t, s.clock.at.Add(time.Minute), -1000*time.Hour)
+	s.clock.Set(wallStep(t, s.clock.Now().Add(time.Minute), -1000*time.Hour))
 	s.want(t, "a", "", 2)
-	s.clock.add(maxKeyAge + time.Minute)
+	s.clock.Move(maxKeyAge + time.Minute)
 	s.want(t, "a", "", 3)
 }

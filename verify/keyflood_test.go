@@ -40,7 +40,7 @@ func TestGenuineKeysAreFetchedInAFlood(t *testing.T) {
 						t.Fatalf("second %d: %v", second, err)
 					}
 				}
-				f.clock.add(time.Second)
+				f.clock.Move(time.Second)
 			}
 			if n := len(f.entries); n > maxEntries {
 				t.Errorf("%d keys are remembered", n)
@@ -87,7 +87,7 @@ func TestGenuineKeysAreFetchedInAHeavyFlood(t *testing.T) {
 						sender = netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", n%65536))
 					}
 					f.forged(t, sender)
-					f.clock.add(time.Millisecond)
+					f.clock.Move(time.Millisecond)
 					if n == 30_000 {
 						f.publish(t, "rotated")
 					}
@@ -121,7 +121,7 @@ func TestNamesThatAreRepeated(t *testing.T) {
 	refused, fetched := 0, -1
 	for n := range 60_000 { // a minute of 1,000 a second: each name 8 times, from ever other addresses
 		f.ask(t, fmt.Sprintf("forged-%d", n/8), address(n))
-		f.clock.add(time.Millisecond)
+		f.clock.Move(time.Millisecond)
 		if n > 5000 && n%500 == 0 && fetched < 0 {
 			if err := f.genuine(t, "192.0.2.1"); err == nil {
 				fetched = n
@@ -165,7 +165,7 @@ func TestKnownKeysNeedNoBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	for day := range 10 {
-		f.clock.add(49 * time.Hour) // nobody has asked for so long that it is no good any more
+		f.clock.Move(49 * time.Hour) // nobody has asked for so long that it is no good any more
 		for i := range 2000 {
 			f.forged(t, address(i))
 		}
@@ -187,7 +187,7 @@ func TestMissingKeysAreRemembered(t *testing.T) {
 	}
 	f.publish(t, "missing")
 	f.ask(t, "missing", address(1))
-	f.clock.add(missingPause)
+	f.clock.Move(missingPause)
 	if err := f.genuine(t, "192.0.2.1"); err != nil {
 		t.Error(err)
 	}
@@ -224,7 +224,7 @@ func TestRotationUnderAFloodOfUnknownIDs(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		f.clock.add(time.Second)
+		f.clock.Move(time.Second)
 	}
 	if limit := int(refetchPause / time.Second); waited > limit {
 		t.Errorf("it took %d s, want %d", waited, limit)
@@ -239,7 +239,7 @@ func TestTrustedAddressesAreBounded(t *testing.T) {
 	f := newFloodTest(t)
 	for i := range maxTrusted + 10 {
 		f.trust(address(i))
-		f.clock.add(time.Second)
+		f.clock.Move(time.Second)
 	}
 	if len(f.trusted) != maxTrusted {
 		t.Errorf("%d addresses", len(f.trusted))
@@ -288,7 +288,7 @@ func TestKeyServersThatCount(t *testing.T) {
 	refused := 0
 	for n := range 36_000 {
 		_, _ = f.keySource.key(t.Context(), named(fmt.Sprintf("forged-%d", n)), "a", address(n), noDoubt)
-		f.clock.add(100 * time.Millisecond)
+		f.clock.Move(100 * time.Millisecond)
 		if n%9000 == 1000 {
 			f.publish(t, fmt.Sprintf("genuine-%d", n))
 		}

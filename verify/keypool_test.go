@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 )
 
 // memory is a storage that outlives a pool.
@@ -61,16 +63,16 @@ func (m *memory) one(t *testing.T) (string, savedKeys) {
 }
 
 // start makes a verifier as after a start of the process: with a pool of its own, and the storage.
-func (x *vector) start(t *testing.T, storage KeyStorage, at *clock) (*KeyPool, *Verifier) {
+func (x *vector) start(t *testing.T, storage KeyStorage, at *faketime.Clock) (*KeyPool, *Verifier) {
 	t.Helper()
-	pool := NewKeyPool(KeyPoolOptions{Transport: x.keys.transport, Now: at.now, Storage: storage, Warn: func(err error) { t.Log(err) }})
+	pool := NewKeyPool(KeyPoolOptions{Transport: x.keys.transport, Now: at.Now, Storage: storage, Warn: func(err error) { t.Log(err) }})
 	return pool, x.with(t, pool, at)
 }
 
-func (x *vector) with(t *testing.T, pool *KeyPool, at *clock) *Verifier {
+func (x *vector) with(t *testing.T, pool *KeyPool, at *faketime.Clock) *Verifier {
 	t.Helper()
 	o := x.options()
-	o.Keys, o.Now = pool, at.now
+	o.Keys, o.Now = pool, at.Now
 	v, err := x.provider.NewVerifier(o)
 	if err != nil {
 		t.Fatal(err)
@@ -82,13 +84,13 @@ func (x *vector) with(t *testing.T, pool *KeyPool, at *clock) *Verifier {
 func down(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusBadGateway) }
 
 // eachFetched calls test with a vector of each row that fetches keys.
-func eachFetched(t *testing.T, test func(t *testing.T, x *vector, at *clock)) {
-	eachKeyRow(t, func(t *testing.T, x *vector, _ keyRow) { test(t, x, &clock{at: x.now()}) })
+func eachFetched(t *testing.T, test func(t *testing.T, x *vector, at *faketime.Clock)) {
+	eachKeyRow(t, func(t *testing.T, x *vector, _ keyRow) { test(t, x, faketime.At(x.Time())) })
 }
 
 // TestKeysOutliveAConfig: the next config has the keys of the one before.
 func TestKeysOutliveAConfig(t *testing.T) {
-	eachFetched(t, func(t *testing.T, x *vector, at *clock) {
+	eachFetched(t, func(t *testing.T, x *vector, at *faketime.Clock) {
 		pool, v := x.start(t, nil, at)
 		verdict(t, v, x.request(t), "", "")
 		x.keys.handle(down)
@@ -100,7 +102,7 @@ func TestKeysOutliveAConfig(t *testing.T) {
 		again := x.with(t, pool, at)
 		verdict(t, again, x.request(t), "", "")
 		again.Close()
-		at.add(idleTime + time.Second)
+		at.Move(idleTime + time.Second)
 		x.with(t, pool, at) // which sweeps
 		if k := pool.sources[again.fetched.identity]; k == again.fetched {
 			t.Error("what nobody uses is kept")
@@ -111,13 +113,13 @@ func TestKeysOutliveAConfig(t *testing.T) {
 // TestKeysOutliveARestart: keys that were saved are as good as if they had been fetched
 // when they were.
 func TestKeysOutliveARestart(t *testing.T) {
-	eachFetched(t, func(t *testing.T, x *vector, at *clock) {
+	eachFetched(t, func(t *testing.T, x *vector, at *faketime.Clock) {
 		storage := newMemory()
 		_, v := x.start(t, storage, at)
 		verdict(t, v, x.request(t), "", "")
 		v.Close()
 		name, s := storage.one(t)
-		if !strings.HasPrefix(name, x.provider.Name+"-") || len(s.Keys) != 1 || !s.Keys[0].Fetched.Equal(at.now()) {
+		if !strings.HasPrefix(name, x.provider.Name+"-") || len(s.Keys) != 1 || !s.Keys[0].Fetched.Equal(at.Now()) {
 			t.Errorf("%s: %+v", name, s)
 		}
 		for _, secret := range []string{"client_secret", "verification_token"} {
@@ -138,19 +140,19 @@ func TestKeysOutliveARestart(t *testing.T) {
 		if strings.HasPrefix(x.provider.Name, "plaid") || x.provider.Name == "google-pubsub" || x.provider.Name == "paypal" {
 			return // these webhooks are too old an hour later
 		}
-		at.add(usualKeyAge + maxStaleness - time.Minute)
+		at.Move(usualKeyAge + maxStaleness - time.Minute)
 		_, v = x.start(t, storage, at)
 		verdict(t, v, x.request(t), "", "")
 		v.Close()
-		at.add(2 * time.Minute)
+		at.Move(2 * time.Minute)
 		_, v = x.start(t, storage, at)
 		verdict(t, v, x.request(t), KeyUnavailable, DetailKeyNotFetched)
 		x.keys.handle(nil)
-		at.add(failurePause)
+		at.Move(failurePause)
 		verdict(t, v, x.request(t), "", "")
 		v.Close()
-		if _, s := storage.one(t); !s.Keys[0].Fetched.Equal(at.now()) {
-			t.Errorf("saved is %s, want what was fetched at %s", s.Keys[0].Fetched, at.now())
+		if _, s := storage.one(t); !s.Keys[0].Fetched.Equal(at.Now()) {
+			t.Errorf("saved is %s, want what was fetched at %s", s.Keys[0].Fetched, at.Now())
 		}
 	})
 }
@@ -158,7 +160,7 @@ func TestKeysOutliveARestart(t *testing.T) {
 // TestSavedKeysThatCannotBe: what is damaged or cannot have come about is left out, and
 // replaced.
 func TestSavedKeysThatCannotBe(t *testing.T) {
-	x, at := vectorOf(t, "aws-sns", "notification"), &clock{at: testTime}
+	x, at := vectorOf(t, "aws-sns", "notification"), faketime.At(testTime)
 	storage := newMemory()
 	_, v := x.start(t, storage, at)
 	verdict(t, v, x.request(t), "", "")
@@ -179,9 +181,9 @@ func TestSavedKeysThatCannotBe(t *testing.T) {
 		"zeros":              make([]byte, len(whole)),
 		"another version":    changed(func(s *savedKeys) { s.Version++ }),
 		"another source":     changed(func(s *savedKeys) { s.Source = "aws-sns-0" }),
-		"of the future":      changed(func(s *savedKeys) { s.Keys[0].Fetched = at.now().Add(time.Hour) }),
-		"for ever":           changed(func(s *savedKeys) { s.Keys[0].Expires = at.now().Add(1000 * time.Hour) }),
-		"very old":           changed(func(s *savedKeys) { s.Keys[0].Fetched = at.now().Add(-maxSavedAge - time.Hour) }),
+		"of the future":      changed(func(s *savedKeys) { s.Keys[0].Fetched = at.Now().Add(time.Hour) }),
+		"for ever":           changed(func(s *savedKeys) { s.Keys[0].Expires = at.Now().Add(1000 * time.Hour) }),
+		"very old":           changed(func(s *savedKeys) { s.Keys[0].Fetched = at.Now().Add(-maxSavedAge - time.Hour) }),
 		"no name":            changed(func(s *savedKeys) { s.Keys[0].Name = "" }),
 		"too many":           changed(func(s *savedKeys) { s.Keys = slices.Repeat(s.Keys, maxSaved+1) }),
 		"no certificate":     changed(func(s *savedKeys) { s.Keys[0].Text = []byte("x") }),
@@ -206,12 +208,12 @@ func TestSavedKeysThatCannotBe(t *testing.T) {
 
 // TestSavingFails: it is told, and keys are used all the same.
 func TestSavingFails(t *testing.T) {
-	x, at := vectorOf(t, "paypal", "unicode"), &clock{at: testTime}
+	x, at := vectorOf(t, "paypal", "unicode"), faketime.At(testTime)
 	storage := newMemory()
 	storage.fails = errors.New("the disk is full")
 	var warned []string
 	var mu sync.Mutex
-	pool := NewKeyPool(KeyPoolOptions{Transport: x.keys.transport, Now: at.now, Storage: storage, Warn: func(err error) {
+	pool := NewKeyPool(KeyPoolOptions{Transport: x.keys.transport, Now: at.Now, Storage: storage, Warn: func(err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		warned = append(warned, err.Error())
@@ -227,7 +229,7 @@ func TestSavingFails(t *testing.T) {
 // TestStorageIsNotOnTheWay: a webhook whose key is known does not wait for the storage, nor does
 // one whose key was just fetched.
 func TestStorageIsNotOnTheWay(t *testing.T) {
-	x, at := vectorOf(t, "aws-sns", "notification"), &clock{at: testTime}
+	x, at := vectorOf(t, "aws-sns", "notification"), faketime.At(testTime)
 	storage := newMemory()
 	_, v := x.start(t, storage, at)
 	storage.mu.Lock() // the disk hangs
@@ -243,7 +245,7 @@ func TestStorageIsNotOnTheWay(t *testing.T) {
 
 // TestKeysAreNotMixed: what one endpoint has of its hosts is not used by one that has others.
 func TestKeysAreNotMixed(t *testing.T) {
-	x, at := vectorOf(t, "kinde", "user created"), &clock{at: testTime}
+	x, at := vectorOf(t, "kinde", "user created"), faketime.At(testTime)
 	storage := newMemory()
 	pool, v := x.start(t, storage, at)
 	verdict(t, v, x.request(t), "", "")
@@ -310,7 +312,7 @@ func TestWhatLocatesKeys(t *testing.T) {
 // TestAccessTokensAreUsedAgain: eBay counts those, too.
 func TestAccessTokensAreUsedAgain(t *testing.T) {
 	x := vectorOf(t, "ebay", "account deletion")
-	at := &clock{at: testTime}
+	at := faketime.At(testTime)
 	_, v := x.start(t, nil, at)
 	tokens := func() (n int) {
 		x.keys.mu.Lock()
@@ -329,13 +331,13 @@ func TestAccessTokensAreUsedAgain(t *testing.T) {
 	if n := tokens(); n != 1 {
 		t.Errorf("%d tokens for six keys", n)
 	}
-	at.add(maxTokenAge)
+	at.Move(maxTokenAge)
 	_, _ = v.Verify(keyRows["ebay"].named(t, x, 6))
 	if n := tokens(); n != 2 {
 		t.Errorf("%d tokens after one has expired", n)
 	}
 	// A password that is wrong is not tried for every webhook.
-	at.add(maxTokenAge)
+	at.Move(maxTokenAge)
 	x.keys.handle(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusUnauthorized) })
 	for i := range 5 {
 		verdict(t, v, keyRows["ebay"].named(t, x, 10+i), KeyUnavailable, DetailKeyNotFetched)

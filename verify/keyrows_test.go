@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 )
 
 // keyRow is how a provider whose keys are fetched is attacked.
@@ -58,7 +60,7 @@ var keyRows = map[string]keyRow{
 			all := map[string]*Request{"a body that is no object": x.request(t)}
 			all["a body that is no object"].Body = []byte("[]")
 			for name, value := range map[string]string{
-				"Paypal-Transmission-Id": "1", "Paypal-Transmission-Time": x.now().Add(-time.Hour).UTC().Format(time.RFC3339),
+				"Paypal-Transmission-Id": "1", "Paypal-Transmission-Time": x.Time().Add(-time.Hour).UTC().Format(time.RFC3339),
 				"Paypal-Transmission-Sig": "AAAA", "Paypal-Auth-Algo": "none",
 				"Paypal-Cert-Url": "https://api.paypal.com/v1/notifications/certs/x",
 			} {
@@ -266,9 +268,9 @@ func TestForgedNotifications(t *testing.T) {
 	t.Parallel()
 	x := vectorOf(t, "aws-sns", "notification")
 	transport := &answers{published: x.Fetched}
-	at := &clock{at: x.now()}
+	at := faketime.At(x.Time())
 	o := x.options()
-	o.Transport, o.Now = transport, at.now
+	o.Transport, o.Now = transport, at.Now
 	v, err := x.provider.NewVerifier(o)
 	if err != nil {
 		t.Fatal(err)
@@ -293,7 +295,7 @@ func TestForgedNotifications(t *testing.T) {
 				t.Fatalf("second %d: %v", second, err)
 			}
 		}
-		at.add(time.Second)
+		at.Move(time.Second)
 	}
 	if refused[DetailUnknownKey] != 3_000 {
 		t.Errorf("forged webhooks were answered %v", refused)

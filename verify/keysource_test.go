@@ -15,28 +15,12 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 )
 
 // TestMain finds goroutines that nobody has ended.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// clock is a time that tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 const testJWKS = "https://keys.example.com/jwks.json"
 
@@ -54,14 +38,14 @@ func jwksOf(t testing.TB, ids ...string) string {
 type sourceTest struct {
 	*keySource
 	server *keyServer
-	clock  *clock
+	clock  *faketime.Clock
 	fetch  *fetch
 }
 
 func newSourceTest(t *testing.T, answer string) *sourceTest {
 	t.Helper()
-	s := &sourceTest{server: newKeyServer(t, map[string]string{testJWKS: answer}), clock: &clock{at: testTime}}
-	pool := NewKeyPool(KeyPoolOptions{Transport: s.server.transport, Now: s.clock.now})
+	s := &sourceTest{server: newKeyServer(t, map[string]string{testJWKS: answer}), clock: faketime.At(testTime)}
+	pool := NewKeyPool(KeyPoolOptions{Transport: s.server.transport, Now: s.clock.Now})
 	s.keySource = pool.acquire(sourceID{"test", "test"})
 	t.Cleanup(s.close)
 	s.fetch = keySetAt(testJWKS)
@@ -114,9 +98,9 @@ func TestKeysAreRemembered(t *testing.T) {
 	s := newSourceTest(t, jwksOf(t, "a", "b"))
 	s.want(t, "a", "", 1)
 	s.want(t, "b", "", 1)
-	s.clock.add(usualKeyAge - time.Second)
+	s.clock.Move(usualKeyAge - time.Second)
 	s.want(t, "a", "", 1)
-	s.clock.add(2 * time.Second)
+	s.clock.Move(2 * time.Second)
 	s.want(t, "a", "", 2) // at once, with the old key
 	s.want(t, "b", "", 2)
 }
@@ -129,14 +113,14 @@ func TestUnknownKeyIDsAreAskedForSeldom(t *testing.T) {
 	for range 5 {
 		s.want(t, "new", errKeyNotYet.Error(), 1)
 	}
-	s.clock.add(refetchPause)
+	s.clock.Move(refetchPause)
 	s.want(t, "new", errUnknownKey.Error(), 2)
 	s.server.set(testJWKS, jwksOf(t, "new"))
 	s.want(t, "new", errKeyNotYet.Error(), 2)
-	s.clock.add(refetchPause)
+	s.clock.Move(refetchPause)
 	s.want(t, "new", "", 3)
 	s.want(t, "a", errKeyNotYet.Error(), 3) // withdrawn
-	s.clock.add(refetchPause)
+	s.clock.Move(refetchPause)
 	s.want(t, "a", errUnknownKey.Error(), 4)
 }
 
@@ -144,17 +128,17 @@ func TestKeysOutliveTheirSource(t *testing.T) {
 	s := newSourceTest(t, jwksOf(t, "a"))
 	s.want(t, "a", "", 1)
 	s.server.set(testJWKS, "{}")
-	s.clock.add(usualKeyAge)
+	s.clock.Move(usualKeyAge)
 	s.want(t, "a", "", 2)
 	s.want(t, "a", "", 2) // not asked again so soon
-	s.clock.add(failurePause)
+	s.clock.Move(failurePause)
 	s.want(t, "a", "", 3)
 	s.want(t, "b", "no key that can be used", 3) // nothing is known of it
-	s.clock.add(maxStaleness)
+	s.clock.Move(maxStaleness)
 	s.want(t, "a", "no key that can be used", 4)
 	s.server.set(testJWKS, jwksOf(t, "a"))
 	s.want(t, "a", "no key that can be used", 4)
-	s.clock.add(failurePause)
+	s.clock.Move(failurePause)
 	s.want(t, "a", "", 5)
 }
 
@@ -189,7 +173,7 @@ func TestFetchFailures(t *testing.T) {
 			s.want(t, "a", c.want, 1)
 			s.server.handle(nil)
 			s.server.set(testJWKS, jwksOf(t, "a"))
-			s.clock.add(failurePause)
+			s.clock.Move(failurePause)
 			s.want(t, "a", "", 2)
 		})
 	}
@@ -275,7 +259,7 @@ func TestCloseEndsFetches(t *testing.T) {
 	if err := <-failed; err == nil {
 		t.Error("a key from nowhere")
 	}
-	s.clock.add(time.Hour)
+	s.clock.Move(time.Hour)
 	if _, err := s.key(t.Context(), s.fetch, "a", netip.Addr{}, noDoubt); !errors.Is(err, errClosedFetch) {
 		t.Errorf("after close: %v", err)
 	}

@@ -1,48 +1,22 @@
 package verify
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"maps"
-	"net/http"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 )
 
-// vector is one webhook that must be accepted. testdata/vectors/make.mjs makes
-// them with the providers' own libraries.
+// vector is one webhook that must be accepted, its row and its server of keys.
 type vector struct {
-	Name         string                     `json:"name"`
-	Source       string                     `json:"source"` // what vouches for the signature
-	Method       string                     `json:"method"`
-	URL          string                     `json:"url"`
-	Headers      map[string]json.RawMessage `json:"headers"` // a string, or a list of strings
-	Body         string                     `json:"body"`
-	BodyBase64   string                     `json:"body_base64"`
-	Secrets      []string                   `json:"secrets"`
-	PublicKeys   []string                   `json:"public_keys"`
-	Settings     map[string][]string        `json:"settings"`
-	Fetched      map[string]string          `json:"fetched"` // what is found at the addresses of keys
-	Now          int64                      `json:"now"`     // Unix seconds; the signed time, where there is one
-	EventID      string                     `json:"event_id"`
-	EventType    string                     `json:"event_type"`
-	SecretIndex  int                        `json:"secret_index"`
-	Scheme       *Scheme                    `json:"scheme"`        // provider custom only
-	Sign         bool                       `json:"sign"`          // Sign makes the same signature
-	Several      bool                       `json:"several"`       // there are items that do not matter
-	BodyUnsigned bool                       `json:"body_unsigned"` // the signature does not cover the body
-	URLUnsigned  bool                       `json:"url_unsigned"`  // nor the URL, although others of the scheme do
-
+	vectors.Vector
 	provider *Provider
 	keys     *keyServer
 }
-
-func (x *vector) now() time.Time { return time.Unix(x.Now, 0) }
 
 func (x *vector) verifier(t testing.TB) *Verifier {
 	t.Helper()
@@ -55,7 +29,7 @@ func (x *vector) verifier(t testing.TB) *Verifier {
 }
 
 func (x *vector) options() Options {
-	o := Options{Secrets: slices.Clone(x.Secrets), PublicKeys: slices.Clone(x.PublicKeys), Settings: x.Settings, Now: x.now}
+	o := Options{Secrets: slices.Clone(x.Secrets), PublicKeys: slices.Clone(x.PublicKeys), Settings: x.Settings, Now: x.Time}
 	if x.keys != nil {
 		o.Transport = x.keys.transport
 	}
@@ -64,63 +38,34 @@ func (x *vector) options() Options {
 
 func (x *vector) request(t testing.TB) *Request {
 	t.Helper()
-	u, err := url.Parse(x.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &Request{Method: x.Method, Scheme: u.Scheme, Host: u.Host, Header: http.Header{}}
-	r.URI = strings.TrimPrefix(x.URL, u.Scheme+"://"+u.Host) // as on the wire: not normalised
-	if r.Method == "" {
-		r.Method = http.MethodPost
-	}
-	for name, raw := range x.Headers {
-		var one string
-		var many []string
-		if json.Unmarshal(raw, &one) == nil {
-			many = []string{one}
-		} else if err := json.Unmarshal(raw, &many); err != nil {
-			t.Fatal(err)
-		}
-		r.Header[http.CanonicalHeaderKey(name)] = many
-	}
-	r.Body = []byte(x.Body)
-	if x.BodyBase64 != "" {
-		if r.Body, err = base64.StdEncoding.DecodeString(x.BodyBase64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return r
+	r := x.Request(t)
+	return &Request{Method: r.Method, Scheme: r.Scheme, Host: r.Host, URI: r.URI, Header: r.Header, Body: r.Body}
 }
 
-// loadVectors returns the vectors of a file in testdata/vectors.
+// loadVectors returns the vectors of a provider.
 func loadVectors(t testing.TB, provider string) []*vector {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "vectors", provider+".json"))
-	if err != nil {
-		t.Fatal(err)
+	file := vectors.Of(t, provider)
+	row, ok := Lookup(provider)
+	if ok && string(row.Evidence) != file.Evidence {
+		t.Errorf("%s: the row's evidence is %q, its vectors' %q", provider, row.Evidence, file.Evidence)
 	}
-	var file struct {
-		Provider string
-		Evidence Evidence
-		Vectors  []*vector
-	}
-	if err := json.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
-	if file.Provider != provider || len(file.Vectors) == 0 {
-		t.Fatalf("%s.json: provider %q, %d vectors", provider, file.Provider, len(file.Vectors))
-	}
-	if p, ok := Lookup(provider); ok && p.Evidence != file.Evidence {
-		t.Errorf("%s: the row's evidence is %q, its vectors' %q", provider, p.Evidence, file.Evidence)
-	}
-	for _, x := range file.Vectors {
-		if x.provider, _ = Lookup(provider); x.Scheme != nil {
-			if x.provider, err = Custom(*x.Scheme); err != nil {
-				t.Fatalf("%s: %v", x.Name, err)
-			}
+	all := make([]*vector, len(file.Vectors))
+	for i, v := range file.Vectors {
+		all[i] = &vector{Vector: v, provider: row}
+		if v.Scheme == nil {
+			continue
+		}
+		var scheme Scheme
+		err := json.Unmarshal(v.Scheme, &scheme)
+		if err == nil {
+			all[i].provider, err = Custom(scheme)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", v.Name, err)
 		}
 	}
-	return file.Vectors
+	return all
 }
 
 // eachVector runs a subtest for every vector of every provider.
@@ -144,15 +89,10 @@ func eachVector(t *testing.T, test func(t *testing.T, x *vector)) {
 }
 
 func TestEveryProviderHasVectors(t *testing.T) {
-	files, err := filepath.Glob("testdata/vectors/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	have := map[string]bool{}
-	for _, file := range files {
-		have[strings.TrimSuffix(filepath.Base(file), ".json")] = true
+	for _, name := range vectors.Names(t) {
+		have[name] = true
 	}
-	delete(have, "package")
 	delete(have, "custom")
 	for _, p := range Providers() {
 		if !have[p.Name] {
@@ -220,7 +160,7 @@ func TestVectorsAreSignedAlike(t *testing.T) {
 		if s.Timestamp.From == FromHeader {
 			got.Header.Set(s.Timestamp.Name, "1")
 		}
-		if err := v.Sign(got, x.now()); err != nil {
+		if err := v.Sign(got, x.Time()); err != nil {
 			t.Fatal(err)
 		}
 		if !maps.EqualFunc(got.Header, want.Header, slices.Equal) {

@@ -1,12 +1,10 @@
 package eventtypes
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -108,31 +106,13 @@ func TestGlobsThatAreFine(t *testing.T) {
 
 // TestTypesThatComeAreNoErrors: what a recorded webhook has as its type may be asked for.
 func TestTypesThatComeAreNoErrors(t *testing.T) {
-	files, err := filepath.Glob("../../verify/testdata/vectors/*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var recorded struct {
-			Provider string
-			Vectors  []struct {
-				Name string
-				Type string `json:"event_type"`
-			}
-		}
-		if err := json.Unmarshal(text, &recorded); err != nil {
-			t.Fatal(err)
-		}
-		p, ok := verify.Lookup(recorded.Provider)
-		for _, x := range recorded.Vectors {
-			if !ok || x.Type == "" {
+	for _, name := range vectors.Names(t) {
+		p, ok := verify.Lookup(name)
+		for _, x := range vectors.Of(t, name).Vectors {
+			if !ok || x.EventType == "" {
 				continue
 			}
-			if _, err := Check(p, x.Type); err != nil {
+			if _, err := Check(p, x.EventType); err != nil {
 				t.Errorf("%s, %s: %v", p.Name, x.Name, err)
 			}
 		}

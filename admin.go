@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -163,21 +164,15 @@ func adminEndpoints(app *App, _ *http.Request, _ string) (any, error) {
 	return newEndpointsView(app), nil
 }
 
-// Bounds of a page.
-const (
-	defaultPage = 50
-	maxPage     = 1000
-)
-
 func adminList(app *App, r *http.Request, _ string) (any, error) {
 	query, err := readQuery(r)
 	if err != nil {
 		return nil, err
 	}
-	limit, cursor := defaultPage, query.Get("cursor")
+	limit, cursor := api.DefaultPage, query.Get("cursor")
 	if text := query.Get("limit"); text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxPage {
-			return nil, fmt.Errorf("%w: limit is %q: want 1 to %d", errBadQuery, text, maxPage)
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > api.MaxPage {
+			return nil, fmt.Errorf("%w: limit is %q: want 1 to %d", errBadQuery, text, api.MaxPage)
 		}
 	}
 	query.Del("limit")

@@ -15,28 +15,12 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/internal/strictjson"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
-
-// bulkRequest is the body of a call that changes many deliveries. The filter's
-// fields are the query parameters of the list. With a rate, such as "10/s", the
-// work is done in the background and the answer is the job.
-type bulkRequest struct {
-	Filter map[string]string `json:"filter"`
-	DryRun bool              `json:"dry_run"`
-	Rate   string            `json:"rate,omitempty"`
-}
-
-// bulkResult counts what a bulk call found and did. Done may be less: what was
-// settled, taken or deleted since it was found is passed over.
-type bulkResult struct {
-	Matched int  `json:"matched"`
-	Done    int  `json:"done"`
-	DryRun  bool `json:"dry_run,omitempty"`
-}
 
 // adminReplayAll replays what the filter selects: dead letters, unless it names states.
 func adminReplayAll(app *App, r *http.Request, _ string) (any, error) {
@@ -69,7 +53,7 @@ const maxBulkBody = 64 << 10
 
 var errBulkTooLarge = fmt.Errorf("the body is larger than %d bytes", maxBulkBody)
 
-func readBulk(r *http.Request) (request bulkRequest, filter retrystore.Filter, err error) {
+func readBulk(r *http.Request) (request api.BulkRequest, filter retrystore.Filter, err error) {
 	var text bytes.Buffer
 	err = strictjson.Decode(io.TeeReader(http.MaxBytesReader(nil, r.Body, maxBulkBody), &text), &request)
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
@@ -94,7 +78,7 @@ func readBulk(r *http.Request) (request bulkRequest, filter retrystore.Filter, e
 }
 
 // bulk does or starts what the request asks for.
-func (a *App) bulk(ctx context.Context, operation string, request bulkRequest, filter retrystore.Filter) (any, error) {
+func (a *App) bulk(ctx context.Context, operation string, request api.BulkRequest, filter retrystore.Filter) (any, error) {
 	b := bulk{store: a.store, filter: filter, do: operations[operation]}
 	if request.Rate != "" {
 		if _, err := limiter.ParseRate(request.Rate); err != nil {
@@ -104,7 +88,7 @@ func (a *App) bulk(ctx context.Context, operation string, request bulkRequest, f
 	switch {
 	case request.DryRun:
 		matched, err := b.count(ctx)
-		return bulkResult{Matched: matched, DryRun: true}, err
+		return api.BulkResult{Matched: matched, DryRun: true}, err
 	case request.Rate != "":
 		job, err := jobs.start(a, operation, request, b)
 		return startedJob{job}, err
@@ -117,15 +101,15 @@ type bulk struct {
 	store    retrystore.Inspector
 	filter   retrystore.Filter
 	do       func(store retrystore.Inspector, ctx context.Context, id string) error
-	pace     *rate.Limiter    // nil: as fast as the store
-	progress func(bulkResult) // nil: nobody asks
-	logger   *zap.Logger      // of panics
+	pace     *rate.Limiter        // nil: as fast as the store
+	progress func(api.BulkResult) // nil: nobody asks
+	logger   *zap.Logger          // of panics
 }
 
 // each calls visit for what the filter selects, newest first.
 func (b bulk) each(ctx context.Context, visit func(d *retrystore.Delivery) error) error {
 	for cursor := ""; ; {
-		page, err := b.store.List(ctx, b.filter, cursor, maxPage)
+		page, err := b.store.List(ctx, b.filter, cursor, api.MaxPage)
 		if err != nil {
 			return err
 		}
@@ -150,7 +134,7 @@ func (b bulk) count(ctx context.Context) (matched int, err error) {
 const bulkWidth = 256
 
 // run ends when nothing is under way any more, so that result says all that was done.
-func (b bulk) run(ctx context.Context) (result bulkResult, err error) {
+func (b bulk) run(ctx context.Context) (result api.BulkResult, err error) {
 	var mu sync.Mutex // guards result and failed
 	var failed error
 	var wg safe.Group

@@ -11,31 +11,9 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
-
-// The levels of a check.
-const (
-	levelOK    = "ok"
-	levelWarn  = "warn"  // it works, but somebody should look at it
-	levelError = "error" // webhooks are refused, or do not arrive
-)
-
-// levelOrder is worst first.
-var levelOrder = map[string]int{levelError: 0, levelWarn: 1, levelOK: 2}
-
-type doctorView struct {
-	Checks []checkView `json:"checks"`
-}
-
-// checkView is what one check found. It never contains a secret.
-type checkView struct {
-	Name    string `json:"name"`    // what was checked: traffic, secret, destination, …
-	Level   string `json:"level"`   // ok, warn or error
-	Subject string `json:"subject"` // which endpoint, endpoint/destination or store
-	Message string `json:"message"`
-	Fix     string `json:"fix,omitempty"`
-}
 
 // StoreWarner is an optional ability of a store: it knows what makes it less
 // safe than it should be, such as a server without persistence or whose clock is
@@ -51,7 +29,7 @@ const doctorTime = 5 * time.Second
 type diagnosis struct {
 	app    *App
 	now    time.Time
-	checks []checkView
+	checks []api.Check
 }
 
 // adminDoctor looks at the running config, the store and what came in, and says
@@ -75,12 +53,12 @@ func adminDoctor(app *App, r *http.Request, _ string) (any, error) {
 	for _, name := range slices.Sorted(maps.Keys(app.endpoints)) {
 		d.checkEndpoint(app.endpoints[name])
 	}
-	slices.SortStableFunc(d.checks, func(a, b checkView) int { return cmp.Compare(levelOrder[a.Level], levelOrder[b.Level]) })
-	return doctorView{Checks: d.checks}, nil
+	slices.SortStableFunc(d.checks, func(a, b api.Check) int { return cmp.Compare(api.LevelOrder[a.Level], api.LevelOrder[b.Level]) })
+	return api.Doctor{Checks: d.checks}, nil
 }
 
 func (d *diagnosis) add(level, name, subject, message, fix string) {
-	d.checks = append(d.checks, checkView{name, level, subject, message, fix})
+	d.checks = append(d.checks, api.Check{name, level, subject, message, fix})
 }
 
 // ago tells how long something is past.
@@ -97,12 +75,12 @@ func (d *diagnosis) checkQueues(stats retrystore.Stats) {
 		}
 		open := lane.Pending + lane.Leased
 		part := float64(open) / float64(d.app.MaxPending)
-		level, message := levelWarn, fmt.Sprintf("%d deliveries are waiting, %.0f%% of max_pending (%d)", open, 100*part, d.app.MaxPending)
+		level, message := api.LevelWarn, fmt.Sprintf("%d deliveries are waiting, %.0f%% of max_pending (%d)", open, 100*part, d.app.MaxPending)
 		switch {
 		case part < queueWarning:
 			continue
 		case part >= 1:
-			level = levelError
+			level = api.LevelError
 			message += ": new webhooks are dead letters for it (" + retrystore.ReasonFull + ") where another destination has room, else answered 503"
 		}
 		d.add(level, "queue", lane.String(), message,
@@ -115,13 +93,13 @@ func (d *diagnosis) checkQueues(stats retrystore.Stats) {
 func (d *diagnosis) checkStored(stats retrystore.Stats) {
 	for _, of := range newStoredViews(d.app, stats) {
 		part := float64(of.Bytes) / float64(d.app.MaxStored)
-		level, message := levelWarn, fmt.Sprintf("%s of events are stored, %.0f%% of max_stored (%s)",
+		level, message := api.LevelWarn, fmt.Sprintf("%s of events are stored, %.0f%% of max_stored (%s)",
 			humanize.IBytes(uint64(of.Bytes)), 100*part, humanize.IBytes(uint64(d.app.MaxStored)))
 		switch {
 		case part < queueWarning:
 			continue
 		case part >= 1:
-			level = levelError
+			level = api.LevelError
 			message += ": new webhooks are answered 503"
 		}
 		d.add(level, "stored", of.Endpoint, message,

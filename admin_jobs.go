@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -26,14 +27,6 @@ const (
 	maxKeptJobs    = 50 // ended ones are kept until newer ones push them out
 )
 
-// The states of a job.
-const (
-	jobRunning   = "running"
-	jobDone      = "done"
-	jobCancelled = "cancelled"
-	jobFailed    = "failed"
-)
-
 // job is bulk work at a set rate. What it did stays done if it is cancelled or
 // fails: starting it again goes on with what is left.
 type job struct {
@@ -41,34 +34,16 @@ type job struct {
 	ended  chan struct{}
 
 	mu   sync.Mutex
-	view jobView
+	view api.Job
 }
 
-type jobView struct {
-	ID        string            `json:"id"`
-	Operation string            `json:"operation"` // replay or purge
-	Filter    map[string]string `json:"filter"`
-	Rate      string            `json:"rate"`
-	State     string            `json:"state"`
-	Matched   int               `json:"matched"` // what the filter selected when the job began
-	Seen      int               `json:"seen"`    // of those, how many it has come to
-	Done      int               `json:"done"`    // of those, how many it replayed or deleted
-	StartedAt time.Time         `json:"started_at"`
-	EndedAt   *time.Time        `json:"ended_at,omitempty"`
-	Error     string            `json:"error,omitempty"`
-}
-
-type jobsView struct {
-	Jobs []jobView `json:"jobs"`
-}
-
-func (j *job) snapshot() jobView {
+func (j *job) snapshot() api.Job {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.view
 }
 
-func (j *job) update(change func(*jobView)) {
+func (j *job) update(change func(*api.Job)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	change(&j.view)
@@ -83,30 +58,30 @@ type jobList struct {
 }
 
 // startedJob is a job that was begun just now: 202 Accepted.
-type startedJob struct{ jobView }
+type startedJob struct{ api.Job }
 
 var errTooManyJobs = errors.New("too many jobs are running: wait for one to end, or cancel it")
 
 // start begins a job on the app's store, in which it takes a share of its own.
-func (l *jobList) start(app *App, operation string, request bulkRequest, b bulk) (jobView, error) {
+func (l *jobList) start(app *App, operation string, request api.BulkRequest, b bulk) (api.Job, error) {
 	perSecond, err := limiter.ParseRate(request.Rate)
 	if err != nil {
-		return jobView{}, fmt.Errorf("%w: %w", errBadQuery, err)
+		return api.Job{}, fmt.Errorf("%w: %w", errBadQuery, err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(app.ctx))
-	j := &job{cancel: cancel, ended: make(chan struct{}), view: jobView{
+	j := &job{cancel: cancel, ended: make(chan struct{}), view: api.Job{
 		ID: strings.ToLower(rand.Text()[:10]), Operation: operation, Filter: request.Filter, Rate: request.Rate,
-		State: jobRunning, StartedAt: time.Now().UTC(),
+		State: api.JobRunning, StartedAt: time.Now().UTC(),
 	}}
 	if err := l.add(j); err != nil {
 		cancel()
-		return jobView{}, err
+		return api.Job{}, err
 	}
 	store, key, err := acquireStore(app.opener, app.storeOptions())
 	if err != nil {
 		cancel()
 		l.remove(j)
-		return jobView{}, err
+		return api.Job{}, err
 	}
 	b.store, b.do, b.logger = store, operations[operation], app.logger
 	b.pace = pace(perSecond)
@@ -132,15 +107,15 @@ func (j *job) run(ctx context.Context, b bulk) {
 	if panicked := safe.Do(b.logger, "admin: bulk job", func() { err = j.work(ctx, b) }); panicked != nil {
 		err = panicked
 	}
-	j.update(func(v *jobView) {
+	j.update(func(v *api.Job) {
 		v.EndedAt = timeOrNil(time.Now())
 		switch {
 		case ctx.Err() != nil:
-			v.State = jobCancelled
+			v.State = api.JobCancelled
 		case err != nil:
-			v.State, v.Error = jobFailed, err.Error()
+			v.State, v.Error = api.JobFailed, err.Error()
 		default:
-			v.State = jobDone
+			v.State = api.JobDone
 		}
 	})
 }
@@ -151,8 +126,8 @@ func (j *job) work(ctx context.Context, b bulk) error {
 	if err != nil {
 		return err
 	}
-	j.update(func(v *jobView) { v.Matched = matched })
-	b.progress = func(r bulkResult) { j.update(func(v *jobView) { v.Seen, v.Done = r.Matched, r.Done }) }
+	j.update(func(v *api.Job) { v.Matched = matched })
+	b.progress = func(r api.BulkResult) { j.update(func(v *api.Job) { v.Seen, v.Done = r.Matched, r.Done }) }
 	_, err = b.run(ctx)
 	return err
 }
@@ -163,7 +138,7 @@ func (l *jobList) add(j *job) error {
 	running := 0
 	var ended []*job
 	for _, other := range l.byID {
-		if other.snapshot().State == jobRunning {
+		if other.snapshot().State == api.JobRunning {
 			running++
 		} else {
 			ended = append(ended, other)
@@ -213,14 +188,14 @@ func (l *jobList) stop() {
 	}
 }
 
-var errNoJob = apiError(http.StatusNotFound, errors.New("no such job"))
+var errNoJob = apiError(http.StatusNotFound, errors.New(api.NoSuchJob))
 
 func adminJobs(*App, *http.Request, string) (any, error) {
-	view := jobsView{Jobs: []jobView{}}
+	view := api.Jobs{Jobs: []api.Job{}}
 	for _, j := range jobs.all() {
 		view.Jobs = append(view.Jobs, j.snapshot())
 	}
-	slices.SortFunc(view.Jobs, func(a, b jobView) int {
+	slices.SortFunc(view.Jobs, func(a, b api.Job) int {
 		return cmp.Or(b.StartedAt.Compare(a.StartedAt), strings.Compare(a.ID, b.ID))
 	})
 	return view, nil

@@ -3,6 +3,8 @@ package caddywebhooks
 import (
 	"net/http"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // TestBulkJob replays dead letters at a set rate, looks at the progress,
@@ -11,7 +13,7 @@ func TestBulkJob(t *testing.T) {
 	const dead = 40
 	c, app := deadSite(t, dead)
 	app.answerStatus(200)
-	var j jobView
+	var j api.Job
 	if code := c.adminCall(http.MethodPost, "/webhooks/replay", `{"filter": {"endpoint": "github"}, "rate": "20/s"}`, &j); code != 202 {
 		t.Fatalf("answered %d, want 202", code)
 	}
@@ -19,14 +21,14 @@ func TestBulkJob(t *testing.T) {
 		app.next(t)
 	}
 	c.adminCall(http.MethodGet, "/webhooks/jobs/"+j.ID, "", &j)
-	if j.State != jobRunning || j.Matched != dead || j.Done < 3 || j.Done >= dead {
+	if j.State != api.JobRunning || j.Matched != dead || j.Done < 3 || j.Done >= dead {
 		t.Errorf("under way: %+v", j)
 	}
 	if err := c.load(githubSite(app, "") + "\nheader X-Changed yes"); err != nil {
 		t.Fatal(err)
 	}
 	app.next(t) // it goes on
-	if code := c.adminCall(http.MethodDelete, "/webhooks/jobs/"+j.ID, "", &j); code != 200 || j.State != jobCancelled || j.EndedAt == nil {
+	if code := c.adminCall(http.MethodDelete, "/webhooks/jobs/"+j.ID, "", &j); code != 200 || j.State != api.JobCancelled || j.EndedAt == nil {
 		t.Errorf("cancelling answered %d: %+v", code, j)
 	}
 	done := j.Done
@@ -38,17 +40,17 @@ func TestBulkJob(t *testing.T) {
 	c.adminCall(http.MethodPost, "/webhooks/replay", `{"filter": {}, "rate": "10000/s"}`, &j)
 	eventually(t, "the second job is done", func() bool {
 		c.adminCall(http.MethodGet, "/webhooks/jobs/"+j.ID, "", &j)
-		return j.State == jobDone
+		return j.State == api.JobDone
 	})
 	if j.Matched != dead-done || j.Done != dead-done {
 		t.Errorf("%d of %d were done when it was cancelled, and then %+v", done, dead, j)
 	}
 	eventually(t, "nothing is left", func() bool {
-		var list listView
+		var list api.List
 		c.adminCall(http.MethodGet, "/webhooks/deliveries", "", &list)
 		return len(list.Deliveries) == 0
 	})
-	var all jobsView
+	var all api.Jobs
 	c.adminCall(http.MethodGet, "/webhooks/jobs", "", &all)
 	if len(all.Jobs) < 2 || all.Jobs[0].ID != j.ID {
 		t.Errorf("jobs: %+v, want the newest first", all)
@@ -68,7 +70,7 @@ func TestTooManyJobs(t *testing.T) {
 	c, app := deadSite(t, 3*maxRunningJobs)
 	app.answerStatus(200)
 	for n := range maxRunningJobs + 1 {
-		var j jobView
+		var j api.Job
 		code := c.adminCall(http.MethodPost, "/webhooks/purge", `{"filter": {"state": "dead"}, "rate": "1/h"}`, &j)
 		if want := 202; n < maxRunningJobs && code != want {
 			t.Errorf("job %d answered %d, want %d", n, code, want)
@@ -79,7 +81,7 @@ func TestTooManyJobs(t *testing.T) {
 	}
 	jobs.stop()
 	for _, j := range jobs.all() {
-		if state := j.snapshot().State; state == jobRunning {
+		if state := j.snapshot().State; state == api.JobRunning {
 			t.Errorf("a job is %s after all were stopped", state)
 		}
 	}

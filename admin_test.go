@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // deadSite is a site whose application refuses everything for good.
@@ -19,7 +21,7 @@ func deadSite(t *testing.T, dead int) (*running, *application) {
 		app.next(t)
 	}
 	eventually(t, "all are dead letters", func() bool {
-		var stats statsView
+		var stats api.Stats
 		c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
 		return len(stats.Destinations) == 1 && stats.Destinations[0].Dead == dead
 	})
@@ -30,7 +32,7 @@ func TestAdminList(t *testing.T) {
 	c, _ := deadSite(t, 5)
 	var seen []string
 	for cursor := ""; ; {
-		var page listView
+		var page api.List
 		if code := c.adminCall(http.MethodGet, "/webhooks/deliveries?state=dead&limit=2&cursor="+url.QueryEscape(cursor), "", &page); code != 200 {
 			t.Fatalf("list answered %d", code)
 		}
@@ -53,7 +55,7 @@ func TestAdminList(t *testing.T) {
 		"destination=app": 5, "state=pending": 0, "state=pending,dead": 5, "since=2020-01-01T00:00:00Z": 5,
 		"until=2020-01-01T00:00:00Z": 0,
 	} {
-		var page listView
+		var page api.List
 		c.adminCall(http.MethodGet, "/webhooks/deliveries?"+query, "", &page)
 		if len(page.Deliveries) != want {
 			t.Errorf("%s selected %d: want %d", query, len(page.Deliveries), want)
@@ -123,7 +125,7 @@ func TestAdminWithoutWebhooks(t *testing.T) {
 
 func TestAdminBulkReplay(t *testing.T) {
 	c, app := deadSite(t, 4)
-	var result bulkResult
+	var result api.BulkResult
 	if code := c.adminCall("POST", "/webhooks/replay", `{"filter":{"state":"dead","event_id":"dead-01"},"dry_run":true}`, &result); code != 200 || result.Matched != 1 || result.Done != 0 {
 		t.Fatalf("dry run answered %d %+v", code, result)
 	}
@@ -137,7 +139,7 @@ func TestAdminBulkReplay(t *testing.T) {
 		}
 	}
 	eventually(t, "the store is empty", func() bool {
-		var list listView
+		var list api.List
 		c.adminCall("GET", "/webhooks/deliveries", "", &list)
 		return len(list.Deliveries) == 0
 	})
@@ -145,7 +147,7 @@ func TestAdminBulkReplay(t *testing.T) {
 
 func TestAdminPurge(t *testing.T) {
 	c, _ := deadSite(t, 3)
-	var result bulkResult
+	var result api.BulkResult
 	if code := c.adminCall("POST", "/webhooks/purge", `{"filter":{"state":"dead","event_id":"dead-01"}}`, &result); code != 200 || result.Done != 1 {
 		t.Fatalf("purge answered %d %+v", code, result)
 	}
@@ -153,7 +155,7 @@ func TestAdminPurge(t *testing.T) {
 	if err != nil || out != "2 dead letters deleted\n" {
 		t.Errorf("purge --all-dead: %q, %v", out, err)
 	}
-	var list listView
+	var list api.List
 	if c.adminCall("GET", "/webhooks/deliveries", "", &list); len(list.Deliveries) != 0 {
 		t.Errorf("left: %+v", list)
 	}
@@ -173,7 +175,7 @@ func TestAdminDelete(t *testing.T) {
 
 func TestAdminEndpoints(t *testing.T) {
 	c, _ := deadSite(t, 0)
-	var view endpointsView
+	var view api.Endpoints
 	c.adminCall("GET", "/webhooks/endpoints", "", &view)
 	if fmt.Sprint(view) != "{[{github github [app]}]}" {
 		t.Errorf("endpoints: %+v", view)

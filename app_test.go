@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/filestore"
 )
 
@@ -88,7 +89,7 @@ func TestReloadKeepsAttempt(t *testing.T) {
 }
 
 func (c *running) openDeliveries() int {
-	var stats statsView
+	var stats api.Stats
 	c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
 	open := 0
 	for _, lane := range stats.Destinations {
@@ -114,7 +115,7 @@ func TestRemovedEndpoint(t *testing.T) {
 	eventually(t, "the last attempt of the old config has ended", func() bool {
 		return c.delivery("event_id=kept").State == "pending"
 	})
-	var stats statsView
+	var stats api.Stats
 	c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
 	if len(stats.Destinations) != 1 || stats.Destinations[0].Configured {
 		t.Errorf("stats: %+v", stats)

@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"internal/intake":       {"dedupe", "forward", "internal/envelope", "internal/inflight", "internal/rawpath", "internal/safe", "limiter", "retrystore", "verify"},
 	"internal/offered":      {},
 	"internal/redact":       {"verify"},
+	"internal/api":          {},
 	"internal/caddyproc":    {},
 	"internal/strictjson":   {},
 	"internal/envelope":     {"retrystore", "verify"},

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -75,7 +76,7 @@ func testReplayThousands(t *testing.T, start func(site string) *running) {
 	}
 	seen := []int{0} // the progress, each time that it moved
 	eventuallyWithin(t, 2*time.Minute, "a third of the job is done", func() bool {
-		var view jobsView
+		var view api.Jobs
 		c.adminCall(http.MethodGet, "/webhooks/jobs", "", &view)
 		if len(view.Jobs) > 0 && view.Jobs[0].StartedAt.After(began) && view.Jobs[0].Seen > seen[len(seen)-1] {
 			seen = append(seen, view.Jobs[0].Seen)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
@@ -100,7 +101,7 @@ func (b *bulkCommand) run(ctx context.Context, admin adminClient, ids []string) 
 }
 
 func (b *bulkCommand) runAll(ctx context.Context, admin adminClient) error {
-	request := bulkRequest{DryRun: b.dryRun, Rate: b.rate}
+	request := api.BulkRequest{DryRun: b.dryRun, Rate: b.rate}
 	var err error
 	if request.Filter, err = b.selected.fields(b.cmd, time.Now()); err != nil {
 		return err
@@ -111,7 +112,7 @@ func (b *bulkCommand) runAll(ctx context.Context, admin adminClient) error {
 	request.Filter["state"] = "dead"
 	switch {
 	case b.dryRun:
-		var result bulkResult
+		var result api.BulkResult
 		if done, err := admin.call(http.MethodPost, b.verb, compact(request), &result); done || err != nil {
 			return err
 		}
@@ -133,7 +134,7 @@ func (b *bulkCommand) runAll(ctx context.Context, admin adminClient) error {
 }
 
 // confirm asks the operator, who sees how many it is about.
-func (b *bulkCommand) confirm(admin adminClient, request bulkRequest) error {
+func (b *bulkCommand) confirm(admin adminClient, request api.BulkRequest) error {
 	if !isTerminal(admin.in) {
 		return errors.New("this deletes for good: give --yes, or --dry-run to see how many it is about")
 	}
@@ -142,7 +143,7 @@ func (b *bulkCommand) confirm(admin adminClient, request bulkRequest) error {
 	if err != nil {
 		return err
 	}
-	var found bulkResult
+	var found api.BulkResult
 	if err := json.Unmarshal(answer, &found); err != nil {
 		return err
 	}
@@ -155,14 +156,14 @@ func (b *bulkCommand) confirm(admin adminClient, request bulkRequest) error {
 }
 
 // start has the running Caddy do the work, and sees it to its end.
-func (b *bulkCommand) start(ctx context.Context, admin adminClient, request bulkRequest) error {
+func (b *bulkCommand) start(ctx context.Context, admin adminClient, request api.BulkRequest) error {
 	ctx, stop := interruptible(ctx) // from now on: a job that was begun is cancelled in good order
 	defer stop()
 	answer, err := admin.ask(http.MethodPost, "/webhooks/"+b.verb, compact(request))
 	if err != nil {
 		return err
 	}
-	var j jobView
+	var j api.Job
 	if err := json.Unmarshal(answer, &j); err != nil {
 		return err
 	}
@@ -185,12 +186,12 @@ func (b *bulkCommand) start(ctx context.Context, admin adminClient, request bulk
 }
 
 // sumUp tells the end of the work, and whether all of it was done.
-func (b *bulkCommand) sumUp(admin adminClient, j jobView) error {
+func (b *bulkCommand) sumUp(admin adminClient, j api.Job) error {
 	switch j.State {
-	case jobCancelled:
+	case api.JobCancelled:
 		return no(fmt.Sprintf("cancelled: %s of %d %s; the same command goes on with what is left",
 			plural(j.Done, "dead letter"), j.Matched, b.done))
-	case jobFailed:
+	case api.JobFailed:
 		return no(fmt.Sprintf("%s of %d %s, then: %s; the same command goes on with what is left",
 			plural(j.Done, "dead letter"), j.Matched, b.done, clean(j.Error)))
 	}
@@ -205,7 +206,7 @@ func (b *bulkCommand) sumUp(admin adminClient, j jobView) error {
 }
 
 // compact is the body of a request. Its values are strings, maps and flags: it cannot fail.
-func compact(request bulkRequest) string {
+func compact(request api.BulkRequest) string {
 	body, _ := json.Marshal(request)
 	return string(body)
 }

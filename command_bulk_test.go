@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // runUntil runs a command whose operator has had enough when ctx ends.
@@ -26,7 +28,7 @@ func runUntil(ctx context.Context, cmd *cobra.Command, args ...string) (stdout, 
 // dead counts the dead letters.
 func (c *running) dead() int {
 	c.t.Helper()
-	var list listView
+	var list api.List
 	c.adminCall(http.MethodGet, "/webhooks/deliveries?state=dead&limit=1000", "", &list)
 	return len(list.Deliveries)
 }
@@ -72,8 +74,8 @@ func TestBulkSelects(t *testing.T) {
 		t.Errorf("%d are left of 3", c.dead())
 	}
 	out, err := runCommand(purgeCommand(), address, "--all-dead", "--yes", "--event-id=dead-01", "--json")
-	var j jobView
-	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != jobDone || j.Done != 1 || c.dead() != 2 {
+	var j api.Job
+	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != api.JobDone || j.Done != 1 || c.dead() != 2 {
 		t.Errorf("purge of one: %s, %v, %d are left of 2", out, err, c.dead())
 	}
 }
@@ -117,8 +119,8 @@ func TestDetachedJob(t *testing.T) {
 	app.answerStatus(200)
 	address := "--address=" + c.adminAddress()
 	out, err := runCommand(replayCommand(), address, "--all-dead", "--rate=10/s", "--detach", "--json")
-	var j jobView
-	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != jobRunning {
+	var j api.Job
+	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != api.JobRunning {
 		t.Fatalf("replay --detach: %s, %v", out, err)
 	}
 	app.next(t)
@@ -143,7 +145,7 @@ func TestDetachedJob(t *testing.T) {
 	}
 	id := strings.Fields(out)[1]
 	out, err = runCommand(jobsCommand(), address, id, "--follow", "--json")
-	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != jobDone || j.Done != left {
+	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != api.JobDone || j.Done != left {
 		t.Errorf("jobs --follow to the end: %q, %v", out, err)
 	}
 	for _, args := range [][]string{{"--cancel"}, {"--follow"}, {id, "--follow", "--cancel"}} {
@@ -157,7 +159,7 @@ func TestDetachedJob(t *testing.T) {
 func TestJobGone(t *testing.T) {
 	c, _ := deadSite(t, 0)
 	admin := adminClient{address: c.adminAddress(), timeout: adminTimeout, notes: screen{Writer: new(bytes.Buffer)}}
-	_, err := admin.follow(t.Context(), jobView{ID: "lost", State: jobRunning}, true)
+	_, err := admin.follow(t.Context(), api.Job{ID: "lost", State: api.JobRunning}, true)
 	if err == nil || !strings.Contains(err.Error(), "started again") || exitCode(err) != exitNo {
 		t.Errorf("a job that is gone: %v", err)
 	}
@@ -167,12 +169,12 @@ func TestJobGone(t *testing.T) {
 func TestSumUp(t *testing.T) {
 	b := &bulkCommand{done: "replayed"}
 	for _, test := range []struct {
-		j         jobView
+		j         api.Job
 		out, fail string
 	}{
-		{jobView{State: jobDone, Matched: 3, Seen: 3, Done: 3}, "3 dead letters replayed\n", ""},
-		{jobView{State: jobDone, Matched: 3, Seen: 3, Done: 1}, "1 dead letter replayed\n2 more were replayed or deleted by others meanwhile\n", ""},
-		{jobView{State: jobFailed, Matched: 3, Seen: 1, Done: 1, Error: "store is\nunavailable"}, "", "1 dead letter of 3 replayed, then: store is\ufffdunavailable; the same command goes on with what is left"},
+		{api.Job{State: api.JobDone, Matched: 3, Seen: 3, Done: 3}, "3 dead letters replayed\n", ""},
+		{api.Job{State: api.JobDone, Matched: 3, Seen: 3, Done: 1}, "1 dead letter replayed\n2 more were replayed or deleted by others meanwhile\n", ""},
+		{api.Job{State: api.JobFailed, Matched: 3, Seen: 1, Done: 1, Error: "store is\nunavailable"}, "", "1 dead letter of 3 replayed, then: store is\ufffdunavailable; the same command goes on with what is left"},
 	} {
 		var out bytes.Buffer
 		err := b.sumUp(adminClient{out: screen{Writer: &out}}, test.j)

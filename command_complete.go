@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -50,7 +51,7 @@ func completeStates(_ *cobra.Command, _ []string, typed string) ([]string, cobra
 }
 
 func completeEndpoints(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var view endpointsView
+	var view api.Endpoints
 	suggest(cmd, "endpoints", &view)
 	var names []string
 	for _, e := range view.Endpoints {
@@ -61,7 +62,7 @@ func completeEndpoints(cmd *cobra.Command, _ []string, _ string) ([]string, cobr
 
 // completeDestinations knows those of the given endpoint, else all.
 func completeDestinations(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var view endpointsView
+	var view api.Endpoints
 	suggest(cmd, "endpoints", &view)
 	endpoint := cmd.Flag("endpoint").Value.String()
 	var names []string
@@ -84,7 +85,7 @@ func completeDeliveries(state string, most int) cobra.CompletionFunc {
 		if state != "" {
 			query.Set("state", state)
 		}
-		var list listView
+		var list api.List
 		suggest(cmd, "deliveries?"+query.Encode(), &list)
 		var ids []string
 		for _, d := range list.Deliveries {
@@ -99,7 +100,7 @@ func completeDeliveries(state string, most int) cobra.CompletionFunc {
 func completeJobs(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var ids []string
 	if len(args) == 0 {
-		var view jobsView
+		var view api.Jobs
 		suggest(cmd, "jobs", &view)
 		for _, j := range view.Jobs {
 			ids = append(ids, cobra.CompletionWithDesc(j.ID, j.State+" "+j.Operation))

@@ -9,6 +9,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 func doctorCommand() *cobra.Command {
@@ -28,7 +30,7 @@ warnings; 1: errors.`,
 		if err != nil {
 			return err
 		}
-		var view doctorView
+		var view api.Doctor
 		if err := admin.decode(answer, &view); err != nil {
 			return err
 		}
@@ -42,7 +44,7 @@ warnings; 1: errors.`,
 			}
 			printDoctor(admin.out, view.Checks)
 		}
-		if n := countLevel(grouped(view.Checks), levelError); n > 0 {
+		if n := countLevel(grouped(view.Checks), api.LevelError); n > 0 {
 			return no(plural(n, "error"))
 		}
 		return nil
@@ -73,7 +75,7 @@ func shellWord(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-func countLevel(checks []checkView, level string) (n int) {
+func countLevel(checks []api.Check, level string) (n int) {
 	for _, c := range checks {
 		if c.Level == level {
 			n++
@@ -83,9 +85,9 @@ func countLevel(checks []checkView, level string) (n int) {
 }
 
 // grouped makes one of the checks that found the same of several subjects.
-func grouped(checks []checkView) []checkView {
-	var all []checkView
-	at := make(map[checkView]int) // without its subject
+func grouped(checks []api.Check) []api.Check {
+	var all []api.Check
+	at := make(map[api.Check]int) // without its subject
 	for _, c := range checks {
 		key := c
 		key.Subject = ""
@@ -102,17 +104,17 @@ func grouped(checks []checkView) []checkView {
 
 // printDoctor shows the checks in groups, worst first. What is well takes a line
 // each; the rest says what to do.
-func printDoctor(s screen, checks []checkView) {
+func printDoctor(s screen, checks []api.Check) {
 	checks = grouped(checks) // before they are counted, so that the numbers are those of what is shown
 	for _, group := range []struct{ level, title string }{
-		{levelError, "error"}, {levelWarn, "warning"}, {levelOK, "check"},
+		{api.LevelError, "error"}, {api.LevelWarn, "warning"}, {api.LevelOK, "check"},
 	} {
 		n := countLevel(checks, group.level)
 		if n == 0 {
 			continue
 		}
 		title := plural(n, group.title)
-		if group.level == levelOK {
+		if group.level == api.LevelOK {
 			title += " passed"
 		}
 		fmt.Fprintln(s, s.paint(bold, s.paint(stateStyle(group.level), title)))

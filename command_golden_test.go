@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // golden compares what print shows on a screen of that width with what was looked
@@ -30,8 +32,8 @@ func before(d time.Duration) *time.Time {
 	return &at
 }
 
-var listed = listView{
-	Deliveries: []deliveryView{
+var listed = api.List{
+	Deliveries: []api.Delivery{
 		{ID: "000000000000g00tq8p2jvmkbs", Endpoint: "stripe", Destination: "app", EventType: "invoice.payment_succeeded", State: "pending",
 			Attempts: 3, ReceivedAt: *before(90 * time.Second), LastStatus: 503, NextAttemptAt: before(-4 * time.Second)},
 		{ID: "000000000000900k3d5r9c0s1g", Endpoint: "github", Destination: "10.0.3.17:8080", EventType: "push", State: "dead",
@@ -61,12 +63,12 @@ ID                          STATE    DESTINATION            TYPE                
 000000000000700a91mhs4ptdo  dead     github/10.0.3.17:8080  支払い�[2J                    16   3d  dial tcp 10.0.3.17:8080: connect: connection refused, max_attempts
 more: --cursor 0g
 `)
-	golden(t, 80, func(s screen) { printList(s, listView{}, noon) }, "No deliveries are stored that match.\n")
+	golden(t, 80, func(s screen) { printList(s, api.List{}, noon) }, "No deliveries are stored that match.\n")
 }
 
 func TestStatsLook(t *testing.T) {
 	golden(t, 80, func(s screen) {
-		printStats(s, statsView{EventKeys: 1234, StoreBytes: 5 << 20, Ignored: []ignoredView{{"stripe", 12, "invoice.paid"}}, Destinations: []laneView{
+		printStats(s, api.Stats{EventKeys: 1234, StoreBytes: 5 << 20, Ignored: []api.Ignored{{"stripe", 12, "invoice.paid"}}, Destinations: []api.Lane{
 			{Endpoint: "stripe", Destination: "app", Configured: true, Breaker: "closed"},
 			{Endpoint: "github", Destination: "ci-runner.internal.example.com:8080", Configured: true, Pending: 812, Retrying: 799, Leased: 3, Dead: 2,
 				OldestPending: before(2 * time.Hour), Breaker: "half_open"},
@@ -85,10 +87,10 @@ event keys remembered: 1234, store: 5.0 MiB
 
 func TestJobsLook(t *testing.T) {
 	golden(t, 80, func(s screen) {
-		printJobs(s, []jobView{
-			{ID: "5pcqtwkjhr", Operation: "replay", State: jobRunning, Matched: 4000, Seen: 120, Done: 120, Rate: "10/s", StartedAt: *before(12 * time.Second),
+		printJobs(s, []api.Job{
+			{ID: "5pcqtwkjhr", Operation: "replay", State: api.JobRunning, Matched: 4000, Seen: 120, Done: 120, Rate: "10/s", StartedAt: *before(12 * time.Second),
 				Filter: map[string]string{"state": "dead", "endpoint": "stripe", "since": "2026-01-02T06:00:00Z"}},
-			{ID: "k2vwqhz7ma", Operation: "purge", State: jobDone, Matched: 9, Seen: 9, Done: 9, Rate: fullSpeed, StartedAt: *before(3 * time.Hour), EndedAt: before(3*time.Hour - time.Second),
+			{ID: "k2vwqhz7ma", Operation: "purge", State: api.JobDone, Matched: 9, Seen: 9, Done: 9, Rate: fullSpeed, StartedAt: *before(3 * time.Hour), EndedAt: before(3*time.Hour - time.Second),
 				Filter: map[string]string{"state": "dead"}},
 		}, noon)
 	}, `
@@ -117,12 +119,12 @@ latency: p50 49.90ms, p90 89.90ms, p95 94.90ms, p99 98.90ms, max 99.80ms
 
 func TestDoctorLooks(t *testing.T) {
 	golden(t, 80, func(s screen) {
-		printDoctor(s, []checkView{
-			{"destination", levelError, "stripe/app", "it is down: 5 attempts in a row failed, so its breaker is open; it is tried again in 41s",
+		printDoctor(s, []api.Check{
+			{"destination", api.LevelError, "stripe/app", "it is down: 5 attempts in a row failed, so its breaker is open; it is tried again in 41s",
 				"See what the application answers: `caddy webhooks list --endpoint stripe --destination app`, then show one."},
-			{"secret", levelWarn, "github", "secret 1 looks like one of an example: anybody who guesses it can forge webhooks", "Use the one that the provider made."},
-			{"store", levelOK, "store", "it answers, and holds 5.0 MiB", ""},
-			{"traffic", levelOK, "github", "the last webhook was accepted 3m ago", ""},
+			{"secret", api.LevelWarn, "github", "secret 1 looks like one of an example: anybody who guesses it can forge webhooks", "Use the one that the provider made."},
+			{"store", api.LevelOK, "store", "it answers, and holds 5.0 MiB", ""},
+			{"traffic", api.LevelOK, "github", "the last webhook was accepted 3m ago", ""},
 		})
 	}, "\n"+"1 error\n"+
 		"  stripe/app, destination: it is down: 5 attempts in a row failed, so its\n"+
@@ -142,14 +144,14 @@ func TestDoctorLooks(t *testing.T) {
 
 // TestDoctorCountsWhatItShows: what is the same for several subjects is shown once, and counted once.
 func TestDoctorCountsWhatItShows(t *testing.T) {
-	var checks []checkView
+	var checks []api.Check
 	for _, name := range []string{"a", "b", "c"} {
 		checks = append(checks,
-			checkView{"https", levelError, name, "plain HTTP", "Use TLS."},
-			checkView{"secret", levelWarn, name, "secret 1 is short", "Use another."},
-			checkView{"secret", levelOK, name, "fine", ""})
+			api.Check{"https", api.LevelError, name, "plain HTTP", "Use TLS."},
+			api.Check{"secret", api.LevelWarn, name, "secret 1 is short", "Use another."},
+			api.Check{"secret", api.LevelOK, name, "fine", ""})
 	}
-	checks = append(checks, checkView{"secret", levelWarn, "c", "secret 2 is short", "Use another."})
+	checks = append(checks, api.Check{"secret", api.LevelWarn, "c", "secret 2 is short", "Use another."})
 	golden(t, 80, func(s screen) { printDoctor(s, checks) }, `
 1 error
   a, b, c, https: plain HTTP

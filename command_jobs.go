@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 func jobsCommand() *cobra.Command {
@@ -35,7 +37,7 @@ go on across reloads of the configuration, and end with Caddy.`,
 		case *cancel && *follow:
 			return errors.New("give --cancel or --follow, not both")
 		case len(args) == 0:
-			var all jobsView
+			var all api.Jobs
 			if done, err := admin.call(http.MethodGet, "jobs", "", &all); done || err != nil {
 				return err
 			}
@@ -47,7 +49,7 @@ go on across reloads of the configuration, and end with Caddy.`,
 }
 
 // job asks for a job, or cancels it.
-func (c adminClient) job(method, id string) (j jobView, err error) {
+func (c adminClient) job(method, id string) (j api.Job, err error) {
 	answer, err := c.ask(method, "/webhooks/jobs/"+url.PathEscape(id), "")
 	if err != nil {
 		return j, err
@@ -75,14 +77,14 @@ func (c adminClient) oneJob(ctx context.Context, id string, cancel, follow bool)
 	if c.json {
 		return printJSON(c.out, j)
 	}
-	printJobs(c.out, []jobView{j}, time.Now())
+	printJobs(c.out, []api.Job{j}, time.Now())
 	if j.Error != "" {
 		fmt.Fprintln(c.out, clean(j.Error))
 	}
 	return nil
 }
 
-func printJobs(s screen, jobs []jobView, now time.Time) {
+func printJobs(s screen, jobs []api.Job, now time.Time) {
 	if len(jobs) == 0 {
 		fmt.Fprintln(s, "There are no jobs.")
 		return
@@ -110,9 +112,6 @@ func printJobs(s screen, jobs []jobView, now time.Time) {
 	t.print(s)
 }
 
-// noSuchJob is how the API says that it does not know a job.
-var noSuchJob = errNoJob.Error()
-
 const (
 	pollEvery = 200 * time.Millisecond
 	// pollPatience is how long Caddy may not answer while a job is followed: a
@@ -122,13 +121,13 @@ const (
 
 // follow shows a job's progress until it ends, and returns how it did. When ctx
 // ends it cancels the job, or leaves it alone.
-func (c adminClient) follow(ctx context.Context, j jobView, cancel bool) (jobView, error) {
+func (c adminClient) follow(ctx context.Context, j api.Job, cancel bool) (api.Job, error) {
 	bar := progress{out: c.notes, quiet: c.json, what: j.Operation}
 	defer bar.clear()
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	answered := time.Now()
-	for j.State == jobRunning {
+	for j.State == api.JobRunning {
 		bar.total = j.Matched
 		bar.update(j.Seen, time.Now())
 		method := http.MethodGet
@@ -144,7 +143,7 @@ func (c adminClient) follow(ctx context.Context, j jobView, cancel bool) (jobVie
 		switch {
 		case err == nil:
 			j, answered = now, time.Now()
-		case strings.Contains(err.Error(), noSuchJob):
+		case strings.Contains(err.Error(), api.NoSuchJob):
 			return j, no(fmt.Sprintf("job %s is gone: Caddy was started again meanwhile; the same command goes on with what is left", j.ID))
 		case exitCode(err) == exitNo, time.Since(answered) > pollPatience:
 			return j, err

@@ -14,6 +14,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // selection are the flags that select deliveries, by the API's name of the field.
@@ -85,8 +87,8 @@ func (c adminClient) checkEndpoint(name string) error {
 			return err
 		}
 		var view struct {
-			Endpoints    []endpointView `json:"endpoints"`
-			Destinations []laneView     `json:"destinations"`
+			Endpoints    []api.Endpoint `json:"endpoints"`
+			Destinations []api.Lane     `json:"destinations"`
 		}
 		if err := c.decode(answer, &view); err != nil {
 			return err
@@ -94,7 +96,7 @@ func (c adminClient) checkEndpoint(name string) error {
 		for _, e := range view.Endpoints {
 			known = append(known, e.Name)
 		}
-		if slices.Contains(known, name) || slices.ContainsFunc(view.Destinations, func(l laneView) bool { return l.Endpoint == name }) {
+		if slices.Contains(known, name) || slices.ContainsFunc(view.Destinations, func(l api.Lane) bool { return l.Endpoint == name }) {
 			return nil
 		}
 	}
@@ -155,7 +157,7 @@ hundreds of thousands stored, looking for a type or an event takes seconds;
 				query.Set(name, value)
 			}
 		}
-		wanted := defaultPage
+		wanted := api.DefaultPage
 		if cmd.Flags().Changed("limit") {
 			wanted = *limit
 		}
@@ -177,17 +179,17 @@ hundreds of thousands stored, looking for a type or an event takes seconds;
 // search asks for pages until it has as many deliveries as are wanted, or there
 // are no more: a page ends early when many were looked at that the query does not
 // select. When ctx ends, or with Ctrl-C, it returns what was found by then.
-func (c adminClient) search(ctx context.Context, query url.Values, wanted int) (all listView, err error) {
+func (c adminClient) search(ctx context.Context, query url.Values, wanted int) (all api.List, err error) {
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	all.Deliveries = []deliveryView{} // in JSON it is never null
+	all.Deliveries = []api.Delivery{} // in JSON it is never null
 	began, told := time.Now(), false
 	for {
 		answer, err := c.ask(http.MethodGet, "/webhooks/deliveries?"+query.Encode(), "")
 		if err != nil {
 			return all, err
 		}
-		var page listView
+		var page api.List
 		if err := json.Unmarshal(answer, &page); err != nil {
 			return all, err
 		}
@@ -217,7 +219,7 @@ func showCommand() *cobra.Command {
 		ValidArgsFunction: completeDeliveries("", 1),
 	}
 	return adminCommand(cmd, func(_ context.Context, admin adminClient, args []string) error {
-		var detail detailView
+		var detail api.Detail
 		if done, err := admin.call(http.MethodGet, "deliveries/"+url.PathEscape(args[0]), "", &detail); done || err != nil {
 			return err
 		}
@@ -229,11 +231,11 @@ func showCommand() *cobra.Command {
 // stateStyle is the colour of a state: green is done, yellow is on its way, red needs somebody.
 func stateStyle(state string) style {
 	switch state {
-	case "dead", "open", jobFailed, levelError:
+	case "dead", "open", api.JobFailed, api.LevelError:
 		return red
-	case "pending", "leased", "half_open", jobRunning, jobCancelled, levelWarn:
+	case "pending", "leased", "half_open", api.JobRunning, api.JobCancelled, api.LevelWarn:
 		return yellow
-	case "delivered", "closed", jobDone, levelOK:
+	case "delivered", "closed", api.JobDone, api.LevelOK:
 		return green
 	}
 	return unstyled
@@ -241,7 +243,7 @@ func stateStyle(state string) style {
 
 func stateCell(state string) cell { return cell{state, stateStyle(state)} }
 
-func printList(s screen, list listView, now time.Time) {
+func printList(s screen, list api.List, now time.Time) {
 	switch {
 	case len(list.Deliveries) == 0 && list.Next != "":
 		fmt.Fprintln(s, "None was found by now.") // interrupted
@@ -272,7 +274,7 @@ func ageOf(received, now time.Time) string {
 }
 
 // lastResult says in a few words why a delivery stands where it stands.
-func lastResult(d deliveryView, now time.Time) string {
+func lastResult(d api.Delivery, now time.Time) string {
 	var words []string
 	switch {
 	case d.LastError != "":
@@ -289,7 +291,7 @@ func lastResult(d deliveryView, now time.Time) string {
 	return strings.Join(words, ", ")
 }
 
-func printDetail(s screen, d detailView) {
+func printDetail(s screen, d api.Detail) {
 	top := table{columns: []column{{}, {}}}
 	row := func(name string, value cell) {
 		if value.text != "" {

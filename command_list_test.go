@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // sparse is an admin API whose pages end early: of 20 pages every fifth has two
@@ -25,11 +27,11 @@ func (s *sparse) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.onPage != nil {
 		s.onPage(page)
 	}
-	view := listView{Deliveries: []deliveryView{}}
+	view := api.List{Deliveries: []api.Delivery{}}
 	if limit, err := strconv.Atoi(r.FormValue("limit")); page%5 == 4 {
 		for i := range 2 {
 			if err != nil || i < limit {
-				view.Deliveries = append(view.Deliveries, deliveryView{ID: fmt.Sprintf("d%d-%d", page, i)})
+				view.Deliveries = append(view.Deliveries, api.Delivery{ID: fmt.Sprintf("d%d-%d", page, i)})
 			}
 		}
 	}
@@ -52,25 +54,25 @@ func TestListGoesOn(t *testing.T) {
 		{[]string{"--limit=8"}, 8, 20, false},
 		{[]string{"--cursor=15"}, 2, 5, false},
 	} {
-		api := new(sparse)
-		server := httptest.NewServer(api)
+		pages := new(sparse)
+		server := httptest.NewServer(pages)
 		address := "--address=" + strings.TrimPrefix(server.URL, "http://")
 		out, err := runCommand(listCommand(), append([]string{address, "--type=rare"}, test.flags...)...)
-		if rows := strings.Count(out, "\nd"); err != nil || rows != test.rows || len(api.asked) != test.pages || strings.Contains(out, "more: --cursor") != test.more {
-			t.Errorf("list %v shows %d rows of %v, %v:\n%s", test.flags, rows, api.asked, err, out)
+		if rows := strings.Count(out, "\nd"); err != nil || rows != test.rows || len(pages.asked) != test.pages || strings.Contains(out, "more: --cursor") != test.more {
+			t.Errorf("list %v shows %d rows of %v, %v:\n%s", test.flags, rows, pages.asked, err, out)
 		}
 		out, err = runCommand(listCommand(), append([]string{address, "--type=rare", "--json"}, test.flags...)...)
-		var list listView
+		var list api.List
 		if err != nil || json.Unmarshal([]byte(out), &list) != nil || len(list.Deliveries) != test.rows || (list.Next != "") != test.more {
 			t.Errorf("list --json %v: %s, %v", test.flags, out, err)
 		}
 		server.Close()
 	}
-	api := new(sparse)
-	server := httptest.NewServer(api)
+	pages := new(sparse)
+	server := httptest.NewServer(pages)
 	defer server.Close()
 	ctx, enough := context.WithCancel(t.Context())
-	api.onPage = func(page int) {
+	pages.onPage = func(page int) {
 		if page == 2 {
 			enough()
 		}

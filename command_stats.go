@@ -17,6 +17,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
@@ -64,8 +65,8 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // printStats shows the stats once, and below them a last line.
-func (c adminClient) printStats(last string) (statsView, error) {
-	var stats statsView
+func (c adminClient) printStats(last string) (api.Stats, error) {
+	var stats api.Stats
 	done, err := c.call(http.MethodGet, "stats", "", &stats)
 	if done || err != nil {
 		return stats, err
@@ -177,7 +178,7 @@ func (f flow) since(before flow) string {
 		(f.accepted-before.accepted)/seconds, (f.delivered-before.delivered)/seconds, (f.failed-before.failed)/seconds)
 }
 
-func printStats(s screen, stats statsView, now time.Time) {
+func printStats(s screen, stats api.Stats, now time.Time) {
 	t := table{columns: []column{
 		{title: "DESTINATION", least: 20}, {title: "PENDING", right: true}, {title: "RETRYING", right: true},
 		{title: "IN FLIGHT", right: true}, {title: "DEAD", right: true}, {title: "OLDEST", right: true}, {title: "BREAKER"},

@@ -10,6 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // controlledSite is a GitHub endpoint whose destination has these lines.
@@ -77,7 +79,7 @@ func TestBreaker(t *testing.T) {
 	if got := collected(t); got.Name() != "webhook_breaker_opened" || got.Data["destination"] != "app" {
 		t.Errorf("event %s %v", got.Name(), got.Data)
 	}
-	var stats statsView
+	var stats api.Stats
 	c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
 	if len(stats.Destinations) != 1 || stats.Destinations[0].Breaker != "open" || stats.Destinations[0].BreakerUntil == nil {
 		t.Errorf("stats: %+v", stats)

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 )
 
@@ -98,7 +99,7 @@ func TestCustomSecretIsMasked(t *testing.T) {
 	checkAnswer(t, c.do(c.customRequest("{}", "", map[string]string{"X-Hook": "tell-nobody", "X-Event": "e1"})), 202, "accepted")
 	app.next(t)
 	d := c.delivery("state=dead")
-	var detail detailView
+	var detail api.Detail
 	c.adminCall(http.MethodGet, "/webhooks/deliveries/"+d.ID, "", &detail)
 	if got := detail.Headers.Get("X-Hook"); got != redact.Masked {
 		t.Errorf("X-Hook is shown as %q", got)

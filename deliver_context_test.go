@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // TestHandledPlaceholders sends a stored event through Caddy's own handlers,
@@ -99,7 +101,7 @@ func TestHandledAnswers(t *testing.T) {
 			c := startCaddy(t, handledSite(laterRetry, handle), "")
 			checkAnswer(t, c.do(c.githubRequest("/github", "seen", "{}")), 202, "accepted")
 			eventually(t, "it was delivered", func() bool {
-				var list listView
+				var list api.List
 				c.adminCall(http.MethodGet, "/webhooks/deliveries?event_id=seen", "", &list)
 				if len(list.Deliveries) > 0 && list.Deliveries[0].Attempts > 0 {
 					t.Fatalf("%+v", list.Deliveries[0])

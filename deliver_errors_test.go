@@ -14,6 +14,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 func init() {
@@ -96,7 +98,7 @@ func TestHandlerErrorsAreAnswers(t *testing.T) {
 			c.options += "\n}\n&(gone) {\nerror \"gone\" 410\n"
 			startRunning(t, c, handledSite(test.lines, handle))
 			checkAnswer(t, c.do(c.githubRequest("/github", "refused", "{}")), 202, "accepted")
-			var d deliveryView
+			var d api.Delivery
 			eventually(t, "one attempt ended", func() bool {
 				d = c.delivery("event_id=refused")
 				return d.Attempts == 1 && d.State == test.state
@@ -117,7 +119,7 @@ func TestHandlerErrorKeepsRetryAfter(t *testing.T) {
 		c := startCaddy(t, handledSite("retry {\ninitial 1ms\n}", fmt.Sprintf("route {\nheader Retry-After 1000\nerror \"slow down\" %d\n}", code)), "")
 		started := time.Now()
 		checkAnswer(t, c.do(c.githubRequest("/github", "later", "{}")), 202, "accepted")
-		var d deliveryView
+		var d api.Delivery
 		eventually(t, "one attempt ended", func() bool {
 			d = c.delivery("event_id=later")
 			return d.Attempts == 1 && d.State == "pending"
@@ -142,7 +144,7 @@ func TestHandlerErrorsAndTheBreaker(t *testing.T) {
 				eventually(t, "the attempt ended", func() bool { return c.delivery("event_id="+id).Attempts == 1 })
 			}
 		}
-		var stats statsView
+		var stats api.Stats
 		c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
 		if got := stats.Destinations[0].Breaker; string(got) != test.state {
 			t.Errorf("after errors %d the breaker is %s: want %s", test.code, got, test.state)

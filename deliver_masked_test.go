@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // TestAttemptErrorsHideSecrets: a handler that puts the URL into its error puts the provider's token
@@ -31,9 +33,9 @@ func TestAttemptErrorsHideSecrets(t *testing.T) {
 	r := c.githubRequest("/hook?token="+token, "", "{}")
 	r.Header = http.Header{"Content-Type": {"application/json"}, "X-Copy": {token}}
 	checkAnswer(t, c.do(r), 202, "accepted")
-	var d deliveryView
+	var d api.Delivery
 	eventually(t, "the delivery is dead", func() bool {
-		var page struct{ Deliveries []deliveryView }
+		var page struct{ Deliveries []api.Delivery }
 		c.adminCall("GET", "/webhooks/deliveries?state=dead", "", &page)
 		if len(page.Deliveries) != 1 {
 			return false
@@ -44,7 +46,7 @@ func TestAttemptErrorsHideSecrets(t *testing.T) {
 	if want := "bad /hook?token=[masked] of [masked]"; d.LastError != want {
 		t.Errorf("the error is %q, want %q", d.LastError, want)
 	}
-	var detail detailView
+	var detail api.Detail
 	c.adminCall("GET", "/webhooks/deliveries/"+d.ID, "", &detail)
 	if text := fmt.Sprintf("%+v", detail); strings.Contains(text, token) || len(detail.History) != 1 {
 		t.Errorf("the history shows the token: %s", text)

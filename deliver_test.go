@@ -12,6 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 func init() {
@@ -133,7 +135,7 @@ func TestDeliveredOnce(t *testing.T) {
 			checkAnswer(t, c.do(c.githubRequest("/github", "once", "{}")), 202, "accepted")
 			app.next(t)
 			eventually(t, "nothing is left in the store", func() bool {
-				var stats statsView
+				var stats api.Stats
 				c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
 				for _, lane := range stats.Destinations {
 					if lane.Pending+lane.Leased+lane.Dead > 0 {
@@ -175,7 +177,7 @@ func TestRetried(t *testing.T) {
 			forward := strings.Replace(test.forward, "RETRY", "retry {\ninitial 1h\n}", 1)
 			c := startCaddy(t, fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nrequire_https off\n%s\n}", githubSecret, forward), "")
 			checkAnswer(t, c.do(c.githubRequest("/github", "retried", "{}")), 202, "accepted")
-			var d deliveryView
+			var d api.Delivery
 			eventually(t, "one attempt failed", func() bool {
 				d = c.delivery("event_id=retried")
 				return d.Attempts == 1 && d.State == "pending"
@@ -222,7 +224,7 @@ func TestDeadLetter(t *testing.T) {
 	}
 	checkAnswer(t, c.do(c.githubRequest("/github", "dead", `{"a":1}`)), 200, "duplicate")
 
-	var detail detailView
+	var detail api.Detail
 	if code := c.adminCall(http.MethodGet, "/webhooks/deliveries/"+d.ID, "", &detail); code != 200 {
 		t.Fatalf("show answered %d", code)
 	}

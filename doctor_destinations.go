@@ -9,6 +9,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -18,27 +19,27 @@ const oldDelivery = 10 * time.Minute
 
 // checkLane looks at one destination: is it up, does its queue move, is there
 // anything that nobody will deliver?
-func (d *diagnosis) checkLane(lane laneView) {
+func (d *diagnosis) checkLane(lane api.Lane) {
 	name := lane.Endpoint + "/" + lane.Destination
 	selects := "--endpoint " + lane.Endpoint + " --destination " + lane.Destination
 	if open := lane.Pending + lane.Leased + lane.Dead; !lane.Configured && open > 0 {
-		d.add(levelWarn, "orphans", name, fmt.Sprintf("%s stored for it, but the running config has no such destination", areStored(open)),
+		d.add(api.LevelWarn, "orphans", name, fmt.Sprintf("%s stored for it, but the running config has no such destination", areStored(open)),
 			"Bring the destination back under this name and they are delivered; or see them with `caddy webhooks list "+selects+"` and delete them by their ids, `caddy webhooks purge <id>...`, or all at once by the admin API: `"+purgeCall(lane.Endpoint, lane.Destination)+"`.")
 		return
 	}
 	before := len(d.checks)
 	d.checkAttempts(lane, name, selects)
 	if lane.OldestPending != nil && d.now.Sub(*lane.OldestPending) > oldDelivery {
-		d.add(levelWarn, "backlog", name, fmt.Sprintf("its oldest delivery has been waiting for %s; %d are waiting in all",
+		d.add(api.LevelWarn, "backlog", name, fmt.Sprintf("its oldest delivery has been waiting for %s; %d are waiting in all",
 			span(d.now.Sub(*lane.OldestPending)), lane.Pending+lane.Leased),
 			"See why it is not taken: `caddy webhooks list "+selects+" --until 10m`, then show one.")
 	}
 	if lane.Dead > 0 {
-		d.add(levelWarn, "dead letters", name, plural(lane.Dead, "dead letter")+" will not be tried again",
+		d.add(api.LevelWarn, "dead letters", name, plural(lane.Dead, "dead letter")+" will not be tried again",
 			"See why: `caddy webhooks list --state dead "+selects+"`. Then: `caddy webhooks replay --all-dead "+selects+" --rate 10/s`.")
 	}
 	if len(d.checks) == before {
-		d.add(levelOK, "destination", name, "nothing is overdue", "")
+		d.add(api.LevelOK, "destination", name, "nothing is overdue", "")
 	}
 }
 
@@ -50,7 +51,7 @@ func areStored(n int) string {
 }
 
 // checkAttempts looks at what became of the attempts of late.
-func (d *diagnosis) checkAttempts(lane laneView, name, selects string) {
+func (d *diagnosis) checkAttempts(lane api.Lane, name, selects string) {
 	look := "See what the application answers: `caddy webhooks list " + selects + "`, then show one. What waits goes on by itself when it is back; dead letters need a replay."
 	failures := d.app.dispatcher.Breakers()[retrystore.Lane{Endpoint: lane.Endpoint, Destination: lane.Destination}].Failures
 	delivered, failed := attemptCounts(lane)
@@ -60,18 +61,18 @@ func (d *diagnosis) checkAttempts(lane laneView, name, selects string) {
 		if lane.BreakerUntil != nil {
 			message += "; it is tried again in " + span(lane.BreakerUntil.Sub(d.now))
 		}
-		d.add(levelError, "destination", name, message, look)
+		d.add(api.LevelError, "destination", name, message, look)
 	case delivered == 0 && failed > 0:
-		d.add(levelError, "destination", name, fmt.Sprintf("no attempt has succeeded since Caddy was started; %d failed", failed), look)
+		d.add(api.LevelError, "destination", name, fmt.Sprintf("no attempt has succeeded since Caddy was started; %d failed", failed), look)
 	case lane.Breaker == forward.BreakerHalfOpen:
-		d.add(levelWarn, "destination", name, "it was down, and is being tried again", look)
+		d.add(api.LevelWarn, "destination", name, "it was down, and is being tried again", look)
 	case failures > 0:
-		d.add(levelWarn, "destination", name, "its last "+strings.TrimPrefix(plural(failures, "attempt"), "1 ")+" failed", look)
+		d.add(api.LevelWarn, "destination", name, "its last "+strings.TrimPrefix(plural(failures, "attempt"), "1 ")+" failed", look)
 	}
 }
 
 // attemptCounts are those of this process: how many succeeded, and how many not.
-func attemptCounts(lane laneView) (delivered, failed int) {
+func attemptCounts(lane api.Lane) (delivered, failed int) {
 	count := func(outcome string) int {
 		var m dto.Metric
 		c, err := deliveryAttempts.GetMetricWithLabelValues(lane.Endpoint, lane.Destination, outcome)

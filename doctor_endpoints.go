@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -30,30 +31,30 @@ func (d *diagnosis) checkEndpoint(h *Handler) {
 	t := h.traffic.Snapshot()
 	d.checkTraffic(h, t)
 	if !t.Changed.At.IsZero() {
-		d.add(levelError, "answer", h.Name, fmt.Sprintf("a handler around it makes successes of its refusals, the last %s: it answered %d, and %d went out. The provider takes such events for stored, and they are stored nowhere",
+		d.add(api.LevelError, "answer", h.Name, fmt.Sprintf("a handler around it makes successes of its refusals, the last %s: it answered %d, and %d went out. The provider takes such events for stored, and they are stored nowhere",
 			d.ago(t.Changed.At), t.Changed.Code, t.Changed.Status),
 			"Take the endpoint out of what changes the status of answers, or have that leave the endpoint's path alone.")
 	}
 	for _, doubt := range h.doubts {
-		d.add(levelWarn, "events", h.Name, doubt,
+		d.add(api.LevelWarn, "events", h.Name, doubt,
 			"Correct the glob; if the type is newer than this program's list of types, nothing needs to be done.")
 	}
 	d.checkSecrets(h)
 	d.checkRotation(h)
 	d.checkProxy(h, t)
 	if names := h.twins(); len(names) > 0 {
-		d.add(levelWarn, "destinations", h.Name, strings.Join(names, " and ")+" differ only by their addresses, and each gets every event", twinsAdvice)
+		d.add(api.LevelWarn, "destinations", h.Name, strings.Join(names, " and ")+" differ only by their addresses, and each gets every event", twinsAdvice)
 	}
 	d.checkHTTPS(h)
 	if tolerance := time.Duration(h.Tolerance); tolerance > wideTolerance && h.verifier.SignedTimestamp() {
-		d.add(levelWarn, "tolerance", h.Name, fmt.Sprintf("tolerance is %s: a webhook that somebody got hold of stays valid that long", tolerance),
+		d.add(api.LevelWarn, "tolerance", h.Name, fmt.Sprintf("tolerance is %s: a webhook that somebody got hold of stays valid that long", tolerance),
 			"5m is what providers recommend; set this machine's clock by NTP instead of widening it.")
 	}
 	if !h.verifier.SignedTimestamp() && time.Duration(h.Tolerance) != defaultTolerance {
-		d.add(levelWarn, "tolerance", h.Name, "tolerance has no effect: "+h.provider.Title+" signs no time that could be compared", "Remove the line. Captured webhooks are told by `dedupe`, for `dedupe_ttl`.")
+		d.add(api.LevelWarn, "tolerance", h.Name, "tolerance has no effect: "+h.provider.Title+" signs no time that could be compared", "Remove the line. Captured webhooks are told by `dedupe`, for `dedupe_ttl`.")
 	}
 	if h.Dedupe != nil && h.Dedupe.Off {
-		d.add(levelWarn, "dedupe", h.Name, "dedupe is off: what the provider sends twice is delivered twice, and a captured webhook can be sent again while its timestamp is valid",
+		d.add(api.LevelWarn, "dedupe", h.Name, "dedupe is off: what the provider sends twice is delivered twice, and a captured webhook can be sent again while its timestamp is valid",
 			"Remove `dedupe off`, or name what identifies an event: `dedupe header X-Id`, `dedupe json /id`.")
 	}
 }
@@ -66,29 +67,29 @@ func (d *diagnosis) checkHTTPS(h *Handler) {
 	const risk = ", and it listens for plain HTTP beyond this machine and its network: bodies and signatures can be read on the way"
 	switch {
 	case h.RequireHTTPS != nil && !*h.RequireHTTPS:
-		d.add(levelWarn, "https", h.Name, "require_https is off"+risk,
+		d.add(api.LevelWarn, "https", h.Name, "require_https is off"+risk,
 			"Remove `require_https off`; behind a proxy that ends TLS, name the proxy in the server's trusted_proxies.")
 	case h.publicURL.HTTPS():
-		d.add(levelWarn, "https", h.Name, "public_url says that webhooks come by HTTPS"+risk+" if they come without that proxy",
+		d.add(api.LevelWarn, "https", h.Name, "public_url says that webhooks come by HTTPS"+risk+" if they come without that proxy",
 			"Let only the proxy in: `bind` an address that only it reaches, or `allow_ips` its addresses.")
 	}
 }
 
 // checkTraffic looks at what came in, and whether it was let in.
 func (d *diagnosis) checkTraffic(h *Handler, t traffic.Snapshot) {
-	level := levelError
+	level := api.LevelError
 	if t.Refusal == "missing_signature" {
-		level = levelWarn // anybody who knows the URL can cause it
+		level = api.LevelWarn // anybody who knows the URL can cause it
 	}
 	what, refusal := trouble(t)
 	fix := refusalFix(h, t.Refusal, t.Reason) + lostFix(h.provider, t.Refusal)
 	switch {
 	case t.LastAccepted.IsZero() && t.Refused == 0 && t.Ignored > 0:
-		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("everything that came was ignored: %s, the last %s, of type %s, and no destination wants it: %s",
+		d.add(api.LevelWarn, "traffic", h.Name, fmt.Sprintf("everything that came was ignored: %s, the last %s, of type %s, and no destination wants it: %s",
 			plural(t.Ignored, "webhook"), d.ago(t.LastIgnored), t.IgnoredType, h.wishes()),
 			"Compare `events` with that type: a type has to match as a whole, letter case included, and only * is special. What was ignored is not stored; have the provider send it again.")
 	case t.LastAccepted.IsZero() && t.Refused == 0:
-		d.add(levelWarn, "traffic", h.Name, fmt.Sprintf("no webhook has come in, in the %s that it has been there", span(d.now.Sub(t.Since))),
+		d.add(api.LevelWarn, "traffic", h.Name, fmt.Sprintf("no webhook has come in, in the %s that it has been there", span(d.now.Sub(t.Since))),
 			tryFix(h))
 	case t.LastAccepted.IsZero():
 		d.add(level, "traffic", h.Name, fmt.Sprintf("none was accepted: %s %s, the last %s: %s", plural(t.Refused, "webhook"), what, d.ago(t.LastRefused), refusal), fix)
@@ -103,7 +104,7 @@ func (d *diagnosis) checkTraffic(h *Handler, t traffic.Snapshot) {
 		if t.Refused > 0 {
 			message += fmt.Sprintf("; %d %s since then, the last %s: %s", t.Refused, what, d.ago(t.LastRefused), refusal)
 		}
-		d.add(levelOK, "traffic", h.Name, message, "")
+		d.add(api.LevelOK, "traffic", h.Name, message, "")
 	}
 }
 
@@ -209,7 +210,7 @@ func failureFix(reason string) string {
 func (d *diagnosis) checkSecrets(h *Handler) {
 	secrets, err := expand("secret", h.Secrets)
 	if err != nil {
-		d.add(levelError, "secret", h.Name, err.Error()+": the running endpoint still has it, but the next reload or start will fail",
+		d.add(api.LevelError, "secret", h.Name, err.Error()+": the running endpoint still has it, but the next reload or start will fail",
 			"Set the variable for Caddy's process, or make the file readable for its user.")
 		return
 	}
@@ -228,11 +229,11 @@ func (d *diagnosis) checkSecrets(h *Handler) {
 			what = fmt.Sprintf("has less than %d bytes", shortSecret)
 		default:
 			if doubt, _ := h.provider.CheckSecret(secret); doubt != "" {
-				d.add(levelWarn, "secret", h.Name, fmt.Sprintf("secret %d %s", i+1, doubt), "Use the webhook's own secret.")
+				d.add(api.LevelWarn, "secret", h.Name, fmt.Sprintf("secret %d %s", i+1, doubt), "Use the webhook's own secret.")
 			}
 			continue
 		}
-		d.add(levelWarn, "secret", h.Name, fmt.Sprintf("secret %d %s: anybody who guesses it can forge webhooks", i+1, what),
+		d.add(api.LevelWarn, "secret", h.Name, fmt.Sprintf("secret %d %s: anybody who guesses it can forge webhooks", i+1, what),
 			"Use the one that the provider made; where you choose it yourself, take a long random one (`openssl rand -hex 32`).")
 	}
 }
@@ -254,10 +255,10 @@ func (d *diagnosis) checkRotation(h *Handler) {
 	}
 	switch {
 	case len(active) > 1 && d.now.Sub(youngest(uses)) >= rotationTime:
-		d.add(levelWarn, "rotation", h.Name, fmt.Sprintf("secrets %s have all signed webhooks within a day: the old one is still in use", strings.Join(active, " and ")),
+		d.add(api.LevelWarn, "rotation", h.Name, fmt.Sprintf("secrets %s have all signed webhooks within a day: the old one is still in use", strings.Join(active, " and ")),
 			fmt.Sprintf("Finish the rotation at %s, so that it signs with the new one only.", h.provider.Title))
 	case len(active) == 1 && len(idle) > 0:
-		d.add(levelWarn, "rotation", h.Name, fmt.Sprintf("only secret %s is in use; secret %s has signed nothing for at least a day", active[0], strings.Join(idle, " and ")),
+		d.add(api.LevelWarn, "rotation", h.Name, fmt.Sprintf("only secret %s is in use; secret %s has signed nothing for at least a day", active[0], strings.Join(idle, " and ")),
 			fmt.Sprintf("If the rotation is over, remove secret %s; if not, switch %s to the new one. The first is the one that late attempts are signed with.", strings.Join(idle, " and "), h.provider.Title))
 	}
 }
@@ -288,12 +289,12 @@ func (d *diagnosis) checkProxy(h *Handler, t traffic.Snapshot) {
 		return
 	}
 	if t.ProxiedUnix {
-		d.add(levelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy by a Unix socket, which the server does not trust (the last %s), so to %s the addresses of all senders are unknown",
+		d.add(api.LevelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy by a Unix socket, which the server does not trust (the last %s), so to %s the addresses of all senders are unknown",
 			d.ago(t.Proxied), strings.Join(rules, " and ")),
 			"Trust the socket in the global option servers: `trusted_proxies_unix`, and `trusted_proxies_strict`.")
 		return
 	}
-	d.add(levelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy that the server does not trust (the last %s), so to %s all senders look like one: the proxy",
+	d.add(api.LevelError, "proxy", h.Name, fmt.Sprintf("webhooks come through a proxy that the server does not trust (the last %s), so to %s all senders look like one: the proxy",
 		d.ago(t.Proxied), strings.Join(rules, " and ")),
 		"Name it in the global option servers: `trusted_proxies static private_ranges` (or its own addresses), and `trusted_proxies_strict`.")
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -22,7 +23,7 @@ const (
 // the store and its disk tell besides.
 func (d *diagnosis) checkStore(ctx context.Context, stats retrystore.Stats, err error) {
 	if err != nil {
-		d.add(levelError, "store", "store", "it does not answer: "+err.Error()+"; webhooks are answered 503, so providers keep them and try again",
+		d.add(api.LevelError, "store", "store", "it does not answer: "+err.Error()+"; webhooks are answered 503, so providers keep them and try again",
 			"See that the store's server or disk is there; Caddy's log has the errors. It is used again as soon as it answers.")
 		return
 	}
@@ -37,7 +38,7 @@ func (d *diagnosis) checkStore(ctx context.Context, stats retrystore.Stats, err 
 	if stats.Bytes > 0 {
 		message += ", and holds " + humanize.IBytes(uint64(stats.Bytes))
 	}
-	d.add(levelOK, "store", "store", message, "")
+	d.add(api.LevelOK, "store", "store", message, "")
 }
 
 // checkMemory tells of webhooks that found no memory for their bodies.
@@ -45,7 +46,7 @@ func (d *diagnosis) checkMemory(u inflight.Usage) {
 	if u.LastRefused.IsZero() || d.now.Sub(u.LastRefused) > recently {
 		return
 	}
-	d.add(levelWarn, "memory", "bodies", fmt.Sprintf("%s of %s are held by webhooks on their way in; %s refused since the start, the last %s, as others held what their address may have",
+	d.add(api.LevelWarn, "memory", "bodies", fmt.Sprintf("%s of %s are held by webhooks on their way in; %s refused since the start, the last %s, as others held what their address may have",
 		humanize.IBytes(uint64(u.Used)), humanize.IBytes(uint64(u.Limit)), plural(int(u.Refused), "webhook"), d.ago(u.LastRefused)),
 		"If the senders are the provider's, raise max_body_memory in the global option webhooks; behind a proxy, name it in the server's trusted_proxies, or all count as one address. If they are strangers, nothing needs to be done; a rate_limit ip keeps them out earlier.")
 }
@@ -66,17 +67,17 @@ func (a *App) conditionOf() retrystore.Condition {
 func (d *diagnosis) checkCondition() {
 	c := d.app.conditionOf()
 	if c.Refusing != nil {
-		d.add(levelError, "store", "store", c.Refusing.Error()+"; new webhooks are answered 503, and what is stored is delivered",
+		d.add(api.LevelError, "store", "store", c.Refusing.Error()+"; new webhooks are answered 503, and what is stored is delivered",
 			"Repair what the message says. Webhooks are taken again as soon as that is done, without a reload.")
 	}
 	for _, loss := range []string{c.Loss, d.app.use.Replaced()} {
 		if loss != "" {
-			d.add(levelError, "store", "store", "its data has been gone or replaced: "+loss,
+			d.add(api.LevelError, "store", "store", "its data has been gone or replaced: "+loss,
 				"Ask the providers to send again what is missing, or restore a backup. This is reported until the store is opened anew.")
 		}
 	}
 	if c.Damaged > 0 {
-		d.add(levelWarn, "store", "store", fmt.Sprintf("%d keys, entries or records were found damaged and set aside; the log names them", c.Damaged),
+		d.add(api.LevelWarn, "store", "store", fmt.Sprintf("%d keys, entries or records were found damaged and set aside; the log names them", c.Damaged),
 			"See that nobody else writes to the store. Dead letters with the reason corrupt_record show what is left of damaged events.")
 	}
 }
@@ -93,10 +94,10 @@ func (d *diagnosis) checkWarnings(ctx context.Context) {
 	}
 	warnings, err := warner.Warnings(ctx)
 	if err != nil {
-		d.add(levelWarn, "store", "store", "its server is not as it should be, or could not be asked: "+err.Error(), "Caddy's log may say more.")
+		d.add(api.LevelWarn, "store", "store", "its server is not as it should be, or could not be asked: "+err.Error(), "Caddy's log may say more.")
 	}
 	for _, warning := range warnings {
-		d.add(levelWarn, "store", "store", warning, "")
+		d.add(api.LevelWarn, "store", "store", warning, "")
 	}
 }
 
@@ -111,19 +112,19 @@ func (d *diagnosis) checkDisk() {
 		return
 	}
 	if err != nil {
-		d.add(levelWarn, "disk", file.Path, "the disk's space cannot be read: "+err.Error(), "See that the directory is there and readable.")
+		d.add(api.LevelWarn, "disk", file.Path, "the disk's space cannot be read: "+err.Error(), "See that the directory is there and readable.")
 		return
 	}
 	d.judgeDisk(file.Path, free, total)
 }
 
 func (d *diagnosis) judgeDisk(path string, free, total uint64) {
-	level := levelOK
+	level := api.LevelOK
 	switch {
 	case free < emptyDisk:
-		level = levelError
+		level = api.LevelError
 	case float64(free) < lowDisk*float64(total):
-		level = levelWarn
+		level = api.LevelWarn
 	default:
 		return
 	}

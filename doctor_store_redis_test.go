@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redisclient"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
@@ -16,17 +17,17 @@ func TestDoctorRedis(t *testing.T) {
 	forgetTraffic(t)
 	server := redistest.Start(t)
 	c := onRedis(t, "redis "+server.URL(), doctorSite("redis", rand.Text(), "", "127.0.0.1:1", ""))
-	if checks := c.doctor(); !storeSays(checks, levelWarn, "append-only file") {
+	if checks := c.doctor(); !storeSays(checks, api.LevelWarn, "append-only file") {
 		t.Errorf("without AOF: %+v", checks)
 	}
 	if err := server.Client().ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if checks := c.doctor(); !storeSays(checks, levelWarn, "noeviction") {
+	if checks := c.doctor(); !storeSays(checks, api.LevelWarn, "noeviction") {
 		t.Errorf("with eviction: %+v", checks)
 	}
 	server.Kill()
-	eventually(t, "the doctor says that the store is away", func() bool { return storeSays(c.doctor(), levelError, "it does not answer") })
+	eventually(t, "the doctor says that the store is away", func() bool { return storeSays(c.doctor(), api.LevelError, "it does not answer") })
 }
 
 // TestDoctorReplicas warns of acknowledging before every replica has the event,
@@ -36,7 +37,7 @@ func TestDoctorReplicas(t *testing.T) {
 	group := redistest.StartSentinel(t, redistest.AOF...)
 	c := onRedis(t, fmt.Sprintf("redis %s {\nsentinel %s\nmin_replicas 1 500ms\n}", strings.Join(group.Addrs(), " "), group.Master()),
 		doctorSite("redis", rand.Text(), "", "127.0.0.1:1", ""))
-	eventually(t, "the doctor sees both replicas", func() bool { return storeSays(c.doctor(), levelWarn, "`min_replicas 2` prevents that") })
+	eventually(t, "the doctor sees both replicas", func() bool { return storeSays(c.doctor(), api.LevelWarn, "`min_replicas 2` prevents that") })
 
 	for _, test := range []struct {
 		store  RedisStore
@@ -58,7 +59,7 @@ func TestDoctorReplicas(t *testing.T) {
 }
 
 // storeSays looks for a finding about the store.
-func storeSays(checks []checkView, level, text string) bool {
+func storeSays(checks []api.Check, level, text string) bool {
 	for _, check := range checks {
 		if check.Name == "store" && check.Level == level && strings.Contains(fmt.Sprint(check), text) {
 			return true

@@ -15,20 +15,21 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
 // doctor asks the running Caddy for its checks.
-func (c *running) doctor() []checkView {
+func (c *running) doctor() []api.Check {
 	c.t.Helper()
-	var view doctorView
+	var view api.Doctor
 	if code := c.adminCall(http.MethodGet, "/webhooks/doctor", "", &view); code != 200 {
 		c.t.Fatalf("the doctor answered %d", code)
 	}
 	for i := 1; i < len(view.Checks); i++ {
-		if levelOrder[view.Checks[i-1].Level] > levelOrder[view.Checks[i].Level] {
+		if api.LevelOrder[view.Checks[i-1].Level] > api.LevelOrder[view.Checks[i].Level] {
 			c.t.Errorf("check %d is worse than the one before", i)
 		}
 	}
@@ -36,10 +37,10 @@ func (c *running) doctor() []checkView {
 }
 
 // found looks for a check, by what it is about and a part of its message.
-func found(checks []checkView, level, name, subject, message string) bool {
-	return slices.ContainsFunc(checks, func(c checkView) bool {
+func found(checks []api.Check, level, name, subject, message string) bool {
+	return slices.ContainsFunc(checks, func(c api.Check) bool {
 		return c.Level == level && c.Name == name && c.Subject == subject && strings.Contains(c.Message, message) &&
-			(c.Level == levelOK || c.Fix != "")
+			(c.Level == api.LevelOK || c.Fix != "")
 	})
 }
 
@@ -83,16 +84,16 @@ func TestDoctorWell(t *testing.T) {
 	c := startCaddy(t, doctorSite("well", good, "", app.address, ""), "")
 	c.send("well", good)
 	app.next(t)
-	var checks []checkView
+	var checks []api.Check
 	eventually(t, "it is delivered, and counted", func() bool {
 		checks = c.doctor()
-		return found(checks, levelOK, "destination", "well/app", "nothing is overdue")
+		return found(checks, api.LevelOK, "destination", "well/app", "nothing is overdue")
 	})
-	if !found(checks, levelOK, "traffic", "well", "the last webhook was accepted 0s ago") && !found(checks, levelOK, "traffic", "well", "s ago") {
+	if !found(checks, api.LevelOK, "traffic", "well", "the last webhook was accepted 0s ago") && !found(checks, api.LevelOK, "traffic", "well", "s ago") {
 		t.Errorf("traffic: %+v", checks)
 	}
 	for _, check := range checks {
-		if check.Level != levelOK && check.Name != "disk" { // the disk of whoever tests may be full
+		if check.Level != api.LevelOK && check.Name != "disk" { // the disk of whoever tests may be full
 			t.Errorf("found %+v", check)
 		}
 	}
@@ -122,14 +123,14 @@ func TestDoctorSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	checks := c.doctor()
-	for _, want := range []checkView{
-		{"secret", levelWarn, "weak", "secret 1 looks like one of an example", ""},
-		{"secret", levelWarn, "short", "secret 2 has less than 16 bytes", ""},
-		{"dedupe", levelWarn, "repeats", "dedupe is off", ""},
-		{"tolerance", levelWarn, "wide", "tolerance is 1h0m0s", ""},
-		{"tolerance", levelWarn, "timeless", "tolerance has no effect: GitHub signs no time", "Remove the line"},
-		{"secret", levelError, "filed", "the next reload or start will fail", ""},
-		{"traffic", levelWarn, "weak", "no webhook has come in", ""},
+	for _, want := range []api.Check{
+		{"secret", api.LevelWarn, "weak", "secret 1 looks like one of an example", ""},
+		{"secret", api.LevelWarn, "short", "secret 2 has less than 16 bytes", ""},
+		{"dedupe", api.LevelWarn, "repeats", "dedupe is off", ""},
+		{"tolerance", api.LevelWarn, "wide", "tolerance is 1h0m0s", ""},
+		{"tolerance", api.LevelWarn, "timeless", "tolerance has no effect: GitHub signs no time", "Remove the line"},
+		{"secret", api.LevelError, "filed", "the next reload or start will fail", ""},
+		{"traffic", api.LevelWarn, "weak", "no webhook has come in", ""},
 	} {
 		if !found(checks, want.Level, want.Name, want.Subject, want.Message) {
 			t.Errorf("not found: %+v", want)
@@ -165,12 +166,12 @@ func TestDoctorTraffic(t *testing.T) {
 	c.send("rested", "another", "--count=2")
 
 	checks := c.doctor()
-	for _, want := range []checkView{
-		{"traffic", levelError, "forged", "none was accepted: 3 webhooks refused, the last 0s ago: invalid_signature (no_matching_signature)", ""},
-		{"traffic", levelWarn, "unsigned", "1 webhook refused, the last 0s ago: missing_signature", ""},
-		{"traffic", levelOK, "proxied", "accepted", ""},
-		{"proxy", levelError, "proxied", "so to block_ips and rate_limit ip all senders look like one", ""},
-		{"traffic", levelError, "rested", "none was accepted since 3h ago; 2 webhooks refused since then", ""},
+	for _, want := range []api.Check{
+		{"traffic", api.LevelError, "forged", "none was accepted: 3 webhooks refused, the last 0s ago: invalid_signature (no_matching_signature)", ""},
+		{"traffic", api.LevelWarn, "unsigned", "1 webhook refused, the last 0s ago: missing_signature", ""},
+		{"traffic", api.LevelOK, "proxied", "accepted", ""},
+		{"proxy", api.LevelError, "proxied", "so to block_ips and rate_limit ip all senders look like one", ""},
+		{"traffic", api.LevelError, "rested", "none was accepted since 3h ago; 2 webhooks refused since then", ""},
 	} {
 		want.Message = strings.Split(want.Message, "the last 0s")[0] // it may be 1s on a slow machine
 		if !found(checks, want.Level, want.Name, want.Subject, want.Message) {
@@ -186,7 +187,7 @@ func TestDoctorTraffic(t *testing.T) {
 	if err := c.load(doctorSite("forged", good, "max_body 2KiB", app.address, "")); err != nil {
 		t.Fatal(err)
 	}
-	if !found(c.doctor(), levelError, "traffic", "forged", "3 webhooks refused") {
+	if !found(c.doctor(), api.LevelError, "traffic", "forged", "3 webhooks refused") {
 		t.Error("a reload forgets what was refused")
 	}
 }
@@ -208,23 +209,23 @@ func TestDoctorDestinations(t *testing.T) {
 	c.send("down", good, "--count=4")
 	c.send("wrong", good)
 	c.send("gone", good)
-	for _, want := range []checkView{
-		{"destination", levelError, "down/app", "2 attempts in a row failed, so its breaker is open; it is tried again in 5", ""},
-		{"destination", levelError, "wrong/app", "no attempt has succeeded since Caddy was started; 1 failed", ""},
-		{"dead letters", levelWarn, "gone/app", "1 dead letter will not be tried again", ""},
-		{"queue", levelWarn, "down/app", "4 deliveries are waiting, 80% of max_pending (5)", ""},
+	for _, want := range []api.Check{
+		{"destination", api.LevelError, "down/app", "2 attempts in a row failed, so its breaker is open; it is tried again in 5", ""},
+		{"destination", api.LevelError, "wrong/app", "no attempt has succeeded since Caddy was started; 1 failed", ""},
+		{"dead letters", api.LevelWarn, "gone/app", "1 dead letter will not be tried again", ""},
+		{"queue", api.LevelWarn, "down/app", "4 deliveries are waiting, 80% of max_pending (5)", ""},
 	} {
 		eventually(t, fmt.Sprintf("found %+v", want), func() bool { return found(c.doctor(), want.Level, want.Name, want.Subject, want.Message) })
 	}
 	c.send("down", good)
 	eventually(t, "the queue is full", func() bool {
-		return found(c.doctor(), levelError, "queue", "down/app", "else answered 503")
+		return found(c.doctor(), api.LevelError, "queue", "down/app", "else answered 503")
 	})
 	if err := c.load(doctorSite("gone", good, "", gone.address, "")); err != nil {
 		t.Fatal(err)
 	}
 	checks := c.doctor()
-	if !found(checks, levelWarn, "orphans", "down/app", "5 deliveries are stored for it") || !found(checks, levelWarn, "orphans", "wrong/app", "1 delivery is stored for it") {
+	if !found(checks, api.LevelWarn, "orphans", "down/app", "5 deliveries are stored for it") || !found(checks, api.LevelWarn, "orphans", "wrong/app", "1 delivery is stored for it") {
 		t.Errorf("orphans: %+v", checks)
 	}
 }
@@ -236,7 +237,7 @@ func TestDoctorPublic(t *testing.T) {
 	c := startCaddy(t, doctorSite("private", rand.Text(), "", app.address, "")+
 		fmt.Sprintf("}\nhttp://:%s {\nbind 0.0.0.0\n", freePort(t))+doctorSite("public", rand.Text(), "", app.address, ""), "")
 	checks := c.doctor()
-	if !found(checks, levelWarn, "https", "public", "require_https is off") || found(checks, levelWarn, "https", "private", "") {
+	if !found(checks, api.LevelWarn, "https", "public", "require_https is off") || found(checks, api.LevelWarn, "https", "private", "") {
 		t.Errorf("%+v", checks)
 	}
 	for listen, want := range map[string]bool{
@@ -280,7 +281,7 @@ func TestDoctorRotation(t *testing.T) {
 		}
 		d := &diagnosis{now: now}
 		d.checkRotation(h)
-		if (len(d.checks) > 0) != (test.want != "") || test.want != "" && !found(d.checks, levelWarn, "rotation", "rotated", test.want) {
+		if (len(d.checks) > 0) != (test.want != "") || test.want != "" && !found(d.checks, api.LevelWarn, "rotation", "rotated", test.want) {
 			t.Errorf("%s: %+v, want %q", test.what, d.checks, test.want)
 		}
 	}
@@ -323,31 +324,31 @@ func (s warnedStore) Warnings(context.Context) ([]string, error) { return s.warn
 func TestDoctorStore(t *testing.T) {
 	d := &diagnosis{now: time.Now(), app: &App{store: timedStore{warnedStore{warnings: []string{"its clock is 3s ahead"}}}}}
 	d.checkStore(t.Context(), retrystore.Stats{}, nil)
-	if len(d.checks) != 1 || d.checks[0].Level != levelWarn || d.checks[0].Message != "its clock is 3s ahead" {
+	if len(d.checks) != 1 || d.checks[0].Level != api.LevelWarn || d.checks[0].Message != "its clock is 3s ahead" {
 		t.Errorf("a store that warns: %+v", d.checks)
 	}
 	d = &diagnosis{app: &App{store: timedStore{warnedStore{err: errors.New("no permission")}}}}
 	d.checkStore(t.Context(), retrystore.Stats{Bytes: 1 << 20}, nil)
-	if !found(d.checks, levelWarn, "store", "store", "or could not be asked: no permission") {
+	if !found(d.checks, api.LevelWarn, "store", "store", "or could not be asked: no permission") {
 		t.Errorf("a store that cannot tell: %+v", d.checks)
 	}
 	d = &diagnosis{app: &App{store: timedStore{warnedStore{}}}}
 	d.checkStore(t.Context(), retrystore.Stats{Bytes: 1 << 20}, nil)
-	if !found(d.checks, levelOK, "store", "store", "it answers, and holds 1.0 MiB") {
+	if !found(d.checks, api.LevelOK, "store", "store", "it answers, and holds 1.0 MiB") {
 		t.Errorf("a store that is well: %+v", d.checks)
 	}
 	d = &diagnosis{}
 	d.checkStore(t.Context(), retrystore.Stats{}, retrystore.ErrUnavailable)
-	if len(d.checks) != 1 || !found(d.checks, levelError, "store", "store", "it does not answer: store is unavailable") {
+	if len(d.checks) != 1 || !found(d.checks, api.LevelError, "store", "store", "it does not answer: store is unavailable") {
 		t.Errorf("a store that is away: %+v", d.checks)
 	}
 	for _, test := range []struct {
 		free, total uint64
 		want        string
-	}{{500 << 30, 1000 << 30, ""}, {99 << 30, 1000 << 30, levelWarn}, {60 << 20, 1 << 30, levelError}, {60 << 20, 100 << 20, levelError}} {
+	}{{500 << 30, 1000 << 30, ""}, {99 << 30, 1000 << 30, api.LevelWarn}, {60 << 20, 1 << 30, api.LevelError}, {60 << 20, 100 << 20, api.LevelError}} {
 		d := &diagnosis{}
 		d.judgeDisk("/x", test.free, test.total)
-		if got := append(d.checks, checkView{})[0].Level; got != test.want {
+		if got := append(d.checks, api.Check{})[0].Level; got != test.want {
 			t.Errorf("%d of %d free: %q, want %q", test.free, test.total, got, test.want)
 		}
 	}

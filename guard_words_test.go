@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // ago is a time as the doctor tells it.
@@ -30,13 +32,13 @@ func TestGuardWords(t *testing.T) {
 			if err == nil || exitCode(err) != exitNo || !strings.Contains(err.Error(), test.send) || strings.Contains(err.Error(), "no webhooks endpoint") {
 				t.Errorf("send: %v", err)
 			}
-			var seen *checkView
+			var seen *api.Check
 			for _, check := range c.doctor() {
 				if check.Name == "traffic" && check.Subject == "guarded" {
 					seen = &check
 				}
 			}
-			if seen == nil || seen.Level != levelError || !ago.MatchString(seen.Message) || !strings.Contains(ago.ReplaceAllString(seen.Message, "0s ago"), test.message) {
+			if seen == nil || seen.Level != api.LevelError || !ago.MatchString(seen.Message) || !strings.Contains(ago.ReplaceAllString(seen.Message, "0s ago"), test.message) {
 				t.Errorf("doctor: %+v: want %q", seen, test.message)
 			}
 			if seen != nil && (!strings.Contains(seen.Fix, test.fix) || strings.Contains(seen.Fix, "the store and the queue")) {

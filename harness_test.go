@@ -25,6 +25,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/caddyproc"
 )
 
@@ -333,9 +334,9 @@ func eventuallyWithin(t *testing.T, limit time.Duration, what string, ok func() 
 }
 
 // delivery waits for the only delivery that the query selects.
-func (c *running) delivery(query string) deliveryView {
+func (c *running) delivery(query string) api.Delivery {
 	c.t.Helper()
-	var list listView
+	var list api.List
 	eventually(c.t, "one delivery with "+query, func() bool {
 		c.adminCall(http.MethodGet, "/webhooks/deliveries?"+query, "", &list)
 		return len(list.Deliveries) == 1

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/filestore"
@@ -123,7 +124,7 @@ func TestStoredErrorsAreHidden(t *testing.T) {
 	}
 	c := newRunning(t, path, "")
 	startRunning(t, c, "respond 404")
-	var list listView
+	var list api.List
 	c.adminCall(http.MethodGet, "/webhooks/deliveries?limit=1000&state=dead", "", &list)
 	if len(list.Deliveries) != leaked {
 		t.Fatalf("%d deliveries are listed, want %d", len(list.Deliveries), leaked)
@@ -133,7 +134,7 @@ func TestStoredErrorsAreHidden(t *testing.T) {
 		if leak := b.readIn(listed.LastError); leak != "" || !strings.HasPrefix(listed.LastError, "cannot take ") {
 			t.Errorf("the list of %s has %q in %q", listed.Endpoint, leak, listed.LastError)
 		}
-		var detail detailView
+		var detail api.Detail
 		c.adminCall(http.MethodGet, "/webhooks/deliveries/"+listed.ID, "", &detail)
 		h := detail.History
 		if len(h) != 1 || !strings.Contains(detail.LastError, redact.Masked) || !strings.Contains(h[0].Error, redact.Masked) || !strings.Contains(h[0].Answer, redact.Masked) {

@@ -8,13 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 )
 
 // awaitLoop waits until a delivery came back, and is kept.
 func (c *running) awaitLoop(query string) {
 	c.t.Helper()
-	var d deliveryView
+	var d api.Delivery
 	eventually(c.t, "the attempt came back", func() bool {
 		d = c.delivery(query)
 		return d.Attempts == 1
@@ -92,7 +93,7 @@ func TestNoLoopOfChain(t *testing.T) {
 	checkAnswer(t, c.do(c.githubRequest("/a", "once", "{}")), 202, "accepted")
 	app.next(t)
 	eventually(t, "both are delivered", func() bool {
-		var stats statsView
+		var stats api.Stats
 		c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
 		for _, lane := range stats.Destinations {
 			if lane.Pending+lane.Leased+lane.Dead > 0 {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // githubSite is a site with one GitHub endpoint at /github.
@@ -167,7 +169,7 @@ func TestTruncatedBody(t *testing.T) {
 	if response.StatusCode != 400 || response.Header.Get("Webhook-Status") != "body_incomplete" {
 		t.Errorf("answered %d %s", response.StatusCode, response.Header.Get("Webhook-Status"))
 	}
-	var list listView
+	var list api.List
 	c.adminCall(http.MethodGet, "/webhooks/deliveries", "", &list)
 	if len(list.Deliveries) != 0 {
 		t.Errorf("stored: %+v", list.Deliveries)
@@ -233,7 +235,7 @@ func TestFullDestination(t *testing.T) {
 		queues := c.metrics()
 		return queues[`webhook_destination_queue_size{destination="down",endpoint="github",queue_type="dead"}`] == events-bound
 	})
-	var page struct{ Deliveries []deliveryView }
+	var page struct{ Deliveries []api.Delivery }
 	c.adminCall("GET", "/webhooks/deliveries?state=dead&limit=1000", "", &page)
 	for _, d := range page.Deliveries {
 		if d.Destination != "down" || d.Reason != "destination_full" || d.Attempts != 0 {
@@ -243,7 +245,7 @@ func TestFullDestination(t *testing.T) {
 	if len(page.Deliveries) != events-bound {
 		t.Errorf("%d dead letters, want %d", len(page.Deliveries), events-bound)
 	}
-	if !found(c.doctor(), levelError, "queue", "github/down", "100% of max_pending (100)") {
+	if !found(c.doctor(), api.LevelError, "queue", "github/down", "100% of max_pending (100)") {
 		t.Errorf("the doctor does not find it: %+v", c.doctor())
 	}
 	// Repaired: what waits, and what is replayed, arrives; nothing is missing.

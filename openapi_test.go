@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
@@ -86,7 +87,7 @@ func contractStored(k *contract) {
 	}
 	eventually(k.T, "all stands as it should", func() bool {
 		states := make(map[string]string)
-		var list listView
+		var list api.List
 		c.adminCall("GET", "/webhooks/deliveries", "", &list)
 		for _, d := range list.Deliveries {
 			states[d.Endpoint+"/"+d.Destination] = fmt.Sprint(d.State, d.Attempts)
@@ -96,7 +97,7 @@ func contractStored(k *contract) {
 	k.admin(c, "GET", "/webhooks/endpoints", "")
 	k.admin(c, "GET", "/webhooks/stats", "")
 	k.admin(c, "GET", "/webhooks/doctor", "")
-	var list listView
+	var list api.List
 	if err := json.Unmarshal([]byte(k.admin(c, "GET", "/webhooks/deliveries?state=pending,leased,delivered,dead", "").body), &list); err != nil {
 		k.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func contractKept(k *contract) {
 	k.hook(c, c.githubRequest("/kept", "kept", "{}"))
 	path := "/webhooks/deliveries/" + c.delivery("state=delivered").ID
 	eventually(k.T, "it is kept without its body", func() bool {
-		var d detailView
+		var d api.Detail
 		return c.adminCall("GET", path, "", &d) == 200 && d.BodyDropped
 	})
 	k.admin(c, "GET", path, "")
@@ -153,7 +154,7 @@ func contractBulk(k *contract) {
 		k.hook(c, c.githubRequest("/many", fmt.Sprint("many-", n), "{}"))
 	}
 	eventually(k.T, "all are dead letters", func() bool {
-		var stats statsView
+		var stats api.Stats
 		c.adminCall("GET", "/webhooks/stats", "", &stats)
 		return stats.Destinations[0].Dead == dead
 	})
@@ -173,7 +174,7 @@ func contractBulk(k *contract) {
 		}
 		want(k.admin(c, "POST", path, `{"filter":{"state":"`+strings.Repeat("d", maxBulkBody)+`"}}`), 413)
 	}
-	var j jobView
+	var j api.Job
 	for n := range maxRunningJobs {
 		path := []string{"/webhooks/replay", "/webhooks/purge"}[n%2]
 		got := want(k.admin(c, "POST", path, fmt.Sprintf(`{"filter":{"state":"dead","event_id":"many-%d"},"rate":"1/h"}`, n+1)), 202)
@@ -189,7 +190,7 @@ func (k *contract) jobsEnd(c *running, last string, want func(reply, int) reply)
 	eventually(k.T, "the first jobs are done", func() bool {
 		return strings.Contains(k.admin(c, "GET", "/webhooks/jobs/"+last, "").body, `"state":"done"`)
 	})
-	var running jobView
+	var running api.Job
 	for range maxRunningJobs {
 		// Of several, the second waits for an hour.
 		got := want(k.admin(c, "POST", "/webhooks/replay", `{"rate":"1/h"}`), 202)
@@ -277,7 +278,7 @@ func contractRedisDown(k *contract) {
 	d := c.delivery("event_id=redis-0")
 	k.admin(c, "GET", "/webhooks/deliveries/"+d.ID, "")
 	k.admin(c, "GET", "/webhooks/stats", "")
-	var j jobView
+	var j api.Job
 	if err := json.Unmarshal([]byte(k.admin(c, "POST", "/webhooks/purge", `{"filter":{"state":"dead"},"rate":"1/s"}`).body), &j); err != nil {
 		k.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 )
 
@@ -63,12 +64,12 @@ func (a *App) findUnreached(around bool) []reachFinding {
 // findDoubts says what of the endpoint's matchers cannot be what was meant, and what cannot be checked.
 func (h *Handler) findDoubts(ways reach.Ways, around bool) (findings []reachFinding) {
 	for _, doubt := range ways.Doubts {
-		findings = append(findings, reachFinding{levelError, h.Name, titleUnreached, doubt, "Correct the matcher, and try it: `caddy webhooks send` to the URL that the provider calls."})
+		findings = append(findings, reachFinding{api.LevelError, h.Name, titleUnreached, doubt, "Correct the matcher, and try it: `caddy webhooks send` to the URL that the provider calls."})
 	}
 	sent := func(r *http.Request) bool { return slices.Contains(h.provider.Methods, r.Method) }
 	if len(ways.Probes) > 0 && !slices.ContainsFunc(ways.Probes, sent) {
 		findings = append(findings, reachFinding{
-			levelError, h.Name, titleUnreached,
+			api.LevelError, h.Name, titleUnreached,
 			fmt.Sprintf("no webhook comes to it: its matcher asks for another method than %s, by which the provider sends", strings.Join(h.provider.Methods, " or ")),
 			"Take `method` out of the matcher: the endpoint refuses other methods by itself.",
 		})
@@ -76,7 +77,7 @@ func (h *Handler) findDoubts(ways reach.Ways, around bool) (findings []reachFind
 	if around && len(ways.Unchecked) > 0 {
 		slices.Sort(ways.Unchecked)
 		findings = append(findings, reachFinding{
-			levelWarn, h.Name, titleUnreached,
+			api.LevelWarn, h.Name, titleUnreached,
 			fmt.Sprintf("whether its webhooks come to it, and nothing else to the application, could not be checked: no request could be made up for %s on the way to it", strings.Join(slices.Compact(ways.Unchecked), ", ")),
 			"Send a request without a signature to the URL that the provider calls: the endpoint answers 401. Or match the path only, and leave the rest to the endpoint.",
 		})
@@ -90,7 +91,7 @@ func (h *Handler) findNobody(server *caddyhttp.Server, probe, arrived *http.Requ
 	for _, f := range h.Forward {
 		if !reach.Follow(server, f.routes, arrived).Answered {
 			findings = append(findings, reachFinding{
-				levelError, h.Name, titleNobody,
+				api.LevelError, h.Name, titleNobody,
 				fmt.Sprintf("deliveries of %s to %s find no handler: nothing in `handle` matches them", shown(probe), f.Name),
 				"Correct the matchers in `handle`; they see the path as the endpoint does.",
 			})
@@ -102,7 +103,7 @@ func (h *Handler) findNobody(server *caddyhttp.Server, probe, arrived *http.Requ
 	for _, dial := range h.applications(server, probe) {
 		if listensOn(server.Listen, dial) {
 			findings = append(findings, reachFinding{
-				levelWarn, h.Name, titleLoop,
+				api.LevelWarn, h.Name, titleLoop,
 				fmt.Sprintf("what stands behind it proxies to %s, which is the server that the endpoint is on: what comes back to the endpoint is refused (508 loop)", dial),
 				"Give reverse_proxy the application's own address.",
 			})
@@ -125,7 +126,7 @@ func takenFinding(h *Handler, probe *http.Request, taker caddyhttp.MiddlewareHan
 		by = reach.Name(taker) + " gets it first"
 	}
 	return reachFinding{
-		levelError, h.Name, titleUnreached,
+		api.LevelError, h.Name, titleUnreached,
 		fmt.Sprintf("%s does not come to it, and is not verified: %s", shown(probe), by),
 		"In a Caddyfile the directive precedes those beside it, but not those outside of its `handle`: take it out of `handle`, and give it the matcher itself (`webhooks /hook github { … }`). In a `route`, put it first. In JSON, put its route before the other one.",
 	}
@@ -145,7 +146,7 @@ func (a *App) warnOfUnreached() {
 // checkRoutes looks for requests that go past the endpoints.
 func (d *diagnosis) checkRoutes() {
 	if len(d.app.endpoints) == 0 {
-		d.add(levelWarn, "endpoints", "config", "there is no endpoint in the running config",
+		d.add(api.LevelWarn, "endpoints", "config", "there is no endpoint in the running config",
 			"Put a `webhooks` directive into a site. One in a named route, &(name), counts where a site invokes it.")
 	}
 	for _, finding := range d.app.findUnreached(true) {

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 )
 
@@ -36,7 +37,7 @@ func (h *Handler) findWaysAround(server *caddyhttp.Server, probe *http.Request, 
 		return ok && slices.ContainsFunc(proxy.Upstreams, isMine)
 	}
 	for _, v := range h.conditions(server, probe) {
-		if v.level == levelWarn && slices.ContainsFunc(findings, func(f reachFinding) bool { return f.level == levelWarn }) {
+		if v.level == api.LevelWarn && slices.ContainsFunc(findings, func(f reachFinding) bool { return f.level == api.LevelWarn }) {
 			break // one host is enough
 		}
 		if comes(v) {
@@ -113,25 +114,25 @@ func (h *Handler) conditions(server *caddyhttp.Server, r *http.Request) (out []v
 		out = append(out, variant{level, how, v})
 	}
 	for name := range r.Header {
-		add(levelError, "without the header "+name, func(v *http.Request) { v.Header.Del(name) })
+		add(api.LevelError, "without the header "+name, func(v *http.Request) { v.Header.Del(name) })
 	}
 	if r.URL.RawQuery != "" {
-		add(levelError, "without the query", func(v *http.Request) { v.URL.RawQuery = "" })
+		add(api.LevelError, "without the query", func(v *http.Request) { v.URL.RawQuery = "" })
 	}
 	for _, address := range []string{"198.51.100.1:1", "[2001:db8::1]:1"} {
-		add(levelError, "from another address", func(v *http.Request) { v.RemoteAddr = address })
+		add(api.LevelError, "from another address", func(v *http.Request) { v.RemoteAddr = address })
 	}
 	if len(server.TLSConnPolicies) == 0 {
-		add(levelError, "by plain HTTP", func(v *http.Request) { v.TLS = nil })
+		add(api.LevelError, "by plain HTTP", func(v *http.Request) { v.TLS = nil })
 	}
 	for _, method := range h.provider.Methods {
 		if method != r.Method {
-			add(levelError, "by the provider's method", func(v *http.Request) { v.Method = method })
+			add(api.LevelError, "by the provider's method", func(v *http.Request) { v.Method = method })
 		}
 	}
 	for _, host := range append(reach.Hosts(server), "elsewhere.example") {
 		if !strings.EqualFold(host, r.Host) {
-			add(levelWarn, "(another host)", func(v *http.Request) {
+			add(api.LevelWarn, "(another host)", func(v *http.Request) {
 				v.Host = host
 				if v.TLS != nil {
 					v.TLS = &tls.ConnectionState{HandshakeComplete: true, ServerName: host}
@@ -139,7 +140,7 @@ func (h *Handler) conditions(server *caddyhttp.Server, r *http.Request) (out []v
 			})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b variant) int { return cmp.Compare(levelOrder[a.level], levelOrder[b.level]) })
+	slices.SortStableFunc(out, func(a, b variant) int { return cmp.Compare(api.LevelOrder[a.level], api.LevelOrder[b.level]) })
 	return out
 }
 
@@ -159,9 +160,9 @@ func variants(r *http.Request) []variant {
 		target.RawQuery = r.URL.RawQuery
 		v := r.Clone(r.Context())
 		v.URL, v.RequestURI = target, target.RequestURI()
-		out = append(out, variant{levelWarn, "", v})
+		out = append(out, variant{api.LevelWarn, "", v})
 	}
 	put := r.Clone(r.Context())
 	put.Method = http.MethodPut
-	return append(out, variant{levelWarn, "", put})
+	return append(out, variant{api.LevelWarn, "", put})
 }

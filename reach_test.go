@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // hooked wants the endpoint's matcher, its secret and what follows.
@@ -85,7 +87,7 @@ func TestRoutesCheck(t *testing.T) {
 			if err := c.load("\t" + site); err != nil {
 				t.Fatal(err)
 			}
-			var report doctorView
+			var report api.Doctor
 			c.adminCall(http.MethodGet, "/webhooks/doctor", "", &report)
 			var found []string
 			for _, check := range report.Checks {
@@ -158,7 +160,7 @@ func TestUnreachedIsLogged(t *testing.T) {
 // finds reports whether a check of that name says so.
 func (c *running) finds(t *testing.T, name, message string) bool {
 	t.Helper()
-	var report doctorView
+	var report api.Doctor
 	c.adminCall(http.MethodGet, "/webhooks/doctor", "", &report)
 	for _, check := range report.Checks {
 		if check.Name == name && strings.Contains(check.Message+" "+check.Fix, message) {

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -138,10 +139,10 @@ func testRetain(t *testing.T, c *running) {
 		app.next(t)
 		eventually(t, "its answer is noted", func() bool { return c.openDeliveries() == 0 })
 	}
-	show := func(id string) (d detailView) {
+	show := func(id string) (d api.Detail) {
 		t.Helper()
 		eventually(t, "the delivery is kept", func() bool {
-			d = detailView{}
+			d = api.Detail{}
 			return c.adminCall(http.MethodGet, "/webhooks/deliveries/"+id, "", &d) == 200 && d.State == "delivered"
 		})
 		return d
@@ -151,7 +152,7 @@ func testRetain(t *testing.T, c *running) {
 	retain("10")
 	send("first", `{"n":1}`)
 	first := c.delivery("state=delivered").ID
-	var d detailView
+	var d api.Detail
 	eventually(t, "the body is dropped", func() bool { d = show(first); return d.BodyDropped })
 	if d.EventID != "first" || d.Body != "" || d.LastStatus != 200 || len(d.History) != 1 || d.History[0].Status != 200 ||
 		d.Headers.Get("X-Github-Delivery") != "first" || d.Headers.Get("X-Hub-Signature-256") != redact.Masked {
@@ -190,14 +191,14 @@ func testRetain(t *testing.T, c *running) {
 	eventually(t, "the older one is gone", func() bool {
 		return c.adminCall(http.MethodGet, "/webhooks/deliveries/"+first, "", nil) == 404
 	})
-	var stats statsView
+	var stats api.Stats
 	c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
-	if i := slices.IndexFunc(stats.Destinations, func(l laneView) bool { return l.Pending+l.Leased+l.Dead > 0 }); i >= 0 {
+	if i := slices.IndexFunc(stats.Destinations, func(l api.Lane) bool { return l.Pending+l.Leased+l.Dead > 0 }); i >= 0 {
 		t.Errorf("stats count %+v", stats.Destinations[i])
 	}
 	retain("")
 	eventually(t, "nothing is left", func() bool {
-		var list listView
+		var list api.List
 		c.adminCall(http.MethodGet, "/webhooks/deliveries", "", &list)
 		return len(list.Deliveries) == 0
 	})

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // situations are what the chapters of docs/runbook.md are for, by anchor. Each
@@ -52,9 +54,9 @@ func (o *operator) send(count, code int, word string) {
 // stands waits until the destination has so many deliveries open, and dead.
 func (o *operator) stands(open, dead int) {
 	o.Helper()
-	var lane laneView
+	var lane api.Lane
 	eventually(o.T, fmt.Sprintf("%d deliveries are open and %d dead", open, dead), func() bool {
-		var stats statsView
+		var stats api.Stats
 		o.c.adminCall("GET", "/webhooks/stats", "", &stats)
 		for _, lane = range stats.Destinations {
 			if lane.Endpoint == o.fill["endpoint"] && lane.Pending+lane.Leased == open && lane.Dead == dead {

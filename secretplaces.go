@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -99,7 +100,7 @@ const maxReads = 16
 // hideErrors hides secrets in the errors of a list, which may have been stored by a version
 // that hid fewer. What is secret only the whole event tells. Where that cannot be read
 // any more, the error is hidden as a whole.
-func hideErrors(ctx context.Context, app *App, list []deliveryView) error {
+func hideErrors(ctx context.Context, app *App, list []api.Delivery) error {
 	var reads safe.Group
 	slots, failures := make(chan struct{}, maxReads), make([]error, len(list))
 	for i := range list {

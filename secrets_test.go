@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/explain"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -71,7 +72,7 @@ func TestSecretsAreNotSeen(t *testing.T) {
 	}
 	var shown string
 	show := func(state string) {
-		var list listView
+		var list api.List
 		eventually(t, "all are dead", func() bool {
 			c.adminCall(http.MethodGet, "/webhooks/deliveries?limit=1000&state=dead", "", &list)
 			return len(list.Deliveries) >= len(names)

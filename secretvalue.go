@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -138,7 +139,7 @@ func (h *Handler) checkDestinations(v *verify.Verifier) error {
 func (d *diagnosis) checkLoaded(h *Handler, secrets []string) {
 	for i, now := range secrets {
 		if i < len(h.configuredSecrets) && h.configuredSecrets[i] != now {
-			d.add(levelError, "secret", h.Name, fmt.Sprintf("secret %d: %s has another value than the one that is in use, so what is signed with the new one is refused", i+1,
+			d.add(api.LevelError, "secret", h.Name, fmt.Sprintf("secret %d: %s has another value than the one that is in use, so what is signed with the new one is refused", i+1,
 				strings.Join(placeholder.FindAllString(h.Secrets[i], -1), "")),
 				"Load the config again with `caddy reload --force`: without --force Caddy skips a config that has not changed, and the placeholder has not.")
 		}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // TestSecretsNotMeant refuses what no secret is, with the setting, the remedy and the line, and
@@ -186,7 +188,7 @@ func TestDoctorRotatedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.checkSecrets(h)
-	if !found(d.checks, levelError, "secret", "in", "has another value than the one that is in use") || !strings.Contains(d.checks[0].Fix, "--force") {
+	if !found(d.checks, api.LevelError, "secret", "in", "has another value than the one that is in use") || !strings.Contains(d.checks[0].Fix, "--force") {
 		t.Errorf("the doctor says %v", d.checks)
 	}
 }

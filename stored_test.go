@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // TestFullEndpoint fills an endpoint's part of the store with the dead letters of one of
@@ -32,7 +34,7 @@ func TestFullEndpoint(t *testing.T) {
 	if stored < 9000 || stored > 12_000 {
 		t.Errorf("%v bytes are stored for three events of 3000", stored)
 	}
-	if !found(c.doctor(), levelWarn, "stored", "filled", "% of max_stored (10 KiB)") && !found(c.doctor(), levelError, "stored", "filled", "") {
+	if !found(c.doctor(), api.LevelWarn, "stored", "filled", "% of max_stored (10 KiB)") && !found(c.doctor(), api.LevelError, "stored", "filled", "") {
 		t.Errorf("the doctor does not see it coming: %+v", c.doctor())
 	}
 	var got reply
@@ -48,7 +50,7 @@ func TestFullEndpoint(t *testing.T) {
 	}
 	checkAnswer(t, post("beside", "1"), 202, "accepted")
 	app.next(t)
-	if !found(c.doctor(), levelError, "stored", "filled", "new webhooks are answered 503") {
+	if !found(c.doctor(), api.LevelError, "stored", "filled", "new webhooks are answered 503") {
 		t.Errorf("the doctor does not find it: %+v", c.doctor())
 	}
 	var cleared struct{ Done int }
@@ -57,7 +59,7 @@ func TestFullEndpoint(t *testing.T) {
 		t.Errorf("%d dead letters deleted, want 3 or more", cleared.Done)
 	}
 	checkAnswer(t, post("filled", "again"), 202, "accepted")
-	var stats statsView
+	var stats api.Stats
 	c.adminCall("GET", "/webhooks/stats", "", &stats)
 	if len(stats.Stored) != 2 || stats.Stored[0].Endpoint != "beside" || stats.Stored[1].Bytes > 4000 {
 		t.Errorf("stored: %+v, want two endpoints, and little of filled", stats.Stored)

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/statefiles"
 	"github.com/caddywebhooks/caddy-webhooks/internal/storebook"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -84,9 +85,9 @@ func (d *diagnosis) checkLeft(ctx context.Context) {
 	}
 	d.app.use.Look(ctx)
 	for _, l := range d.app.use.Left() {
-		level := levelError
+		level := api.LevelError
 		if l.Pending == 0 {
-			level = levelWarn
+			level = api.LevelWarn
 		}
 		d.add(level, "left behind", "store", l.String(), l.Remedy())
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
@@ -75,7 +76,7 @@ func (c *running) leaves(log, where string, n int) {
 	if got := c.metrics()["webhook_store_left_behind"]; got != float64(n) {
 		c.t.Errorf("webhook_store_left_behind is %v, want %d", got, n)
 	}
-	if said := found(c.doctor(), levelError, "left behind", "store", where); said != (n > 0) {
+	if said := found(c.doctor(), api.LevelError, "left behind", "store", where); said != (n > 0) {
 		c.t.Errorf("the doctor says: %+v", c.doctor())
 	}
 	text, err := os.ReadFile(log)
@@ -232,7 +233,7 @@ func TestStoreReplacedBetweenRuns(t *testing.T) {
 			}
 			c.restarts(c.options, waitingSite(app))
 			c.loses(log, 1)
-			if !found(c.doctor(), levelError, "store", "store", "3 pending deliveries and 0 dead letters when last counted") {
+			if !found(c.doctor(), api.LevelError, "store", "store", "3 pending deliveries and 0 dead letters when last counted") {
 				t.Errorf("the doctor says: %+v", c.doctor())
 			}
 			c.reloads(c.options, waitingSite(app)+"\nheader X-Changed yes")
@@ -250,7 +251,7 @@ func (c *running) loses(log string, times int) {
 	if got := c.metrics()["webhook_store_replaced_total"]; got != float64(times) {
 		c.t.Errorf("webhook_store_replaced_total is %v, want %d", got, times)
 	}
-	if said := found(c.doctor(), levelError, "store", "store", "its data has been gone or replaced"); said != (times > 0) {
+	if said := found(c.doctor(), api.LevelError, "store", "store", "its data has been gone or replaced"); said != (times > 0) {
 		c.t.Errorf("the doctor says: %+v", c.doctor())
 	}
 	text, err := os.ReadFile(log)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
@@ -108,7 +109,7 @@ func TestRedisComesLaterAndEvicts(t *testing.T) {
 	checkAnswer(t, c.do(c.githubRequest("/github", "early", "{}")), 503, "unavailable")
 	server.Restart()
 	eventually(t, "its policy is noticed", func() bool {
-		return c.metrics()["webhook_store_refusing"] == 1 && storeSays(c.doctor(), levelError, "noeviction")
+		return c.metrics()["webhook_store_refusing"] == 1 && storeSays(c.doctor(), api.LevelError, "noeviction")
 	})
 	checkAnswer(t, c.do(c.githubRequest("/github", "early", "{}")), 503, "unavailable")
 	if err := server.Client().ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err(); err != nil {
@@ -208,7 +209,7 @@ func TestRedisLimits(t *testing.T) {
 func TestRedisDoctor(t *testing.T) {
 	server := redistest.Start(t) // without persistence
 	c := onRedis(t, "redis "+server.URL(), "webhooks github {\nsecret \""+githubSecret+"\"\nrequire_https off\nforward localhost:1\n}")
-	var view doctorView
+	var view api.Doctor
 	c.adminCall("GET", "/webhooks/doctor", "", &view)
 	for _, check := range view.Checks {
 		if strings.Contains(check.Message, "append") {

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -144,16 +145,16 @@ func TestIgnoredIsSeen(t *testing.T) {
 		t.Errorf("send: %v\n%s", err, out)
 	}
 	checks := c.doctor()
-	if !found(checks, levelWarn, "traffic", "typo", "everything that came was ignored: 1 webhook") ||
-		!found(checks, levelWarn, "traffic", "typo", "of type invoice.paid, and no destination wants it: a wants invoices.*") {
+	if !found(checks, api.LevelWarn, "traffic", "typo", "everything that came was ignored: 1 webhook") ||
+		!found(checks, api.LevelWarn, "traffic", "typo", "of type invoice.paid, and no destination wants it: a wants invoices.*") {
 		t.Errorf("the doctor says %+v", checks)
 	}
-	if !found(checks, levelWarn, "events", "typo", "no type of stripe matches invoices.*: did you mean invoice.*?") {
+	if !found(checks, api.LevelWarn, "events", "typo", "no type of stripe matches invoices.*: did you mean invoice.*?") {
 		t.Errorf("the doctor says %+v", checks)
 	}
-	var stats statsView
+	var stats api.Stats
 	c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
-	if len(stats.Ignored) != 1 || stats.Ignored[0] != (ignoredView{"typo", 1, "invoice.paid"}) {
+	if len(stats.Ignored) != 1 || stats.Ignored[0] != (api.Ignored{"typo", 1, "invoice.paid"}) {
 		t.Errorf("stats: %+v", stats.Ignored)
 	}
 	if n := c.metrics()[`webhook_ignored_total{endpoint="typo",event_type="invoice.paid"}`]; n < 1 {
@@ -163,7 +164,7 @@ func TestIgnoredIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkAnswer(t, c.stripe("typo", `{"id":"evt_1","type":"invoice.paid"}`), 202, "accepted")
-	if checks := c.doctor(); !found(checks, levelOK, "traffic", "typo", "the last webhook was accepted") {
+	if checks := c.doctor(); !found(checks, api.LevelOK, "traffic", "typo", "the last webhook was accepted") {
 		t.Errorf("the doctor says %+v", checks)
 	}
 }

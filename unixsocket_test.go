@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
 // TestUnixSocketBehindProxy sends as nginx does, by a Unix socket: who the client is
@@ -61,7 +63,7 @@ func TestUnixSocketBehindProxy(t *testing.T) {
 			})
 			advised := false
 			for _, check := range c.doctor() {
-				if check.Name == "proxy" && check.Level == levelError {
+				if check.Name == "proxy" && check.Level == api.LevelError {
 					advised = true
 					if !strings.Contains(check.Fix, "`trusted_proxies_unix`") || strings.Contains(check.Fix, "private_ranges") {
 						t.Errorf("the doctor advises %q", check.Fix)

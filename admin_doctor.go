@@ -58,7 +58,7 @@ func adminDoctor(app *App, r *http.Request, _ string) (any, error) {
 }
 
 func (d *diagnosis) add(level, name, subject, message, fix string) {
-	d.checks = append(d.checks, api.Check{name, level, subject, message, fix})
+	d.checks = append(d.checks, api.Check{Name: name, Level: level, Subject: subject, Message: message, Fix: fix})
 }
 
 // ago tells how long something is past.

@@ -131,7 +131,7 @@ func newStoredViews(app *App, stats retrystore.Stats) []api.Stored {
 	}
 	all := make([]api.Stored, 0, len(bytes))
 	for _, name := range slices.Sorted(maps.Keys(bytes)) {
-		all = append(all, api.Stored{name, bytes[name]})
+		all = append(all, api.Stored{Endpoint: name, Bytes: bytes[name]})
 	}
 	return all
 }
@@ -139,7 +139,7 @@ func newStoredViews(app *App, stats retrystore.Stats) []api.Stored {
 func newIgnoredViews(app *App) (all []api.Ignored) {
 	for _, name := range slices.Sorted(maps.Keys(app.endpoints)) {
 		if t := app.endpoints[name].traffic.Snapshot(); t.EverIgnored > 0 {
-			all = append(all, api.Ignored{name, t.EverIgnored, t.IgnoredType})
+			all = append(all, api.Ignored{Endpoint: name, Webhooks: t.EverIgnored, LastType: t.IgnoredType})
 		}
 	}
 	return all

@@ -68,7 +68,7 @@ more: --cursor 0g
 
 func TestStatsLook(t *testing.T) {
 	golden(t, 80, func(s screen) {
-		printStats(s, api.Stats{EventKeys: 1234, StoreBytes: 5 << 20, Ignored: []api.Ignored{{"stripe", 12, "invoice.paid"}}, Destinations: []api.Lane{
+		printStats(s, api.Stats{EventKeys: 1234, StoreBytes: 5 << 20, Ignored: []api.Ignored{{Endpoint: "stripe", Webhooks: 12, LastType: "invoice.paid"}}, Destinations: []api.Lane{
 			{Endpoint: "stripe", Destination: "app", Configured: true, Breaker: "closed"},
 			{Endpoint: "github", Destination: "ci-runner.internal.example.com:8080", Configured: true, Pending: 812, Retrying: 799, Leased: 3, Dead: 2,
 				OldestPending: before(2 * time.Hour), Breaker: "half_open"},
@@ -120,11 +120,11 @@ latency: p50 49.90ms, p90 89.90ms, p95 94.90ms, p99 98.90ms, max 99.80ms
 func TestDoctorLooks(t *testing.T) {
 	golden(t, 80, func(s screen) {
 		printDoctor(s, []api.Check{
-			{"destination", api.LevelError, "stripe/app", "it is down: 5 attempts in a row failed, so its breaker is open; it is tried again in 41s",
-				"See what the application answers: `caddy webhooks list --endpoint stripe --destination app`, then show one."},
-			{"secret", api.LevelWarn, "github", "secret 1 looks like one of an example: anybody who guesses it can forge webhooks", "Use the one that the provider made."},
-			{"store", api.LevelOK, "store", "it answers, and holds 5.0 MiB", ""},
-			{"traffic", api.LevelOK, "github", "the last webhook was accepted 3m ago", ""},
+			{Name: "destination", Level: api.LevelError, Subject: "stripe/app", Message: "it is down: 5 attempts in a row failed, so its breaker is open; it is tried again in 41s",
+				Fix: "See what the application answers: `caddy webhooks list --endpoint stripe --destination app`, then show one."},
+			{Name: "secret", Level: api.LevelWarn, Subject: "github", Message: "secret 1 looks like one of an example: anybody who guesses it can forge webhooks", Fix: "Use the one that the provider made."},
+			{Name: "store", Level: api.LevelOK, Subject: "store", Message: "it answers, and holds 5.0 MiB"},
+			{Name: "traffic", Level: api.LevelOK, Subject: "github", Message: "the last webhook was accepted 3m ago"},
 		})
 	}, "\n"+"1 error\n"+
 		"  stripe/app, destination: it is down: 5 attempts in a row failed, so its\n"+
@@ -147,11 +147,11 @@ func TestDoctorCountsWhatItShows(t *testing.T) {
 	var checks []api.Check
 	for _, name := range []string{"a", "b", "c"} {
 		checks = append(checks,
-			api.Check{"https", api.LevelError, name, "plain HTTP", "Use TLS."},
-			api.Check{"secret", api.LevelWarn, name, "secret 1 is short", "Use another."},
-			api.Check{"secret", api.LevelOK, name, "fine", ""})
+			api.Check{Name: "https", Level: api.LevelError, Subject: name, Message: "plain HTTP", Fix: "Use TLS."},
+			api.Check{Name: "secret", Level: api.LevelWarn, Subject: name, Message: "secret 1 is short", Fix: "Use another."},
+			api.Check{Name: "secret", Level: api.LevelOK, Subject: name, Message: "fine"})
 	}
-	checks = append(checks, api.Check{"secret", api.LevelWarn, "c", "secret 2 is short", "Use another."})
+	checks = append(checks, api.Check{Name: "secret", Level: api.LevelWarn, Subject: "c", Message: "secret 2 is short", Fix: "Use another."})
 	golden(t, 80, func(s screen) { printDoctor(s, checks) }, `
 1 error
   a, b, c, https: plain HTTP

@@ -124,13 +124,13 @@ func TestDoctorSettings(t *testing.T) {
 	}
 	checks := c.doctor()
 	for _, want := range []api.Check{
-		{"secret", api.LevelWarn, "weak", "secret 1 looks like one of an example", ""},
-		{"secret", api.LevelWarn, "short", "secret 2 has less than 16 bytes", ""},
-		{"dedupe", api.LevelWarn, "repeats", "dedupe is off", ""},
-		{"tolerance", api.LevelWarn, "wide", "tolerance is 1h0m0s", ""},
-		{"tolerance", api.LevelWarn, "timeless", "tolerance has no effect: GitHub signs no time", "Remove the line"},
-		{"secret", api.LevelError, "filed", "the next reload or start will fail", ""},
-		{"traffic", api.LevelWarn, "weak", "no webhook has come in", ""},
+		{Name: "secret", Level: api.LevelWarn, Subject: "weak", Message: "secret 1 looks like one of an example"},
+		{Name: "secret", Level: api.LevelWarn, Subject: "short", Message: "secret 2 has less than 16 bytes"},
+		{Name: "dedupe", Level: api.LevelWarn, Subject: "repeats", Message: "dedupe is off"},
+		{Name: "tolerance", Level: api.LevelWarn, Subject: "wide", Message: "tolerance is 1h0m0s"},
+		{Name: "tolerance", Level: api.LevelWarn, Subject: "timeless", Message: "tolerance has no effect: GitHub signs no time", Fix: "Remove the line"},
+		{Name: "secret", Level: api.LevelError, Subject: "filed", Message: "the next reload or start will fail"},
+		{Name: "traffic", Level: api.LevelWarn, Subject: "weak", Message: "no webhook has come in"},
 	} {
 		if !found(checks, want.Level, want.Name, want.Subject, want.Message) {
 			t.Errorf("not found: %+v", want)
@@ -167,11 +167,11 @@ func TestDoctorTraffic(t *testing.T) {
 
 	checks := c.doctor()
 	for _, want := range []api.Check{
-		{"traffic", api.LevelError, "forged", "none was accepted: 3 webhooks refused, the last 0s ago: invalid_signature (no_matching_signature)", ""},
-		{"traffic", api.LevelWarn, "unsigned", "1 webhook refused, the last 0s ago: missing_signature", ""},
-		{"traffic", api.LevelOK, "proxied", "accepted", ""},
-		{"proxy", api.LevelError, "proxied", "so to block_ips and rate_limit ip all senders look like one", ""},
-		{"traffic", api.LevelError, "rested", "none was accepted since 3h ago; 2 webhooks refused since then", ""},
+		{Name: "traffic", Level: api.LevelError, Subject: "forged", Message: "none was accepted: 3 webhooks refused, the last 0s ago: invalid_signature (no_matching_signature)"},
+		{Name: "traffic", Level: api.LevelWarn, Subject: "unsigned", Message: "1 webhook refused, the last 0s ago: missing_signature"},
+		{Name: "traffic", Level: api.LevelOK, Subject: "proxied", Message: "accepted"},
+		{Name: "proxy", Level: api.LevelError, Subject: "proxied", Message: "so to block_ips and rate_limit ip all senders look like one"},
+		{Name: "traffic", Level: api.LevelError, Subject: "rested", Message: "none was accepted since 3h ago; 2 webhooks refused since then"},
 	} {
 		want.Message = strings.Split(want.Message, "the last 0s")[0] // it may be 1s on a slow machine
 		if !found(checks, want.Level, want.Name, want.Subject, want.Message) {
@@ -210,10 +210,10 @@ func TestDoctorDestinations(t *testing.T) {
 	c.send("wrong", good)
 	c.send("gone", good)
 	for _, want := range []api.Check{
-		{"destination", api.LevelError, "down/app", "2 attempts in a row failed, so its breaker is open; it is tried again in 5", ""},
-		{"destination", api.LevelError, "wrong/app", "no attempt has succeeded since Caddy was started; 1 failed", ""},
-		{"dead letters", api.LevelWarn, "gone/app", "1 dead letter will not be tried again", ""},
-		{"queue", api.LevelWarn, "down/app", "4 deliveries are waiting, 80% of max_pending (5)", ""},
+		{Name: "destination", Level: api.LevelError, Subject: "down/app", Message: "2 attempts in a row failed, so its breaker is open; it is tried again in 5"},
+		{Name: "destination", Level: api.LevelError, Subject: "wrong/app", Message: "no attempt has succeeded since Caddy was started; 1 failed"},
+		{Name: "dead letters", Level: api.LevelWarn, Subject: "gone/app", Message: "1 dead letter will not be tried again"},
+		{Name: "queue", Level: api.LevelWarn, Subject: "down/app", Message: "4 deliveries are waiting, 80% of max_pending (5)"},
 	} {
 		eventually(t, fmt.Sprintf("found %+v", want), func() bool { return found(c.doctor(), want.Level, want.Name, want.Subject, want.Message) })
 	}

@@ -154,7 +154,7 @@ func TestIgnoredIsSeen(t *testing.T) {
 	}
 	var stats api.Stats
 	c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
-	if len(stats.Ignored) != 1 || stats.Ignored[0] != (api.Ignored{"typo", 1, "invoice.paid"}) {
+	if len(stats.Ignored) != 1 || stats.Ignored[0] != (api.Ignored{Endpoint: "typo", Webhooks: 1, LastType: "invoice.paid"}) {
 		t.Errorf("stats: %+v", stats.Ignored)
 	}
 	if n := c.metrics()[`webhook_ignored_total{endpoint="typo",event_type="invoice.paid"}`]; n < 1 {

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -59,7 +60,7 @@ func (h *Handler) newAccess(ctx caddy.Context) (intake.Access, error) {
 
 // unmarshalBlockIPs reads `block_ips <cidr>...`.
 func (h *Handler) unmarshalBlockIPs(d *caddyfile.Dispenser) error {
-	if err := someArgs(d, &h.BlockIPs); err != nil {
+	if err := grammar.SomeArgs(d, &h.BlockIPs); err != nil {
 		return err
 	}
 	for _, text := range h.BlockIPs {
@@ -83,7 +84,7 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 		}
 		module, err := caddyfile.UnmarshalModule(d, "http.ip_sources."+name)
 		if err != nil && caddyNoModule(name) {
-			return d.Errf("allow_ips: %s is neither an address, a CIDR, `provider`, nor an IP source module: this Caddy has no http.ip_sources of that name; private networks are `allow_ips static private_ranges`", shownWord(name, []string{"static", "provider", "private_ranges", "webhooks"}))
+			return d.Errf("allow_ips: %s is neither an address, a CIDR, `provider`, nor an IP source module: this Caddy has no http.ip_sources of that name; private networks are `allow_ips static private_ranges`", grammar.ShownWord(name, []string{"static", "provider", "private_ranges", "webhooks"}))
 		}
 		if err != nil {
 			return err
@@ -103,7 +104,7 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 			return d.Errf("allow_ips: %v", badAddress(text))
 		}
 		if !isAddress(text) {
-			return d.Errf("allow_ips: %s is neither an address, a CIDR nor `provider`; a module goes on a line of its own", shownValue(text))
+			return d.Errf("allow_ips: %s is neither an address, a CIDR nor `provider`; a module goes on a line of its own", grammar.ShownValue(text))
 		}
 		if text == providerRanges {
 			p, _ := verify.Lookup(h.Provider) // nil for custom
@@ -134,5 +135,5 @@ func caddyNoModule(name string) bool {
 
 // badAddress says what to write instead.
 func badAddress(text string) error {
-	return fmt.Errorf("%s is not an address or an address range: want one such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32; names of hosts are not looked up", shownRange(text))
+	return fmt.Errorf("%s is not an address or an address range: want one such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32; names of hosts are not looked up", grammar.ShownRange(text))
 }

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/internal/storebook"
@@ -144,7 +145,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	store, err := ctx.LoadModule(a, "StoreRaw")
 	if err != nil {
-		return fmt.Errorf("loading the store: %w", atOrigin("store", err))
+		return fmt.Errorf("loading the store: %w", grammar.AtOrigin("store", err))
 	}
 	a.opener = store.(StoreOpener)
 	a.setMaxStored()

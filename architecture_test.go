@@ -53,11 +53,12 @@ var mayImport = map[string][]string{
 	"internal/strictjson":   {},
 	"internal/envelope":     {"retrystore", "verify"},
 	"internal/e2e":          {"internal/caddyproc"},
+	"internal/grammar":      {"internal/eventtypes", "verify"},
 	"internal/httpserver":   {"internal/intake", "internal/redact", "verify"},
 }
 
 // mayImportCaddy lists the packages below the root that are about Caddy itself.
-var mayImportCaddy = []string{"internal/httpserver", "internal/reach"}
+var mayImportCaddy = []string{"internal/grammar", "internal/httpserver", "internal/reach"}
 
 // TestImports keeps the layers: packages below the root import no Caddy, and
 // only what mayImport says.

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -19,33 +20,6 @@ func init() {
 	// what the directive's matcher looks at: such a webhook would not be verified.
 	httpcaddyfile.RegisterDirectiveOrder("webhooks", httpcaddyfile.Before, "redir")
 	httpcaddyfile.RegisterGlobalOption("webhooks", parseApp)
-}
-
-// subdirectives reads the lines of a block. Each line has a parser, which is
-// called with its name as the current token; an unknown or a repeated line is
-// an error, since a line that has no effect is a line that somebody relies on.
-type subdirectives map[string]func(d *caddyfile.Dispenser) error
-
-func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error {
-	seen := make(map[string]struct{})
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		name := d.Val()
-		parse, ok := s[name]
-		if !ok {
-			return s.unknownLine(d)
-		}
-		if _, again := seen[name]; again && !slices.Contains(repeatable, name) {
-			return d.Errf("subdirective %q is repeated", name)
-		}
-		seen[name] = struct{}{}
-		if err := errors.Join(s.checkLine(d), checkBrace(d)); err != nil {
-			return err
-		}
-		if err := parse(d); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // UnmarshalCaddyfile sets up the handler. Syntax:
@@ -85,32 +59,32 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, repeatable ...string) error
 // A <source> is `header <name>`, `json <pointer>`, `query <name>` or `form <name>`.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
-	lines := subdirectives{
-		"name":          func(d *caddyfile.Dispenser) error { return oneArg(d, &h.Name) },
-		"secret":        func(d *caddyfile.Dispenser) error { return someArgs(d, &h.Secrets) },
-		"public_key":    func(d *caddyfile.Dispenser) error { return someArgs(d, &h.PublicKeys) },
+	lines := grammar.Lines{
+		"name":          func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &h.Name) },
+		"secret":        func(d *caddyfile.Dispenser) error { return grammar.SomeArgs(d, &h.Secrets) },
+		"public_key":    func(d *caddyfile.Dispenser) error { return grammar.SomeArgs(d, &h.PublicKeys) },
 		"option":        h.unmarshalOption,
-		"tolerance":     func(d *caddyfile.Dispenser) error { return duration(d, &h.Tolerance) },
+		"tolerance":     func(d *caddyfile.Dispenser) error { return grammar.Duration(d, &h.Tolerance) },
 		"verify":        h.unmarshalVerify,
-		"require_https": func(d *caddyfile.Dispenser) error { return onOff(d, &h.RequireHTTPS) },
-		"public_url":    func(d *caddyfile.Dispenser) error { return oneArg(d, &h.PublicURL) },
+		"require_https": func(d *caddyfile.Dispenser) error { return grammar.OnOff(d, &h.RequireHTTPS) },
+		"public_url":    func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &h.PublicURL) },
 		"block_ips":     h.unmarshalBlockIPs,
 		"allow_ips":     h.unmarshalAllowIPs,
 		"rate_limit":    h.unmarshalRateLimit,
-		"max_body":      func(d *caddyfile.Dispenser) error { return size(d, &h.MaxBody, maxMaxBody) },
-		"content_type":  func(d *caddyfile.Dispenser) error { return someArgs(d, &h.ContentTypes) },
+		"max_body":      func(d *caddyfile.Dispenser) error { return grammar.Size(d, &h.MaxBody, maxMaxBody) },
+		"content_type":  func(d *caddyfile.Dispenser) error { return grammar.SomeArgs(d, &h.ContentTypes) },
 		"dedupe":        h.unmarshalDedupe,
-		"dedupe_ttl":    func(d *caddyfile.Dispenser) error { return duration(d, &h.DedupeTTL) },
+		"dedupe_ttl":    func(d *caddyfile.Dispenser) error { return grammar.Duration(d, &h.DedupeTTL) },
 		"respond":       h.unmarshalRespond,
 		"forward":       h.unmarshalForward,
 	}
-	if err := errors.Join(lines.checkOpening(d, "webhooks [<matcher>] <provider>", 1), checkBrace(d)); err != nil {
+	if err := errors.Join(lines.CheckOpening(d, "webhooks [<matcher>] <provider>", 1), grammar.CheckBrace(d)); err != nil {
 		return err
 	}
 	if err := h.unmarshalProvider(d); err != nil {
 		return err
 	}
-	return lines.parse(d, "forward", "secret", "public_key", "option", "block_ips", "allow_ips", "rate_limit")
+	return lines.Parse(d, "forward", "secret", "public_key", "option", "block_ips", "allow_ips", "rate_limit")
 }
 
 // unmarshalProvider reads what follows the directive's name; Caddy has taken the
@@ -124,7 +98,7 @@ func (h *Handler) unmarshalProvider(d *caddyfile.Dispenser) error {
 		return d.Errf("%q is a second matcher: want one, and then the provider: webhooks [<matcher>] <provider> { … }; for several paths name a matcher, `@hooks path /a /b`", shownMatcher(h.Provider))
 	}
 	if _, ok := verify.Lookup(h.Provider); !ok && h.Provider != custom {
-		return d.WrapErr(unknownProvider(h.Provider))
+		return d.WrapErr(grammar.UnknownProvider(h.Provider))
 	}
 	if !d.NextArg() {
 		return nil
@@ -141,7 +115,7 @@ func (h *Handler) unmarshalProvider(d *caddyfile.Dispenser) error {
 
 // shownMatcher is a matcher as errors name it: a path may be as secret as a token.
 func shownMatcher(matcher string) string {
-	if len(matcher) > 24 || keys(matcher) != nil {
+	if len(matcher) > 24 || grammar.Keys(matcher) != nil {
 		return matcher[:1] + "…"
 	}
 	return matcher
@@ -202,7 +176,7 @@ func (h *Handler) unmarshalRespond(d *caddyfile.Dispenser) error {
 	case len(args) == 2 && args[0] == respondUpstream:
 		timeout, err := caddy.ParseDuration(args[1])
 		if err != nil || timeout <= 0 {
-			return d.Errf("respond upstream %s: want a duration above zero, such as 2500ms", shownValue(args[1]))
+			return d.Errf("respond upstream %s: want a duration above zero, such as 2500ms", grammar.ShownValue(args[1]))
 		}
 		h.RespondTimeout = caddy.Duration(timeout)
 	default:
@@ -231,9 +205,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	app := new(App)
 	whole := *d
-	rememberOrigins("store", whole)
+	grammar.RememberOrigins("store", whole)
 	if err := app.UnmarshalCaddyfile(d); err != nil {
-		return nil, hideKeys(whole, err)
+		return nil, grammar.HideKeys(whole, err)
 	}
 	return httpcaddyfile.App{Name: "webhooks", Value: caddyconfig.JSON(app, nil)}, nil
 }
@@ -241,22 +215,22 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 // UnmarshalCaddyfile sets up the app; see parseApp for the syntax.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the option's name
-	lines := subdirectives{
+	lines := grammar.Lines{
 		"store":           a.unmarshalStore,
 		"rate_limit":      a.unmarshalGlobalRateLimit,
-		"node":            func(d *caddyfile.Dispenser) error { return oneArg(d, &a.Node) },
-		"max_pending":     func(d *caddyfile.Dispenser) error { return number(d, &a.MaxPending, 1) },
-		"max_body_memory": func(d *caddyfile.Dispenser) error { return size(d, &a.MaxBodyMemory, maxMaxBody) },
-		"max_stored":      func(d *caddyfile.Dispenser) error { return size(d, &a.MaxStored, maxMaxStored) },
+		"node":            func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &a.Node) },
+		"max_pending":     func(d *caddyfile.Dispenser) error { return grammar.Number(d, &a.MaxPending, 1) },
+		"max_body_memory": func(d *caddyfile.Dispenser) error { return grammar.Size(d, &a.MaxBodyMemory, maxMaxBody) },
+		"max_stored":      func(d *caddyfile.Dispenser) error { return grammar.Size(d, &a.MaxStored, maxMaxStored) },
 		"retain":          a.unmarshalRetain,
 	}
-	if err := errors.Join(lines.checkOpening(d, "webhooks", 0), checkBrace(d)); err != nil {
+	if err := errors.Join(lines.CheckOpening(d, "webhooks", 0), grammar.CheckBrace(d)); err != nil {
 		return err
 	}
 	if d.NextArg() {
-		return d.Errf("unexpected argument %s: the global option takes a block, webhooks { … }; the directive of a site goes into the site's block", shownValue(d.Val()))
+		return d.Errf("unexpected argument %s: the global option takes a block, webhooks { … }; the directive of a site goes into the site's block", grammar.ShownValue(d.Val()))
 	}
-	return lines.parse(d, "rate_limit")
+	return lines.Parse(d, "rate_limit")
 }
 
 // unmarshalStore lets the module of that name read the rest of the line and its block.
@@ -269,7 +243,7 @@ func (a *App) unmarshalStore(d *caddyfile.Dispenser) error {
 		return d.Err("store: the backend is missing before the path or URL: store file <path>, or store redis <url>...")
 	}
 	if _, err := caddy.GetModule("webhooks.stores." + backend); err != nil {
-		return d.Errf("unknown store %s: this Caddy has %s; others are modules to build in with xcaddy", shownValue(backend), strings.Join(storeNames(), ", "))
+		return d.Errf("unknown store %s: this Caddy has %s; others are modules to build in with xcaddy", grammar.ShownValue(backend), strings.Join(storeNames(), ", "))
 	}
 	unmarshaler, err := caddyfile.UnmarshalModule(d, "webhooks.stores."+backend)
 	if err != nil {
@@ -295,16 +269,16 @@ func storeNames() (names []string) {
 //	}
 func (s *FileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the backend's name
-	lines := subdirectives{
-		"max_keys": func(d *caddyfile.Dispenser) error { return number(d, &s.MaxKeys, 1) },
+	lines := grammar.Lines{
+		"max_keys": func(d *caddyfile.Dispenser) error { return grammar.Number(d, &s.MaxKeys, 1) },
 		"max_size": func(d *caddyfile.Dispenser) error {
-			if err := size(d, &s.MaxSize, maxMaxStored); err != nil {
+			if err := grammar.Size(d, &s.MaxSize, maxMaxStored); err != nil {
 				return err
 			}
-			return wrapped(d, s.checkMaxSize())
+			return grammar.At(d, s.checkMaxSize())
 		},
 	}
-	if err := errors.Join(lines.checkOpening(d, "store file <path>", 0), checkBrace(d)); err != nil {
+	if err := errors.Join(lines.CheckOpening(d, "store file <path>", 0), grammar.CheckBrace(d)); err != nil {
 		return err
 	}
 	if d.NextArg() {
@@ -314,9 +288,9 @@ func (s *FileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 	}
 	if d.NextArg() {
-		return d.Errf("unexpected argument %s after the path", shownValue(d.Val()))
+		return d.Errf("unexpected argument %s after the path", grammar.ShownValue(d.Val()))
 	}
-	return lines.parse(d)
+	return lines.Parse(d)
 }
 
 // Interface guards

@@ -9,22 +9,15 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/filestore"
 )
-
-// wrapped adds the line at which d stands to an error, if there is one.
-func wrapped(d *caddyfile.Dispenser, err error) error {
-	if err == nil {
-		return nil
-	}
-	return d.WrapErr(err)
-}
 
 // leastTimeout is below what any answer takes.
 const leastTimeout = time.Millisecond
 
 func (f *Forward) unmarshalTimeout(d *caddyfile.Dispenser) error {
-	if err := duration(d, &f.Timeout); err != nil {
+	if err := grammar.Duration(d, &f.Timeout); err != nil {
 		return err
 	}
 	if time.Duration(f.Timeout) < leastTimeout {
@@ -34,10 +27,10 @@ func (f *Forward) unmarshalTimeout(d *caddyfile.Dispenser) error {
 }
 
 func (f *Forward) unmarshalDeadOn(d *caddyfile.Dispenser) error {
-	if err := statuses(d, &f.DeadOn); err != nil {
+	if err := grammar.Statuses(d, &f.DeadOn); err != nil {
 		return err
 	}
-	return wrapped(d, f.checkDeadOn())
+	return grammar.At(d, f.checkDeadOn())
 }
 
 func (f *Forward) checkDeadOn() error {
@@ -65,9 +58,9 @@ func (s *RedisStore) checkForm() error {
 	switch {
 	case s.Shards > maxShards:
 		return fmt.Errorf("store redis: shards is %d: want 1 to %d", s.Shards, maxShards)
-	case !refers(s.Prefix) && (len(s.Prefix) > 64 || strings.ContainsAny(s.Prefix, " \t\r\n{}")):
+	case !grammar.Refers(s.Prefix) && (len(s.Prefix) > 64 || strings.ContainsAny(s.Prefix, " \t\r\n{}")):
 		return errors.New("store redis: prefix: want 1 to 64 characters without braces and spaces")
-	case tls && !slices.ContainsFunc(s.URLs, func(url string) bool { return strings.HasPrefix(url, "rediss:") || refers(url) }):
+	case tls && !slices.ContainsFunc(s.URLs, func(url string) bool { return strings.HasPrefix(url, "rediss:") || grammar.Refers(url) }):
 		return errors.New("store redis: tls_ca and tls_certificate are for addresses that ask for TLS: write rediss:// instead of redis://, or remove them")
 	}
 	return nil

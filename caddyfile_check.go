@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -19,11 +21,11 @@ import (
 func parseHandler(helper httpcaddyfile.Helper) (_ caddyhttp.MiddlewareHandler, err error) {
 	h, start := new(Handler), *helper.Dispenser // errors about the whole name its first line
 	whole := start
-	defer func() { err = hideKeys(whole, err) }()
+	defer func() { err = grammar.HideKeys(whole, err) }()
 	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
 		return nil, err
 	}
-	rememberOrigins(cmp.Or(h.Name, h.Provider), start)
+	grammar.RememberOrigins(cmp.Or(h.Name, h.Provider), start)
 	start.Next()
 	if err := h.checkTypeLines(); err != nil {
 		return nil, err
@@ -61,10 +63,10 @@ func (h *Handler) checkAdapted() error {
 	if err := c.checkValues(); err != nil {
 		return err
 	}
-	if err := errors.Join(h.checkOptionNames(provider), h.checkAllBraces()); err != nil {
+	if err := errors.Join(h.checkOptionNames(provider), h.checkWrittenValues()); err != nil {
 		return err
 	}
-	if _, err := checkSecretForms(provider, slices.DeleteFunc(slices.Clone(h.Secrets), refers)); err != nil {
+	if _, err := checkSecretForms(provider, slices.DeleteFunc(slices.Clone(h.Secrets), grammar.Refers)); err != nil {
 		return err
 	}
 	if h.hasPlaceholders() {
@@ -89,17 +91,31 @@ func (h *Handler) checkAdapted() error {
 	return c.checkDedupeTTL(v.SignedTimestamp())
 }
 
-// refers reports whether a value is known to a running Caddy only.
-func refers(value string) bool { return placeholder.MatchString(value) }
+// checkWrittenValues refuses keys and options that cannot be meant as they are written, where
+// their lines are known.
+func (h *Handler) checkWrittenValues() error {
+	if err := grammar.CheckValues("secret", h.Secrets); err != nil {
+		return err
+	}
+	if err := grammar.CheckValues("public_key", h.PublicKeys); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.Options)) {
+		if err := grammar.CheckValues("option "+name, h.Options[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // hasPlaceholders reports whether keys or options are known to a running Caddy only.
 func (h *Handler) hasPlaceholders() bool {
 	for _, values := range h.Options {
-		if slices.ContainsFunc(values, refers) {
+		if slices.ContainsFunc(values, grammar.Refers) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(h.Secrets, refers) || slices.ContainsFunc(h.PublicKeys, refers)
+	return slices.ContainsFunc(h.Secrets, grammar.Refers) || slices.ContainsFunc(h.PublicKeys, grammar.Refers)
 }
 
 // wrap names the endpoint and the line of the setting that an error is about, with

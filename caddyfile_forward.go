@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/references"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -22,24 +23,24 @@ import (
 func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 	start := *d // errors about the destination as a whole name its first line
 	f := new(Forward)
-	lines := subdirectives{
-		"name":          func(d *caddyfile.Dispenser) error { return oneArg(d, &f.Name) },
+	lines := grammar.Lines{
+		"name":          func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &f.Name) },
 		"events":        func(d *caddyfile.Dispenser) error { return f.unmarshalTypes(d, &f.Events) },
 		"timeout":       f.unmarshalTimeout,
 		"retry":         f.unmarshalRetry,
 		"dead_on":       f.unmarshalDeadOn,
-		"max_in_flight": func(d *caddyfile.Dispenser) error { return number(d, &f.MaxInFlight, 1) },
+		"max_in_flight": func(d *caddyfile.Dispenser) error { return grammar.Number(d, &f.MaxInFlight, 1) },
 		"priority":      f.unmarshalPriority,
 		"rate":          f.unmarshalRate,
 		"breaker":       f.unmarshalBreaker,
-		"resign":        func(d *caddyfile.Dispenser) error { return onOff(d, &f.Resign) },
+		"resign":        func(d *caddyfile.Dispenser) error { return grammar.OnOff(d, &f.Resign) },
 		"handle":        f.stashHandle,
 	}
-	if err := lines.checkOpening(d, "forward <upstream>...", 0); err != nil {
+	if err := lines.CheckOpening(d, "forward <upstream>...", 0); err != nil {
 		return err
 	}
 	f.Upstreams = d.RemainingArgs()
-	if err := lines.parse(d, "priority"); err != nil {
+	if err := lines.Parse(d, "priority"); err != nil {
 		return err
 	}
 	f.setDefaultName()
@@ -74,15 +75,15 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 func (f *Forward) unmarshalRetry(d *caddyfile.Dispenser) error {
 	r := new(Retry)
 	f.Retry = r
-	lines := subdirectives{
-		"initial":      func(d *caddyfile.Dispenser) error { return duration(d, &r.Initial) },
-		"multiplier":   func(d *caddyfile.Dispenser) error { return factor(d, &r.Multiplier) },
-		"max_delay":    func(d *caddyfile.Dispenser) error { return duration(d, &r.MaxDelay) },
-		"max_attempts": func(d *caddyfile.Dispenser) error { return number(d, &r.MaxAttempts, 1) },
-		"max_age":      func(d *caddyfile.Dispenser) error { return duration(d, &r.MaxAge) },
+	lines := grammar.Lines{
+		"initial":      func(d *caddyfile.Dispenser) error { return grammar.Duration(d, &r.Initial) },
+		"multiplier":   func(d *caddyfile.Dispenser) error { return grammar.Factor(d, &r.Multiplier) },
+		"max_delay":    func(d *caddyfile.Dispenser) error { return grammar.Duration(d, &r.MaxDelay) },
+		"max_attempts": func(d *caddyfile.Dispenser) error { return grammar.Number(d, &r.MaxAttempts, 1) },
+		"max_age":      func(d *caddyfile.Dispenser) error { return grammar.Duration(d, &r.MaxAge) },
 		"jitter":       r.unmarshalJitter,
 	}
-	if err := lines.checkOpening(d, "retry [<strategy>]", 0); err != nil {
+	if err := lines.CheckOpening(d, "retry [<strategy>]", 0); err != nil {
 		return err
 	}
 	start := *d // errors about the policy as a whole name its first line
@@ -90,9 +91,9 @@ func (f *Forward) unmarshalRetry(d *caddyfile.Dispenser) error {
 		r.Strategy = d.Val()
 	}
 	if d.NextArg() {
-		return d.Errf("unexpected argument %s after the strategy", shownValue(d.Val()))
+		return d.Errf("unexpected argument %s after the strategy", grammar.ShownValue(d.Val()))
 	}
-	if err := lines.parse(d); err != nil {
+	if err := lines.Parse(d); err != nil {
 		return err
 	}
 	if err := r.policy().Validate(); err != nil {
@@ -107,7 +108,7 @@ func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
 	types.NextArg() // the level
 	f.typeLines = append(f.typeLines, types)
 	var args []string
-	if err := someArgs(d, &args); err != nil {
+	if err := grammar.SomeArgs(d, &args); err != nil {
 		return err
 	}
 	level, err := strconv.Atoi(args[0])
@@ -115,7 +116,7 @@ func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
 		return d.Errf("priority is %d: want 0 to %d", level, retrystore.MaxPriority)
 	}
 	if err != nil {
-		return d.Errf("priority is %s: want 0 to %d", shownValue(args[0]), retrystore.MaxPriority)
+		return d.Errf("priority is %s: want 0 to %d", grammar.ShownValue(args[0]), retrystore.MaxPriority)
 	}
 	if n := len(f.Priority); n > 0 && len(f.Priority[n-1].Events) == 0 {
 		return d.Err("priority: the one before is for all types, so this one never counts: put the ones with types first")
@@ -128,7 +129,7 @@ func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
 // they are checked against may not be known yet.
 func (f *Forward) unmarshalTypes(d *caddyfile.Dispenser, globs *[]string) error {
 	f.typeLines = append(f.typeLines, *d)
-	return someArgs(d, globs)
+	return grammar.SomeArgs(d, globs)
 }
 
 // checkTypeLines checks the globs of event types where their lines are known. What is
@@ -157,13 +158,13 @@ func (h *Handler) checkTypeLines() error {
 // unmarshalRate reads `rate <n>/s`.
 func (f *Forward) unmarshalRate(d *caddyfile.Dispenser) error {
 	var text string
-	if err := oneArg(d, &text); err != nil {
+	if err := grammar.OneArg(d, &text); err != nil {
 		return err
 	}
 	digits, ok := strings.CutSuffix(text, "/s")
 	value, err := strconv.ParseFloat(digits, 64)
 	if !ok || err != nil || !(value > 0) {
-		return d.Errf("rate is %s: want attempts per second, such as 50/s", shownValue(text))
+		return d.Errf("rate is %s: want attempts per second, such as 50/s", grammar.ShownValue(text))
 	}
 	f.Rate = value
 	return nil
@@ -172,7 +173,7 @@ func (f *Forward) unmarshalRate(d *caddyfile.Dispenser) error {
 // unmarshalBreaker reads `breaker <failures> [<recovery> [<probes>]]` or `breaker off`.
 func (f *Forward) unmarshalBreaker(d *caddyfile.Dispenser) error {
 	var args []string
-	if err := someArgs(d, &args); err != nil {
+	if err := grammar.SomeArgs(d, &args); err != nil {
 		return err
 	}
 	f.Breaker = new(Breaker)
@@ -192,14 +193,14 @@ func (f *Forward) unmarshalBreaker(d *caddyfile.Dispenser) error {
 	}
 	if errors.Join(errs[:]...) != nil || len(args) > 3 || f.Breaker.Failures < 1 ||
 		len(args) > 1 && f.Breaker.Recovery <= 0 || len(args) > 2 && f.Breaker.Probes < 1 {
-		return d.Errf("breaker %s: want `off`, or failures, recovery and probes, such as 5 60s 3", shownValues(args))
+		return d.Errf("breaker %s: want `off`, or failures, recovery and probes, such as 5 60s 3", grammar.ShownValues(args))
 	}
 	return nil
 }
 
 // unmarshalJitter writes "none" as a negative share, since zero means the default.
 func (r *Retry) unmarshalJitter(d *caddyfile.Dispenser) error {
-	if err := fraction(d, &r.Jitter); err != nil {
+	if err := grammar.Fraction(d, &r.Jitter); err != nil {
 		return err
 	}
 	if r.Jitter == 0 {

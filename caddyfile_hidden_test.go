@@ -2,12 +2,10 @@ package caddywebhooks
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
 // secretKinds are values as people have them: generated ones, and those made of words.
@@ -123,9 +121,4 @@ func TestNamesAreHiddenInJSON(t *testing.T) {
 			}
 		}
 	}
-	if hideKeys(caddyDispenser("a b"), nil) != nil || hideKeys(caddyDispenser("a b"), errors.New("b")).Error() != "b" {
-		t.Error("an error without a key was changed")
-	}
 }
-
-func caddyDispenser(text string) caddyfile.Dispenser { return *caddyfile.NewTestDispenser(text) }

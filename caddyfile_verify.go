@@ -5,6 +5,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -29,28 +30,28 @@ func (h *Handler) unmarshalVerify(d *caddyfile.Dispenser) error {
 	}
 	s := new(verify.Scheme)
 	h.Verify = s
-	lines := subdirectives{
+	lines := grammar.Lines{
 		"signature":          func(d *caddyfile.Dispenser) error { return source(d, &s.Signature) },
-		"format":             func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Format) },
+		"format":             func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.Format) },
 		"content":            func(d *caddyfile.Dispenser) error { return contents(d, s) },
 		"body_digest":        func(d *caddyfile.Dispenser) error { return source(d, &s.BodyDigest) },
-		"key":                func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Key) },
-		"key_prefix":         func(d *caddyfile.Dispenser) error { return oneArg(d, &s.KeyPrefix) },
-		"private_key_prefix": func(d *caddyfile.Dispenser) error { return oneArg(d, &s.PrivateKeyPrefix) },
+		"key":                func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.Key) },
+		"key_prefix":         func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.KeyPrefix) },
+		"private_key_prefix": func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.PrivateKeyPrefix) },
 		"timestamp":          func(d *caddyfile.Dispenser) error { return timestamp(d, &s.Timestamp) },
 		"id":                 func(d *caddyfile.Dispenser) error { return source(d, &s.ID) },
 		"type":               func(d *caddyfile.Dispenser) error { return source(d, &s.Type) },
 	}
-	if err := lines.checkOpening(d, "verify <algorithm>", 1); err != nil {
+	if err := lines.CheckOpening(d, "verify <algorithm>", 1); err != nil {
 		return err
 	}
 	if at := *d; !at.NextArg() {
 		return d.Err("verify wants one value, the algorithm, such as hmac-sha256: verify hmac-sha256 { … }")
 	}
-	if err := oneArg(d, &s.Algorithm); err != nil {
+	if err := grammar.OneArg(d, &s.Algorithm); err != nil {
 		return err
 	}
-	if err := lines.parse(d); err != nil {
+	if err := lines.Parse(d); err != nil {
 		return err
 	}
 	if err := s.Validate(); err != nil {
@@ -84,7 +85,7 @@ var templateVariables = strings.NewReplacer(
 
 func contents(d *caddyfile.Dispenser, s *verify.Scheme) error {
 	var all []string
-	if err := someArgs(d, &all); err != nil {
+	if err := grammar.SomeArgs(d, &all); err != nil {
 		return err
 	}
 	for i, template := range all {

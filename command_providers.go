@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/catalog"
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -38,7 +39,7 @@ func providersCommand() *cobra.Command {
 		case len(all) == 0 && args[0] == custom:
 			return errors.New("provider custom signs as its `verify` block says: docs/configuration.md")
 		case len(all) == 0:
-			return unknownProvider(args[0])
+			return grammar.UnknownProvider(args[0])
 		case *asJSON && len(args) == 1:
 			return printJSON(out, all[0])
 		case *asJSON:

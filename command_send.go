@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -47,7 +48,7 @@ func (s *signer) webhooks(target *url.URL) (func() (*verify.Request, error), err
 	}
 	provider, ok := verify.Lookup(s.provider)
 	if !ok {
-		return nil, unknownProvider(s.provider)
+		return nil, grammar.UnknownProvider(s.provider)
 	}
 	if _, err := provider.CheckSecret(s.secret); err != nil {
 		return nil, fmt.Errorf("the secret %w", err)

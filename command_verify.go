@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/explain"
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -74,7 +75,7 @@ func (c *captured) explain(provider string) (explain.Explanation, error) {
 	}
 	p, ok := verify.Lookup(provider)
 	if !ok {
-		return none, unknownProvider(provider)
+		return none, grammar.UnknownProvider(provider)
 	}
 	request, err := c.request()
 	if err != nil {

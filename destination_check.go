@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 	"github.com/caddywebhooks/caddy-webhooks/internal/references"
 )
@@ -70,7 +71,7 @@ func (f *Forward) referencing() []byte {
 
 // global reports whether an address has only placeholders that no handler sets.
 func global(address string) bool {
-	for _, name := range anyPlaceholder.FindAllString(address, -1) {
+	for _, name := range grammar.InBraces(address) {
 		if !strings.HasPrefix(name, "{env.") && !strings.HasPrefix(name, "{file.") && !strings.HasPrefix(name, "{system.") {
 			return false
 		}
@@ -88,10 +89,10 @@ func expandUpstreams(upstreams []string) ([]string, error) {
 			continue
 		}
 		if strings.Contains(upstream, "{") {
-			if name := anyPlaceholder.FindString(placeholder.ReplaceAllString(upstream, "x")); name != "" {
+			if name := grammar.NotGlobal(upstream); name != "" {
 				return nil, fmt.Errorf("upstream: %s is none of {env.…}, {file.…}, {system.…}, {time.…} and {http.…}", name)
 			}
-			values, err := expand("upstream", []string{upstream})
+			values, err := grammar.Expand("upstream", []string{upstream})
 			if err != nil {
 				return nil, err
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -208,7 +209,7 @@ func failureFix(reason string) string {
 
 // checkSecrets looks at the secrets' form. It tells their positions only.
 func (d *diagnosis) checkSecrets(h *Handler) {
-	secrets, err := expand("secret", h.Secrets)
+	secrets, err := grammar.Expand("secret", h.Secrets)
 	if err != nil {
 		d.add(api.LevelError, "secret", h.Name, err.Error()+": the running endpoint still has it, but the next reload or start will fail",
 			"Set the variable for Caddy's process, or make the file readable for its user.")

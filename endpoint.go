@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/offered"
@@ -147,7 +148,7 @@ func parsePublicURL(text string) (intake.PublicURL, error) {
 	if text == "" {
 		return intake.PublicURL{}, nil
 	}
-	expanded, err := expand("public_url", []string{text})
+	expanded, err := grammar.Expand("public_url", []string{text})
 	if err != nil {
 		return intake.PublicURL{}, err
 	}

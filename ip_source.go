@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -83,7 +84,7 @@ func (*ProviderIPRange) CaddyModule() caddy.ModuleInfo {
 func (s *ProviderIPRange) Provision(ctx caddy.Context) error {
 	provider, ok := verify.Lookup(s.Provider)
 	if !ok && s.Provider != custom {
-		return unknownProvider(s.Provider)
+		return grammar.UnknownProvider(s.Provider)
 	}
 	ranges, err := rangesOf(provider)
 	if err != nil {
@@ -200,27 +201,27 @@ func listURL(text string) (*url.URL, error) {
 //	}
 func (s *ProviderIPRange) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the module's name
-	if err := oneArg(d, &s.Provider); err != nil {
+	if err := grammar.OneArg(d, &s.Provider); err != nil {
 		return err
 	}
 	provider, ok := verify.Lookup(s.Provider)
 	if !ok && s.Provider != custom {
-		return d.WrapErr(unknownProvider(s.Provider))
+		return d.WrapErr(grammar.UnknownProvider(s.Provider))
 	}
 	if _, err := rangesOf(provider); err != nil {
 		return d.WrapErr(err)
 	}
-	return subdirectives{
+	return grammar.Lines{
 		"interval": s.unmarshalInterval,
-		"url":      func(d *caddyfile.Dispenser) error { return oneArg(d, &s.URL) },
-		"timeout":  func(d *caddyfile.Dispenser) error { return duration(d, &s.Timeout) },
-	}.parse(d)
+		"url":      func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.URL) },
+		"timeout":  func(d *caddyfile.Dispenser) error { return grammar.Duration(d, &s.Timeout) },
+	}.Parse(d)
 }
 
 // unmarshalInterval reads `interval <duration>|off`.
 func (s *ProviderIPRange) unmarshalInterval(d *caddyfile.Dispenser) error {
 	var text string
-	if err := oneArg(d, &text); err != nil {
+	if err := grammar.OneArg(d, &text); err != nil {
 		return err
 	}
 	if text == "off" {
@@ -229,7 +230,7 @@ func (s *ProviderIPRange) unmarshalInterval(d *caddyfile.Dispenser) error {
 	}
 	value, err := caddy.ParseDuration(text)
 	if err != nil || value < minListInterval {
-		return d.Errf("interval is %s: want a duration of at least %s, or off", shownValue(text), minListInterval)
+		return d.Errf("interval is %s: want a duration of at least %s, or off", grammar.ShownValue(text), minListInterval)
 	}
 	s.Interval = caddy.Duration(value)
 	return nil

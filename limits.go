@@ -5,6 +5,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
@@ -26,7 +27,7 @@ func (a *App) checkOnError() error {
 		a.RateLimitOnError = onErrorAllow
 	case onErrorAllow, onErrorDeny, onErrorLocal:
 	default:
-		return fmt.Errorf("rate_limit on_error %s: want allow, deny or local", shownValue(a.RateLimitOnError))
+		return fmt.Errorf("rate_limit on_error %s: want allow, deny or local", grammar.ShownValue(a.RateLimitOnError))
 	}
 	return nil
 }
@@ -112,7 +113,7 @@ func (h *Handler) unmarshalRateLimit(d *caddyfile.Dispenser) error {
 	case string(limiter.Provider):
 		into = &h.RateLimit.Provider
 	default:
-		return d.Errf("rate_limit %s: want ip or provider; the global one belongs into the global option webhooks", shownValue(args[0]))
+		return d.Errf("rate_limit %s: want ip or provider; the global one belongs into the global option webhooks", grammar.ShownValue(args[0]))
 	}
 	return limit(d, args, into)
 }

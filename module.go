@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
@@ -193,7 +194,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.setDefaults()
 	h.settings = caddyconfig.JSON(h, nil) // now: Caddy empties raw modules when it loads them
 	if err := h.provision(ctx); err != nil {
-		return fmt.Errorf("endpoint %s: %w", h.label(), atOrigin(h.Name, err))
+		return fmt.Errorf("endpoint %s: %w", h.label(), grammar.AtOrigin(h.Name, err))
 	}
 	return nil
 }

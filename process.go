@@ -3,6 +3,7 @@ package caddywebhooks
 import (
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 )
@@ -12,7 +13,7 @@ var traffics traffic.Log
 
 // watchTraffic is the handler's view of its endpoint's traffic.
 func watchTraffic(h *Handler) traffic.View {
-	secrets, err := expand("secret", h.Secrets)
+	secrets, err := grammar.Expand("secret", h.Secrets)
 	if err != nil || len(h.PublicKeys) > 0 {
 		secrets = nil // a public key may have proved a webhook
 	}

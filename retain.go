@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -62,10 +63,10 @@ func (a *App) unmarshalRetain(d *caddyfile.Dispenser) error {
 		case notCount != nil && notAge == nil && age > 0:
 			again, r.Age = r.Age > 0, caddy.Duration(age)
 		default:
-			return d.Errf("retain delivered has %s: want how many to keep, such as 10000, for how long, such as 7d, or bodies; leave the line out to keep nothing", shownValue(arg))
+			return d.Errf("retain delivered has %s: want how many to keep, such as 10000, for how long, such as 7d, or bodies; leave the line out to keep nothing", grammar.ShownValue(arg))
 		}
 		if again {
-			return d.Errf("retain delivered has %s where that was said before: want one number, one duration, and bodies at most once", shownValue(arg))
+			return d.Errf("retain delivered has %s where that was said before: want one number, one duration, and bodies at most once", grammar.ShownValue(arg))
 		}
 	}
 	if r.Count == 0 && r.Age == 0 {

@@ -5,15 +5,18 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/dedupe"
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
@@ -68,6 +71,62 @@ const custom = "custom"
 // namePattern keeps names readable in URLs, logs and metrics.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$`)
 
+// errName says why a name of an endpoint or a destination is none. It does not quote it.
+func errName(name string) error {
+	const want = "want up to 128 letters, digits and . _ : / @ -, beginning with a letter or digit"
+	switch {
+	case name == "":
+		return errors.New("name is empty: " + want)
+	case len(name) > 128:
+		return fmt.Errorf("name has %d letters: %s", utf8.RuneCountInString(name), want)
+	}
+	for i, r := range []rune(name) {
+		if i > 0 && namePattern.MatchString("a"+string(r)) || i == 0 && namePattern.MatchString(string(r)) {
+			continue
+		}
+		switch {
+		case r == ' ':
+			return fmt.Errorf("name has a space in it, at letter %d: %s", i+1, want)
+		case r == '{':
+			return fmt.Errorf("name has a brace in it, at letter %d, and placeholders are not expanded there, but {$VARIABLE} is: %s", i+1, want)
+		}
+		return fmt.Errorf("name has something else in it, at letter %d: %s", i+1, want)
+	}
+	return errors.New("name is not one: " + want)
+}
+
+// label names the endpoint in errors: by its name if that is one.
+func (h *Handler) label() string {
+	if namePattern.MatchString(h.Name) && h.Name != h.Provider {
+		return h.Name
+	}
+	if slices.Contains(grammar.ProviderNames(), h.Provider) || h.Provider == custom {
+		return h.Provider
+	}
+	return "(of an unknown provider)"
+}
+
+// checkOptionNames refuses options that the provider does not have. What stands in
+// the place of a name may be a value.
+func (h *Handler) checkOptionNames(p *verify.Provider) error {
+	var names []string
+	for _, s := range p.Settings {
+		names = append(names, s.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.Options)) {
+		switch {
+		case slices.Contains(names, name):
+		case len(names) == 0:
+			return fmt.Errorf("option: provider %s has no such option, and takes none: remove the line", p.Name)
+		case grammar.Nearest(name, names) != "":
+			return fmt.Errorf("option %s: did you mean %s? Provider %s has %s", name, grammar.Nearest(name, names), p.Name, strings.Join(names, ", "))
+		default:
+			return fmt.Errorf("option: provider %[2]s has no such option (%[1]s): want `option <name> <value>` with one of %[3]s", grammar.ShownWord(name, nil), p.Name, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
 // lookUpProvider finds the provider's row, or makes one of the `verify` block.
 func (h *Handler) lookUpProvider() (*verify.Provider, error) {
 	switch {
@@ -82,7 +141,7 @@ func (h *Handler) lookUpProvider() (*verify.Provider, error) {
 	}
 	provider, ok := verify.Lookup(h.Provider)
 	if !ok {
-		return nil, unknownProvider(h.Provider)
+		return nil, grammar.UnknownProvider(h.Provider)
 	}
 	return provider, nil
 }
@@ -101,11 +160,11 @@ func (h *Handler) warnOfHandshakes() {
 // newVerifier expands the secrets and builds the endpoint's verifier. An unset
 // placeholder must not become an empty key, which anybody could sign with.
 func (h *Handler) newVerifier() (*verify.Verifier, error) {
-	secrets, err := expand("secret", h.Secrets)
+	secrets, err := grammar.Expand("secret", h.Secrets)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(checkWritten("secret", h.Secrets), checkExpanded("secret", h.Secrets, secrets)); err != nil {
+	if err := errors.Join(grammar.CheckWritten("secret", h.Secrets), grammar.CheckExpanded("secret", h.Secrets, secrets)); err != nil {
 		return nil, err
 	}
 	doubts, err := checkSecretForms(h.provider, secrets)
@@ -115,7 +174,7 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 	for _, doubt := range doubts {
 		h.logger.Warn(doubt, zap.String("endpoint", h.Name))
 	}
-	publicKeys, err := expand("public_key", h.PublicKeys)
+	publicKeys, err := grammar.Expand("public_key", h.PublicKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -124,10 +183,10 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 	}
 	options := make(map[string][]string, len(h.Options))
 	for name, values := range h.Options {
-		if options[name], err = expand("option "+name, values); err != nil {
+		if options[name], err = grammar.Expand("option "+name, values); err != nil {
 			return nil, err
 		}
-		if err := checkExpanded("option "+name, values, options[name]); err != nil {
+		if err := grammar.CheckExpanded("option "+name, values, options[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -187,7 +246,7 @@ func (h *Handler) checkValues() error {
 	case h.MaxBody < 0 || h.MaxBody > maxMaxBody:
 		return fmt.Errorf("max_body is %d: want 1 to %d bytes", h.MaxBody, maxMaxBody)
 	case h.Respond != "" && h.Respond != respondAccepted && h.Respond != respondUpstream:
-		return fmt.Errorf("respond %s: want %s or %s", shownValue(h.Respond), respondAccepted, respondUpstream)
+		return fmt.Errorf("respond %s: want %s or %s", grammar.ShownValue(h.Respond), respondAccepted, respondUpstream)
 	case h.RespondTimeout < 0:
 		return fmt.Errorf("respond_timeout is %s: want a positive duration", time.Duration(h.RespondTimeout))
 	case len(h.Forward) == 0 && h.Respond != "":

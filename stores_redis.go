@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redisclient"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/limiter/redislimiter"
@@ -117,7 +118,7 @@ func (s *RedisStore) Provision(caddy.Context) error {
 	if err := s.checkForm(); err != nil {
 		return err
 	}
-	urls, err := expand("store redis", s.URLs)
+	urls, err := grammar.Expand("store redis", s.URLs)
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func (s *RedisStore) Provision(caddy.Context) error {
 		if setting.value == "" {
 			continue
 		}
-		expanded, err := expand("store redis: "+setting.name, []string{setting.value})
+		expanded, err := grammar.Expand("store redis: "+setting.name, []string{setting.value})
 		if err != nil {
 			return err
 		}
@@ -281,25 +282,25 @@ func (s *openRedis) Close() error {
 //	}
 func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the backend's name
-	lines := subdirectives{
-		"cluster":         func(d *caddyfile.Dispenser) error { s.Cluster = true; return noArgs(d) },
+	lines := grammar.Lines{
+		"cluster":         func(d *caddyfile.Dispenser) error { s.Cluster = true; return grammar.NoArgs(d) },
 		"sentinel":        s.unmarshalSentinel,
-		"username":        func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Username) },
-		"password":        func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Password) },
-		"tls_ca":          func(d *caddyfile.Dispenser) error { return oneArg(d, &s.TLSCA) },
+		"username":        func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.Username) },
+		"password":        func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.Password) },
+		"tls_ca":          func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.TLSCA) },
 		"tls_certificate": s.unmarshalCertificate,
-		"prefix":          func(d *caddyfile.Dispenser) error { return oneArg(d, &s.Prefix) },
-		"shards":          func(d *caddyfile.Dispenser) error { return number(d, &s.Shards, 1) },
+		"prefix":          func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.Prefix) },
+		"shards":          func(d *caddyfile.Dispenser) error { return grammar.Number(d, &s.Shards, 1) },
 		"min_replicas":    s.unmarshalMinReplicas,
 	}
-	if err := errors.Join(lines.checkOpening(d, "store redis <url>...", 0), checkBrace(d)); err != nil {
+	if err := errors.Join(lines.CheckOpening(d, "store redis <url>...", 0), grammar.CheckBrace(d)); err != nil {
 		return err
 	}
 	if s.URLs = d.RemainingArgs(); len(s.URLs) == 0 {
 		return d.Err("store redis wants a URL, such as redis://localhost:6379")
 	}
 	start := *d // errors about the settings as a whole name its first line
-	if err := lines.parse(d); err != nil {
+	if err := lines.Parse(d); err != nil {
 		return err
 	}
 	if err := s.checkAdapted(); err != nil {
@@ -315,7 +316,7 @@ func (s *RedisStore) checkAdapted() error {
 		return err
 	}
 	values := []string{s.Sentinel, s.Username, s.Password, s.SentinelUsername, s.SentinelPassword, s.Prefix}
-	if slices.ContainsFunc(slices.Concat(s.URLs, values), refers) || s.TLSCA+s.TLSCertificate+s.TLSKey != "" {
+	if slices.ContainsFunc(slices.Concat(s.URLs, values), grammar.Refers) || s.TLSCA+s.TLSCertificate+s.TLSKey != "" {
 		return nil
 	}
 	c := *s // with defaults, which are not for the config that comes out
@@ -349,7 +350,7 @@ func (s *RedisStore) unmarshalMinReplicas(d *caddyfile.Dispenser) error {
 	if len(args) == 2 {
 		timeout, err := caddy.ParseDuration(args[1])
 		if err != nil || timeout <= 0 {
-			return d.Errf("min_replicas %s: want a duration above zero, such as 200ms", shownValue(args[1]))
+			return d.Errf("min_replicas %s: want a duration above zero, such as 200ms", grammar.ShownValue(args[1]))
 		}
 		s.ReplicaTimeout = caddy.Duration(timeout)
 		args = args[:1]
@@ -357,7 +358,7 @@ func (s *RedisStore) unmarshalMinReplicas(d *caddyfile.Dispenser) error {
 	if len(args) != 1 {
 		return d.Err("min_replicas wants a number, and may have a timeout, such as 1 200ms")
 	}
-	return numberFrom(d, "min_replicas", args[0], &s.MinReplicas, 1)
+	return grammar.NumberFrom(d, "min_replicas", args[0], &s.MinReplicas, 1)
 }
 
 // Interface guards

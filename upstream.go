@@ -10,7 +10,12 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 )
+
+// plainPath is a path of words, or of versions of an API.
+var plainPath = regexp.MustCompile(`^(?:/(?:[a-z]{1,9}|v[0-9]))+$`)
 
 // checkUpstreamForm refuses what is no address, and a URL with more than an address
 // in it: the application is called by the path that the provider called. What it
@@ -66,13 +71,13 @@ func checkHostPort(address string) error {
 		return nil
 	}
 	if strings.HasSuffix(address, ",") || strings.Contains(address, ",") {
-		return fmt.Errorf("upstream %s: upstreams are separated by spaces, without commas", shownAddress(address))
+		return fmt.Errorf("upstream %s: upstreams are separated by spaces, without commas", grammar.ShownAddress(address))
 	}
 	if _, err := strconv.Atoi(address); err == nil && len(address) <= len("65535") {
 		return fmt.Errorf("upstream %q is a port without an address: want localhost:%s or :%s", address, address, address)
 	}
 	if strings.Count(address, ":") > 1 && !strings.HasPrefix(address, "[") {
-		return fmt.Errorf("upstream %s: an IPv6 address stands in brackets, as in [::1]:3000", shownAddress(address))
+		return fmt.Errorf("upstream %s: an IPv6 address stands in brackets, as in [::1]:3000", grammar.ShownAddress(address))
 	}
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -82,7 +87,7 @@ func checkHostPort(address string) error {
 		return nil
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return fmt.Errorf("upstream %s: want a port from 1 to 65535 after the colon", shownAddress(address))
+		return fmt.Errorf("upstream %s: want a port from 1 to 65535 after the colon", grammar.ShownAddress(address))
 	}
 	return nil
 }

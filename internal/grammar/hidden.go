@@ -1,4 +1,4 @@
-package caddywebhooks
+package grammar
 
 import (
 	"errors"
@@ -19,8 +19,8 @@ import (
 // wrong place, such as one behind `secret=` or alone on the next line, must not be
 // shown with them. So an error quotes a word only if it is certainly one.
 
-// nearest is the name that word is a slip of the pen of, or "".
-func nearest(word string, names []string) string {
+// Nearest is the name that word is a slip of the pen of, or "".
+func Nearest(word string, names []string) string {
 	word = strings.ToLower(word)
 	best, least := "", 3
 	for _, name := range names {
@@ -47,27 +47,27 @@ func isPart(word string, names []string) bool {
 // lineNames are the names of the lines of all blocks.
 func lineNames() []string { return slices.Sorted(maps.Keys(linesElsewhere)) }
 
-// shownWord is how an error names a word that may be anything: quoted if it is nearly
+// ShownWord is how an error names a word that may be anything: quoted if it is nearly
 // one of names, else by its length.
-func shownWord(word string, names []string) string {
-	if nearest(word, names) != "" {
+func ShownWord(word string, names []string) string {
+	if Nearest(word, names) != "" {
 		return fmt.Sprintf("%q", word)
 	}
 	return fmt.Sprintf("a word of %d letters, not shown because it may be a secret", utf8.RuneCountInString(word))
 }
 
 // unknownLine is about a line of a block that begins with none of the block's words.
-func (s subdirectives) unknownLine(d *caddyfile.Dispenser) error {
+func (s Lines) unknownLine(d *caddyfile.Dispenser) error {
 	word, own := d.Val(), slices.Sorted(maps.Keys(s))
 	want := "want one of: " + strings.Join(own, ", ")
 	if end := strings.IndexAny(word, "=:"); end > 0 {
 		name, separator := word[:end], word[end:end+1]
 		rest := strings.Trim(word[end:], "=:")
-		if line := nearest(name, own); line != "" && rest != "" {
+		if line := Nearest(name, own); line != "" && rest != "" {
 			return d.Errf("unrecognized subdirective %q: did you mean %s? A line has its name, a space, and its value, without %q: `%s <value>`. %s",
 				name+separator+"…", line, separator, line, want)
 		}
-		if line := nearest(name, lineNames()); line != "" && rest != "" {
+		if line := Nearest(name, lineNames()); line != "" && rest != "" {
 			return d.Errf("unrecognized subdirective %q: %s; and a line has its name, a space, and its value, without %q",
 				name+separator+"…", s.unrecognized(line), separator)
 		}
@@ -76,7 +76,7 @@ func (s subdirectives) unknownLine(d *caddyfile.Dispenser) error {
 		}
 	}
 	const shortest = 6 // letters of what may be a secret
-	if bare := strings.TrimRight(word, ":="); len(word) < shortest || nearest(bare, own) != "" || nearest(bare, lineNames()) != "" || isPart(bare, own) {
+	if bare := strings.TrimRight(word, ":="); len(word) < shortest || Nearest(bare, own) != "" || Nearest(bare, lineNames()) != "" || isPart(bare, own) {
 		return d.Errf("unrecognized subdirective %q: %s", word, s.unrecognized(word))
 	}
 	return d.Errf("unrecognized subdirective: a line begins with an unknown word of %d letters, not shown because it may be a secret. Values stand on the line of their setting, behind its name and a space; here %s",
@@ -87,20 +87,20 @@ func (s subdirectives) unknownLine(d *caddyfile.Dispenser) error {
 // addresses.
 var harmless = regexp.MustCompile(`^(?:[a-z]{1,8}|[-+]?[0-9][0-9.,]{0,11}[A-Za-z%]{0,4}(?:/[0-9.]{0,3}[a-z]{0,3})?|[0-9.]{7,15}(?:/[0-9]{1,4}|-[0-9.]{7,15})?|(?:[0-9a-fA-F]{0,4}:){2,8}[0-9a-fA-F.]{0,15}(?:%[a-z0-9]{1,8})?(?:/[0-9]{1,4})?)$`)
 
-// shownValue is how an error names the value of a setting that no secret belongs to. One may stand
+// ShownValue is how an error names the value of a setting that no secret belongs to. One may stand
 // there by mistake.
-func shownValue(value string) string {
+func ShownValue(value string) string {
 	if value == "" || harmless.MatchString(value) {
 		return fmt.Sprintf("%q", value)
 	}
 	return fmt.Sprintf("a value of %d letters", utf8.RuneCountInString(value))
 }
 
-// shownValues are several of them, without quotes.
-func shownValues(values []string) string {
+// ShownValues are several of them, without quotes.
+func ShownValues(values []string) string {
 	var shown []string
 	for _, value := range values {
-		shown = append(shown, strings.Trim(shownValue(value), `"`))
+		shown = append(shown, strings.Trim(ShownValue(value), `"`))
 	}
 	return strings.Join(shown, " ")
 }
@@ -108,9 +108,9 @@ func shownValues(values []string) string {
 // keyRun is a part of a text that may be a key or token: long, and without a break.
 var keyRun = regexp.MustCompile(`[A-Za-z0-9+=~]{12,}`)
 
-// keys are the parts of a word that look as if made at random: letters and digits mixed,
+// Keys are the parts of a word that look as if made at random: letters and digits mixed,
 // or letters of more changing case than people write.
-func keys(word string) (found []string) {
+func Keys(word string) (found []string) {
 	for _, run := range keyRun.FindAllString(placeholder.ReplaceAllString(word, " "), -1) {
 		var there [4]bool
 		changes := 0
@@ -150,9 +150,9 @@ var closedLines = []string{
 // ownWords are in values of closed lines, besides those that are harmless.
 var ownWords = regexp.MustCompile(`[{}*/]|^(?i:[a-z]+(?:-[a-z]*[0-9]+)+|exponential|fibonacci|token_bucket|sliding_window)$`)
 
-// hideKeys takes out of an error about a directive, at whose beginning d stands, what
+// HideKeys takes out of an error about a directive, at whose beginning d stands, what
 // looks like a key in it, whoever wrote the error.
-func hideKeys(d caddyfile.Dispenser, err error) error {
+func HideKeys(d caddyfile.Dispenser, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -163,10 +163,10 @@ func hideKeys(d caddyfile.Dispenser, err error) error {
 		if d.Line() != line {
 			line, name = d.Line(), d.Val()
 		}
-		if slices.Contains(closedLines, name) && !harmless.MatchString(d.Val()) && !ownWords.MatchString(d.Val()) && nearest(d.Val(), lineNames()) == "" {
-			shown = strings.ReplaceAll(shown, fmt.Sprintf("%q", d.Val()), shownValue(d.Val()))
+		if slices.Contains(closedLines, name) && !harmless.MatchString(d.Val()) && !ownWords.MatchString(d.Val()) && Nearest(d.Val(), lineNames()) == "" {
+			shown = strings.ReplaceAll(shown, fmt.Sprintf("%q", d.Val()), ShownValue(d.Val()))
 		}
-		for _, key := range keys(d.Val()) {
+		for _, key := range Keys(d.Val()) {
 			shown = strings.ReplaceAll(shown, key, "…")
 		}
 	}
@@ -176,33 +176,30 @@ func hideKeys(d caddyfile.Dispenser, err error) error {
 	return errors.New(shown)
 }
 
-// plainPath is a path of words, or of versions of an API.
-var plainPath = regexp.MustCompile(`^(?:/(?:[a-z]{1,9}|v[0-9]))+$`)
-
 // plainAddress is a host that people name, with a port.
 var plainAddress = regexp.MustCompile(`^(?:[a-z]{0,9}|\[?[0-9a-f:.]{2,39}\]?|[A-Za-z0-9-]{1,24}(?:\.[A-Za-z0-9-]{1,24}){1,6})(?::[0-9]{0,6})?,?$`)
 
-// shownAddress is how an error names what stands where an upstream should.
-func shownAddress(address string) string {
-	if plainAddress.MatchString(address) && keys(address) == nil {
+// ShownAddress is how an error names what stands where an upstream should.
+func ShownAddress(address string) string {
+	if plainAddress.MatchString(address) && Keys(address) == nil {
 		return fmt.Sprintf("%q", address)
 	}
 	return fmt.Sprintf("(of %d letters)", utf8.RuneCountInString(address))
 }
 
-// providerNames are those of the table.
-func providerNames() (names []string) {
+// ProviderNames are those of the table.
+func ProviderNames() (names []string) {
 	for _, p := range verify.Providers() {
 		names = append(names, p.Name)
 	}
 	return names
 }
 
-// unknownProvider names the providers that may be meant.
-func unknownProvider(name string) error {
+// UnknownProvider names the providers that may be meant.
+func UnknownProvider(name string) error {
 	var near []string
 	wanted := strings.ToLower(name)
-	for _, p := range providerNames() {
+	for _, p := range ProviderNames() {
 		if len(wanted) > 2 && strings.Contains(p, wanted) || len(p) > 4 && strings.Contains(wanted, p) || eventtypes.Distance(p, wanted) <= 2 {
 			near = append(near, p)
 		}
@@ -211,72 +208,16 @@ func unknownProvider(name string) error {
 	switch {
 	case len(near) == 0:
 		return fmt.Errorf("unknown provider: a word of %d letters is none of them, and is not shown because it may be a secret, which goes into the block: %s", utf8.RuneCountInString(name), others)
-	case nearest(name, near) == "" && !slices.ContainsFunc(near, func(p string) bool { return strings.Contains(p, wanted) }):
+	case Nearest(name, near) == "" && !slices.ContainsFunc(near, func(p string) bool { return strings.Contains(p, wanted) }):
 		return fmt.Errorf("unknown provider: did you mean %s? %s", strings.Join(near[:min(len(near), 5)], ", "), others)
 	}
 	return fmt.Errorf("unknown provider %q: did you mean %s? %s", name, strings.Join(near[:min(len(near), 5)], ", "), others)
 }
 
-// errName says why a name of an endpoint or a destination is none. It does not quote it.
-func errName(name string) error {
-	const want = "want up to 128 letters, digits and . _ : / @ -, beginning with a letter or digit"
-	switch {
-	case name == "":
-		return errors.New("name is empty: " + want)
-	case len(name) > 128:
-		return fmt.Errorf("name has %d letters: %s", utf8.RuneCountInString(name), want)
-	}
-	for i, r := range []rune(name) {
-		if i > 0 && namePattern.MatchString("a"+string(r)) || i == 0 && namePattern.MatchString(string(r)) {
-			continue
-		}
-		switch {
-		case r == ' ':
-			return fmt.Errorf("name has a space in it, at letter %d: %s", i+1, want)
-		case r == '{':
-			return fmt.Errorf("name has a brace in it, at letter %d, and placeholders are not expanded there, but {$VARIABLE} is: %s", i+1, want)
-		}
-		return fmt.Errorf("name has something else in it, at letter %d: %s", i+1, want)
-	}
-	return errors.New("name is not one: " + want)
-}
-
-// label names the endpoint in errors: by its name if that is one.
-func (h *Handler) label() string {
-	if namePattern.MatchString(h.Name) && h.Name != h.Provider {
-		return h.Name
-	}
-	if slices.Contains(providerNames(), h.Provider) || h.Provider == custom {
-		return h.Provider
-	}
-	return "(of an unknown provider)"
-}
-
-// checkOptionNames refuses options that the provider does not have. What stands in
-// the place of a name may be a value.
-func (h *Handler) checkOptionNames(p *verify.Provider) error {
-	var names []string
-	for _, s := range p.Settings {
-		names = append(names, s.Name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(h.Options)) {
-		switch {
-		case slices.Contains(names, name):
-		case len(names) == 0:
-			return fmt.Errorf("option: provider %s has no such option, and takes none: remove the line", p.Name)
-		case nearest(name, names) != "":
-			return fmt.Errorf("option %s: did you mean %s? Provider %s has %s", name, nearest(name, names), p.Name, strings.Join(names, ", "))
-		default:
-			return fmt.Errorf("option: provider %[2]s has no such option (%[1]s): want `option <name> <value>` with one of %[3]s", shownWord(name, nil), p.Name, strings.Join(names, ", "))
-		}
-	}
-	return nil
-}
-
-// shownRange is how an error names what stands where an address or a range of them should.
-func shownRange(text string) string {
-	if shown := shownAddress(text); strings.HasPrefix(shown, `"`) {
+// ShownRange is how an error names what stands where an address or a range of them should.
+func ShownRange(text string) string {
+	if shown := ShownAddress(text); strings.HasPrefix(shown, `"`) {
 		return shown
 	}
-	return shownValue(text)
+	return ShownValue(text)
 }

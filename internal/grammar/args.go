@@ -1,4 +1,4 @@
-package caddywebhooks
+package grammar
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 
 // The readers below take the arguments of the current line; its name is the current token.
 
-func oneArg(d *caddyfile.Dispenser, into *string) error {
+func OneArg(d *caddyfile.Dispenser, into *string) error {
 	name := d.Val()
 	args := d.RemainingArgs()
 	if len(args) != 1 || args[0] == "" {
@@ -33,8 +33,8 @@ func howMany(args []string) string {
 	return fmt.Sprint(len(args))
 }
 
-// someArgs takes one or more values; a line may be repeated to give more.
-func someArgs(d *caddyfile.Dispenser, into *[]string) error {
+// SomeArgs takes one or more values; a line may be repeated to give more.
+func SomeArgs(d *caddyfile.Dispenser, into *[]string) error {
 	name := d.Val()
 	args := d.RemainingArgs()
 	if len(args) == 0 || slices.Contains(args, "") {
@@ -44,17 +44,17 @@ func someArgs(d *caddyfile.Dispenser, into *[]string) error {
 	return nil
 }
 
-func oneOf(d *caddyfile.Dispenser, into *string, choices ...string) error {
+func OneOf(d *caddyfile.Dispenser, into *string, choices ...string) error {
 	name := d.Val()
-	if err := oneArg(d, into); err != nil || !slices.Contains(choices, *into) {
+	if err := OneArg(d, into); err != nil || !slices.Contains(choices, *into) {
 		return d.Errf("%s wants one of: %s", name, strings.Join(choices, ", "))
 	}
 	return nil
 }
 
-func onOff(d *caddyfile.Dispenser, into **bool) error {
+func OnOff(d *caddyfile.Dispenser, into **bool) error {
 	var word string
-	if err := oneOf(d, &word, "on", "off"); err != nil {
+	if err := OneOf(d, &word, "on", "off"); err != nil {
 		return err
 	}
 	on := word == "on"
@@ -62,34 +62,34 @@ func onOff(d *caddyfile.Dispenser, into **bool) error {
 	return nil
 }
 
-func duration(d *caddyfile.Dispenser, into *caddy.Duration) error {
+func Duration(d *caddyfile.Dispenser, into *caddy.Duration) error {
 	name, text := d.Val(), ""
-	if err := oneArg(d, &text); err != nil {
+	if err := OneArg(d, &text); err != nil {
 		return err
 	}
 	value, err := caddy.ParseDuration(text)
 	if err != nil || value <= 0 {
-		return d.Errf("%s is %s: want a duration above zero, such as 30s, 5m or 3d", name, shownValue(text))
+		return d.Errf("%s is %s: want a duration above zero, such as 30s, 5m or 3d", name, ShownValue(text))
 	}
 	*into = caddy.Duration(value)
 	return nil
 }
 
-// size reads a number of bytes, such as 512KiB, from 1 to most.
-func size(d *caddyfile.Dispenser, into *int64, most int64) error {
+// Size reads a number of bytes, such as 512KiB, from 1 to most.
+func Size(d *caddyfile.Dispenser, into *int64, most int64) error {
 	name, text := d.Val(), ""
-	if err := oneArg(d, &text); err != nil {
+	if err := OneArg(d, &text); err != nil {
 		return err
 	}
 	value, err := humanize.ParseBytes(text)
 	if err != nil || value == 0 || value > uint64(most) {
-		return d.Errf("%s is %s: want a size from 1B to %s, such as 512KiB", name, shownValue(text), strings.NewReplacer(".0 ", "", " ", "").Replace(humanize.IBytes(uint64(most))))
+		return d.Errf("%s is %s: want a size from 1B to %s, such as 512KiB", name, ShownValue(text), strings.NewReplacer(".0 ", "", " ", "").Replace(humanize.IBytes(uint64(most))))
 	}
 	*into = int64(value)
 	return nil
 }
 
-func noArgs(d *caddyfile.Dispenser) error {
+func NoArgs(d *caddyfile.Dispenser) error {
 	name := d.Val()
 	if d.NextArg() {
 		return d.Errf("%s takes no value", name)
@@ -97,27 +97,27 @@ func noArgs(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func number(d *caddyfile.Dispenser, into *int, least int) error {
+func Number(d *caddyfile.Dispenser, into *int, least int) error {
 	name, text := d.Val(), ""
-	if err := oneArg(d, &text); err != nil {
+	if err := OneArg(d, &text); err != nil {
 		return err
 	}
-	return numberFrom(d, name, text, into, least)
+	return NumberFrom(d, name, text, into, least)
 }
 
-func numberFrom(d *caddyfile.Dispenser, name, text string, into *int, least int) error {
+func NumberFrom(d *caddyfile.Dispenser, name, text string, into *int, least int) error {
 	value, err := strconv.Atoi(text)
 	if err != nil || value < least {
-		return d.Errf("%s is %s: want a whole number of at least %d", name, shownValue(text), least)
+		return d.Errf("%s is %s: want a whole number of at least %d", name, ShownValue(text), least)
 	}
 	*into = value
 	return nil
 }
 
-// fraction reads 0.1 or 10%.
-func fraction(d *caddyfile.Dispenser, into *float64) error {
+// Fraction reads 0.1 or 10%.
+func Fraction(d *caddyfile.Dispenser, into *float64) error {
 	name, text := d.Val(), ""
-	if err := oneArg(d, &text); err != nil {
+	if err := OneArg(d, &text); err != nil {
 		return err
 	}
 	digits, percent := strings.CutSuffix(text, "%")
@@ -126,37 +126,37 @@ func fraction(d *caddyfile.Dispenser, into *float64) error {
 		value /= 100
 	}
 	if err != nil || !(value >= 0 && value <= 1) {
-		return d.Errf("%s is %s: want a share from 0%% to 100%%", name, shownValue(text))
+		return d.Errf("%s is %s: want a share from 0%% to 100%%", name, ShownValue(text))
 	}
 	*into = value
 	return nil
 }
 
-// statuses reads HTTP statuses.
-func statuses(d *caddyfile.Dispenser, into *[]int) error {
+// Statuses reads HTTP statuses.
+func Statuses(d *caddyfile.Dispenser, into *[]int) error {
 	var texts []string
-	if err := someArgs(d, &texts); err != nil {
+	if err := SomeArgs(d, &texts); err != nil {
 		return err
 	}
 	for _, text := range texts {
 		code, err := strconv.Atoi(text)
 		if err != nil {
-			return d.Errf("%s is not an HTTP status", shownValue(text))
+			return d.Errf("%s is not an HTTP status", ShownValue(text))
 		}
 		*into = append(*into, code)
 	}
 	return nil
 }
 
-// factor reads a number that something is multiplied with.
-func factor(d *caddyfile.Dispenser, into *float64) error {
+// Factor reads a number that something is multiplied with.
+func Factor(d *caddyfile.Dispenser, into *float64) error {
 	name, text := d.Val(), ""
-	if err := oneArg(d, &text); err != nil {
+	if err := OneArg(d, &text); err != nil {
 		return err
 	}
 	value, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(value >= 1 && value <= 100) {
-		return d.Errf("%s is %s: want a number from 1 to 100", name, shownValue(text))
+		return d.Errf("%s is %s: want a number from 1 to 100", name, ShownValue(text))
 	}
 	*into = value
 	return nil

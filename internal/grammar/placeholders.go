@@ -1,10 +1,8 @@
-package caddywebhooks
+package grammar
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 
@@ -26,9 +24,25 @@ var braces = regexp.MustCompile(`(?:^|[^\\])\{[^}]*\}`)
 // variable finds what is written as variables are elsewhere, or an equals sign.
 var variable = regexp.MustCompile(`^(\$[A-Z][A-Z0-9_]+|%[A-Z][A-Z0-9_]+%|env\.[A-Za-z_][A-Za-z0-9_]*|[=:])$`)
 
-// expand resolves placeholders. Its errors name the setting and the
+// Placeholders are the placeholders in a value that refer to something outside the config, such as
+// {env.SECRET}. They may be shown; the rest of the value may not.
+func Placeholders(value string) []string { return placeholder.FindAllString(value, -1) }
+
+// InBraces is everything in a value that stands in braces, such as {http.request.host} too.
+func InBraces(value string) []string { return anyPlaceholder.FindAllString(value, -1) }
+
+// NotGlobal is the first part of a value in braces that is none of the placeholders that Expand
+// resolves; "" if there is none.
+func NotGlobal(value string) string {
+	return anyPlaceholder.FindString(placeholder.ReplaceAllString(value, "x"))
+}
+
+// Refers reports whether a value is known to a running Caddy only.
+func Refers(value string) bool { return placeholder.MatchString(value) }
+
+// Expand resolves placeholders. Its errors name the setting and the
 // placeholder, never a value.
-func expand(setting string, values []string) ([]string, error) {
+func Expand(setting string, values []string) ([]string, error) {
 	replacer := caddy.NewReplacer()
 	out := make([]string, len(values))
 	for i, value := range values {
@@ -68,31 +82,18 @@ func checkBraces(setting string, i int, values []string) error {
 	return fmt.Errorf(`%s: %s has something in braces that is none of {env.…}, {file.…}, {system.…} and {time.…}: if the braces belong to it, write the opening one as \{, or keep the value in a file and refer to that: {file./path}`, setting, which)
 }
 
-// checkAllBraces does so for all the keys and options, where their lines are known.
-func (h *Handler) checkAllBraces() error {
-	check := func(setting string, values []string) error {
-		if err := checkWritten(setting, values); err != nil {
-			return err
-		}
-		for i := range values {
-			if err := checkBraces(setting, i, values); err != nil {
-				return err
-			}
-			if variable.MatchString(values[i]) {
-				return fmt.Errorf("%s: value %d is written like a variable, and would be taken literally: want {env.NAME} for one of the environment, {file./path} for a file", setting, i+1)
-			}
-		}
-		return nil
-	}
-	if err := check("secret", h.Secrets); err != nil {
+// CheckValues refuses values of a line of a Caddyfile that cannot be meant as they are written: those
+// that CheckWritten refuses, braces in which Caddy knows nothing, and what looks like a variable.
+func CheckValues(setting string, values []string) error {
+	if err := CheckWritten(setting, values); err != nil {
 		return err
 	}
-	if err := check("public_key", h.PublicKeys); err != nil {
-		return err
-	}
-	for _, name := range slices.Sorted(maps.Keys(h.Options)) {
-		if err := check("option "+name, h.Options[name]); err != nil {
+	for i := range values {
+		if err := checkBraces(setting, i, values); err != nil {
 			return err
+		}
+		if variable.MatchString(values[i]) {
+			return fmt.Errorf("%s: value %d is written like a variable, and would be taken literally: want {env.NAME} for one of the environment, {file./path} for a file", setting, i+1)
 		}
 	}
 	return nil
@@ -117,8 +118,8 @@ func unresolved(placeholders []string) string {
 // names only, and only what this process has adapted.
 var origins sync.Map
 
-// rememberOrigins notes the placeholders of a directive, at whose beginning d stands.
-func rememberOrigins(owner string, d caddyfile.Dispenser) {
+// RememberOrigins notes the placeholders of a directive, at whose beginning d stands.
+func RememberOrigins(owner string, d caddyfile.Dispenser) {
 	seen := make(map[string]struct{})
 	for d.Next() {
 		for _, name := range placeholder.FindAllString(d.Val(), -1) {
@@ -130,8 +131,8 @@ func rememberOrigins(owner string, d caddyfile.Dispenser) {
 	}
 }
 
-// atOrigin adds to an error about a placeholder the line that it stands in, if known.
-func atOrigin(owner string, err error) error {
+// AtOrigin adds to an error about a placeholder the line that it stands in, if known.
+func AtOrigin(owner string, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -1,6 +1,7 @@
-package caddywebhooks
+package grammar
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -9,6 +10,33 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
 )
+
+// Lines reads the lines of a block. Each line has a parser, which is
+// called with its name as the current token; an unknown or a repeated line is
+// an error, since a line that has no effect is a line that somebody relies on.
+type Lines map[string]func(d *caddyfile.Dispenser) error
+
+func (s Lines) Parse(d *caddyfile.Dispenser, repeatable ...string) error {
+	seen := make(map[string]struct{})
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		name := d.Val()
+		parse, ok := s[name]
+		if !ok {
+			return s.unknownLine(d)
+		}
+		if _, again := seen[name]; again && !slices.Contains(repeatable, name) {
+			return d.Errf("subdirective %q is repeated", name)
+		}
+		seen[name] = struct{}{}
+		if err := errors.Join(s.checkLine(d), CheckBrace(d)); err != nil {
+			return err
+		}
+		if err := parse(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // What people forget in a Caddyfile are line breaks and braces. Words of the next
 // line, or of the block, then stand among the values of this one, and lists take
@@ -26,7 +54,7 @@ const anyWord = 1 << 10
 
 // checkLine refuses a name of another line of this block among the values of the
 // line at which d stands.
-func (s subdirectives) checkLine(d *caddyfile.Dispenser) error {
+func (s Lines) checkLine(d *caddyfile.Dispenser) error {
 	line := d.Val()
 	at, words := wordsAfter(*d)
 	for i, word := range words {
@@ -41,10 +69,10 @@ func (s subdirectives) checkLine(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// checkOpening refuses a name of a line of the block among the values of the line
+// CheckOpening refuses a name of a line of the block among the values of the line
 // that opens the block, from the one with that index on: braces were forgotten.
 // shape is how that line is written.
-func (s subdirectives) checkOpening(d *caddyfile.Dispenser, shape string, from int) error {
+func (s Lines) CheckOpening(d *caddyfile.Dispenser, shape string, from int) error {
 	at, words := wordsAfter(*d)
 	for i, word := range words {
 		if _, isLine := s[word]; !isLine || at[i].Quoted() || i < from || len(words) == 1 {
@@ -64,9 +92,9 @@ func wordsAfter(d caddyfile.Dispenser) (tokens []caddyfile.Token, words []string
 	return tokens, words
 }
 
-// checkBrace refuses a brace that sticks to the word before it, since it is then
+// CheckBrace refuses a brace that sticks to the word before it, since it is then
 // part of the word.
-func checkBrace(d *caddyfile.Dispenser) error {
+func CheckBrace(d *caddyfile.Dispenser) error {
 	tokens, words := wordsAfter(*d)
 	for i, word := range words {
 		if strings.HasSuffix(word, "{") && !tokens[i].Quoted() && i == len(words)-1 {
@@ -108,7 +136,7 @@ const (
 )
 
 // unrecognized says what a line that is none of this block's may be meant for.
-func (s subdirectives) unrecognized(name string) string {
+func (s Lines) unrecognized(name string) string {
 	lines := slices.Sorted(maps.Keys(s))
 	want := "want one of: " + strings.Join(lines, ", ")
 	bare := strings.ToLower(strings.TrimRight(name, ":="))
@@ -121,4 +149,12 @@ func (s subdirectives) unrecognized(name string) string {
 		return "it goes into " + block + "; is a brace missing, or one too many? Here " + want
 	}
 	return want
+}
+
+// At adds the line at which d stands to an error, if there is one.
+func At(d *caddyfile.Dispenser, err error) error {
+	if err == nil {
+		return nil
+	}
+	return d.WrapErr(err)
 }

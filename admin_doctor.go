@@ -15,13 +15,6 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// StoreWarner is an optional ability of a store: it knows what makes it less
-// safe than it should be, such as a server without persistence or whose clock is
-// off, and tells each in a sentence without any credential.
-type StoreWarner interface {
-	Warnings(ctx context.Context) ([]string, error)
-}
-
 // doctorTime bounds how long the doctor waits for the store.
 const doctorTime = 5 * time.Second
 

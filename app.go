@@ -85,7 +85,7 @@ type App struct {
 
 	ctx       caddy.Context
 	logger    *zap.Logger
-	opener    StoreOpener
+	opener    retrystore.Opener
 	emitter   *emitter
 	endpoints map[string]*Handler // by name; complete once every app is provisioned
 	servers   map[endpointOnServer]*Handler
@@ -147,7 +147,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading the store: %w", grammar.AtOrigin("store", err))
 	}
-	a.opener = store.(StoreOpener)
+	a.opener = store.(retrystore.Opener)
 	a.setMaxStored()
 	if a.emitter, err = newEmitter(ctx, a.logger); err != nil {
 		return err
@@ -191,7 +191,7 @@ func (a *App) Start() error {
 	}
 	bodies.Resize(a.bodyMemory())
 	a.limits = ownLimits
-	if sharer, ok := store.(LimitsSharer); ok {
+	if sharer, ok := retrystore.As[limiter.Sharer](store); ok {
 		a.limits = sharer.Limits()
 	}
 	if err := retentions.add(key, store, a); err != nil {
@@ -218,7 +218,9 @@ func (a *App) Start() error {
 	return nil
 }
 
-func (a *App) storeOptions() StoreOptions { return StoreOptions{Logger: a.logger, Node: a.Node} }
+func (a *App) storeOptions() retrystore.Options {
+	return retrystore.Options{Logger: a.logger, Node: a.Node}
+}
 
 func (a *App) destinations() []forward.Destination {
 	var all []forward.Destination

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/dustin/go-humanize"
 
@@ -53,11 +52,7 @@ func (d *diagnosis) checkMemory(u inflight.Usage) {
 
 // conditionOf is the condition of the app's store; zero if it tells none.
 func (a *App) conditionOf() retrystore.Condition {
-	store := a.store
-	if timed, ok := store.(timedStore); ok {
-		store = timed.Store
-	}
-	if c, ok := store.(retrystore.Conditioned); ok {
+	if c, ok := retrystore.As[retrystore.Conditioned](a.store); ok {
 		return c.Condition()
 	}
 	return retrystore.Condition{}
@@ -84,11 +79,7 @@ func (d *diagnosis) checkCondition() {
 
 // checkWarnings asks a store that can tell what makes it less safe.
 func (d *diagnosis) checkWarnings(ctx context.Context) {
-	store := d.app.store
-	if timed, ok := store.(timedStore); ok {
-		store = timed.Store
-	}
-	warner, ok := store.(StoreWarner)
+	warner, ok := retrystore.As[retrystore.Warner](d.app.store)
 	if !ok {
 		return
 	}
@@ -101,21 +92,21 @@ func (d *diagnosis) checkWarnings(ctx context.Context) {
 	}
 }
 
-// checkDisk looks at the disk of a file store.
+// checkDisk looks at the disk of a store that lies on one.
 func (d *diagnosis) checkDisk() {
-	file, ok := d.app.opener.(*FileStore)
+	user, ok := d.app.opener.(retrystore.DiskUser)
 	if !ok {
 		return
 	}
-	free, total, err := diskSpace(filepath.Dir(file.Path))
-	if errors.Is(err, errors.ErrUnsupported) || err == nil && total == 0 {
+	disk, err := user.Disk()
+	if errors.Is(err, errors.ErrUnsupported) || err == nil && disk.Total == 0 {
 		return
 	}
 	if err != nil {
-		d.add(api.LevelWarn, "disk", file.Path, "the disk's space cannot be read: "+err.Error(), "See that the directory is there and readable.")
+		d.add(api.LevelWarn, "disk", disk.Path, "the disk's space cannot be read: "+err.Error(), "See that the directory is there and readable.")
 		return
 	}
-	d.judgeDisk(file.Path, free, total)
+	d.judgeDisk(disk.Path, disk.Free, disk.Total)
 }
 
 func (d *diagnosis) judgeDisk(path string, free, total uint64) {

@@ -148,6 +148,9 @@ func (c *storeCollector) condition(into chan<- prometheus.Metric) {
 // timedStore measures the operations that webhooks and workers wait for.
 type timedStore struct{ retrystore.Store }
 
+// Unwrap shows the abilities of the store inside; see retrystore.As.
+func (s timedStore) Unwrap() retrystore.Store { return s.Store }
+
 // timed is deferred with the time at which the operation began.
 func timed(op string, start time.Time, err *error) {
 	storeTimes.WithLabelValues(op).Observe(time.Since(start).Seconds())

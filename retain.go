@@ -97,7 +97,7 @@ type retained struct {
 // add begins what a wants of the store with this key.
 func (s *retentionSet) add(key string, store retrystore.Store, a *App) error {
 	r := a.RetainDelivered.retention()
-	retainer, ok := store.(retrystore.Retainer)
+	retainer, ok := retrystore.As[retrystore.Retainer](store)
 	if !ok {
 		if r.On() {
 			return errCannotRetain

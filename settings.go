@@ -21,6 +21,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -60,8 +61,8 @@ func (a *App) setMaxStored() {
 		return
 	}
 	a.MaxStored = defaultMaxStored
-	if file, ok := a.opener.(*FileStore); ok && file.MaxSize > 0 {
-		a.MaxStored = min(a.MaxStored, file.MaxSize/2)
+	if store, ok := a.opener.(retrystore.Sized); ok && store.MaxBytes() > 0 {
+		a.MaxStored = min(a.MaxStored, store.MaxBytes()/2)
 	}
 }
 

@@ -15,36 +15,12 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/filestore"
 )
 
 func init() {
 	caddy.RegisterModule(new(FileStore))
-}
-
-// StoreOpener is what a module in the namespace webhooks.stores provides.
-type StoreOpener interface {
-	// Key identifies the stored data, not the settings: two openers with equal
-	// keys share one open store, so that it survives a reload. Called in App.Start.
-	Key() (string, error)
-	// Open opens the store. It is called in App.Start, never in Provision, so
-	// that `caddy validate` works beside a running server. A store that is a
-	// LimitsSharer as well counts the rate limits.
-	Open(o StoreOptions) (retrystore.Store, error)
-}
-
-// StoreOptions are what a store is opened with besides its own settings.
-type StoreOptions struct {
-	Logger *zap.Logger
-	Node   string // this Caddy's name among those that share the store
-}
-
-// LimitsSharer is a store whose nodes share rate limits, too.
-type LimitsSharer interface {
-	// Limits returns the backend; it ends with the store.
-	Limits() limiter.Backend
 }
 
 // stores keeps open stores across reloads: the old and the new config use one
@@ -59,7 +35,7 @@ func (s pooledStore) Destruct() error { return s.Close() }
 
 // acquireStore opens the store, or takes a share in it if it is open already.
 // The share is given back with releaseStore and the returned key.
-func acquireStore(opener StoreOpener, o StoreOptions) (_ retrystore.Store, key string, err error) {
+func acquireStore(opener retrystore.Opener, o retrystore.Options) (_ retrystore.Store, key string, err error) {
 	if key, err = opener.Key(); err != nil {
 		return nil, "", err
 	}
@@ -163,7 +139,16 @@ func (s *FileStore) Key() (string, error) {
 	return "file:" + filepath.Join(dir, name), nil
 }
 
-// Place implements StorePlacer.
+// MaxBytes implements retrystore.Sized.
+func (s *FileStore) MaxBytes() int64 { return s.MaxSize }
+
+// Disk implements retrystore.DiskUser.
+func (s *FileStore) Disk() (retrystore.Disk, error) {
+	free, total, err := diskSpace(filepath.Dir(s.Path))
+	return retrystore.Disk{Path: s.Path, Free: free, Total: total}, err
+}
+
+// Place implements retrystore.Placer.
 func (s *FileStore) Place() (id, name string) {
 	id, err := s.Key()
 	if err != nil {
@@ -173,7 +158,7 @@ func (s *FileStore) Place() (id, name string) {
 }
 
 // Open opens or creates the file.
-func (s *FileStore) Open(o StoreOptions) (retrystore.Store, error) {
+func (s *FileStore) Open(o retrystore.Options) (retrystore.Store, error) {
 	maxKeys := s.MaxKeys
 	if maxKeys == 0 {
 		maxKeys = defaultMaxKeys()
@@ -212,7 +197,9 @@ func userName() string {
 
 // Interface guards
 var (
-	_ caddy.Provisioner = (*FileStore)(nil)
-	_ StoreOpener       = (*FileStore)(nil)
-	_ StorePlacer       = (*FileStore)(nil)
+	_ caddy.Provisioner   = (*FileStore)(nil)
+	_ retrystore.Opener   = (*FileStore)(nil)
+	_ retrystore.Placer   = (*FileStore)(nil)
+	_ retrystore.Sized    = (*FileStore)(nil)
+	_ retrystore.DiskUser = (*FileStore)(nil)
 )

@@ -15,14 +15,6 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// StorePlacer is an optional ability of a StoreOpener: it says where the data is, so that
-// the same place is known again when other settings have changed. Without it the Key decides.
-type StorePlacer interface {
-	// Place returns what tells places apart, and what people call this one, such as
-	// "file /var/lib/webhooks.db". Neither contains a secret. It is called after Key.
-	Place() (id, name string)
-}
-
 // stateBook remembers which stores were used, below Caddy's data directory.
 var stateBook = newStateBook(func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "stores") })
 
@@ -38,7 +30,7 @@ func (a *App) bookUse(store retrystore.Store, key string) *storebook.Use {
 	if module, ok := a.opener.(caddy.Module); ok {
 		place.Name = module.CaddyModule().ID.Name()
 	}
-	if placer, ok := a.opener.(StorePlacer); ok {
+	if placer, ok := a.opener.(retrystore.Placer); ok {
 		place.ID, place.Name = placer.Place()
 	}
 	return stateBook.Use(a.ctx, place, bookSource{store}, a.logger)
@@ -49,7 +41,7 @@ type bookSource struct{ store retrystore.Store }
 
 // Generation implements storebook.Source.
 func (s bookSource) Generation() (name string, known bool) {
-	c, ok := s.store.(retrystore.Conditioned)
+	c, ok := retrystore.As[retrystore.Conditioned](s.store)
 	if !ok {
 		return "", true
 	}

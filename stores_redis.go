@@ -169,7 +169,7 @@ func (s *RedisStore) Key() (string, error) {
 	return fmt.Sprintf("redis:%x", sha256.Sum256(settings)), nil // the password is among them
 }
 
-// Place implements StorePlacer: what the same data is reached by, without credentials.
+// Place implements retrystore.Placer: what the same data is reached by, without credentials.
 func (s *RedisStore) Place() (id, name string) {
 	where, err := redisclient.Place(s.client)
 	if err != nil { // not after Provision
@@ -180,7 +180,7 @@ func (s *RedisStore) Place() (id, name string) {
 }
 
 // Open connects, and refuses a Redis that would lose events.
-func (s *RedisStore) Open(o StoreOptions) (_ retrystore.Store, err error) {
+func (s *RedisStore) Open(o retrystore.Options) (_ retrystore.Store, err error) {
 	logger := o.Logger.Named("store.redis")
 	settings := s.client
 	settings.Logger, settings.ClientName = logger, "caddy-webhooks:"+o.Node
@@ -363,11 +363,13 @@ func (s *RedisStore) unmarshalMinReplicas(d *caddyfile.Dispenser) error {
 
 // Interface guards
 var (
-	_ caddy.Provisioner     = (*RedisStore)(nil)
-	_ caddyfile.Unmarshaler = (*RedisStore)(nil)
-	_ StoreOpener           = (*RedisStore)(nil)
-	_ StorePlacer           = (*RedisStore)(nil)
-	_ retrystore.Store      = (*openRedis)(nil)
-	_ LimitsSharer          = (*openRedis)(nil)
-	_ StoreWarner           = (*openRedis)(nil)
+	_ caddy.Provisioner      = (*RedisStore)(nil)
+	_ caddyfile.Unmarshaler  = (*RedisStore)(nil)
+	_ retrystore.Opener      = (*RedisStore)(nil)
+	_ retrystore.Placer      = (*RedisStore)(nil)
+	_ retrystore.Store       = (*openRedis)(nil)
+	_ retrystore.Conditioned = (*openRedis)(nil)
+	_ retrystore.Retainer    = (*openRedis)(nil)
+	_ retrystore.Warner      = (*openRedis)(nil)
+	_ limiter.Sharer         = (*openRedis)(nil)
 )

@@ -103,6 +103,12 @@ type Backend interface {
 	Return(ctx context.Context, d Decision) error
 }
 
+// Sharer is a store whose nodes share their budgets, too.
+type Sharer interface {
+	// Limits returns the backend that counts for all nodes. It ends with the store.
+	Limits() Backend
+}
+
 // Decision is the answer to a Take. The zero Decision refuses.
 type Decision struct {
 	// Allowed says whether the tokens were taken.

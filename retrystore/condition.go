@@ -1,5 +1,7 @@
 package retrystore
 
+import "context"
+
 // Condition is what a store tells about itself besides its Stats.
 type Condition struct {
 	// Refusing is why new events are refused although the store answers, with the
@@ -21,4 +23,12 @@ type Condition struct {
 // and waits for nothing.
 type Conditioned interface {
 	Condition() Condition
+}
+
+// Warner is a Store that knows what makes it less safe than it should be, such as a server
+// without persistence or with a wrong clock.
+type Warner interface {
+	// Warnings tells each risk in a sentence without any credential. The error says why it
+	// could not look, or what must be repaired; there may be warnings beside it.
+	Warnings(ctx context.Context) ([]string, error)
 }

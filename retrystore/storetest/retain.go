@@ -27,7 +27,7 @@ var retainTests = map[string]func(*suite){
 // retain asks the store to keep delivered deliveries.
 func (x *suite) retain(r retrystore.Retention) {
 	x.Helper()
-	retainer, ok := x.store.(retrystore.Retainer)
+	retainer, ok := retrystore.As[retrystore.Retainer](x.store)
 	if !ok {
 		x.Skip("this backend keeps nothing of what was delivered")
 	}

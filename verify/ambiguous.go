@@ -107,7 +107,7 @@ func (v *Verifier) checkText(s *scheme, d *document) *Error {
 	if len(s.looseIdentity) == 0 || d.plain() {
 		return nil
 	}
-	text := &document{request: d.request, manner: asText}
+	text := new(document).open(d.request, asText)
 	defer text.end()
 	if v.goesByBody && text.kind() == kindJSON && !text.labelled() {
 		return ambiguous(DetailMislabelledBody, "header Content-Type")
@@ -118,8 +118,8 @@ func (v *Verifier) checkText(s *scheme, d *document) *Error {
 // plain reports whether the text of the body is what d, which is read as sent, has.
 func (d *document) plain() bool {
 	text, plain := textOf(d.request.Body)
-	if d.json(""); d.kind() == kindJSON {
-		return plain && d.root.Exists()
+	if d.kind() == kindJSON {
+		return plain && d.root().Exists()
 	}
 	return plain && len(text) == len(d.request.Body)
 }
@@ -144,8 +144,9 @@ func (s Source) checkCertain(d *document) *Error {
 			return ambiguous(DetailAmbiguousMember, s.String())
 		}
 	case FromFormJSON:
-		values := s.lookup(d) // decodes the field, too
-		if text := d.inner.values; len(text) > 1 || len(text) == 1 && !utf8.ValidString(text[0]) {
+		field, pointer, _ := strings.Cut(s.Name, " ")
+		values := d.formJSON(field, pointer)
+		if text := d.inner(field).values; len(text) > 1 || len(text) == 1 && !utf8.ValidString(text[0]) {
 			return ambiguous(DetailAmbiguousField, s.String())
 		}
 		if len(values) > 1 {

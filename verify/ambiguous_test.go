@@ -70,7 +70,7 @@ func TestAddedFields(t *testing.T) {
 		for _, s := range v.schemes {
 			for _, source := range looseOf(s, x.request(t), x.provider) {
 				name, _, _ := strings.Cut(source.Name, " ")
-				values := Source{map[bool]string{true: FromQuery, false: FromForm}[source.From == FromQuery], name}.lookup(&document{request: x.request(t)})
+				values := Source{map[bool]string{true: FromQuery, false: FromForm}[source.From == FromQuery], name}.lookup(new(document).open(x.request(t), asSent))
 				if len(values) != 1 || source.From == FromJSON || source.From == FromHeader {
 					continue
 				}
@@ -172,7 +172,7 @@ func addedMembers(t *testing.T, x *vector, field, pointer string) (attacks []*Re
 	genuine := x.request(t)
 	text := genuine.Body
 	if field != "" {
-		values := form(field).lookup(&document{request: genuine})
+		values := form(field).lookup(new(document).open(genuine, asSent))
 		if len(values) != 1 {
 			return nil
 		}

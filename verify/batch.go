@@ -39,7 +39,7 @@ func (v *Verifier) FurtherTypes(r *Request) []string {
 	if !v.batch.some {
 		return nil
 	}
-	d := &document{request: r, manner: asText}
+	d := new(document).open(r, asText)
 	defer d.end()
 	if first := v.provider.EventType[0]; first.From == FromHeader && len(first.lookup(d)) > 0 {
 		return nil // one event, of which the body is the data

@@ -188,3 +188,27 @@ func TestVerifyAllocates(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkEndpoint is all that an endpoint asks of a webhook with a body of 1 KiB, with
+// two values of the body that tell events apart.
+func BenchmarkEndpoint(b *testing.B) {
+	for _, name := range []string{"github", "stripe", "slack", "gitlab-token"} {
+		b.Run(name, func(b *testing.B) {
+			p, _ := Lookup(name)
+			v, r := benchmarkRequest(b, p)
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Document = new(Document)
+				v.Handshake(r, false)
+				if _, err := v.Verify(r); err != nil {
+					b.Fatal(err)
+				}
+				v.Handshake(r, true)
+				v.Identify(r)
+				v.FurtherTypes(r)
+				jsonAt("/id").Extract(r)
+				jsonAt("/type").Extract(r)
+			}
+		})
+	}
+}

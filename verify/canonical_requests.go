@@ -58,7 +58,7 @@ func writeMercadoPago(fold func(string) string) func([]byte, *input) ([]byte, *E
 			name   string
 			source Source
 		}{{"id", mercadoPagoReads[1]}, {"request-id", mercadoPagoReads[0]}} {
-			values := part.source.lookup(&in.document)
+			values := part.source.lookup(in.document)
 			if len(values) == 0 {
 				continue
 			}
@@ -116,7 +116,7 @@ var plivoNonce = header("X-Plivo-Signature-V3-Nonce")
 
 func writePlivo(buf []byte, in *input) ([]byte, *Error) {
 	r := in.request
-	nonce, ok := plivoNonce.extract(&in.document)
+	nonce, ok := plivoNonce.extract(in.document)
 	if !ok {
 		return buf, invalidSignature(DetailMissingPart, plivoNonce.String())
 	}

@@ -17,7 +17,7 @@ import (
 // far, with room for the usual sizes so that nothing more is allocated.
 type input struct {
 	request    *Request
-	document   document
+	document   *document    // the request's body as sent
 	keyID      string       // of the key that has signed, as the webhook says
 	timestamp  string       // as on the wire
 	id         string       // as on the wire
@@ -30,6 +30,7 @@ type input struct {
 	trustee    *keySource   // that had the key which a webhook named
 	signatures [][]byte
 
+	ownDocument    document // which document points to, as a rule
 	signatureSpace [4][]byte
 	decoded        []byte // what signatures point into
 	decodedSpace   [160]byte
@@ -65,8 +66,11 @@ func (in *input) release() {
 func (in *input) reset(r *Request) {
 	in.request, in.keyID, in.trustee = r, "", nil
 	in.at, in.payload, in.claims = time.Time{}, "", gjson.Result{}
-	if in.document.request != r || r == nil {
-		in.document = document{request: r} // else what was read of the body is of use for the next scheme, too
+	if in.document != nil && in.document.request != r { // else what was read of the body is of use for the next scheme, too
+		in.document, in.ownDocument = nil, document{}
+	}
+	if in.document == nil && r != nil {
+		in.document = in.ownDocument.open(r, asSent)
 	}
 	in.timestamp, in.id, in.respelt, in.secret, in.digested = "", "", "", "", false
 	in.signatures = in.signatureSpace[:0]
@@ -269,7 +273,7 @@ func (p part) long(in *input) (text string, ok bool) {
 	case p.kind == partLiteral && len(p.text) > len(in.scratch):
 		return p.text, true
 	case p.kind == partSource && p.source.inBody():
-		return p.source.extract(&in.document)
+		return p.source.extract(in.document)
 	}
 	return "", false
 }
@@ -310,9 +314,9 @@ func (p part) append(buf []byte, in *input) ([]byte, *Error) {
 		if in.digested {
 			return buf, nil
 		}
-		return appendFormSorted(buf, &in.document)
+		return appendFormSorted(buf, in.document)
 	default: // partSource
-		value, ok := p.source.extract(&in.document)
+		value, ok := p.source.extract(in.document)
 		if !ok {
 			return buf, invalidSignature(DetailMissingPart, p.source.String())
 		}

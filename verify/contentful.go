@@ -26,7 +26,7 @@ var (
 const maxSignedHeaders = 50
 
 func writeContentful(buf []byte, in *input) ([]byte, *Error) {
-	list, ok := contentfulSigned.extract(&in.document)
+	list, ok := contentfulSigned.extract(in.document)
 	if !ok {
 		return buf, invalidSignature(DetailMissingPart, contentfulSigned.String())
 	}

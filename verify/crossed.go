@@ -58,8 +58,7 @@ func (d *document) has(name string) bool {
 	if d.kind() != kindJSON {
 		return len(d.form(name)) > 0
 	}
-	d.json("") // parses it
-	member, certain := step(d.root, name)
+	member, certain := step(d.root(), name)
 	return member.Exists() || !certain
 }
 
@@ -90,8 +89,7 @@ func (s *scheme) checkSameNames(d *document) *Error {
 			note(pair)
 		}
 	case kindMultipart:
-		d.form("") // splits it
-		for _, part := range d.parts {
+		for _, part := range d.multipart() {
 			note(part.name)
 		}
 	}

@@ -45,7 +45,7 @@ func TestSameNameElsewhere(t *testing.T) {
 		for _, source := range s.crossed {
 			genuine := x.request(t)
 			own := map[bool]Source{true: query(source.field()), false: form(source.field())}[source.From == FromQuery]
-			if values := own.lookup(&document{request: genuine}); len(values) != 1 {
+			if values := own.lookup(new(document).open(genuine, asSent)); len(values) != 1 {
 				continue
 			}
 			if _, err := v.Verify(genuine); err != nil {

@@ -13,38 +13,50 @@ import (
 // it recurses. Deeper documents have no values for us.
 const maxJSONDepth = 1000
 
-// document is a request whose body is parsed at most once, and only on demand; but
-// a form, which is read anew for each field.
+// document is a request, and a manner of reading its body. Its body is parsed on
+// demand, and at most once; but a form is read anew for each field. Make one with open.
 type document struct {
 	request *Request
-	manner  manner // unless asSent, end is called when the document is not needed any more
-	read    bool
-	text    []byte // if read: what the body says
-	holds   bool   // one of readers
-	seen    bool
-	is      bodyKind // if seen
-	parsed  bool
-	root    gjson.Result // of a JSON body; does not exist for any other
-	split   bool
-	parts   []formPart // of a multipart body
-	inner   innerJSON
-	fields  [16]lookedUp // of a form body, that were looked for
-	looked  int
-	nodes   [12]lookedAt // the same of JSON
-	stepped int
+	manner  manner   // unless asSent, end is called when the document is not needed any more
+	holds   bool     // one of readers
+	shares  bool     // it is read with the request's Document, if that has its content
+	shared  *content // what it found there; nil: not looked yet, or own
+	own     content
+}
+
+// content is the text of a body, and what was found in it so far.
+type content struct {
+	read     bool
+	text     []byte // if read: what the body says
+	seen     bool
+	is       bodyKind // if seen
+	parsed   bool
+	root     gjson.Result // of a JSON body; does not exist for any other
+	repaired bool
+	loose    gjson.Result // the same, if root does not exist, with raw control characters in strings
+	split    bool
+	parts    []formPart // of a multipart body
+	inner    innerJSON
+	fields   [16]lookedUp // of a form body, that were looked for
+	looked   int
+	nodes    [12]lookedAt // the same of JSON
+	stepped  int
+	sent     *content // of the same body as sent, if text is a part of that
 }
 
 // innerJSON is the JSON in a field of a form, which several sources may look into.
 type innerJSON struct {
-	field  string
-	values []string
-	root   gjson.Result
+	field    string
+	values   []string
+	root     gjson.Result // as of a body
+	repaired bool
+	loose    gjson.Result
 }
 
 // lookedAt is what was found at a pointer before.
 type lookedAt struct {
 	pointer string
-	value   gjson.Result
+	raw     string // the value, as it stands there; empty if there is none
 	certain bool
 }
 
@@ -59,6 +71,18 @@ type lookedUp struct {
 // a header that came twice, more than one value means that none is certain.
 var several = []string{"", ""}
 
+// content is what d reads.
+func (d *document) content() *content {
+	if d.shares && d.shared == nil {
+		d.shared = d.request.Document.contentFor(d.manner)
+		d.shares = d.shared != nil
+	}
+	if d.shared != nil {
+		return d.shared
+	}
+	return &d.own
+}
+
 // body is what d is read from.
 func (d *document) body() []byte {
 	if d.manner != asSent {
@@ -70,26 +94,47 @@ func (d *document) body() []byte {
 // json returns the value at pointer in a JSON body.
 func (d *document) json(pointer string) []string { return stringsOf(d.value(pointer)) }
 
+// root returns the JSON that the body is, else a result that does not exist.
+func (d *document) root() gjson.Result {
+	c := d.content()
+	if !c.parsed {
+		c.parsed = true
+		switch {
+		case d.kind() != kindJSON:
+		case c.sent != nil && d.sent().Exists():
+			c.root = d.sent() // white space around it makes no difference
+		default:
+			c.root = d.parse(d.body())
+		}
+	}
+	if c.root.Exists() || d.manner == asSent {
+		return c.root
+	}
+	if !c.repaired {
+		c.repaired = true
+		if d.kind() == kindJSON {
+			c.loose = d.parseLoose(d.body())
+		}
+	}
+	return c.loose
+}
+
 // value returns what is at pointer in a JSON body; not certain where the way there
 // has a name more than once.
 func (d *document) value(pointer string) (value gjson.Result, certain bool) {
-	if !d.parsed {
-		d.parsed = true
-		if d.kind() == kindJSON {
-			d.root = d.parse(d.body())
+	root := d.root()
+	if !root.Exists() || pointer == "" {
+		return root, true
+	}
+	c := d.content()
+	for i := range min(c.stepped, len(c.nodes)) {
+		if n := &c.nodes[i]; n.pointer == pointer {
+			return gjson.Parse(n.raw), n.certain
 		}
 	}
-	if !d.root.Exists() || pointer == "" {
-		return d.root, true
-	}
-	for i := range min(d.stepped, len(d.nodes)) {
-		if n := &d.nodes[i]; n.pointer == pointer {
-			return n.value, n.certain
-		}
-	}
-	value, certain = at(d.root, pointer)
-	d.nodes[d.stepped%len(d.nodes)] = lookedAt{pointer, value, certain}
-	d.stepped++
+	value, certain = at(root, pointer)
+	c.nodes[c.stepped%len(c.nodes)] = lookedAt{pointer, value.Raw, certain}
+	c.stepped++
 	return value, certain
 }
 
@@ -124,51 +169,81 @@ func (d *document) form(name string) []string {
 	case kindForm:
 		return decodeField(d.field(name))
 	case kindMultipart:
-		if !d.split {
-			d.split, d.parts = true, parseMultipart(d.body())
-		}
-		return partValues(d.parts, name)
+		return partValues(d.multipart(), name)
 	}
 	return nil
+}
+
+// multipart returns the parts of a multipart body.
+func (d *document) multipart() []formPart {
+	c := d.content()
+	if !c.split {
+		c.split = true
+		d.count()
+		c.parts = parseMultipart(d.body())
+	}
+	return c.parts
 }
 
 // field is findField in a form body. Several sources have the same field, and the form may
 // be long.
 func (d *document) field(name string) (value string, n int) {
-	for i := range min(d.looked, len(d.fields)) {
-		if f := &d.fields[i]; f.name == name {
+	c := d.content()
+	for i := range min(c.looked, len(c.fields)) {
+		if f := &c.fields[i]; f.name == name {
 			return f.value, f.n
 		}
 	}
 	value, n = findField(view(d.body()), name)
-	d.fields[d.looked%len(d.fields)] = lookedUp{name, value, n}
-	d.looked++
+	c.fields[c.looked%len(c.fields)] = lookedUp{name, value, n}
+	c.looked++
 	return value, n
 }
 
 // formJSON returns what is at pointer in JSON that is the value of a field.
 func (d *document) formJSON(field, pointer string) []string {
-	if d.inner.field != field {
-		d.inner = innerJSON{field: field, values: d.form(field)}
-		if len(d.inner.values) == 1 {
-			d.inner.root = d.parse(bytesOf(d.inner.values[0]))
+	inner := d.inner(field)
+	if len(inner.values) != 1 {
+		return inner.values[:min(len(inner.values), 2)]
+	}
+	root := inner.root
+	if !root.Exists() && d.manner != asSent {
+		if !inner.repaired {
+			inner.repaired, inner.loose = true, d.parseLoose(bytesOf(inner.values[0]))
 		}
+		root = inner.loose
 	}
-	if values := d.inner.values; len(values) != 1 {
-		return values[:min(len(values), 2)]
-	}
-	return jsonValues(d.inner.root, pointer)
+	return jsonValues(root, pointer)
 }
 
-// parse is parseJSON, also for JSON with raw control characters in strings, unless d is read as sent.
-func (d *document) parse(text []byte) gjson.Result {
-	root := parseJSON(text)
-	if d.manner != asSent && !root.Exists() {
-		if escaped := escapeControls(text); escaped != nil {
-			return parseJSON(escaped)
-		}
+// inner returns the JSON in a field. It is kept if there is one; of several fields the
+// last one's is.
+func (d *document) inner(field string) *innerJSON {
+	c := d.content()
+	if c.inner.field == field {
+		return &c.inner
 	}
-	return root
+	values := d.form(field)
+	if len(values) != 1 {
+		return &innerJSON{field: field, values: values}
+	}
+	c.inner = innerJSON{field: field, values: values, root: d.parse(bytesOf(values[0]))}
+	return &c.inner
+}
+
+// parse is parseJSON of the body, or of a part of it.
+func (d *document) parse(text []byte) gjson.Result {
+	d.count()
+	return parseJSON(text)
+}
+
+// parseLoose is parse for JSON with raw control characters in strings, but for which it would be valid.
+func (d *document) parseLoose(text []byte) gjson.Result {
+	escaped := escapeControls(text)
+	if escaped == nil {
+		return gjson.Result{}
+	}
+	return d.parse(escaped)
 }
 
 // escapeControls returns JSON in which control characters inside of strings are escaped,

@@ -220,7 +220,7 @@ func FuzzForm(f *testing.F) {
 			t.Errorf("form %q, %t; query %q, %t", got, ok, inQuery, okQuery)
 		}
 		Source{FromFormJSON, name + " /id"}.Extract(r)
-		sorted, refused := appendFormSorted(nil, &document{request: r})
+		sorted, refused := appendFormSorted(nil, new(document).open(r, asSent))
 
 		want, err := url.ParseQuery(body)
 		if err != nil || strings.Contains(body, ";") {

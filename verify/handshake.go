@@ -158,10 +158,11 @@ func (p *Provider) HandshakeMethods() (methods []string) {
 // the provider's row says which handshakes are signed. An answer of 403 or above
 // refuses the handshake.
 func (v *Verifier) Handshake(r *Request, verified bool) (Answer, bool) {
-	d := &document{request: r, manner: asGreeting}
+	how := asGreeting
 	if verified {
-		d.manner = asText
+		how = asText
 	}
+	d := new(document).open(r, how)
 	defer d.end()
 	for i := range v.handshakes {
 		h := &v.handshakes[i]
@@ -183,7 +184,7 @@ func (v *Verifier) Handshake(r *Request, verified bool) (Answer, bool) {
 // handshake, or offers more than 512 bytes. It proves nothing: anybody can offer a
 // secret. It must not be logged.
 func (v *Verifier) OfferedSecret(r *Request) (string, bool) {
-	d := &document{request: r, manner: asGreeting}
+	d := new(document).open(r, asGreeting)
 	defer d.end()
 	for i := range v.handshakes {
 		if h := &v.handshakes[i]; !h.Secret.IsZero() && h.is(d) {

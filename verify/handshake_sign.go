@@ -19,7 +19,8 @@ func (v *Verifier) prove(h *handshake, d *document) ([]byte, bool) {
 	in := newInput(d.request)
 	defer in.release()
 	d.body() // here, where it is given back
-	in.document = *d
+	in.ownDocument = *d
+	in.document = &in.ownDocument
 	var content shortBuffer
 	if err := h.sign.writeTo(&content, in); err != nil || !h.Digest && !h.signs(content) {
 		return nil, false

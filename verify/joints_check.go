@@ -243,7 +243,7 @@ func (in *input) text(p part) string {
 	case p.kind == partTimestamp:
 		return in.timestamp
 	case p.kind == partSource:
-		value, _ := p.source.extract(&in.document)
+		value, _ := p.source.extract(in.document)
 		return value
 	case p.kind == partURLWithoutQuery:
 		return in.request.path()

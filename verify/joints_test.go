@@ -152,12 +152,12 @@ func (s *shift) text(r *Request) string {
 	in := newInput(r)
 	defer in.release()
 	sc := s.v.schemes[0]
-	sc.format.parse(sc.Signature.lookup(&in.document), in)
+	sc.format.parse(sc.Signature.lookup(in.document), in)
 	if in.timestamp == "" {
-		in.timestamp, _ = sc.Timestamp.extract(&in.document)
+		in.timestamp, _ = sc.Timestamp.extract(in.document)
 	}
-	in.id, _ = sc.ID.extract(&in.document)
-	in.digested = len(sc.BodyDigest.lookup(&in.document)) > 0
+	in.id, _ = sc.ID.extract(in.document)
+	in.digested = len(sc.BodyDigest.lookup(in.document)) > 0
 	var text messageBuffer
 	if err := sc.contents[0].writeTo(&text, in); err != nil {
 		return err.Error()

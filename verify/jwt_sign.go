@@ -56,7 +56,7 @@ func (j *jwt) sign(s *scheme, r *Request, at time.Time, newID func() string) err
 	in := newInput(r)
 	defer in.release()
 	var claims members
-	if s.format.parse(s.Signature.lookup(&in.document), in) {
+	if s.format.parse(s.Signature.lookup(in.document), in) {
 		if t, ok := j.parseToken(in); ok {
 			if old, ok := decodePart(t.payload); ok {
 				claims = renewed(old, j.issued, at)

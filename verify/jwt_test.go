@@ -42,7 +42,7 @@ func eachTokenProvider(t *testing.T, test func(t *testing.T, x *tokenTest)) {
 				}
 				in := newInput(r)
 				defer in.release()
-				s.format.parse(s.Signature.lookup(&in.document), in)
+				s.format.parse(s.Signature.lookup(in.document), in)
 				parts := strings.Split(string(in.signatures[0]), ".")
 				for i, into := range []*map[string]any{&x.header, &x.claims} {
 					text, err := base64.RawURLEncoding.DecodeString(parts[i])
@@ -290,7 +290,7 @@ func claimsOf(t *testing.T, s *scheme, r *Request) (claims map[string]any) {
 	t.Helper()
 	in := newInput(r)
 	defer in.release()
-	if !s.format.parse(s.Signature.lookup(&in.document), in) {
+	if !s.format.parse(s.Signature.lookup(in.document), in) {
 		t.Fatalf("no token in %v", r.Header)
 	}
 	text, err := base64.RawURLEncoding.DecodeString(strings.Split(string(in.signatures[0]), ".")[1])

@@ -51,7 +51,7 @@ func (k *fetchedKey) doubt(content template, in *input) *Error {
 			return invalidSignature(DetailMalformedSignature, s.Signature.String()+": not of a length that the provider's signatures have")
 		}
 	}
-	if place := s.shape.wrong(&in.document); place != "" {
+	if place := s.shape.wrong(in.document); place != "" {
 		return invalidSignature(DetailMalformedPart, place)
 	}
 	if err := content.writeTo(io.Discard, in); err != nil {
@@ -66,7 +66,7 @@ func (k *fetchedKey) doubt(content template, in *input) *Error {
 			return err
 		}
 	}
-	return s.checkBindings(&in.document)
+	return s.checkBindings(in.document)
 }
 
 // doubter is a special that can tell something of a webhook without its key.

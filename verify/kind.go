@@ -41,10 +41,11 @@ func kindOf(body []byte) bodyKind {
 
 // kind is that of the request's body.
 func (d *document) kind() bodyKind {
-	if !d.seen {
-		d.seen, d.is = true, kindOf(d.body())
+	c := d.content()
+	if !c.seen {
+		c.seen, c.is = true, kindOf(d.body())
 	}
-	return d.is
+	return c.is
 }
 
 // maxContentType bounds a Content-Type that is parsed, in bytes: each parameter takes memory.

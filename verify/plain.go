@@ -64,7 +64,7 @@ func (v *Verifier) signsFields(r *Request) bool {
 	if len(r.Body) == 0 || kindOf(r.Body) != kindForm {
 		return false
 	}
-	d := &document{request: r}
+	d := new(document).open(r, asSent)
 	return slices.ContainsFunc(v.schemes, func(s *scheme) bool {
 		return len(s.BodyDigest.lookup(d)) == 0 && slices.ContainsFunc(s.contents, func(t template) bool {
 			return t.uses(partFormSorted) && !t.uses(partBody, partPlainBody) ||

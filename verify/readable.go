@@ -55,18 +55,19 @@ const (
 
 // readText returns what the body says. It is decoded when something is looked for in it.
 func (d *document) readText() []byte {
-	if d.read {
-		return d.text
+	c := d.content()
+	if c.read {
+		return c.text
 	}
-	d.read = true
+	c.read = true
 	body := d.request.Body
 	if d.manner == asGreeting && len(body) > maxHandshakeText {
 		return nil // it is none, and nothing more is to be done for a stranger
 	}
 	var plain bool
-	d.text, plain = textOf(body)
+	c.text, plain = textOf(body)
 	if plain || d.manner == asGreeting && !marked(body) {
-		return d.text
+		return c.text
 	}
 	limit := d.request.maxText()
 	if d.manner == asGreeting {
@@ -75,9 +76,9 @@ func (d *document) readText() []byte {
 	readers <- struct{}{}
 	d.holds = true
 	if text, ok := decodeText(body, limit, d.manner == asText); ok {
-		d.text = text
+		c.text = text
 	}
-	return d.text
+	return c.text
 }
 
 // end gives back what d holds, if its body was decoded. Nothing is read from d afterwards.

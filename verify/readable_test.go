@@ -195,7 +195,7 @@ func TestRawControlsInStrings(t *testing.T) {
 		"{\"id\":\"\xff\"}":                        "",
 	} {
 		r := &Request{Body: []byte(body)}
-		d := &document{request: r, manner: asText}
+		d := new(document).open(r, asText)
 		got := firstOf([]Source{jsonAt("/id")}, d)
 		if d.end(); got != want {
 			t.Errorf("%q: %q, want %q", body, got, want)
@@ -311,15 +311,15 @@ func FuzzReadable(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		text := func(body []byte) string {
 			r := &Request{Body: body, MaxText: 1 << 16}
-			d := &document{request: r, manner: asText}
+			d := new(document).open(r, asText)
 			defer d.end()
 			if int64(len(d.body())) > max(r.maxText(), int64(len(body))) {
-				t.Fatalf("%d bytes of %d", len(d.text), len(body))
+				t.Fatalf("%d bytes of %d", len(d.content().text), len(body))
 			}
 			for _, s := range []Source{jsonAt("/id"), form("id"), {FromFormJSON, "payload /id"}} {
 				s.checkCertain(d)
 			}
-			return string(d.text)
+			return string(d.content().text)
 		}
 		got := text(body)
 		if _, plain := textOf(body); !plain || got == "" || !utf8.Valid(body) || len(body) > 1<<15 {

@@ -18,6 +18,10 @@ type Request struct {
 	Header http.Header // names in canonical form, as net/http makes them
 	Body   []byte      // the raw bytes; Verify neither changes nor keeps them
 
+	// Document is where Verifier and Source keep what they find in Body; see there. nil:
+	// each call parses Body anew.
+	Document *Document
+
 	// MaxText bounds, in bytes, the text that is read from an encoded body: the sum of
 	// a hundred times its size and 64 KiB does, too. What is beyond is not read, as if the
 	// body were damaged. 0 means 1 MiB.

@@ -87,7 +87,7 @@ func (v *Verifier) signPresent(r *Request, at time.Time) bool {
 func (s *scheme) present(r *Request) bool {
 	in := newInput(r)
 	defer in.release()
-	values := s.Signature.lookup(&in.document)
+	values := s.Signature.lookup(in.document)
 	if s.special == nil || !slices.ContainsFunc(values, notEmpty) {
 		return slices.ContainsFunc(values, notEmpty)
 	}
@@ -100,12 +100,12 @@ func (s *scheme) wantsDigest(r *Request) bool {
 	switch {
 	case s.BodyDigest.IsZero():
 		return false
-	case len(s.BodyDigest.lookup(&document{request: r})) > 0:
+	case len(s.BodyDigest.lookup(new(document).open(r, asSent))) > 0:
 		return true
 	case s.contents[0].uses(partBody, partPlainBody):
 		return false
 	case s.contents[0].uses(partFormSorted):
-		return len(r.Body) > 0 && !(&document{request: r}).isForm()
+		return len(r.Body) > 0 && !new(document).open(r, asSent).isForm()
 	}
 	return true
 }
@@ -132,7 +132,7 @@ func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 	}
 	if s.signsID {
 		var ok bool
-		if in.id, ok = s.ID.extract(&in.document); !ok {
+		if in.id, ok = s.ID.extract(in.document); !ok {
 			in.id = newID()
 			if err := s.ID.set(r, in.id); err != nil {
 				return err
@@ -161,7 +161,7 @@ func (s *scheme) sign(r *Request, at time.Time, newID func() string) error {
 func (s *scheme) setTimestamp(in *input, at time.Time) error {
 	if s.Timestamp.inBody() {
 		var ok bool
-		if in.timestamp, ok = s.Timestamp.extract(&in.document); !ok {
+		if in.timestamp, ok = s.Timestamp.extract(in.document); !ok {
 			return fmt.Errorf("%s: the body must have the time that is signed", s.Timestamp.Source)
 		}
 		return nil

@@ -33,7 +33,7 @@ var snsFields = map[string][]string{
 }
 
 func writeSNS(buf []byte, in *input) ([]byte, *Error) {
-	kind, _ := snsType.extract(&in.document)
+	kind, _ := snsType.extract(in.document)
 	fields := snsFields[kind]
 	if fields == nil {
 		return buf, invalidSignature(DetailMalformedPart, snsType.String())
@@ -75,11 +75,11 @@ var parseSNSCertificate = certificateOf("amazonaws.com")
 // It is where the topic is: SNS signs in each region for the region's own topics.
 func locateSNS(version string) keyLocation {
 	return func(in *input, _ settings) (*fetch, string, *Error) {
-		if got, _ := snsVersion.extract(&in.document); got != version {
+		if got, _ := snsVersion.extract(in.document); got != version {
 			return nil, "", invalidSignature(DetailMalformedPart, snsVersion.String())
 		}
-		arn, _ := snsTopic.extract(&in.document)
-		text, _ := snsCertificate.extract(&in.document)
+		arn, _ := snsTopic.extract(in.document)
+		text, _ := snsCertificate.extract(in.document)
 		u, ok := plainHTTPS(text)
 		if !ok || !atTopic(u, arn) || !snsPath.MatchString(u.Path) || u.RawQuery != "" || u.ForceQuery {
 			return nil, "", invalidSignature(DetailForeignKeyAddress, snsCertificate.String())
@@ -120,7 +120,7 @@ func plainHTTPS(text string) (*url.URL, bool) {
 // that no notification comes. It is done before r is answered, so that SNS asks
 // again if it fails.
 func confirmSNS(v *Verifier, r *Request) Answer {
-	d := &document{request: r}
+	d := new(document).open(r, asSent)
 	address, _ := jsonAt("/SubscribeURL").extract(d)
 	u, ok := plainHTTPS(address)
 	arn, _ := snsTopic.extract(d)
@@ -144,7 +144,7 @@ var (
 var parsePayPalCertificate = certificateOf("paypal.com")
 
 func locatePayPal(in *input, _ settings) (*fetch, string, *Error) {
-	text, _ := paypalCertificate.extract(&in.document)
+	text, _ := paypalCertificate.extract(in.document)
 	u, ok := plainHTTPS(text)
 	if !ok || !paypalHost.MatchString(u.Host) || !paypalPath.MatchString(u.Path) || u.RawQuery != "" || u.ForceQuery {
 		return nil, "", invalidSignature(DetailForeignKeyAddress, paypalCertificate.String())

@@ -128,7 +128,7 @@ func (s Source) Extract(r *Request) (value string, ok bool) {
 	if s.From == FromHeader && headerAlias(r.Header, []string{http.CanonicalHeaderKey(s.Name)}) != "" {
 		return "", false
 	}
-	d := &document{request: r, manner: asText}
+	d := new(document).open(r, asText)
 	defer d.end()
 	value, ok = s.extract(d)
 	if s.inBody() && s.From != fromBody && strings.Contains(value, "\ufffd") {

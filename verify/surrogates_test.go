@@ -113,7 +113,7 @@ func TestJSONUnderAnotherName(t *testing.T) {
 	eachVector(t, func(t *testing.T, x *vector) {
 		v := x.verifier(t)
 		s := v.usedScheme(x.request(t))
-		if d := (&document{request: x.request(t)}); d.kind() != kindJSON || !v.takesParts && !v.goesByBody || signsHeader(s, "Content-Type") {
+		if d := new(document).open(x.request(t), asSent); d.kind() != kindJSON || !v.takesParts && !v.goesByBody || signsHeader(s, "Content-Type") {
 			return
 		}
 		rows[x.provider.Name] = true

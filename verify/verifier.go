@@ -230,17 +230,17 @@ func (v *Verifier) Verify(r *Request) (Result, error) {
 	var furthest *Error
 	for _, s := range v.schemes {
 		in.reset(r)
-		signatures := s.Signature.lookup(&in.document)
+		signatures := s.Signature.lookup(in.document)
 		uncertain := len(signatures) > 1 && s.Signature.From != FromHeader // it is there, at least
 		if !slices.ContainsFunc(signatures, notEmpty) && !uncertain {
 			continue
 		}
 		result, err := v.verify(s, in, signatures)
 		if err == nil {
-			err = v.checkLabels(s, &in.document)
+			err = v.checkLabels(s, in.document)
 		}
 		if err == nil {
-			err = v.checkText(s, &in.document)
+			err = v.checkText(s, in.document)
 		}
 		if err == nil {
 			if in.trustee != nil {
@@ -273,7 +273,7 @@ func notEmpty(value string) bool { return value != "" }
 // verify checks a webhook with one scheme: first what the signature needs, then
 // the signature, then what it vouches for.
 func (v *Verifier) verify(s *scheme, in *input, signatures []string) (Result, *Error) {
-	d := &in.document
+	d := in.document
 	if err := s.checkLoose(d); err != nil {
 		return Result{}, err
 	}
@@ -394,7 +394,7 @@ func (s *scheme) checkBodyDigest(in *input, d *document) *Error {
 // headers say, up to Request.MaxText. Call it after Verify only: before, anybody may
 // have written it. Of several events in a webhook the type is the first one's: see FurtherTypes.
 func (v *Verifier) Identify(r *Request) (eventID, eventType string) {
-	d := &document{request: r, manner: asText}
+	d := new(document).open(r, asText)
 	defer d.end()
 	return firstOf(v.provider.EventID, d), firstOf(v.provider.EventType, d)
 }

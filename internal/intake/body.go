@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // allowed is how long a body may take of which so much has arrived: Time, and a second
@@ -49,6 +50,7 @@ func (e *Endpoint) readBody(in *Inbound) *reply {
 	body, err := in.readBody(e.Body)
 	if err == nil {
 		in.signed.Body, in.signed.MaxText = body, e.Body.Max
+		in.signed.Document = new(verify.Document) // every step from here on reads the body with it
 		return nil
 	}
 	if _, limited := errors.AsType[*http.MaxBytesError](err); limited || errors.Is(err, inflight.ErrTooLarge) {

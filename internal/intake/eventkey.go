@@ -80,8 +80,10 @@ func (k Keyers) of(index int) *dedupe.Keyer {
 }
 
 // eventKey builds what the event is remembered by; zero with deduplication off, and where it is
-// not certain that another webhook like this one would be the same event.
+// not certain that another webhook like this one would be the same event. It is the last step that
+// reads the body: what was found in it is not kept while the store or the application is waited for.
 func (e *Endpoint) eventKey(in *Inbound) retrystore.Key {
+	defer func() { in.signed.Document = nil }()
 	if e.Dedupe != nil && e.Dedupe.Off {
 		return retrystore.Key{}
 	}

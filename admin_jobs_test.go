@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
@@ -67,22 +68,24 @@ func TestBulkJob(t *testing.T) {
 
 // TestTooManyJobs refuses one more than may run.
 func TestTooManyJobs(t *testing.T) {
-	c, app := deadSite(t, 3*maxRunningJobs)
+	c, app := deadSite(t, 3*adminapi.MaxRunningJobs)
 	app.answerStatus(200)
-	for n := range maxRunningJobs + 1 {
+	for n := range adminapi.MaxRunningJobs + 1 {
 		var j api.Job
 		code := c.adminCall(http.MethodPost, "/webhooks/purge", `{"filter": {"state": "dead"}, "rate": "1/h"}`, &j)
-		if want := 202; n < maxRunningJobs && code != want {
+		if want := 202; n < adminapi.MaxRunningJobs && code != want {
 			t.Errorf("job %d answered %d, want %d", n, code, want)
 		}
-		if n == maxRunningJobs && code != 409 {
+		if n == adminapi.MaxRunningJobs && code != 409 {
 			t.Errorf("job %d answered %d, want 409", n, code)
 		}
 	}
-	jobs.stop()
-	for _, j := range jobs.all() {
-		if state := j.snapshot().State; state == api.JobRunning {
-			t.Errorf("a job is %s after all were stopped", state)
+	jobs.Stop()
+	var all api.Jobs
+	c.adminCall(http.MethodGet, "/webhooks/jobs", "", &all)
+	for _, j := range all.Jobs {
+		if j.State == api.JobRunning {
+			t.Errorf("a job is %s after all were stopped", j.State)
 		}
 	}
 }

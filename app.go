@@ -201,7 +201,7 @@ func (a *App) Start() error {
 	a.use = a.bookUse(store, key)
 	store = timedStore{store}
 	dispatcher, err := forward.New(store, a.destinations(), forward.Options{
-		Logger: a.logger, Observer: observers{a.emitter, deliveryCounter{}},
+		Logger: a.logger, Observer: observers{a.emitter, deliveryCounter{}, &attempts},
 	})
 	if err != nil {
 		retentions.remove(key, a)
@@ -282,7 +282,7 @@ func (a *App) stopDelivering() {
 		retentions.remove(a.storeKey, a)
 		draining.Go(a.logger, "app: drain", a.drain)
 		if caddy.Exiting() {
-			jobs.stop()
+			jobs.Stop()
 			waitFor(draining.Wait, exitGrace+time.Second)
 		}
 	})

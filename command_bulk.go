@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
@@ -116,7 +117,7 @@ func (b *bulkCommand) runAll(ctx context.Context, admin adminClient) error {
 		if done, err := admin.call(http.MethodPost, b.verb, compact(request), &result); done || err != nil {
 			return err
 		}
-		fmt.Fprintf(admin.out, "%s would be %s\n", plural(result.Matched, "dead letter"), b.done)
+		fmt.Fprintf(admin.out, "%s would be %s\n", wording.Plural(result.Matched, "dead letter"), b.done)
 		return nil
 	case !b.cmd.Flags().Changed("rate"):
 		request.Rate = fullSpeed
@@ -147,7 +148,7 @@ func (b *bulkCommand) confirm(admin adminClient, request api.BulkRequest) error 
 	if err := json.Unmarshal(answer, &found); err != nil {
 		return err
 	}
-	fmt.Fprintf(admin.notes, "Delete %s for good? [y/N] ", plural(found.Matched, "dead letter"))
+	fmt.Fprintf(admin.notes, "Delete %s for good? [y/N] ", wording.Plural(found.Matched, "dead letter"))
 	line, _ := bufio.NewReader(admin.in).ReadString('\n')
 	if word := strings.ToLower(strings.TrimSpace(line)); word != "y" && word != "yes" {
 		return no("nothing was deleted")
@@ -190,15 +191,15 @@ func (b *bulkCommand) sumUp(admin adminClient, j api.Job) error {
 	switch j.State {
 	case api.JobCancelled:
 		return no(fmt.Sprintf("cancelled: %s of %d %s; the same command goes on with what is left",
-			plural(j.Done, "dead letter"), j.Matched, b.done))
+			wording.Plural(j.Done, "dead letter"), j.Matched, b.done))
 	case api.JobFailed:
 		return no(fmt.Sprintf("%s of %d %s, then: %s; the same command goes on with what is left",
-			plural(j.Done, "dead letter"), j.Matched, b.done, clean(j.Error)))
+			wording.Plural(j.Done, "dead letter"), j.Matched, b.done, clean(j.Error)))
 	}
 	if admin.json {
 		return nil
 	}
-	fmt.Fprintf(admin.out, "%s %s\n", plural(j.Done, "dead letter"), b.done)
+	fmt.Fprintf(admin.out, "%s %s\n", wording.Plural(j.Done, "dead letter"), b.done)
 	if passed := j.Seen - j.Done; passed > 0 {
 		fmt.Fprintf(admin.out, "%d more were replayed or deleted by others meanwhile\n", passed)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
 // runUntil runs a command whose operator has had enough when ctx ends.
@@ -50,7 +51,7 @@ func TestBulkSelects(t *testing.T) {
 		{[]string{"--until=2d", "--since=2020-01-01T00:00:00Z"}, 0},
 	} {
 		out, err := runCommand(purgeCommand(), append([]string{address, "--all-dead", "--dry-run"}, test.flags...)...)
-		if want := plural(test.want, "dead letter") + " would be deleted\n"; err != nil || out != want {
+		if want := wording.Plural(test.want, "dead letter") + " would be deleted\n"; err != nil || out != want {
 			t.Errorf("purge --dry-run %v: %q, %v, want %q", test.flags, out, err, want)
 		}
 		out, err = runCommand(listCommand(), append([]string{address}, test.flags...)...)

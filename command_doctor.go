@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
 func doctorCommand() *cobra.Command {
@@ -45,7 +46,7 @@ warnings; 1: errors.`,
 			printDoctor(admin.out, view.Checks)
 		}
 		if n := countLevel(grouped(view.Checks), api.LevelError); n > 0 {
-			return no(plural(n, "error"))
+			return no(wording.Plural(n, "error"))
 		}
 		return nil
 	})
@@ -113,7 +114,7 @@ func printDoctor(s screen, checks []api.Check) {
 		if n == 0 {
 			continue
 		}
-		title := plural(n, group.title)
+		title := wording.Plural(n, group.title)
 		if group.level == api.LevelOK {
 			title += " passed"
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
 func jobsCommand() *cobra.Command {
@@ -107,7 +108,7 @@ func printJobs(s screen, jobs []api.Job, now time.Time) {
 			selected = append(selected, field+"="+j.Filter[field])
 		}
 		t.add(j.ID, j.Operation, stateCell(j.State), j.Done, j.Matched, rate,
-			span(now.Sub(j.StartedAt))+" ago", span(took), strings.Join(selected, " "))
+			wording.Span(now.Sub(j.StartedAt))+" ago", wording.Span(took), strings.Join(selected, " "))
 	}
 	t.print(s)
 }

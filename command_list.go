@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
 // selection are the flags that select deliveries, by the API's name of the field.
@@ -270,7 +271,7 @@ func ageOf(received, now time.Time) string {
 	if received.Unix() <= 0 {
 		return "?"
 	}
-	return span(now.Sub(received))
+	return wording.Span(now.Sub(received))
 }
 
 // lastResult says in a few words why a delivery stands where it stands.
@@ -286,7 +287,7 @@ func lastResult(d api.Delivery, now time.Time) string {
 		words = append(words, d.Reason)
 	}
 	if d.NextAttemptAt != nil && d.NextAttemptAt.After(now) {
-		words = append(words, "again in "+span(d.NextAttemptAt.Sub(now)))
+		words = append(words, "again in "+wording.Span(d.NextAttemptAt.Sub(now)))
 	}
 	return strings.Join(words, ", ")
 }

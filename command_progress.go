@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
 // progress shows how far work has come: a bar on a terminal, else a line now
@@ -60,7 +62,7 @@ func (p *progress) text(done int, now time.Time, bar bool) string {
 	if perSecond := float64(done-p.first) / seconds; seconds > 0 && perSecond > 0 {
 		text += fmt.Sprintf(", %.1f/s", perSecond)
 		if left := p.total - done; left > 0 {
-			text += ", " + span(time.Duration(float64(left)/perSecond*float64(time.Second))) + " left"
+			text += ", " + wording.Span(time.Duration(float64(left)/perSecond*float64(time.Second))) + " left"
 		}
 	}
 	return text

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/catalog"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
+	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -60,7 +61,7 @@ func printProviders(s screen, all []catalog.Description) {
 		t.add(cell{d.Name, bold}, d.Title, d.Category)
 	}
 	t.print(s)
-	fmt.Fprintf(s, "%s, and custom for any other scheme. caddy webhooks providers <name> says more\n", plural(len(all), "provider"))
+	fmt.Fprintf(s, "%s, and custom for any other scheme. caddy webhooks providers <name> says more\n", wording.Plural(len(all), "provider"))
 }
 
 // printProvider shows one provider; long texts are wrapped, not cut.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
@@ -221,7 +222,7 @@ is not accepted.`,
 			if err != nil {
 				return fmt.Errorf("--rate: %w", err)
 			}
-			run.pace = pace(perSecond)
+			run.pace = adminapi.Pace(perSecond)
 		}
 		run.bar = progress{out: newScreen(cmd.ErrOrStderr()), quiet: *count == 1 || *asJSON, what: "send", total: *count}
 		ctx, stop := interruptible(cmd.Context())

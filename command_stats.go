@@ -19,6 +19,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
+	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
 const defaultWatch = 2 * time.Second
@@ -129,7 +130,7 @@ func redraw(text string, height int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	if height > 1 && len(lines) > height-1 { // a taller one would scroll
 		rest := len(lines) - (height - 2)
-		lines = append(lines[:height-2], fmt.Sprintf("… and %s", plural(rest, "line")))
+		lines = append(lines[:height-2], fmt.Sprintf("… and %s", wording.Plural(rest, "line")))
 	}
 	return "\x1b[H" + strings.Join(lines, "\x1b[K\n") + "\x1b[K\n\x1b[J"
 }
@@ -192,7 +193,7 @@ func printStats(s screen, stats api.Stats, now time.Time) {
 	for _, lane := range stats.Destinations {
 		oldest := ""
 		if lane.OldestPending != nil {
-			oldest = span(now.Sub(*lane.OldestPending))
+			oldest = wording.Span(now.Sub(*lane.OldestPending))
 		}
 		breaker := stateCell(lane.Breaker)
 		switch {

@@ -1,11 +1,9 @@
 package caddywebhooks
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"strings"
-	"time"
 	"unicode"
 
 	"golang.org/x/term"
@@ -132,29 +130,6 @@ func clean(text string) string {
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return line
-}
-
-// span tells a duration in one number, as a person would: 12s, 3m, 2h, 4d.
-func span(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "0s"
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	}
-	return fmt.Sprintf("%dd", d/(24*time.Hour))
-}
-
-// plural counts things: 1 dead letter, 2 dead letters.
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // wrap breaks text between words so that its lines, indented, fit; 0: into one

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
 // terminal is a pseudo-terminal with what a `caddy` shows on it.
@@ -207,7 +209,7 @@ func TestReplayOnTerminal(t *testing.T) {
 		t.Fatalf("ended with %d, %d are left: %q", code, left, replay.text())
 	}
 	out, stderr, code := runCaddy(t, "webhooks", "replay", address, "--all-dead")
-	if code != 0 || out != plural(left, "dead letter")+" replayed\n" || c.dead() != 0 {
+	if code != 0 || out != wording.Plural(left, "dead letter")+" replayed\n" || c.dead() != 0 {
 		t.Errorf("the rest: %d, %q, %q", code, out, stderr)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -32,7 +33,7 @@ type sender struct {
 	headers  envelope.Headers
 	resigner *envelope.Resigner // nil: every attempt has the provider's own signature
 	keep     int                // how many bytes of an answer's body are kept
-	hidden   hidden
+	hidden   redact.Hidden
 }
 
 var (
@@ -40,7 +41,7 @@ var (
 	errAnswerBroken = errors.New("the answer broke off")
 )
 
-func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers envelope.Headers, resigner *envelope.Resigner, hidden hidden) *sender {
+func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers envelope.Headers, resigner *envelope.Resigner, hidden redact.Hidden) *sender {
 	// Without this last handler an event that no route matches would look like
 	// an empty success.
 	last := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return errNoHandler })
@@ -65,13 +66,13 @@ func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 	defer func() { end(answer, err) }()
 	w := &answerRecorder{header: make(http.Header), keep: s.keep, enough: cancel}
 	defer func() {
-		hide := func(err error) error { return s.hidden.error(err, d.Event, sent) }
+		hide := func(err error) error { return s.hidden.Error(err, d.Event, sent) }
 		switch p := recover(); p {
 		case nil:
 		case http.ErrAbortHandler: // how Caddy ends a handler when an answer breaks off
 			answer, err = w.answer(errAnswerBroken)
 		default:
-			panic(s.hidden.panic(p, d.Event, sent)) // package forward makes an outcome of it
+			panic(s.hidden.Panic(p, d.Event, sent)) // package forward makes an outcome of it
 		}
 		answer.Cause, err = hide(answer.Cause), hide(err)
 	}()

@@ -1,9 +1,7 @@
 package caddywebhooks
 
 import (
-	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -17,8 +15,6 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
-	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
-	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
 // doctor asks the running Caddy for its checks.
@@ -49,7 +45,7 @@ func found(checks []api.Check, level, name, subject, message string) bool {
 func forgetTraffic(t *testing.T) {
 	t.Helper()
 	traffics.Clear()
-	deliveryAttempts.Reset()
+	attempts.Clear()
 }
 
 // doctorSite is an endpoint of that name with further lines.
@@ -250,43 +246,6 @@ func TestDoctorPublic(t *testing.T) {
 	}
 }
 
-// TestDoctorRotation tells a rotation that goes on from one that is over.
-func TestDoctorRotation(t *testing.T) {
-	day := 25 * time.Hour
-	for _, test := range []struct {
-		what        string
-		since, last [2]time.Duration // how long ago; last 0: never
-		want        string
-	}{
-		{"just begun", [2]time.Duration{time.Minute, 10 * day}, [2]time.Duration{0, time.Minute}, ""},
-		{"never switched", [2]time.Duration{day, 10 * day}, [2]time.Duration{0, time.Minute}, "only secret 2 is in use; secret 1 has signed nothing"},
-		{"over", [2]time.Duration{3 * day, 10 * day}, [2]time.Duration{time.Minute, 2 * day}, "only secret 1 is in use; secret 2 has signed nothing"},
-		{"switched today", [2]time.Duration{time.Hour, 10 * day}, [2]time.Duration{time.Minute, 10 * time.Minute}, ""},
-		{"both for days", [2]time.Duration{3 * day, 10 * day}, [2]time.Duration{time.Minute, time.Hour}, "secrets 1 and 2 have all signed webhooks within a day"},
-		{"nothing comes in", [2]time.Duration{3 * day, 10 * day}, [2]time.Duration{2 * day, 0}, ""},
-	} {
-		now := time.Now()
-		secrets := []string{"new", "old"}
-		var seen traffic.Log
-		for i, secret := range secrets {
-			view := seen.Watch("rotated", []string{secret}, now.Add(-test.since[i]))
-			if test.last[i] > 0 {
-				view.Report(&intake.Report{Outcome: "accepted", OK: true, Verified: true, ReceivedAt: now.Add(-test.last[i])})
-			}
-		}
-		h := &Handler{Name: "rotated", Provider: "github", traffic: seen.Watch("rotated", secrets, now)}
-		var err error
-		if h.provider, err = h.lookUpProvider(); err != nil {
-			t.Fatal(err)
-		}
-		d := &diagnosis{now: now}
-		d.checkRotation(h)
-		if (len(d.checks) > 0) != (test.want != "") || test.want != "" && !found(d.checks, api.LevelWarn, "rotation", "rotated", test.want) {
-			t.Errorf("%s: %+v, want %q", test.what, d.checks, test.want)
-		}
-	}
-}
-
 // TestDoctorSecretUse follows secrets through webhooks and a reload that changes their order.
 func TestDoctorSecretUse(t *testing.T) {
 	forgetTraffic(t)
@@ -310,49 +269,4 @@ func TestDoctorSecretUse(t *testing.T) {
 		c.send("used", newer)
 		return !running.endpoints["used"].traffic.Uses()[0].Last.IsZero()
 	})
-}
-
-// warnedStore is a store that knows what is wrong with it.
-type warnedStore struct {
-	retrystore.Store
-	warnings []string
-	err      error
-}
-
-func (s warnedStore) Warnings(context.Context) ([]string, error) { return s.warnings, s.err }
-
-func TestDoctorStore(t *testing.T) {
-	d := &diagnosis{now: time.Now(), app: &App{store: timedStore{warnedStore{warnings: []string{"its clock is 3s ahead"}}}}}
-	d.checkStore(t.Context(), retrystore.Stats{}, nil)
-	if len(d.checks) != 1 || d.checks[0].Level != api.LevelWarn || d.checks[0].Message != "its clock is 3s ahead" {
-		t.Errorf("a store that warns: %+v", d.checks)
-	}
-	d = &diagnosis{app: &App{store: timedStore{warnedStore{err: errors.New("no permission")}}}}
-	d.checkStore(t.Context(), retrystore.Stats{Bytes: 1 << 20}, nil)
-	if !found(d.checks, api.LevelWarn, "store", "store", "or could not be asked: no permission") {
-		t.Errorf("a store that cannot tell: %+v", d.checks)
-	}
-	d = &diagnosis{app: &App{store: timedStore{warnedStore{}}}}
-	d.checkStore(t.Context(), retrystore.Stats{Bytes: 1 << 20}, nil)
-	if !found(d.checks, api.LevelOK, "store", "store", "it answers, and holds 1.0 MiB") {
-		t.Errorf("a store that is well: %+v", d.checks)
-	}
-	d = &diagnosis{}
-	d.checkStore(t.Context(), retrystore.Stats{}, retrystore.ErrUnavailable)
-	if len(d.checks) != 1 || !found(d.checks, api.LevelError, "store", "store", "it does not answer: store is unavailable") {
-		t.Errorf("a store that is away: %+v", d.checks)
-	}
-	for _, test := range []struct {
-		free, total uint64
-		want        string
-	}{{500 << 30, 1000 << 30, ""}, {99 << 30, 1000 << 30, api.LevelWarn}, {60 << 20, 1 << 30, api.LevelError}, {60 << 20, 100 << 20, api.LevelError}} {
-		d := &diagnosis{}
-		d.judgeDisk("/x", test.free, test.total)
-		if got := append(d.checks, api.Check{})[0].Level; got != test.want {
-			t.Errorf("%d of %d free: %q, want %q", test.free, test.total, got, test.want)
-		}
-	}
-	if free, total, err := diskSpace(t.TempDir()); err != nil || total == 0 || free > total {
-		t.Errorf("this disk: %d of %d, %v", free, total, err)
-	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // newEndpoint is the pipeline of the handler's webhooks.
@@ -48,7 +49,7 @@ func (h *Handler) newEndpoint(server httpserver.Server) *intake.Endpoint {
 		Serving:    &h.app.serving,
 		Server:     server,
 		Offered:    h.keepOffered,
-		HideError:  func(err error, e *retrystore.Event) error { return h.hides().error(err, e, nil) },
+		HideError:  func(err error, e *retrystore.Event) error { return h.hides().Error(err, e, nil) },
 		SawChanged: func(code, status int) {
 			h.traffic.SawChanged(traffic.Changed{At: h.now(), Code: code, Status: status})
 		},
@@ -170,3 +171,28 @@ func defaultRespondTimeout(provider string) time.Duration {
 
 // errLoop is recorded with an attempt that came back.
 var errLoop = errors.New("loop: the destination leads back to an endpoint that the webhook has come through")
+
+// secretPlaces are the places of what nobody is shown of the endpoint's events: secrets that
+// are sent as they are, and what proves a webhook.
+func (h *Handler) secretPlaces() []verify.Source {
+	return slices.Concat(h.verifier.Credentials(), h.verifier.Proofs())
+}
+
+// loggedPlaces are those of what must not be logged of the endpoint's requests: secrets that are
+// sent as they are, and what handshakes are answered with. Signatures are no secrets, and
+// stay as Caddy logs them.
+func (h *Handler) loggedPlaces() []verify.Source {
+	return slices.Concat(h.verifier.Credentials(), h.verifier.Challenges())
+}
+
+func (h *Handler) hides() redact.Hidden {
+	return redact.Hidden{Places: h.secretPlaces(), Values: h.hidden}
+}
+
+// hides is what is hidden of an endpoint, which the running config may not have.
+func (a *App) hides(endpoint string) redact.Hidden {
+	if h, ok := a.endpoints[endpoint]; ok {
+		return h.hides()
+	}
+	return redact.Hidden{}
+}

@@ -1,13 +1,6 @@
 package caddywebhooks
 
 import (
-	"net"
-	"net/netip"
-	"slices"
-	"strconv"
-	"strings"
-
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
@@ -24,37 +17,10 @@ func (f *Forward) warnOfLoops(logger *zap.Logger, server *caddyhttp.Server) {
 			return
 		}
 		for _, upstream := range proxy.Upstreams {
-			if listensOn(server.Listen, sameDial(upstream.Dial)) {
+			if reach.ListensOn(server.Listen, reach.SameDial(upstream.Dial)) {
 				logger.Warn("a destination is the server that its own endpoint is on: deliveries that come back to the endpoint are refused (508 loop) and never arrive; give the application's own address",
 					zap.String("endpoint", f.lane.Endpoint), zap.String("destination", f.lane.Destination), zap.String("upstream", upstream.Dial))
 			}
 		}
-	})
-}
-
-// listensOn reports whether an upstream is, on this machine, one of the addresses.
-func listensOn(listen []string, upstream string) bool {
-	if _, rest, ok := strings.Cut(upstream, "://"); ok {
-		upstream = rest
-	}
-	host, port, err := net.SplitHostPort(upstream)
-	if err != nil {
-		return false
-	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	own := host == "" || host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsUnspecified())
-	return slices.ContainsFunc(listen, func(text string) bool {
-		address, err := caddy.ParseNetworkAddress(text)
-		if err != nil || address.IsUnixNetwork() || uint(number) < address.StartPort || uint(number) > address.EndPort {
-			return false
-		}
-		bound, err := netip.ParseAddr(address.Host)
-		everywhere := address.Host == "" || err == nil && bound.IsUnspecified()
-		loopback := address.Host == "localhost" || err == nil && bound.IsLoopback()
-		return own && (everywhere || loopback) || host != "" && host == address.Host
 	})
 }

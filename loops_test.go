@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
+	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 )
 
 // awaitLoop waits until a delivery came back, and is kept.
@@ -185,7 +186,7 @@ func TestListensOn(t *testing.T) {
 		{":8080", "{http.request.header.X-App}", false},
 		{":8080", "localhost", false},
 	} {
-		if got := listensOn([]string{test.listen}, test.upstream); got != test.want {
+		if got := reach.ListensOn([]string{test.listen}, test.upstream); got != test.want {
 			t.Errorf("%s on %s: %v", test.upstream, test.listen, got)
 		}
 	}

@@ -103,11 +103,12 @@ func (c *storeCollector) collect(into chan<- prometheus.Metric) {
 	if stats.Keys >= 0 {
 		gauge(rememberedKeys, float64(stats.Keys))
 	}
-	for _, of := range newStoredViews(c.app, stats) {
+	config := c.app.config()
+	for _, of := range config.Stored(stats) {
 		gauge(storedBytes, float64(of.Bytes), of.Endpoint)
 	}
 	total := make(map[string]int)
-	for _, lane := range newStatsView(c.app, stats).Destinations {
+	for _, lane := range config.Stats(stats).Destinations {
 		for queue, n := range map[string]int{
 			"pending": lane.Pending - lane.Retrying, "retry": lane.Retrying, "in_flight": lane.Leased, "dead": lane.Dead,
 		} {

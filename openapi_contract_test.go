@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
 )
 
 const (
@@ -40,7 +42,7 @@ func (k *contract) admin(c *running, method, path, body string) reply {
 
 func (k *contract) adminRequest(c *running, r *http.Request) reply {
 	k.Helper()
-	pattern, _ := splitID(strings.TrimPrefix(r.URL.Path, "/webhooks/"))
+	pattern, _ := adminapi.SplitID(strings.TrimPrefix(r.URL.Path, "/webhooks/"))
 	got := c.do(r)
 	k.answered(r, "/webhooks/"+pattern, got)
 	return got
@@ -187,7 +189,7 @@ func (k *contract) headers(where string, got reply) {
 func (k *contract) asked(r *http.Request, path string) {
 	k.Helper()
 	parameters := k.doc.parameters(below("/paths", path), strings.ToLower(r.Method))
-	_, id := splitID(strings.TrimPrefix(r.URL.Path, "/webhooks/"))
+	_, id := adminapi.SplitID(strings.TrimPrefix(r.URL.Path, "/webhooks/"))
 	query := r.URL.Query()
 	for _, p := range parameters {
 		var value any = id

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
@@ -172,10 +173,10 @@ func contractBulk(k *contract) {
 		for _, bad := range []string{"", "[]", `{"filter":{"stat":"dead"}}`, `{"filter":{"state":"dead"}} {}`, `{"filter":{"state":"dead"},"rate":"fast"}`} {
 			want(k.admin(c, "POST", path, bad), 400)
 		}
-		want(k.admin(c, "POST", path, `{"filter":{"state":"`+strings.Repeat("d", maxBulkBody)+`"}}`), 413)
+		want(k.admin(c, "POST", path, `{"filter":{"state":"`+strings.Repeat("d", adminapi.MaxBody)+`"}}`), 413)
 	}
 	var j api.Job
-	for n := range maxRunningJobs {
+	for n := range adminapi.MaxRunningJobs {
 		path := []string{"/webhooks/replay", "/webhooks/purge"}[n%2]
 		got := want(k.admin(c, "POST", path, fmt.Sprintf(`{"filter":{"state":"dead","event_id":"many-%d"},"rate":"1/h"}`, n+1)), 202)
 		if err := json.Unmarshal([]byte(got.body), &j); err != nil {
@@ -191,7 +192,7 @@ func (k *contract) jobsEnd(c *running, last string, want func(reply, int) reply)
 		return strings.Contains(k.admin(c, "GET", "/webhooks/jobs/"+last, "").body, `"state":"done"`)
 	})
 	var running api.Job
-	for range maxRunningJobs {
+	for range adminapi.MaxRunningJobs {
 		// Of several, the second waits for an hour.
 		got := want(k.admin(c, "POST", "/webhooks/replay", `{"rate":"1/h"}`), 202)
 		if err := json.Unmarshal([]byte(got.body), &running); err != nil {
@@ -208,7 +209,7 @@ func (k *contract) jobsEnd(c *running, last string, want func(reply, int) reply)
 	want(k.admin(c, "DELETE", "/webhooks/jobs/"+running.ID, ""), 200)
 	want(k.admin(c, "GET", "/webhooks/jobs/0000000000", ""), 404)
 	want(k.admin(c, "DELETE", "/webhooks/jobs/0000000000", ""), 404)
-	jobs.stop()
+	jobs.Stop()
 }
 
 // contractRefusals tries every operation of the admin API from where it is not

@@ -3,13 +3,21 @@ package caddywebhooks
 import (
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
+	"github.com/caddywebhooks/caddy-webhooks/internal/lanes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 )
 
 // traffics is what came to the endpoints of this process, across reloads.
 var traffics traffic.Log
+
+// jobs are the bulk work of this process: a reload does not interrupt it.
+var jobs adminapi.Jobs
+
+// attempts are those of this process.
+var attempts lanes.Counter
 
 // watchTraffic is the handler's view of its endpoint's traffic.
 func watchTraffic(h *Handler) traffic.View {

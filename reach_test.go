@@ -113,7 +113,7 @@ func TestConditionsAreLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(lines); !strings.Contains(text, titleAround) || !strings.Contains(text, "from another address") || strings.Contains(text, "/hook/") {
+	if text := string(lines); !strings.Contains(text, "requests come to the application past its endpoint") || !strings.Contains(text, "from another address") || strings.Contains(text, "/hook/") {
 		t.Errorf("the log does not say what comes past the endpoint, or too much:\n%s", text)
 	}
 }

@@ -103,10 +103,10 @@ func TestRetentionsOfTwoConfigs(t *testing.T) {
 	if len(store.asked) != asked || len(set.stores) != 0 {
 		t.Error("the end of the last config told the store something, or left something behind")
 	}
-	if err := set.add("c", warnedStore{}, old); err == nil {
+	if err := set.add("c", struct{ retrystore.Store }{}, old); err == nil {
 		t.Error("a store that cannot keep anything was asked to, and no error")
 	}
-	if err := set.add("c", warnedStore{}, off); err != nil {
+	if err := set.add("c", struct{ retrystore.Store }{}, off); err != nil {
 		t.Error(err)
 	}
 }

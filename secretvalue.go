@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -75,18 +74,6 @@ func (h *Handler) checkDestinations(v *verify.Verifier) error {
 		}
 	}
 	return nil
-}
-
-// checkLoaded compares the secrets that are in use with what the file or the environment
-// says now: Caddy does not load a config again that has not changed, and a placeholder does not change with its file.
-func (d *diagnosis) checkLoaded(h *Handler, secrets []string) {
-	for i, now := range secrets {
-		if i < len(h.configuredSecrets) && h.configuredSecrets[i] != now {
-			d.add(api.LevelError, "secret", h.Name, fmt.Sprintf("secret %d: %s has another value than the one that is in use, so what is signed with the new one is refused", i+1,
-				strings.Join(grammar.Placeholders(h.Secrets[i]), "")),
-				"Load the config again with `caddy reload --force`: without --force Caddy skips a config that has not changed, and the placeholder has not.")
-		}
-	}
 }
 
 // errWildcard is about a content type that is none.

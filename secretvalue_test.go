@@ -2,8 +2,6 @@ package caddywebhooks
 
 import (
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/doctor"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 )
 
@@ -149,19 +147,6 @@ func TestDefaultMaxStored(t *testing.T) {
 	}
 }
 
-// TestEmptyRate: a bulk call with an empty rate does nothing.
-func TestEmptyRate(t *testing.T) {
-	r := httptest.NewRequest(http.MethodPost, "/webhooks/purge", strings.NewReader(`{"filter":{"state":"dead"},"rate":""}`))
-	if _, _, err := readBulk(r); err == nil || !strings.Contains(err.Error(), "rate is empty") {
-		t.Errorf("error is %v", err)
-	}
-	for _, body := range []string{`{"filter":{"state":"dead"}}`, `{"filter":{"state":"dead"},"rate":"5/s"}`} {
-		if _, _, err := readBulk(httptest.NewRequest(http.MethodPost, "/webhooks/purge", strings.NewReader(body))); err != nil {
-			t.Errorf("%s: %v", body, err)
-		}
-	}
-}
-
 // TestDoctorRotatedFile: a secret's file has a new value, and the config was loaded without --force.
 func TestDoctorRotatedFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
@@ -176,27 +161,14 @@ func TestDoctorRotatedFile(t *testing.T) {
 	if h.verifier, err = h.newVerifier(); err != nil {
 		t.Fatal(err)
 	}
-	d := new(diagnosis)
-	if d.checkSecrets(h); len(d.checks) > 0 {
-		t.Fatalf("nothing has changed: %v", d.checks)
+	var e doctor.Endpoint
+	if h.secretFacts(&e); len(e.Secrets) != 1 || len(e.Outdated) > 0 {
+		t.Fatalf("nothing has changed: %+v", e)
 	}
 	if err := os.WriteFile(file, []byte("bD6hP1cG5uEo3WiA0qXt\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.checkSecrets(h)
-	if !found(d.checks, api.LevelError, "secret", "in", "has another value than the one that is in use") || !strings.Contains(d.checks[0].Fix, "--force") {
-		t.Errorf("the doctor says %v", d.checks)
-	}
-}
-
-// TestOrphansRemedy: the call that the doctor gives for orphans is one that the admin API takes.
-func TestOrphansRemedy(t *testing.T) {
-	_, body, found := strings.Cut(purgeCall("a", "b c"), "-d '")
-	if !found {
-		t.Fatal(purgeCall("a", "b c"))
-	}
-	_, filter, err := readBulk(httptest.NewRequest(http.MethodPost, "/webhooks/purge", strings.NewReader(strings.TrimSuffix(body, "'"))))
-	if err != nil || filter.Endpoint != "a" || filter.Destination != "b c" || len(filter.States) == 0 {
-		t.Errorf("filter %+v, error %v", filter, err)
+	if h.secretFacts(&e); len(e.Outdated) != 1 || e.Outdated[0] != (doctor.Outdated{Index: 1, Placeholder: "{file." + file + "}"}) {
+		t.Errorf("the doctor is told %+v", e.Outdated)
 	}
 }

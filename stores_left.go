@@ -2,6 +2,7 @@ package caddywebhooks
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
@@ -9,7 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/lanes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/statefiles"
 	"github.com/caddywebhooks/caddy-webhooks/internal/storebook"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -70,21 +71,6 @@ func (a *App) leftBehind() (n int) {
 	return n
 }
 
-// checkLeft tells what earlier configs have left behind.
-func (d *diagnosis) checkLeft(ctx context.Context) {
-	if d.app.use == nil {
-		return
-	}
-	d.app.use.Look(ctx)
-	for _, l := range d.app.use.Left() {
-		level := api.LevelError
-		if l.Pending == 0 {
-			level = api.LevelWarn
-		}
-		d.add(level, "left behind", "store", l.String(), l.Remedy())
-	}
-}
-
 // warnOfOrphans names the stored deliveries that this config delivers nowhere:
 // they stay until their endpoint and destination are back, or they are deleted.
 func (a *App) warnOfOrphans() {
@@ -93,8 +79,9 @@ func (a *App) warnOfOrphans() {
 		a.logger.Warn("counting stored deliveries", zap.Error(err))
 		return
 	}
+	config := a.config()
 	for _, lane := range stats.Lanes {
-		if open := lane.Pending + lane.Leased; open > 0 && !a.configured(lane.Lane) {
+		if open := lane.Pending + lane.Leased; open > 0 && !config.Has(lane.Lane) {
 			a.logger.Warn("stored deliveries have no destination in this config; they are kept",
 				zap.String("endpoint", lane.Endpoint),
 				zap.String("destination", lane.Destination),
@@ -104,8 +91,16 @@ func (a *App) warnOfOrphans() {
 	}
 }
 
-// configured reports whether this config delivers the lane.
-func (a *App) configured(lane retrystore.Lane) bool {
-	h, ok := a.endpoints[lane.Endpoint]
-	return ok && slices.ContainsFunc(h.Forward, func(f *Forward) bool { return f.lane == lane })
+// config is what the app runs, for those who look at what waits where.
+func (a *App) config() *lanes.Config {
+	c := &lanes.Config{Breakers: a.dispatcher.Breakers}
+	for _, name := range slices.Sorted(maps.Keys(a.endpoints)) {
+		h := a.endpoints[name]
+		e := lanes.Endpoint{Name: h.Name, Provider: h.Provider, Traffic: h.traffic}
+		for _, f := range h.Forward {
+			e.Destinations = append(e.Destinations, f.Name)
+		}
+		c.Endpoints = append(c.Endpoints, e)
+	}
+	return c
 }

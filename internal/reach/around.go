@@ -1,4 +1,4 @@
-package caddywebhooks
+package reach
 
 import (
 	"cmp"
@@ -9,14 +9,12 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
-
-	"github.com/caddywebhooks/caddy-webhooks/internal/api"
-	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 )
 
 // variant is a request that is not the endpoint's, and that the application may take for one.
@@ -28,32 +26,32 @@ type variant struct {
 
 // findWaysAround looks for requests that are not the endpoint's, and that the
 // application may take for the same: those come to it without having been verified.
-// Those to other URLs are looked for with all only.
-func (h *Handler) findWaysAround(server *caddyhttp.Server, probe *http.Request, all bool) (findings []reachFinding) {
-	mine := h.applications(server, probe)
-	isMine := func(u *reverseproxy.Upstream) bool { return slices.Contains(mine, sameDial(u.Dial)) }
+// Those to other URLs are looked for with urls only.
+func (all Endpoints) findWaysAround(h *Endpoint, probe *http.Request, urls bool) (findings []Finding) {
+	mine := all.applications(h, probe)
+	isMine := func(u *reverseproxy.Upstream) bool { return slices.Contains(mine, SameDial(u.Dial)) }
 	comes := func(v variant) bool {
-		proxy, ok := reach.First(server, v.r, isEndpoint).(*reverseproxy.Handler)
+		proxy, ok := First(h.Server, v.r, all.is).(*reverseproxy.Handler)
 		return ok && slices.ContainsFunc(proxy.Upstreams, isMine)
 	}
-	for _, v := range h.conditions(server, probe) {
-		if v.level == api.LevelWarn && slices.ContainsFunc(findings, func(f reachFinding) bool { return f.level == api.LevelWarn }) {
+	for _, v := range h.conditions(probe) {
+		if v.level == levelWarn && slices.ContainsFunc(findings, func(f Finding) bool { return f.Level == levelWarn }) {
 			break // one host is enough
 		}
 		if comes(v) {
-			findings = append(findings, reachFinding{
+			findings = append(findings, Finding{
 				v.level, h.Name, titleAround,
 				fmt.Sprintf("%s %s comes to the same application without having been verified", shown(v.r), v.how),
 				"Match the path only (`webhooks /hook github { … }`), and let the endpoint refuse the rest: `allow_ips` for addresses, `content_type`, `require_https`. Or close the path for everything else: `handle /hook { … respond 404 }`, in each site.",
 			})
 		}
 	}
-	if !all {
+	if !urls {
 		return findings
 	}
 	for _, v := range variants(probe) {
 		if comes(v) {
-			return append(findings, reachFinding{
+			return append(findings, Finding{
 				v.level, h.Name, titleAround,
 				fmt.Sprintf("%s comes to the same application without having been verified, and the application may take it for %s", shown(v.r), probe.URL.Path),
 				"Close what lies around the endpoint's path (`handle /hooks* { … respond 404 }`, as examples/guard does), or give the webhooks of the application an address that no other route leads to.",
@@ -64,35 +62,35 @@ func (h *Handler) findWaysAround(server *caddyhttp.Server, probe *http.Request, 
 }
 
 // applications are the addresses that the endpoint's webhooks go to.
-func (h *Handler) applications(server *caddyhttp.Server, probe *http.Request) []string {
+func (all Endpoints) applications(h *Endpoint, probe *http.Request) []string {
 	var dials []string
 	add := func(proxy *reverseproxy.Handler) {
 		for _, upstream := range proxy.Upstreams {
-			dials = append(dials, sameDial(upstream.Dial))
+			dials = append(dials, SameDial(upstream.Dial))
 		}
 	}
-	for _, f := range h.Forward {
-		reach.Each(f.routes, func(handler caddyhttp.MiddlewareHandler) {
+	for _, f := range h.Destinations {
+		Each(f.Routes, func(handler caddyhttp.MiddlewareHandler) {
 			if proxy, ok := handler.(*reverseproxy.Handler); ok {
 				add(proxy)
 			}
 		})
 	}
-	if len(h.Forward) == 0 {
+	if len(h.Destinations) == 0 {
 		behind := func(handler caddyhttp.MiddlewareHandler) bool {
-			other, ok := handler.(*Handler)
-			return ok && other != h && len(other.Forward) > 0
+			other := all.of(handler)
+			return other != nil && other.Handler != h.Handler && len(other.Destinations) > 0
 		}
-		if proxy, ok := reach.First(server, probe, behind).(*reverseproxy.Handler); ok {
+		if proxy, ok := First(h.Server, probe, behind).(*reverseproxy.Handler); ok {
 			add(proxy)
 		}
 	}
 	return dials
 }
 
-// sameDial writes an upstream's address in one way: with what its placeholders stand for, and
+// SameDial writes an upstream's address in one way: with what its placeholders stand for, and
 // this machine under one name.
-func sameDial(dial string) string {
+func SameDial(dial string) string {
 	dial = caddy.NewReplacer().ReplaceKnown(dial, "")
 	host, port, err := net.SplitHostPort(dial)
 	if err != nil {
@@ -106,7 +104,7 @@ func sameDial(dial string) string {
 
 // conditions are requests for the URL of r, each without one of the further things that the
 // matchers on the way to the endpoint may ask for. Only other hosts may be meant.
-func (h *Handler) conditions(server *caddyhttp.Server, r *http.Request) (out []variant) {
+func (h *Endpoint) conditions(r *http.Request) (out []variant) {
 	add := func(level, how string, change func(*http.Request)) {
 		v := r.Clone(r.Context())
 		change(v)
@@ -114,25 +112,25 @@ func (h *Handler) conditions(server *caddyhttp.Server, r *http.Request) (out []v
 		out = append(out, variant{level, how, v})
 	}
 	for name := range r.Header {
-		add(api.LevelError, "without the header "+name, func(v *http.Request) { v.Header.Del(name) })
+		add(levelError, "without the header "+name, func(v *http.Request) { v.Header.Del(name) })
 	}
 	if r.URL.RawQuery != "" {
-		add(api.LevelError, "without the query", func(v *http.Request) { v.URL.RawQuery = "" })
+		add(levelError, "without the query", func(v *http.Request) { v.URL.RawQuery = "" })
 	}
 	for _, address := range []string{"198.51.100.1:1", "[2001:db8::1]:1"} {
-		add(api.LevelError, "from another address", func(v *http.Request) { v.RemoteAddr = address })
+		add(levelError, "from another address", func(v *http.Request) { v.RemoteAddr = address })
 	}
-	if len(server.TLSConnPolicies) == 0 {
-		add(api.LevelError, "by plain HTTP", func(v *http.Request) { v.TLS = nil })
+	if len(h.Server.TLSConnPolicies) == 0 {
+		add(levelError, "by plain HTTP", func(v *http.Request) { v.TLS = nil })
 	}
-	for _, method := range h.provider.Methods {
+	for _, method := range h.Methods {
 		if method != r.Method {
-			add(api.LevelError, "by the provider's method", func(v *http.Request) { v.Method = method })
+			add(levelError, "by the provider's method", func(v *http.Request) { v.Method = method })
 		}
 	}
-	for _, host := range append(reach.Hosts(server), "elsewhere.example") {
+	for _, host := range append(Hosts(h.Server), "elsewhere.example") {
 		if !strings.EqualFold(host, r.Host) {
-			add(api.LevelWarn, "(another host)", func(v *http.Request) {
+			add(levelWarn, "(another host)", func(v *http.Request) {
 				v.Host = host
 				if v.TLS != nil {
 					v.TLS = &tls.ConnectionState{HandshakeComplete: true, ServerName: host}
@@ -140,7 +138,7 @@ func (h *Handler) conditions(server *caddyhttp.Server, r *http.Request) (out []v
 			})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b variant) int { return cmp.Compare(api.LevelOrder[a.level], api.LevelOrder[b.level]) })
+	slices.SortStableFunc(out, func(a, b variant) int { return cmp.Compare(levelOrder[a.level], levelOrder[b.level]) })
 	return out
 }
 
@@ -160,9 +158,36 @@ func variants(r *http.Request) []variant {
 		target.RawQuery = r.URL.RawQuery
 		v := r.Clone(r.Context())
 		v.URL, v.RequestURI = target, target.RequestURI()
-		out = append(out, variant{api.LevelWarn, "", v})
+		out = append(out, variant{levelWarn, "", v})
 	}
 	put := r.Clone(r.Context())
 	put.Method = http.MethodPut
-	return append(out, variant{api.LevelWarn, "", put})
+	return append(out, variant{levelWarn, "", put})
+}
+
+// ListensOn reports whether an upstream is, on this machine, one of the addresses.
+func ListensOn(listen []string, upstream string) bool {
+	if _, rest, ok := strings.Cut(upstream, "://"); ok {
+		upstream = rest
+	}
+	host, port, err := net.SplitHostPort(upstream)
+	if err != nil {
+		return false
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	own := host == "" || host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsUnspecified())
+	return slices.ContainsFunc(listen, func(text string) bool {
+		address, err := caddy.ParseNetworkAddress(text)
+		if err != nil || address.IsUnixNetwork() || uint(number) < address.StartPort || uint(number) > address.EndPort {
+			return false
+		}
+		bound, err := netip.ParseAddr(address.Host)
+		everywhere := address.Host == "" || err == nil && bound.IsUnspecified()
+		loopback := address.Host == "localhost" || err == nil && bound.IsLoopback()
+		return own && (everywhere || loopback) || host != "" && host == address.Host
+	})
 }

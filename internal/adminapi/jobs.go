@@ -1,4 +1,4 @@
-package caddywebhooks
+package adminapi
 
 import (
 	"cmp"
@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/lanes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -23,7 +24,7 @@ import (
 
 // Bounds of bulk work in the background.
 const (
-	maxRunningJobs = 4
+	MaxRunningJobs = 4
 	maxKeptJobs    = 50 // ended ones are kept until newer ones push them out
 )
 
@@ -49,10 +50,9 @@ func (j *job) update(change func(*api.Job)) {
 	change(&j.view)
 }
 
-// jobs are those of the process: a reload does not interrupt them.
-var jobs = jobList{byID: make(map[string]*job)}
-
-type jobList struct {
+// Jobs is bulk work in the background. The zero Jobs is empty and ready; it is safe for concurrent use. It
+// belongs to a process: a reload does not interrupt what goes on.
+type Jobs struct {
 	mu   sync.Mutex
 	byID map[string]*job
 }
@@ -63,12 +63,12 @@ type startedJob struct{ api.Job }
 var errTooManyJobs = errors.New("too many jobs are running: wait for one to end, or cancel it")
 
 // start begins a job on the app's store, in which it takes a share of its own.
-func (l *jobList) start(app *App, operation string, request api.BulkRequest, b bulk) (api.Job, error) {
+func (l *Jobs) start(run *Running, operation string, request api.BulkRequest, b bulk) (api.Job, error) {
 	perSecond, err := limiter.ParseRate(request.Rate)
 	if err != nil {
 		return api.Job{}, fmt.Errorf("%w: %w", errBadQuery, err)
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(app.ctx))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(run.Context))
 	j := &job{cancel: cancel, ended: make(chan struct{}), view: api.Job{
 		ID: strings.ToLower(rand.Text()[:10]), Operation: operation, Filter: request.Filter, Rate: request.Rate,
 		State: api.JobRunning, StartedAt: time.Now().UTC(),
@@ -77,26 +77,26 @@ func (l *jobList) start(app *App, operation string, request api.BulkRequest, b b
 		cancel()
 		return api.Job{}, err
 	}
-	store, key, err := acquireStore(app.opener, app.storeOptions())
+	store, release, err := run.Hold()
 	if err != nil {
 		cancel()
 		l.remove(j)
 		return api.Job{}, err
 	}
-	b.store, b.do, b.logger = store, operations[operation], app.logger
-	b.pace = pace(perSecond)
-	safe.Go(app.logger, "admin: bulk job", func() {
+	b.store, b.do, b.logger = store, operations[operation], run.Logger
+	b.pace = Pace(perSecond)
+	safe.Go(run.Logger, "admin: bulk job", func() {
 		defer close(j.ended)
-		defer releaseStore(key, app.logger)
+		defer release()
 		defer cancel()
 		j.run(ctx, b)
-		app.logger.Info("bulk job ended", zap.Any("job", j.snapshot()))
+		run.Logger.Info("bulk job ended", zap.Any("job", j.snapshot()))
 	})
 	return j.snapshot(), nil
 }
 
-// pace returns a limiter that lets a tenth of a second's worth through at once.
-func pace(r limiter.Rate) *rate.Limiter {
+// Pace returns a limiter that lets a tenth of a second's worth through at once.
+func Pace(r limiter.Rate) *rate.Limiter {
 	count, micros := r.Fraction()
 	perSecond := float64(count) / float64(micros) * 1e6
 	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/10)))
@@ -108,7 +108,7 @@ func (j *job) run(ctx context.Context, b bulk) {
 		err = panicked
 	}
 	j.update(func(v *api.Job) {
-		v.EndedAt = timeOrNil(time.Now())
+		v.EndedAt = lanes.TimeOrNil(time.Now())
 		switch {
 		case ctx.Err() != nil:
 			v.State = api.JobCancelled
@@ -132,7 +132,7 @@ func (j *job) work(ctx context.Context, b bulk) error {
 	return err
 }
 
-func (l *jobList) add(j *job) error {
+func (l *Jobs) add(j *job) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	running := 0
@@ -144,7 +144,7 @@ func (l *jobList) add(j *job) error {
 			ended = append(ended, other)
 		}
 	}
-	if running >= maxRunningJobs {
+	if running >= MaxRunningJobs {
 		return errTooManyJobs
 	}
 	slices.SortFunc(ended, func(a, b *job) int { return a.snapshot().StartedAt.Compare(b.snapshot().StartedAt) })
@@ -152,24 +152,27 @@ func (l *jobList) add(j *job) error {
 		delete(l.byID, ended[0].snapshot().ID)
 		ended = ended[1:]
 	}
+	if l.byID == nil {
+		l.byID = make(map[string]*job)
+	}
 	l.byID[j.view.ID] = j
 	return nil
 }
 
-func (l *jobList) remove(j *job) {
+func (l *Jobs) remove(j *job) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.byID, j.view.ID)
 }
 
-func (l *jobList) get(id string) (*job, bool) {
+func (l *Jobs) get(id string) (*job, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	j, ok := l.byID[id]
 	return j, ok
 }
 
-func (l *jobList) all() []*job {
+func (l *Jobs) all() []*job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := make([]*job, 0, len(l.byID))
@@ -179,20 +182,20 @@ func (l *jobList) all() []*job {
 	return all
 }
 
-// stop cancels all jobs and waits for them: when Caddy exits, the store must be
+// Stop cancels all jobs and waits for them: when Caddy exits, the store must be
 // closed in good order.
-func (l *jobList) stop() {
+func (l *Jobs) Stop() {
 	for _, j := range l.all() {
 		j.cancel()
 		<-j.ended
 	}
 }
 
-var errNoJob = apiError(http.StatusNotFound, errors.New(api.NoSuchJob))
+var errNoJob = &Error{http.StatusNotFound, errors.New(api.NoSuchJob)}
 
-func adminJobs(*App, *http.Request, string) (any, error) {
+func listJobs(run *Running, _ *http.Request, _ string) (any, error) {
 	view := api.Jobs{Jobs: []api.Job{}}
-	for _, j := range jobs.all() {
+	for _, j := range run.Jobs.all() {
 		view.Jobs = append(view.Jobs, j.snapshot())
 	}
 	slices.SortFunc(view.Jobs, func(a, b api.Job) int {
@@ -201,17 +204,17 @@ func adminJobs(*App, *http.Request, string) (any, error) {
 	return view, nil
 }
 
-func adminJob(_ *App, _ *http.Request, id string) (any, error) {
-	j, ok := jobs.get(id)
+func showJob(run *Running, _ *http.Request, id string) (any, error) {
+	j, ok := run.Jobs.get(id)
 	if !ok {
 		return nil, errNoJob
 	}
 	return j.snapshot(), nil
 }
 
-// adminCancelJob cancels a job and answers how far it got. One that ended stays as it is.
-func adminCancelJob(_ *App, r *http.Request, id string) (any, error) {
-	j, ok := jobs.get(id)
+// cancelJob cancels a job and answers how far it got. One that ended stays as it is.
+func cancelJob(run *Running, r *http.Request, id string) (any, error) {
+	j, ok := run.Jobs.get(id)
 	if !ok {
 		return nil, errNoJob
 	}

@@ -1,4 +1,4 @@
-package caddywebhooks
+package adminapi
 
 import (
 	"bytes"
@@ -22,8 +22,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// adminReplayAll replays what the filter selects: dead letters, unless it names states.
-func adminReplayAll(app *App, r *http.Request, _ string) (any, error) {
+// replayAll replays what the filter selects: dead letters, unless it names states.
+func replayAll(run *Running, r *http.Request, _ string) (any, error) {
 	request, filter, err := readBulk(r)
 	if err != nil {
 		return nil, err
@@ -32,12 +32,12 @@ func adminReplayAll(app *App, r *http.Request, _ string) (any, error) {
 		filter.States = []retrystore.State{retrystore.Dead}
 		request.Filter["state"] = retrystore.Dead.String() // a job tells what it selects
 	}
-	return app.bulk(r.Context(), "replay", request, filter)
+	return run.bulk(r.Context(), "replay", request, filter)
 }
 
-// adminPurge deletes what the filter selects. It must name the states: nobody
+// purge deletes what the filter selects. It must name the states: nobody
 // should delete pending events by leaving something out.
-func adminPurge(app *App, r *http.Request, _ string) (any, error) {
+func purge(run *Running, r *http.Request, _ string) (any, error) {
 	request, filter, err := readBulk(r)
 	if err != nil {
 		return nil, err
@@ -45,17 +45,17 @@ func adminPurge(app *App, r *http.Request, _ string) (any, error) {
 	if len(filter.States) == 0 {
 		return nil, fmt.Errorf("%w: filter: name the state, such as dead", errBadQuery)
 	}
-	return app.bulk(r.Context(), "purge", request, filter)
+	return run.bulk(r.Context(), "purge", request, filter)
 }
 
-// maxBulkBody bounds the body of a bulk call, in bytes.
-const maxBulkBody = 64 << 10
+// MaxBody bounds the body of a bulk call, in bytes.
+const MaxBody = 64 << 10
 
-var errBulkTooLarge = fmt.Errorf("the body is larger than %d bytes", maxBulkBody)
+var errBulkTooLarge = fmt.Errorf("the body is larger than %d bytes", MaxBody)
 
 func readBulk(r *http.Request) (request api.BulkRequest, filter retrystore.Filter, err error) {
 	var text bytes.Buffer
-	err = strictjson.Decode(io.TeeReader(http.MaxBytesReader(nil, r.Body, maxBulkBody), &text), &request)
+	err = strictjson.Decode(io.TeeReader(http.MaxBytesReader(nil, r.Body, MaxBody), &text), &request)
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return request, filter, errBulkTooLarge
 	}
@@ -78,8 +78,8 @@ func readBulk(r *http.Request) (request api.BulkRequest, filter retrystore.Filte
 }
 
 // bulk does or starts what the request asks for.
-func (a *App) bulk(ctx context.Context, operation string, request api.BulkRequest, filter retrystore.Filter) (any, error) {
-	b := bulk{store: a.store, filter: filter, do: operations[operation]}
+func (run *Running) bulk(ctx context.Context, operation string, request api.BulkRequest, filter retrystore.Filter) (any, error) {
+	b := bulk{store: run.Store, filter: filter, do: operations[operation]}
 	if request.Rate != "" {
 		if _, err := limiter.ParseRate(request.Rate); err != nil {
 			return nil, fmt.Errorf("%w: rate: %w", errBadQuery, err)
@@ -90,7 +90,7 @@ func (a *App) bulk(ctx context.Context, operation string, request api.BulkReques
 		matched, err := b.count(ctx)
 		return api.BulkResult{Matched: matched, DryRun: true}, err
 	case request.Rate != "":
-		job, err := jobs.start(a, operation, request, b)
+		job, err := run.Jobs.start(run, operation, request, b)
 		return startedJob{job}, err
 	}
 	return b.run(ctx)

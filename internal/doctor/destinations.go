@@ -1,4 +1,4 @@
-package caddywebhooks
+package doctor
 
 import (
 	"encoding/json"
@@ -6,10 +6,9 @@ import (
 	"strings"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -29,13 +28,13 @@ func (d *diagnosis) checkLane(lane api.Lane) {
 	}
 	before := len(d.checks)
 	d.checkAttempts(lane, name, selects)
-	if lane.OldestPending != nil && d.now.Sub(*lane.OldestPending) > oldDelivery {
+	if lane.OldestPending != nil && d.Now.Sub(*lane.OldestPending) > oldDelivery {
 		d.add(api.LevelWarn, "backlog", name, fmt.Sprintf("its oldest delivery has been waiting for %s; %d are waiting in all",
-			span(d.now.Sub(*lane.OldestPending)), lane.Pending+lane.Leased),
+			wording.Span(d.Now.Sub(*lane.OldestPending)), lane.Pending+lane.Leased),
 			"See why it is not taken: `caddy webhooks list "+selects+" --until 10m`, then show one.")
 	}
 	if lane.Dead > 0 {
-		d.add(api.LevelWarn, "dead letters", name, plural(lane.Dead, "dead letter")+" will not be tried again",
+		d.add(api.LevelWarn, "dead letters", name, wording.Plural(lane.Dead, "dead letter")+" will not be tried again",
 			"See why: `caddy webhooks list --state dead "+selects+"`. Then: `caddy webhooks replay --all-dead "+selects+" --rate 10/s`.")
 	}
 	if len(d.checks) == before {
@@ -53,36 +52,23 @@ func areStored(n int) string {
 // checkAttempts looks at what became of the attempts of late.
 func (d *diagnosis) checkAttempts(lane api.Lane, name, selects string) {
 	look := "See what the application answers: `caddy webhooks list " + selects + "`, then show one. What waits goes on by itself when it is back; dead letters need a replay."
-	failures := d.app.dispatcher.Breakers()[retrystore.Lane{Endpoint: lane.Endpoint, Destination: lane.Destination}].Failures
-	delivered, failed := attemptCounts(lane)
+	of := retrystore.Lane{Endpoint: lane.Endpoint, Destination: lane.Destination}
+	failures := d.Config.Breakers()[of].Failures
+	attempts := d.Attempts[of]
 	switch {
 	case lane.Breaker == forward.BreakerOpen:
-		message := fmt.Sprintf("it is down: %s in a row failed, so its breaker is open", plural(failures, "attempt"))
+		message := fmt.Sprintf("it is down: %s in a row failed, so its breaker is open", wording.Plural(failures, "attempt"))
 		if lane.BreakerUntil != nil {
-			message += "; it is tried again in " + span(lane.BreakerUntil.Sub(d.now))
+			message += "; it is tried again in " + wording.Span(lane.BreakerUntil.Sub(d.Now))
 		}
 		d.add(api.LevelError, "destination", name, message, look)
-	case delivered == 0 && failed > 0:
-		d.add(api.LevelError, "destination", name, fmt.Sprintf("no attempt has succeeded since Caddy was started; %d failed", failed), look)
+	case attempts.Delivered == 0 && attempts.Failed > 0:
+		d.add(api.LevelError, "destination", name, fmt.Sprintf("no attempt has succeeded since Caddy was started; %d failed", attempts.Failed), look)
 	case lane.Breaker == forward.BreakerHalfOpen:
 		d.add(api.LevelWarn, "destination", name, "it was down, and is being tried again", look)
 	case failures > 0:
-		d.add(api.LevelWarn, "destination", name, "its last "+strings.TrimPrefix(plural(failures, "attempt"), "1 ")+" failed", look)
+		d.add(api.LevelWarn, "destination", name, "its last "+strings.TrimPrefix(wording.Plural(failures, "attempt"), "1 ")+" failed", look)
 	}
-}
-
-// attemptCounts are those of this process: how many succeeded, and how many not.
-func attemptCounts(lane api.Lane) (delivered, failed int) {
-	count := func(outcome string) int {
-		var m dto.Metric
-		c, err := deliveryAttempts.GetMetricWithLabelValues(lane.Endpoint, lane.Destination, outcome)
-		if err != nil || c.Write(&m) != nil {
-			return 0
-		}
-		return int(m.GetCounter().GetValue())
-	}
-	return count(forward.OutcomeName(retrystore.Delivered)),
-		count(forward.OutcomeName(retrystore.Pending)) + count(forward.OutcomeName(retrystore.Dead))
 }
 
 // purgeCall deletes what waits for a destination, with Caddy's admin API at its usual address.

@@ -59,10 +59,13 @@ var mayImport = map[string][]string{
 	"internal/e2e":          {"internal/caddyproc"},
 	"internal/grammar":      {"internal/eventtypes", "verify"},
 	"internal/httpserver":   {"internal/intake", "internal/redact", "verify"},
+
+	"retrystore/filestore/module":  {"internal/grammar", "retrystore", "retrystore/filestore"},
+	"retrystore/redisstore/module": {"internal/grammar", "internal/redisclient", "internal/statefiles", "limiter", "limiter/redislimiter", "retrystore", "retrystore/redisstore"},
 }
 
 // mayImportCaddy lists the packages below the root that are about Caddy itself.
-var mayImportCaddy = []string{"internal/grammar", "internal/httpserver", "internal/reach"}
+var mayImportCaddy = []string{"internal/grammar", "internal/httpserver", "internal/reach", "retrystore/filestore/module", "retrystore/redisstore/module"}
 
 // TestImports keeps the layers: packages below the root import no Caddy, and
 // only what mayImport says.

@@ -3,13 +3,9 @@ package caddywebhooks
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -212,28 +208,6 @@ func TestUnsetPlaceholders(t *testing.T) {
 		err := validate(t, test.caddyfile)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("error is %v: want one with %q", err, test.want)
-		}
-	}
-}
-
-// TestStoreCannotOpen says what to do where the file's place is not right.
-func TestStoreCannotOpen(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := (&FileStore{Path: filepath.Join(file, "in", "x.db")}).Key(); err == nil || !strings.Contains(err.Error(), "is a file, not a directory") {
-		t.Errorf("a file in the way: %v", err)
-	}
-	for cause, want := range map[error]string{
-		syscall.EACCES:   "`mkdir -p /var/lib/x && chown -R " + userName() + " /var/lib/x`",
-		fs.ErrPermission: "StateDirectory=",
-		syscall.EROFS:    "ReadWritePaths=/var/lib/x",
-		syscall.EISDIR:   "name a file in it",
-	} {
-		err := cannotOpen("/var/lib/x/y.db", &fs.PathError{Op: "mkdir", Path: "/var/lib/x", Err: cause})
-		if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "/var/lib/x/y.db") {
-			t.Errorf("%v: %v", cause, err)
 		}
 	}
 }

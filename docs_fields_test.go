@@ -9,13 +9,16 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	filestore "github.com/caddywebhooks/caddy-webhooks/retrystore/filestore/module"
+	redisstore "github.com/caddywebhooks/caddy-webhooks/retrystore/redisstore/module"
 )
 
 // TestFieldsAreDocumented wants a comment of its own on each JSON field of a
 // config: they are the public documentation, of which Caddy's website shows one a field.
 func TestFieldsAreDocumented(t *testing.T) {
 	fields := 0
-	for _, dir := range []string{".", "limiter", "verify"} {
+	for _, dir := range []string{".", "limiter", "verify", "retrystore/filestore/module", "retrystore/redisstore/module"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -52,7 +55,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 // as text is shown there as an object without fields.
 func TestFieldsHavePlainTypes(t *testing.T) {
 	seen := make(map[reflect.Type]bool)
-	for _, config := range []any{new(Handler), new(App), new(FileStore), new(RedisStore), new(ProviderIPRange)} {
+	for _, config := range []any{new(Handler), new(App), new(filestore.Store), new(redisstore.Store), new(ProviderIPRange)} {
 		checkPlain(t, reflect.TypeOf(config), seen)
 	}
 	if !seen[reflect.TypeFor[RateLimit]()] {

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
-	"github.com/caddywebhooks/caddy-webhooks/internal/redisclient"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
@@ -38,24 +37,6 @@ func TestDoctorReplicas(t *testing.T) {
 	c := onRedis(t, fmt.Sprintf("redis %s {\nsentinel %s\nmin_replicas 1 500ms\n}", strings.Join(group.Addrs(), " "), group.Master()),
 		doctorSite("redis", rand.Text(), "", "127.0.0.1:1", ""))
 	eventually(t, "the doctor sees both replicas", func() bool { return storeSays(c.doctor(), api.LevelWarn, "`min_replicas 2` prevents that") })
-
-	for _, test := range []struct {
-		store  RedisStore
-		report redisclient.Report
-		want   string // empty: nothing is said
-	}{
-		{RedisStore{Sentinel: "m", MinReplicas: 2}, redisclient.Report{Masters: 1, Replicas: 2}, ""},
-		{RedisStore{Sentinel: "m"}, redisclient.Report{Masters: 1, Replicas: 1}, "min_replicas is 0, but a master has 1 replicas"},
-		{RedisStore{Cluster: true, MinReplicas: 1}, redisclient.Report{Masters: 3, Replicas: 2}, "`min_replicas 2`"},
-		{RedisStore{MinReplicas: 1}, redisclient.Report{Masters: 1, Replicas: 2}, ""}, // nobody makes one of them master but the operator
-		{RedisStore{MinReplicas: 2}, redisclient.Report{Masters: 1, Replicas: 1}, "every webhook is answered 503"},
-		{RedisStore{Sentinel: "m", MinReplicas: 1}, redisclient.Report{}, ""}, // not reached
-	} {
-		got := strings.Join(test.store.risks(test.report), "; ")
-		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
-			t.Errorf("%+v with %+v: %q, want %q", test.store, test.report, got, test.want)
-		}
-	}
 }
 
 // storeSays looks for a finding about the store.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/doctor"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
+	filestore "github.com/caddywebhooks/caddy-webhooks/retrystore/filestore/module"
 )
 
 // TestSecretsNotMeant refuses what no secret is, with the setting, the remedy and the line, and
@@ -140,7 +141,7 @@ func TestDefaultMaxStored(t *testing.T) {
 	for _, test := range []struct{ given, size, want int64 }{
 		{0, 0, defaultMaxStored}, {0, 16 << 20, 8 << 20}, {0, 1 << 40, defaultMaxStored}, {5 << 20, 16 << 20, 5 << 20},
 	} {
-		a := &App{MaxStored: test.given, opener: &FileStore{MaxSize: test.size}}
+		a := &App{MaxStored: test.given, opener: &filestore.Store{MaxSize: test.size}}
 		if a.setMaxStored(); a.MaxStored != test.want {
 			t.Errorf("max_stored %d and max_size %d: %d, want %d", test.given, test.size, a.MaxStored, test.want)
 		}

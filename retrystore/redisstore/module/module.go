@@ -1,4 +1,4 @@
-package caddywebhooks
+package module
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -22,17 +23,17 @@ import (
 )
 
 func init() {
-	caddy.RegisterModule(new(RedisStore))
+	caddy.RegisterModule(new(Store))
 }
 
-// RedisStore keeps events in Redis (6.2 or later) or Valkey, so that several
+// Store keeps events in Redis (6.2 or later) or Valkey, so that several
 // Caddy nodes share them: events, event keys and rate limits. A node that dies
 // leaves its work to the others. The nodes need the same endpoints.
 //
 // An acknowledged event is as safe as Redis keeps its writes: with
 // `appendfsync always`, or with min_replicas and replicas that are not lost
 // together. maxmemory-policy must be noeviction.
-type RedisStore struct {
+type Store struct {
 	// Where Redis is: redis://, rediss:// (TLS) or unix:// URLs, or host:port. One
 	// server; or some nodes of the Cluster; or the Sentinels. Global placeholders such as
 	// {env.REDIS_URL} are expanded, here and below. Required.
@@ -94,15 +95,15 @@ const defaultReplicaTimeout = 200 * time.Millisecond
 const readTime = 3 * time.Second
 
 // CaddyModule returns the Caddy module information.
-func (*RedisStore) CaddyModule() caddy.ModuleInfo {
+func (*Store) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
 		ID:  "webhooks.stores.redis",
-		New: func() caddy.Module { return new(RedisStore) },
+		New: func() caddy.Module { return new(Store) },
 	}
 }
 
 // Provision expands the placeholders and checks the settings. It connects to nothing.
-func (s *RedisStore) Provision(caddy.Context) error {
+func (s *Store) Provision(caddy.Context) error {
 	switch {
 	case len(s.URLs) == 0:
 		return errors.New("store redis: the URL is missing, such as redis://localhost:6379")
@@ -155,7 +156,7 @@ func (s *RedisStore) Provision(caddy.Context) error {
 
 // Key tells configs that may share one open store: those with equal settings.
 // Others open one of their own beside it, which Redis does not mind.
-func (s *RedisStore) Key() (string, error) {
+func (s *Store) Key() (string, error) {
 	settings, err := json.Marshal(struct {
 		Client         redisclient.Options
 		Prefix         string
@@ -170,7 +171,7 @@ func (s *RedisStore) Key() (string, error) {
 }
 
 // Place implements retrystore.Placer: what the same data is reached by, without credentials.
-func (s *RedisStore) Place() (id, name string) {
+func (s *Store) Place() (id, name string) {
 	where, err := redisclient.Place(s.client)
 	if err != nil { // not after Provision
 		where = "which cannot be named"
@@ -180,7 +181,7 @@ func (s *RedisStore) Place() (id, name string) {
 }
 
 // Open connects, and refuses a Redis that would lose events.
-func (s *RedisStore) Open(o retrystore.Options) (_ retrystore.Store, err error) {
+func (s *Store) Open(o retrystore.Options) (_ retrystore.Store, err error) {
 	logger := o.Logger.Named("store.redis")
 	settings := s.client
 	settings.Logger, settings.ClientName = logger, "caddy-webhooks:"+o.Node
@@ -225,7 +226,7 @@ func (s *RedisStore) Open(o retrystore.Options) (_ retrystore.Store, err error) 
 }
 
 // risks are what is said of the server, and what our settings make of it.
-func (s *RedisStore) risks(report redisclient.Report) []string {
+func (s *Store) risks(report redisclient.Report) []string {
 	warnings := report.Warnings
 	switch {
 	case report.Masters == 0:
@@ -241,7 +242,7 @@ func (s *RedisStore) risks(report redisclient.Report) []string {
 // openRedis is a store together with what shares its connection.
 type openRedis struct {
 	*redisstore.Store
-	settings *RedisStore
+	settings *Store
 	client   redis.UniversalClient
 	limits   *redislimiter.Limiter
 }
@@ -267,106 +268,29 @@ func (s *openRedis) Close() error {
 	return errors.Join(s.Store.Close(), s.limits.Close(), s.client.Close())
 }
 
-// UnmarshalCaddyfile sets up the store. Syntax:
-//
-//	redis <url>... {
-//	    cluster
-//	    sentinel        <master> [<username> <password>]
-//	    username        <name>
-//	    password        <password>
-//	    tls_ca          <file>
-//	    tls_certificate <certificate file> <key file>
-//	    prefix          <prefix>
-//	    shards          <number>
-//	    min_replicas    <number> [<timeout>]
-//	}
-func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // the backend's name
-	lines := grammar.Lines{
-		"cluster":         func(d *caddyfile.Dispenser) error { s.Cluster = true; return grammar.NoArgs(d) },
-		"sentinel":        s.unmarshalSentinel,
-		"username":        func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.Username) },
-		"password":        func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.Password) },
-		"tls_ca":          func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.TLSCA) },
-		"tls_certificate": s.unmarshalCertificate,
-		"prefix":          func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.Prefix) },
-		"shards":          func(d *caddyfile.Dispenser) error { return grammar.Number(d, &s.Shards, 1) },
-		"min_replicas":    s.unmarshalMinReplicas,
-	}
-	if err := errors.Join(lines.CheckOpening(d, "store redis <url>...", 0), grammar.CheckBrace(d)); err != nil {
-		return err
-	}
-	if s.URLs = d.RemainingArgs(); len(s.URLs) == 0 {
-		return d.Err("store redis wants a URL, such as redis://localhost:6379")
-	}
-	start := *d // errors about the settings as a whole name its first line
-	if err := lines.Parse(d); err != nil {
-		return err
-	}
-	if err := s.checkAdapted(); err != nil {
-		return start.WrapErr(err)
+// maxShards is what the store takes at most, one for each value of a byte.
+const maxShards = 256
+
+// checkForm refuses what the store would refuse only when it is opened.
+func (s *Store) checkForm() error {
+	tls := s.TLSCA+s.TLSCertificate+s.TLSKey != ""
+	switch {
+	case s.Shards > maxShards:
+		return fmt.Errorf("store redis: shards is %d: want 1 to %d", s.Shards, maxShards)
+	case !grammar.Refers(s.Prefix) && (len(s.Prefix) > 64 || strings.ContainsAny(s.Prefix, " \t\r\n{}")):
+		return errors.New("store redis: prefix: want 1 to 64 characters without braces and spaces")
+	case tls && !slices.ContainsFunc(s.URLs, func(url string) bool { return strings.HasPrefix(url, "rediss:") || grammar.Refers(url) }):
+		return errors.New("store redis: tls_ca and tls_certificate are for addresses that ask for TLS: write rediss:// instead of redis://, or remove them")
 	}
 	return nil
-}
-
-// checkAdapted refuses, where the line is known, what Provision would refuse
-// without. Placeholders and files may be another process's.
-func (s *RedisStore) checkAdapted() error {
-	if err := s.checkForm(); err != nil {
-		return err
-	}
-	values := []string{s.Sentinel, s.Username, s.Password, s.SentinelUsername, s.SentinelPassword, s.Prefix}
-	if slices.ContainsFunc(slices.Concat(s.URLs, values), grammar.Refers) || s.TLSCA+s.TLSCertificate+s.TLSKey != "" {
-		return nil
-	}
-	c := *s // with defaults, which are not for the config that comes out
-	return c.Provision(caddy.Context{})
-}
-
-func (s *RedisStore) unmarshalSentinel(d *caddyfile.Dispenser) error {
-	switch args := d.RemainingArgs(); len(args) {
-	case 3:
-		s.SentinelUsername, s.SentinelPassword = args[1], args[2]
-		fallthrough
-	case 1:
-		s.Sentinel = args[0]
-		return nil
-	}
-	return d.Err("sentinel wants the name of the master, and may have the Sentinels' own user and password")
-}
-
-func (s *RedisStore) unmarshalCertificate(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
-	if len(args) != 2 {
-		return d.Err("tls_certificate wants two files: the certificate and its key")
-	}
-	s.TLSCertificate, s.TLSKey = args[0], args[1]
-	return nil
-}
-
-// unmarshalMinReplicas reads `min_replicas <number> [<timeout>]`.
-func (s *RedisStore) unmarshalMinReplicas(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
-	if len(args) == 2 {
-		timeout, err := caddy.ParseDuration(args[1])
-		if err != nil || timeout <= 0 {
-			return d.Errf("min_replicas %s: want a duration above zero, such as 200ms", grammar.ShownValue(args[1]))
-		}
-		s.ReplicaTimeout = caddy.Duration(timeout)
-		args = args[:1]
-	}
-	if len(args) != 1 {
-		return d.Err("min_replicas wants a number, and may have a timeout, such as 1 200ms")
-	}
-	return grammar.NumberFrom(d, "min_replicas", args[0], &s.MinReplicas, 1)
 }
 
 // Interface guards
 var (
-	_ caddy.Provisioner      = (*RedisStore)(nil)
-	_ caddyfile.Unmarshaler  = (*RedisStore)(nil)
-	_ retrystore.Opener      = (*RedisStore)(nil)
-	_ retrystore.Placer      = (*RedisStore)(nil)
+	_ caddy.Provisioner      = (*Store)(nil)
+	_ caddyfile.Unmarshaler  = (*Store)(nil)
+	_ retrystore.Opener      = (*Store)(nil)
+	_ retrystore.Placer      = (*Store)(nil)
 	_ retrystore.Store       = (*openRedis)(nil)
 	_ retrystore.Conditioned = (*openRedis)(nil)
 	_ retrystore.Retainer    = (*openRedis)(nil)

@@ -1,4 +1,4 @@
-package caddywebhooks
+package module
 
 import (
 	"crypto/sha256"
@@ -22,7 +22,7 @@ type redisMemory struct {
 	warned sync.Once
 }
 
-func newRedisMemory(s *RedisStore, logger *zap.Logger) *redisMemory {
+func newRedisMemory(s *Store, logger *zap.Logger) *redisMemory {
 	place, _ := s.Place()
 	return &redisMemory{name: fmt.Sprintf("%x", sha256.Sum256([]byte(place)))[:32], logger: logger}
 }

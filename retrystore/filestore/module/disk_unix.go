@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package caddywebhooks
+package module
 
 import "golang.org/x/sys/unix"
 

@@ -1,4 +1,4 @@
-package caddywebhooks
+package module
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 // redisChecks checks how Redis is set up, whenever the store asks.
 type redisChecks struct {
-	settings *RedisStore
+	settings *Store
 	client   redis.UniversalClient
 	logger   *zap.Logger
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/ipsource"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -29,11 +30,11 @@ func (h *Handler) newAccess(ctx caddy.Context) (intake.Access, error) {
 	}
 	for _, text := range h.AllowIPs {
 		if text == providerRanges {
-			if _, err := rangesOf(h.provider); err != nil {
+			if _, err := ipsource.Of(h.provider); err != nil {
 				return a, fmt.Errorf("allow_ips provider: %w", err)
 			}
-			config := caddyconfig.JSON(ProviderIPRange{Provider: h.Provider}, nil)
-			source, err := ctx.LoadModuleByID(providerIPRangeID, config)
+			config := caddyconfig.JSON(ipsource.Source{Provider: h.Provider}, nil)
+			source, err := ctx.LoadModuleByID(ipsource.ID, config)
 			if err != nil {
 				return a, fmt.Errorf("allow_ips provider: %w", err)
 			}
@@ -108,7 +109,7 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 		}
 		if text == providerRanges {
 			p, _ := verify.Lookup(h.Provider) // nil for custom
-			if _, err := rangesOf(p); err != nil {
+			if _, err := ipsource.Of(p); err != nil {
 				return d.Errf("allow_ips provider: %v", err)
 			}
 		}

@@ -1,16 +1,19 @@
 package caddywebhooks
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/ipsource"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -32,26 +35,15 @@ func accessSite(app *application, lines map[string]string) string {
 	return b.String()
 }
 
-// withoutFetching leaves GitHub's snapshot in use, however long the test takes:
-// an endpoint finds a list that was fetched just now.
+// withoutFetching leaves GitHub's snapshot in use, however long the test takes.
 func withoutFetching(t *testing.T) {
 	t.Helper()
-	github, _ := verify.Lookup("github")
-	source, err := url.Parse(github.Ranges.List.URL)
+	unpin, err := ipsource.Pin("github")
 	if err != nil {
-		t.Fatal(err)
-	}
-	key := publishedListKey("github", source)
-	_, found, err := publishedLists.LoadOrNew(key, func() (caddy.Destructor, error) {
-		list := newPublishedList(github.Ranges.Snapshot)
-		list.tried = time.Now()
-		return list, nil
-	})
-	if err != nil || found {
-		t.Fatalf("an earlier test left its list: %v, %v", found, err)
+		t.Fatalf("an earlier test left its list: %v", err)
 	}
 	t.Cleanup(func() {
-		if _, err := publishedLists.Delete(key); err != nil {
+		if err := unpin(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -276,5 +268,58 @@ func TestAccessErrorsInJSON(t *testing.T) {
 			t.Errorf("error is %v: want one with %q", err, test.want)
 		}
 		cancel()
+	}
+}
+
+// fetching counts the goroutines that follow lists.
+func fetching() int {
+	stacks := make([]byte, 1<<20)
+	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("ipsource.(*listFetcher).run("))
+}
+
+// TestAccessFollowsLists: `caddy validate` leaves no goroutine and asks
+// nobody; a running config follows the list until it is stopped.
+func TestAccessFollowsLists(t *testing.T) {
+	var asked atomic.Int32
+	mirror := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(mirror.Close)
+	app := startApplication(t)
+	site := accessSite(app, map[string]string{"mirror": "allow_ips webhook_provider stripe {\nurl " + mirror.URL + "\n}"})
+
+	adapted, err := adapt("{\nadmin off\nlog {\noutput discard\n}\nservers {\ntrusted_proxies webhook_provider svix {\nurl " +
+		mirror.URL + "\n}\n}\n}\nhttp://:8080 {\n" + site + "}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		var config caddy.Config
+		if err := json.Unmarshal(adapted, &config); err != nil {
+			t.Fatal(err)
+		}
+		if err := caddy.Validate(&config); err != nil {
+			t.Fatal(err)
+		}
+		if n := fetching(); n != 0 {
+			t.Fatalf("%d goroutines are left", n)
+		}
+	}
+	if asked.Load() != 0 {
+		t.Error("validating fetched the list")
+	}
+
+	c := startCaddy(t, site, "")
+	for range 3 {
+		if n := fetching(); n != 1 {
+			t.Fatalf("%d goroutines follow the list: want 1", n)
+		}
+		if err := c.load(site); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := fetching(); n != 0 {
+		t.Errorf("%d goroutines are left after the end", n)
 	}
 }

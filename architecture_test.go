@@ -60,12 +60,13 @@ var mayImport = map[string][]string{
 	"internal/grammar":      {"internal/eventtypes", "verify"},
 	"internal/httpserver":   {"internal/intake", "internal/redact", "verify"},
 
+	"internal/ipsource":            {"internal/grammar", "internal/safe", "verify"},
 	"retrystore/filestore/module":  {"internal/grammar", "retrystore", "retrystore/filestore"},
 	"retrystore/redisstore/module": {"internal/grammar", "internal/redisclient", "internal/statefiles", "limiter", "limiter/redislimiter", "retrystore", "retrystore/redisstore"},
 }
 
 // mayImportCaddy lists the packages below the root that are about Caddy itself.
-var mayImportCaddy = []string{"internal/grammar", "internal/httpserver", "internal/reach", "retrystore/filestore/module", "retrystore/redisstore/module"}
+var mayImportCaddy = []string{"internal/grammar", "internal/httpserver", "internal/ipsource", "internal/reach", "retrystore/filestore/module", "retrystore/redisstore/module"}
 
 // TestImports keeps the layers: packages below the root import no Caddy, and
 // only what mayImport says.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/ipsource"
 	filestore "github.com/caddywebhooks/caddy-webhooks/retrystore/filestore/module"
 	redisstore "github.com/caddywebhooks/caddy-webhooks/retrystore/redisstore/module"
 )
@@ -18,7 +19,7 @@ import (
 // config: they are the public documentation, of which Caddy's website shows one a field.
 func TestFieldsAreDocumented(t *testing.T) {
 	fields := 0
-	for _, dir := range []string{".", "limiter", "verify", "retrystore/filestore/module", "retrystore/redisstore/module"} {
+	for _, dir := range []string{".", "limiter", "verify", "internal/ipsource", "retrystore/filestore/module", "retrystore/redisstore/module"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -55,7 +56,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 // as text is shown there as an object without fields.
 func TestFieldsHavePlainTypes(t *testing.T) {
 	seen := make(map[reflect.Type]bool)
-	for _, config := range []any{new(Handler), new(App), new(filestore.Store), new(redisstore.Store), new(ProviderIPRange)} {
+	for _, config := range []any{new(Handler), new(App), new(filestore.Store), new(redisstore.Store), new(ipsource.Source)} {
 		checkPlain(t, reflect.TypeOf(config), seen)
 	}
 	if !seen[reflect.TypeFor[RateLimit]()] {

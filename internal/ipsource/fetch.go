@@ -1,4 +1,4 @@
-package caddywebhooks
+package ipsource
 
 import (
 	"context"
@@ -28,12 +28,42 @@ const (
 	maxListBytes = 1 << 20
 )
 
-// publishedLists keeps what was fetched across reloads, and lets endpoints of
-// one provider share it: a reload neither goes back to the snapshot nor asks anew.
+// publishedLists holds the lists that are in use. It belongs to the process, since a list outlives
+// the config that fetched it: after a reload endpoints neither go back to the snapshot nor ask the
+// provider anew. Endpoints of one provider share a list.
 var publishedLists = caddy.NewUsagePool()
 
 func publishedListKey(provider string, source *url.URL) string {
 	return provider + " " + source.String()
+}
+
+// Pin keeps the built-in snapshot of a provider in use until unpin is called, which must be done
+// once: the list counts as fetched now. It is for tests, which must not ask providers. It fails
+// if the provider publishes nothing, or somebody has its list already.
+func Pin(provider string) (unpin func() error, err error) {
+	p, _ := verify.Lookup(provider)
+	ranges, err := Of(p)
+	if err != nil {
+		return nil, err
+	}
+	source, err := listURL(ranges.List.URL)
+	if err != nil {
+		return nil, err
+	}
+	key := publishedListKey(provider, source)
+	_, found, err := publishedLists.LoadOrNew(key, func() (caddy.Destructor, error) {
+		list := newPublishedList(ranges.Snapshot)
+		list.tried = time.Now()
+		return list, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	unpin = func() error { _, err := publishedLists.Delete(key); return err }
+	if found {
+		return nil, errors.Join(errors.New("the list is in use"), unpin())
+	}
+	return unpin, nil
 }
 
 // publishedList is a provider's ranges as they are in use.

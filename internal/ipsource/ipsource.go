@@ -1,4 +1,4 @@
-package caddywebhooks
+package ipsource
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
@@ -20,10 +19,14 @@ import (
 )
 
 func init() {
-	caddy.RegisterModule(new(ProviderIPRange))
+	caddy.RegisterModule(new(Source))
 }
 
-const providerIPRangeID = "http.ip_sources.webhook_provider"
+// ID is the module's among Caddy's.
+const ID = "http.ip_sources.webhook_provider"
+
+// custom is the provider that the config describes. Nobody publishes its addresses.
+const custom = "custom"
 
 // Defaults and bounds of fetching a provider's list.
 const (
@@ -32,7 +35,7 @@ const (
 	defaultListTimeout  = 10 * time.Second
 )
 
-// ProviderIPRange is the address ranges that a webhook provider publishes for
+// Source is the address ranges that a webhook provider publishes for
 // its webhooks. It begins with a dated snapshot that is built in, and follows
 // the list that the provider publishes for machines: fetched shortly after
 // the start and on an interval, in the background, by the proxy that the
@@ -47,7 +50,7 @@ const (
 // It stands behind `allow_ips provider` of the `webhooks` directive, and can be
 // used wherever Caddy takes an IP source. Addresses are a shield against
 // strangers, not a proof: the signature is.
-type ProviderIPRange struct {
+type Source struct {
 	// Whose ranges: the name of a provider in the table, such as "stripe",
 	// "github" or "svix". It is an error if that provider publishes none. Required.
 	Provider string `json:"provider,omitempty"`
@@ -72,21 +75,21 @@ type ProviderIPRange struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (*ProviderIPRange) CaddyModule() caddy.ModuleInfo {
+func (*Source) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
-		ID:  providerIPRangeID,
-		New: func() caddy.Module { return new(ProviderIPRange) },
+		ID:  ID,
+		New: func() caddy.Module { return new(Source) },
 	}
 }
 
 // Provision takes the snapshot, or what an earlier config has fetched, and
 // starts the fetching. It does not wait for it.
-func (s *ProviderIPRange) Provision(ctx caddy.Context) error {
+func (s *Source) Provision(ctx caddy.Context) error {
 	provider, ok := verify.Lookup(s.Provider)
 	if !ok && s.Provider != custom {
 		return grammar.UnknownProvider(s.Provider)
 	}
-	ranges, err := rangesOf(provider)
+	ranges, err := Of(provider)
 	if err != nil {
 		return err
 	}
@@ -126,7 +129,7 @@ func (s *ProviderIPRange) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-func (s *ProviderIPRange) setDefaults(ranges *verify.Ranges) error {
+func (s *Source) setDefaults(ranges *verify.Ranges) error {
 	if s.Interval == 0 {
 		s.Interval = caddy.Duration(defaultListInterval)
 	}
@@ -146,7 +149,7 @@ func (s *ProviderIPRange) setDefaults(ranges *verify.Ranges) error {
 }
 
 // Cleanup stops the fetching and waits for its end.
-func (s *ProviderIPRange) Cleanup() error {
+func (s *Source) Cleanup() error {
 	if s.stop != nil {
 		s.stop()
 		<-s.stopped
@@ -161,12 +164,13 @@ func (s *ProviderIPRange) Cleanup() error {
 }
 
 // GetIPRanges returns the ranges in use. It never waits.
-func (s *ProviderIPRange) GetIPRanges(*http.Request) []netip.Prefix {
+func (s *Source) GetIPRanges(*http.Request) []netip.Prefix {
 	return *s.list.ranges.Load()
 }
 
-// rangesOf is what p publishes; p is nil for provider custom.
-func rangesOf(p *verify.Provider) (*verify.Ranges, error) {
+// Of is what p publishes, or an error that says what to do if p publishes nothing. p is nil for
+// provider custom.
+func Of(p *verify.Provider) (*verify.Ranges, error) {
 	name := custom
 	if p != nil {
 		if p.Ranges != nil {
@@ -192,54 +196,9 @@ func listURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// UnmarshalCaddyfile sets up the source. Syntax:
-//
-//	webhook_provider <provider> {
-//	    interval <duration>|off
-//	    url      <url>
-//	    timeout  <duration>
-//	}
-func (s *ProviderIPRange) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // the module's name
-	if err := grammar.OneArg(d, &s.Provider); err != nil {
-		return err
-	}
-	provider, ok := verify.Lookup(s.Provider)
-	if !ok && s.Provider != custom {
-		return d.WrapErr(grammar.UnknownProvider(s.Provider))
-	}
-	if _, err := rangesOf(provider); err != nil {
-		return d.WrapErr(err)
-	}
-	return grammar.Lines{
-		"interval": s.unmarshalInterval,
-		"url":      func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.URL) },
-		"timeout":  func(d *caddyfile.Dispenser) error { return grammar.Duration(d, &s.Timeout) },
-	}.Parse(d)
-}
-
-// unmarshalInterval reads `interval <duration>|off`.
-func (s *ProviderIPRange) unmarshalInterval(d *caddyfile.Dispenser) error {
-	var text string
-	if err := grammar.OneArg(d, &text); err != nil {
-		return err
-	}
-	if text == "off" {
-		s.Interval = -1
-		return nil
-	}
-	value, err := caddy.ParseDuration(text)
-	if err != nil || value < minListInterval {
-		return d.Errf("interval is %s: want a duration of at least %s, or off", grammar.ShownValue(text), minListInterval)
-	}
-	s.Interval = caddy.Duration(value)
-	return nil
-}
-
 // Interface guards
 var (
-	_ caddy.Provisioner       = (*ProviderIPRange)(nil)
-	_ caddy.CleanerUpper      = (*ProviderIPRange)(nil)
-	_ caddyfile.Unmarshaler   = (*ProviderIPRange)(nil)
-	_ caddyhttp.IPRangeSource = (*ProviderIPRange)(nil)
+	_ caddy.Provisioner       = (*Source)(nil)
+	_ caddy.CleanerUpper      = (*Source)(nil)
+	_ caddyhttp.IPRangeSource = (*Source)(nil)
 )

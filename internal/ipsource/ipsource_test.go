@@ -1,8 +1,9 @@
-package caddywebhooks
+package ipsource
 
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -27,20 +28,17 @@ func TestValidateFetchesNothing(t *testing.T) {
 	var asked atomic.Int32
 	mirror := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	t.Cleanup(mirror.Close)
-	app := startApplication(t)
-	site := accessSite(app, map[string]string{"mirror": "allow_ips webhook_provider stripe {\nurl " + mirror.URL + "\n}"})
-
-	adapted, err := adapt("{\nadmin off\nlog {\noutput discard\n}\nservers {\ntrusted_proxies webhook_provider svix {\nurl " +
-		mirror.URL + "\n}\n}\n}\nhttp://:8080 {\n" + site + "}\n")
-	if err != nil {
-		t.Fatal(err)
+	config := func(marker int) []byte {
+		return fmt.Appendf(nil, `{"admin":{"disabled":true,"config":{"persist":false}},"logging":{"logs":{"default":{"writer":{"output":"discard"}}}},"apps":{"http":{"servers":{"x":{
+			"listen":["127.0.0.1:0"],"trusted_proxies":{"source":"webhook_provider","provider":"svix","url":%q},
+			"routes":[{"handle":[{"handler":"static_response","status_code":%d}]}]}}}}}`, mirror.URL, 200+marker)
 	}
 	for range 3 {
-		var config caddy.Config
-		if err := json.Unmarshal(adapted, &config); err != nil {
+		var c caddy.Config
+		if err := json.Unmarshal(config(0), &c); err != nil {
 			t.Fatal(err)
 		}
-		if err := caddy.Validate(&config); err != nil {
+		if err := caddy.Validate(&c); err != nil {
 			t.Fatal(err)
 		}
 		if n := fetching(); n != 0 {
@@ -50,18 +48,25 @@ func TestValidateFetchesNothing(t *testing.T) {
 	if asked.Load() != 0 {
 		t.Error("validating fetched the list")
 	}
-	publishedLists.Range(func(key, _ any) bool {
-		t.Errorf("list %v is left", key)
-		return true
-	})
+	noneLeft := func() {
+		t.Helper()
+		publishedLists.Range(func(key, _ any) bool {
+			t.Errorf("list %v is left", key)
+			return true
+		})
+	}
+	noneLeft()
 
-	c := startCaddy(t, site, "")
-	for range 3 {
-		if n := fetching(); n != 1 {
-			t.Fatalf("%d goroutines follow the list: want 1", n)
-		}
-		if err := c.load(site); err != nil {
+	t.Cleanup(func() { _ = caddy.Stop() })
+	for i := range 3 {
+		if err := caddy.Load(config(i), true); err != nil {
 			t.Fatal(err)
+		}
+		// Caddy stops the old config in the background.
+		for deadline := time.Now().Add(10 * time.Second); fetching() != 1; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d goroutines follow the list: want 1", fetching())
+			}
 		}
 	}
 	if err := caddy.Stop(); err != nil {
@@ -70,27 +75,45 @@ func TestValidateFetchesNothing(t *testing.T) {
 	if n := fetching(); n != 0 {
 		t.Errorf("%d goroutines are left after the end", n)
 	}
+	noneLeft()
 }
 
-func TestProviderIPRangeSettings(t *testing.T) {
+// TestPin keeps a provider's snapshot, once.
+func TestPin(t *testing.T) {
+	unpin, err := Pin("github")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Pin("github"); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("pinned twice: %v", err)
+	}
+	if err := unpin(); err != nil {
+		t.Error(err)
+	}
+	if _, err := Pin("slack"); err == nil {
+		t.Error("pinned what nobody publishes")
+	}
+}
+
+func TestSourceSettings(t *testing.T) {
 	t.Setenv("MIRROR", "http://127.0.0.1:1/list")
 	for _, test := range []struct {
 		name   string
-		source ProviderIPRange
+		source Source
 		err    string
 	}{
-		{"defaults", ProviderIPRange{Provider: "stripe"}, ""},
-		{"snapshot only", ProviderIPRange{Provider: "github", Interval: -1}, ""},
-		{"mirror", ProviderIPRange{Provider: "svix", URL: "{env.MIRROR}", Interval: caddy.Duration(time.Minute)}, ""},
-		{"no provider", ProviderIPRange{}, "unknown provider"},
-		{"unknown provider", ProviderIPRange{Provider: "strip"}, `unknown provider "strip"`},
-		{"none published", ProviderIPRange{Provider: "twilio"}, "provider twilio publishes no addresses"},
-		{"custom", ProviderIPRange{Provider: "custom"}, "provider custom publishes no addresses"},
-		{"too often", ProviderIPRange{Provider: "stripe", Interval: caddy.Duration(time.Second)}, "want at least 1m0s"},
-		{"negative timeout", ProviderIPRange{Provider: "stripe", Timeout: -1}, "timeout is -1ns"},
-		{"no URL", ProviderIPRange{Provider: "stripe", URL: "mirror"}, "begins with https:// or http://"},
-		{"other scheme", ProviderIPRange{Provider: "stripe", URL: "file:///etc/hosts"}, "begins with https:// or http://"},
-		{"unset placeholder", ProviderIPRange{Provider: "stripe", URL: "{env.UNSET_MIRROR}"}, "url"},
+		{"defaults", Source{Provider: "stripe"}, ""},
+		{"snapshot only", Source{Provider: "github", Interval: -1}, ""},
+		{"mirror", Source{Provider: "svix", URL: "{env.MIRROR}", Interval: caddy.Duration(time.Minute)}, ""},
+		{"no provider", Source{}, "unknown provider"},
+		{"unknown provider", Source{Provider: "strip"}, `unknown provider "strip"`},
+		{"none published", Source{Provider: "twilio"}, "provider twilio publishes no addresses"},
+		{"custom", Source{Provider: "custom"}, "provider custom publishes no addresses"},
+		{"too often", Source{Provider: "stripe", Interval: caddy.Duration(time.Second)}, "want at least 1m0s"},
+		{"negative timeout", Source{Provider: "stripe", Timeout: -1}, "timeout is -1ns"},
+		{"no URL", Source{Provider: "stripe", URL: "mirror"}, "begins with https:// or http://"},
+		{"other scheme", Source{Provider: "stripe", URL: "file:///etc/hosts"}, "begins with https:// or http://"},
+		{"unset placeholder", Source{Provider: "stripe", URL: "{env.UNSET_MIRROR}"}, "url"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
@@ -116,7 +139,7 @@ func TestProviderIPRangeSettings(t *testing.T) {
 	}
 }
 
-func TestProviderIPRangeCaddyfile(t *testing.T) {
+func TestSourceCaddyfile(t *testing.T) {
 	for _, test := range []struct{ name, input, want, err string }{
 		{"short", "webhook_provider stripe", `{"provider":"stripe"}`, ""},
 		{"off", "webhook_provider stripe {\ninterval off\n}", `{"provider":"stripe","interval":-1}`, ""},
@@ -135,7 +158,7 @@ func TestProviderIPRangeCaddyfile(t *testing.T) {
 		{"unknown line", "webhook_provider stripe {\nevery 1h\n}", "", `unrecognized subdirective "every"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var s ProviderIPRange
+			var s Source
 			err := s.UnmarshalCaddyfile(caddyfile.NewTestDispenser(test.input))
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {

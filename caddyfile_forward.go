@@ -155,6 +155,26 @@ func (h *Handler) checkTypeLines() error {
 	return nil
 }
 
+// leastTimeout is below what any answer takes.
+const leastTimeout = time.Millisecond
+
+func (f *Forward) unmarshalTimeout(d *caddyfile.Dispenser) error {
+	if err := grammar.Duration(d, &f.Timeout); err != nil {
+		return err
+	}
+	if time.Duration(f.Timeout) < leastTimeout {
+		return d.Errf("timeout is %s: want at least %s", time.Duration(f.Timeout), leastTimeout)
+	}
+	return nil
+}
+
+func (f *Forward) unmarshalDeadOn(d *caddyfile.Dispenser) error {
+	if err := grammar.Statuses(d, &f.DeadOn); err != nil {
+		return err
+	}
+	return grammar.At(d, f.checkDeadOn())
+}
+
 // unmarshalRate reads `rate <n>/s`.
 func (f *Forward) unmarshalRate(d *caddyfile.Dispenser) error {
 	var text string

@@ -283,6 +283,15 @@ func (f *Forward) check() error {
 	return f.Retry.policy().Validate()
 }
 
+func (f *Forward) checkDeadOn() error {
+	for _, code := range f.DeadOn {
+		if code < 300 || code > 599 {
+			return fmt.Errorf("dead_on %d: want statuses from 300 to 599", code)
+		}
+	}
+	return nil
+}
+
 // requestBuffers is how much of a body reverse_proxy copies before it sends: that
 // of nearly every webhook. With longer ones the second write does not matter.
 const requestBuffers = 16 << 10

@@ -3,8 +3,6 @@ package caddywebhooks
 import (
 	"fmt"
 
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
@@ -89,64 +87,4 @@ func (l *RateLimit) check() error {
 		l.limit.Rate = rate
 	}
 	return l.limit.Validate()
-}
-
-// unmarshalRateLimit reads `rate_limit [ip|provider <burst> <rate> [<algorithm>]]`.
-// Without arguments both tiers have their defaults.
-func (h *Handler) unmarshalRateLimit(d *caddyfile.Dispenser) error {
-	first := h.RateLimit == nil
-	if first {
-		h.RateLimit = new(RateLimits)
-	}
-	args := d.RemainingArgs()
-	if len(args) == 0 {
-		if !first {
-			return d.Err("rate_limit without arguments stands for both tiers: it must be the only one")
-		}
-		h.RateLimit.IP, h.RateLimit.Provider = rateLimitOf(limiter.DefaultIP), rateLimitOf(limiter.DefaultProvider)
-		return nil
-	}
-	var into *RateLimit
-	switch args[0] {
-	case string(limiter.IP):
-		into = &h.RateLimit.IP
-	case string(limiter.Provider):
-		into = &h.RateLimit.Provider
-	default:
-		return d.Errf("rate_limit %s: want ip or provider; the global one belongs into the global option webhooks", grammar.ShownValue(args[0]))
-	}
-	return limit(d, args, into)
-}
-
-// unmarshalGlobalRateLimit reads `rate_limit global <burst> <rate> [<algorithm>]`
-// and `rate_limit on_error allow|deny|local`.
-func (a *App) unmarshalGlobalRateLimit(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
-	switch {
-	case len(args) == 2 && args[0] == "on_error":
-		if a.RateLimitOnError != "" {
-			return d.Err("rate_limit on_error is repeated")
-		}
-		a.RateLimitOnError = args[1]
-		if err := a.checkOnError(); err != nil {
-			return d.WrapErr(err)
-		}
-		return nil
-	case len(args) == 0 || args[0] != string(limiter.Global):
-		return d.Err("rate_limit wants: global <burst> <rate>, such as global 1000 100/s, or on_error allow|deny|local")
-	}
-	return limit(d, args, &a.RateLimit)
-}
-
-// limit reads the limit of the tier args[0].
-func limit(d *caddyfile.Dispenser, args []string, into *RateLimit) error {
-	if !into.IsZero() {
-		return d.Errf("rate_limit %s is repeated", args[0])
-	}
-	value, err := limiter.ParseLimit(args[1:])
-	if err != nil {
-		return d.Errf("rate_limit %s: %v", args[0], err)
-	}
-	*into = rateLimitOf(value)
-	return nil
 }

@@ -3,14 +3,11 @@ package caddywebhooks
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -41,38 +38,6 @@ func (r *RetainDelivered) validate() error {
 	if r != nil && (r.Count < 0 || r.Age < 0 || r.Count == 0 && r.Age == 0) {
 		return fmt.Errorf("retain delivered: count is %d and age is %s: want one of them above zero, and none below", r.Count, time.Duration(r.Age))
 	}
-	return nil
-}
-
-// unmarshalRetain reads `retain delivered <number>|<duration>... [bodies]`.
-func (a *App) unmarshalRetain(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
-	if len(args) == 0 || args[0] != "delivered" {
-		return d.Err("retain wants: delivered, and then how many or for how long, such as `retain delivered 10000 7d`")
-	}
-	r := new(RetainDelivered)
-	for _, arg := range args[1:] {
-		count, notCount := strconv.Atoi(arg)
-		age, notAge := caddy.ParseDuration(arg)
-		again := false
-		switch {
-		case arg == "bodies":
-			again, r.Bodies = r.Bodies, true
-		case notCount == nil && count > 0:
-			again, r.Count = r.Count > 0, count
-		case notCount != nil && notAge == nil && age > 0:
-			again, r.Age = r.Age > 0, caddy.Duration(age)
-		default:
-			return d.Errf("retain delivered has %s: want how many to keep, such as 10000, for how long, such as 7d, or bodies; leave the line out to keep nothing", grammar.ShownValue(arg))
-		}
-		if again {
-			return d.Errf("retain delivered has %s where that was said before: want one number, one duration, and bodies at most once", grammar.ShownValue(arg))
-		}
-	}
-	if r.Count == 0 && r.Age == 0 {
-		return d.Err("retain delivered wants how many to keep, such as 10000, or for how long, such as 7d, or both")
-	}
-	a.RetainDelivered = r
 	return nil
 }
 

@@ -234,6 +234,18 @@ func checkSecretForms(p *verify.Provider, secrets []string) (doubts []string, er
 	return doubts, nil
 }
 
+// spacesIn tells of white space in a secret. It is an error where the provider makes the
+// secrets, since none of them has any.
+func spacesIn(p *verify.Provider, i int, secret string) (doubt string, err error) {
+	if !strings.ContainsAny(secret, " \t\r\n") || strings.Contains(secret, "-----BEGIN ") {
+		return "", nil
+	}
+	if p.SecretPrefix != "" && strings.HasPrefix(secret, p.SecretPrefix) {
+		return "", fmt.Errorf("secret %d has white space in it, which no secret of %s has: copy it again; two secrets are two words, without quotes", i+1, p.Title)
+	}
+	return fmt.Sprintf("secret %d has white space in it: if that does not belong to it, remove it; two secrets are two words, without quotes", i+1), nil
+}
+
 // checkSettings refuses what cannot work or would not be safe.
 func (h *Handler) checkSettings() error {
 	return errors.Join(h.checkValues(), h.checkDedupeTTL(h.verifier.SignedTimestamp()))
@@ -278,6 +290,9 @@ func (h *Handler) checkContentTypes() error {
 	}
 	return nil
 }
+
+// errWildcard is about a content type that is none.
+var errWildcard = errors.New("wildcards are not for content_type: name each type that the sender uses, such as application/json; without the line it is what the provider sends")
 
 func (h *Handler) checkLimits() error {
 	if h.RateLimit == nil {

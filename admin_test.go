@@ -151,7 +151,7 @@ func TestAdminPurge(t *testing.T) {
 	if code := c.adminCall("POST", "/webhooks/purge", `{"filter":{"state":"dead","event_id":"dead-01"}}`, &result); code != 200 || result.Done != 1 {
 		t.Fatalf("purge answered %d %+v", code, result)
 	}
-	out, err := runCommand(purgeCommand(), "--address="+c.adminAddress(), "--all-dead", "--yes")
+	out, err := runCommand(command("purge"), "--address="+c.adminAddress(), "--all-dead", "--yes")
 	if err != nil || out != "2 dead letters deleted\n" {
 		t.Errorf("purge --all-dead: %q, %v", out, err)
 	}

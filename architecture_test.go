@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"internal/redact":       {"forward", "retrystore", "verify"},
 	"internal/adminapi":     {"internal/api", "internal/lanes", "internal/redact", "internal/safe", "internal/strictjson", "limiter", "retrystore"},
 	"internal/api":          {},
+	"internal/cli":          {"internal/adminapi", "internal/api", "internal/catalog", "internal/explain", "internal/grammar", "internal/intake", "internal/safe", "internal/sample", "internal/wording", "limiter", "verify"},
 	"internal/doctor":       {"forward", "internal/api", "internal/inflight", "internal/intake", "internal/lanes", "internal/storebook", "internal/traffic", "internal/wording", "retrystore", "verify"},
 	"internal/lanes":        {"forward", "internal/api", "internal/traffic", "retrystore"},
 	"internal/wording":      {},
@@ -66,7 +67,7 @@ var mayImport = map[string][]string{
 }
 
 // mayImportCaddy lists the packages below the root that are about Caddy itself.
-var mayImportCaddy = []string{"internal/grammar", "internal/httpserver", "internal/ipsource", "internal/reach", "retrystore/filestore/module", "retrystore/redisstore/module"}
+var mayImportCaddy = []string{"internal/cli", "internal/grammar", "internal/httpserver", "internal/ipsource", "internal/reach", "retrystore/filestore/module", "retrystore/redisstore/module"}
 
 // TestImports keeps the layers: packages below the root import no Caddy, and
 // only what mayImport says.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -90,7 +91,7 @@ func testReplayThousands(t *testing.T, start func(site string) *running) {
 	err := cmd.Wait()
 	var done int
 	if _, scanned := fmt.Sscanf(lastLine(notes.String()), "Error: cancelled: %d dead letters of 10000 replayed;", &done); scanned != nil ||
-		cmd.ProcessState.ExitCode() != exitNo || out.Len() > 0 || done < all/3 || done >= all || len(seen) < 4 {
+		cmd.ProcessState.ExitCode() != cli.ExitNo || out.Len() > 0 || done < all/3 || done >= all || len(seen) < 4 {
 		t.Fatalf("interrupted after %v: %v, %q, %q", seen, err, out.String(), notes.String())
 	}
 	if rate := float64(all/3) / took.Seconds(); rate > 2500 {

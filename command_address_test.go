@@ -18,7 +18,7 @@ func TestAdminOff(t *testing.T) {
 	before := caddy.DefaultAdminListen
 	caddy.DefaultAdminListen = other.adminAddress()
 	t.Cleanup(func() { caddy.DefaultAdminListen = before })
-	if out, err := runCommand(listCommand()); err != nil || !strings.Contains(out, "github/app") {
+	if out, err := runCommand(command("list")); err != nil || !strings.Contains(out, "github/app") {
 		t.Fatalf("the other Caddy is not at the default address: %v\n%s", err, out)
 	}
 	for name, text := range map[string]string{
@@ -33,8 +33,8 @@ func TestAdminOff(t *testing.T) {
 			cmd  *cobra.Command
 			args []string
 		}{
-			{listCommand(), nil}, {showCommand(), []string{"1"}}, {replayCommand(), []string{"--all-dead"}}, {purgeCommand(), []string{"--all-dead", "--yes"}},
-			{statsCommand(), nil}, {doctorCommand(), nil}, {jobsCommand(), nil},
+			{command("list"), nil}, {command("show"), []string{"1"}}, {command("replay"), []string{"--all-dead"}}, {command("purge"), []string{"--all-dead", "--yes"}},
+			{command("stats"), nil}, {command("doctor"), nil}, {command("jobs"), nil},
 		} {
 			out, err := runCommand(command.cmd, append([]string{"--config", config}, command.args...)...)
 			if text := fmt.Sprint(out, err); err == nil || !strings.Contains(text, "says `admin off`") || !strings.Contains(text, config) {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
 	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
@@ -50,11 +51,11 @@ func TestBulkSelects(t *testing.T) {
 		{[]string{"--until=1h"}, 0},
 		{[]string{"--until=2d", "--since=2020-01-01T00:00:00Z"}, 0},
 	} {
-		out, err := runCommand(purgeCommand(), append([]string{address, "--all-dead", "--dry-run"}, test.flags...)...)
+		out, err := runCommand(command("purge"), append([]string{address, "--all-dead", "--dry-run"}, test.flags...)...)
 		if want := wording.Plural(test.want, "dead letter") + " would be deleted\n"; err != nil || out != want {
 			t.Errorf("purge --dry-run %v: %q, %v, want %q", test.flags, out, err, want)
 		}
-		out, err = runCommand(listCommand(), append([]string{address}, test.flags...)...)
+		out, err = runCommand(command("list"), append([]string{address}, test.flags...)...)
 		if rows := strings.Count(out, "dead  "); err != nil || rows != test.want {
 			t.Errorf("list %v shows %d, %v, want %d:\n%s", test.flags, rows, err, test.want, out)
 		}
@@ -66,15 +67,15 @@ func TestBulkSelects(t *testing.T) {
 		{"--rate=fast", "--rate"},
 		{"--rate=", "--rate"},
 	} {
-		out, err := runCommand(purgeCommand(), address, "--all-dead", "--yes", test.flag)
-		if err == nil || !strings.Contains(err.Error(), test.want) || exitCode(err) != exitWrong {
+		out, err := runCommand(command("purge"), address, "--all-dead", "--yes", test.flag)
+		if err == nil || !strings.Contains(err.Error(), test.want) || cli.ExitCode(err) != cli.ExitWrong {
 			t.Errorf("purge %s: %q, %v: want an error with %q", test.flag, out, err, test.want)
 		}
 	}
 	if c.dead() != 3 {
 		t.Errorf("%d are left of 3", c.dead())
 	}
-	out, err := runCommand(purgeCommand(), address, "--all-dead", "--yes", "--event-id=dead-01", "--json")
+	out, err := runCommand(command("purge"), address, "--all-dead", "--yes", "--event-id=dead-01", "--json")
 	var j api.Job
 	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != api.JobDone || j.Done != 1 || c.dead() != 2 {
 		t.Errorf("purge of one: %s, %v, %d are left of 2", out, err, c.dead())
@@ -94,7 +95,7 @@ func TestBulkInterrupted(t *testing.T) {
 	}
 	ended := make(chan end, 1)
 	go func() {
-		out, notes, err := runUntil(ctx, replayCommand(), "--address="+c.adminAddress(), "--all-dead", "--rate=20/s")
+		out, notes, err := runUntil(ctx, command("replay"), "--address="+c.adminAddress(), "--all-dead", "--rate=20/s")
 		ended <- end{out, notes, err}
 	}()
 	app.next(t)
@@ -108,7 +109,7 @@ func TestBulkInterrupted(t *testing.T) {
 	got := <-ended
 	left := c.dead()
 	want := fmt.Sprintf("cancelled: %d dead letters of %d replayed; the same command goes on with what is left", all-left, all)
-	if left == 0 || left > all-6 || got.err == nil || got.err.Error() != want || exitCode(got.err) != exitNo || got.out != "" {
+	if left == 0 || left > all-6 || got.err == nil || got.err.Error() != want || cli.ExitCode(got.err) != cli.ExitNo || got.out != "" {
 		t.Errorf("%d are left; %+v, want %q", left, got, want)
 	}
 }
@@ -119,7 +120,7 @@ func TestDetachedJob(t *testing.T) {
 	c, app := deadSite(t, all)
 	app.answerStatus(200)
 	address := "--address=" + c.adminAddress()
-	out, err := runCommand(replayCommand(), address, "--all-dead", "--rate=10/s", "--detach", "--json")
+	out, err := runCommand(command("replay"), address, "--all-dead", "--rate=10/s", "--detach", "--json")
 	var j api.Job
 	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != api.JobRunning {
 		t.Fatalf("replay --detach: %s, %v", out, err)
@@ -127,60 +128,31 @@ func TestDetachedJob(t *testing.T) {
 	app.next(t)
 	ctx, enough := context.WithCancel(t.Context())
 	enough() // follows until the operator has had enough, and leaves the job alone
-	out, _, err = runUntil(ctx, jobsCommand(), address, j.ID, "--follow")
+	out, _, err = runUntil(ctx, command("jobs"), address, j.ID, "--follow")
 	if err != nil || !strings.Contains(out, j.ID+"  replay  running") {
 		t.Errorf("jobs --follow: %q, %v", out, err)
 	}
-	out, err = runCommand(jobsCommand(), address)
+	out, err = runCommand(command("jobs"), address)
 	if err != nil || !strings.HasPrefix(out, "ID ") || !strings.Contains(out, j.ID) || !strings.Contains(out, "10/s") || !strings.Contains(out, "state=dead") {
 		t.Errorf("jobs: %q, %v", out, err)
 	}
-	out, err = runCommand(jobsCommand(), address, j.ID, "--cancel")
+	out, err = runCommand(command("jobs"), address, j.ID, "--cancel")
 	left := c.dead()
 	if err != nil || !strings.Contains(out, "cancelled") || left == 0 || left == all {
 		t.Errorf("jobs --cancel: %q, %v, %d are left", out, err, left)
 	}
-	out, err = runCommand(replayCommand(), address, "--all-dead", "--detach")
+	out, err = runCommand(command("replay"), address, "--all-dead", "--detach")
 	if err != nil || !strings.Contains(out, "see `caddy webhooks jobs ") || !strings.HasSuffix(out, " --address "+c.adminAddress()+"`\n") {
 		t.Fatalf("replay --detach: %q, %v", out, err)
 	}
 	id := strings.Fields(out)[1]
-	out, err = runCommand(jobsCommand(), address, id, "--follow", "--json")
+	out, err = runCommand(command("jobs"), address, id, "--follow", "--json")
 	if err != nil || json.Unmarshal([]byte(out), &j) != nil || j.State != api.JobDone || j.Done != left {
 		t.Errorf("jobs --follow to the end: %q, %v", out, err)
 	}
 	for _, args := range [][]string{{"--cancel"}, {"--follow"}, {id, "--follow", "--cancel"}} {
-		if _, err := runCommand(jobsCommand(), append(args, address)...); err == nil || exitCode(err) != exitWrong {
+		if _, err := runCommand(command("jobs"), append(args, address)...); err == nil || cli.ExitCode(err) != cli.ExitWrong {
 			t.Errorf("jobs %v: %v", args, err)
-		}
-	}
-}
-
-// TestJobGone says what became of a job whose Caddy was started again.
-func TestJobGone(t *testing.T) {
-	c, _ := deadSite(t, 0)
-	admin := adminClient{address: c.adminAddress(), timeout: adminTimeout, notes: screen{Writer: new(bytes.Buffer)}}
-	_, err := admin.follow(t.Context(), api.Job{ID: "lost", State: api.JobRunning}, true)
-	if err == nil || !strings.Contains(err.Error(), "started again") || exitCode(err) != exitNo {
-		t.Errorf("a job that is gone: %v", err)
-	}
-}
-
-// TestSumUp tells every end of a job.
-func TestSumUp(t *testing.T) {
-	b := &bulkCommand{done: "replayed"}
-	for _, test := range []struct {
-		j         api.Job
-		out, fail string
-	}{
-		{api.Job{State: api.JobDone, Matched: 3, Seen: 3, Done: 3}, "3 dead letters replayed\n", ""},
-		{api.Job{State: api.JobDone, Matched: 3, Seen: 3, Done: 1}, "1 dead letter replayed\n2 more were replayed or deleted by others meanwhile\n", ""},
-		{api.Job{State: api.JobFailed, Matched: 3, Seen: 1, Done: 1, Error: "store is\nunavailable"}, "", "1 dead letter of 3 replayed, then: store is\ufffdunavailable; the same command goes on with what is left"},
-	} {
-		var out bytes.Buffer
-		err := b.sumUp(adminClient{out: screen{Writer: &out}}, test.j)
-		if out.String() != test.out || (err == nil) != (test.fail == "") || err != nil && err.Error() != test.fail {
-			t.Errorf("%+v: %q, %v", test.j, out.String(), err)
 		}
 	}
 }
@@ -190,36 +162,16 @@ func TestWatchInFile(t *testing.T) {
 	c, _ := deadSite(t, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	out, notes, err := runUntil(ctx, statsCommand(), "--address="+c.adminAddress(), "--watch=100ms")
+	out, notes, err := runUntil(ctx, command("stats"), "--address="+c.adminAddress(), "--watch=100ms")
 	if err != nil || notes != "" || strings.Count(out, "DESTINATION") < 2 || strings.Contains(out, "\x1b") || !strings.Contains(out, "per second: 0.0 accepted") {
 		t.Errorf("stats --watch: %q, %q, %v", out, notes, err)
 	}
 	for _, args := range [][]string{{"--watch=1ms"}, {"--watch", "soon"}, {"5s"}, {"--watch", "5s", "6s"}} {
-		if _, err := runCommand(statsCommand(), append(args, "--address="+c.adminAddress())...); err == nil || exitCode(err) != exitWrong {
+		if _, err := runCommand(command("stats"), append(args, "--address="+c.adminAddress())...); err == nil || cli.ExitCode(err) != cli.ExitWrong {
 			t.Errorf("stats %v: %v", args, err)
 		}
 	}
-	if _, err := runCommand(statsCommand(), "--watch", "--address=127.0.0.1:1"); err == nil {
+	if _, err := runCommand(command("stats"), "--watch", "--address=127.0.0.1:1"); err == nil {
 		t.Error("stats --watch of nobody ended well")
-	}
-}
-
-// TestRates are those between two readings, and none across a restart.
-func TestRates(t *testing.T) {
-	first := flow{at: noon, accepted: 10, delivered: 8, failed: 1}
-	second := flow{at: noon.Add(2 * time.Second), accepted: 30, delivered: 9, failed: 1}
-	if got := second.since(first); got != "per second: 10.0 accepted, 0.5 delivered, 0.0 attempts failed" {
-		t.Error(got)
-	}
-	for what, got := range map[string]string{
-		"the first": first.since(flow{}), "unread": flow{}.since(first), "restarted": flow{at: second.at, accepted: 1}.since(first), "at once": first.since(first),
-	} {
-		if got != "" {
-			t.Errorf("%s: %q", what, got)
-		}
-	}
-	tall := strings.Repeat("line\n", 30)
-	if got := redraw(tall, 10); strings.Count(got, "\n") != 9 || !strings.Contains(got, "… and 22 lines") {
-		t.Errorf("30 lines on 10: %q", got)
 	}
 }

@@ -1,11 +1,9 @@
 package caddywebhooks
 
 import (
-	"errors"
 	"strings"
 	"testing"
-
-	"github.com/spf13/cobra"
+	"unicode/utf8"
 )
 
 // TestHelpFits reads every command's help as a terminal of 80 columns shows it.
@@ -33,32 +31,9 @@ func TestHelpFits(t *testing.T) {
 			t.Errorf("%v ended with %d:\n%s", args, code, help)
 		}
 		for line := range strings.Lines(help) {
-			if n := cellsOf(strings.TrimRight(line, "\n")); n > 80 {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
 				t.Errorf("the help of %q has a line of %d cells: %s", command, n, line)
 			}
 		}
-	}
-}
-
-// TestMissingArguments names those that are not there.
-func TestMissingArguments(t *testing.T) {
-	counted := errors.New("accepts 2 arg(s)")
-	for _, test := range []struct {
-		use   string
-		given []string
-		want  string
-	}{
-		{"send <provider> <url> [flags]", nil, "<provider> and <url> are missing"},
-		{"send <provider> <url> [flags]", []string{"stripe"}, "<url> is missing"},
-		{"show <delivery id> [<more>]", nil, "<delivery id> is missing"},
-		{"send <provider> <url>", []string{"stripe", "url", "more"}, counted.Error()},
-	} {
-		err := missing(&cobra.Command{Use: test.use}, test.given, counted)
-		if got, _, _ := strings.Cut(err.Error(), "\n"); got != test.want {
-			t.Errorf("%s with %q: %q, want %q", test.use, test.given, got, test.want)
-		}
-	}
-	if err := missing(&cobra.Command{Use: "show <delivery id>"}, []string{"1"}, nil); err != nil {
-		t.Errorf("with all arguments: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -144,7 +145,7 @@ func TestTableOnTerminal(t *testing.T) {
 	plain.exit()
 	wide := 0
 	for line := range strings.SplitSeq(plain.text(), "\r\n") {
-		wide = max(wide, cellsOf(line))
+		wide = max(wide, utf8.RuneCountInString(line))
 	}
 	// The id is never cut, so that it can be copied: this is as narrow as it gets.
 	if strings.Contains(plain.text(), "\x1b") || wide > 80 || wide < 60 {
@@ -159,7 +160,7 @@ func TestWatchOnTerminal(t *testing.T) {
 	watch.sees("\x1b[31m1\x1b[0m") // the dead letter, in red
 	watch.sees("per second: 0.0 accepted, ")
 	app.answerStatus(200)
-	if _, err := runCommand(replayCommand(), "--address="+c.adminAddress(), "--all-dead"); err != nil {
+	if _, err := runCommand(command("replay"), "--address="+c.adminAddress(), "--all-dead"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the delivery is counted", func() bool {

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 )
 
@@ -66,7 +67,7 @@ func doctorSite(name, secret, lines, upstream, destination string) string {
 // send sends webhooks to /name, which may all be refused.
 func (c *running) send(name, secret string, more ...string) {
 	c.t.Helper()
-	if _, err := runCommand(sendCommand(), append([]string{"github", c.site + "/" + name, "--secret", secret}, more...)...); err != nil && exitCode(err) != exitNo {
+	if _, err := runCommand(command("send"), append([]string{"github", c.site + "/" + name, "--secret", secret}, more...)...); err != nil && cli.ExitCode(err) != cli.ExitNo {
 		c.t.Fatal(err)
 	}
 }
@@ -93,7 +94,7 @@ func TestDoctorWell(t *testing.T) {
 			t.Errorf("found %+v", check)
 		}
 	}
-	out, err := runCommand(doctorCommand(), "--address="+c.adminAddress())
+	out, err := runCommand(command("doctor"), "--address="+c.adminAddress())
 	if err != nil || !strings.Contains(out, "checks passed\n") || strings.Contains(out, good) {
 		t.Errorf("doctor: %v\n%s", err, out)
 	}
@@ -174,8 +175,8 @@ func TestDoctorTraffic(t *testing.T) {
 			t.Errorf("not found: %+v in %+v", want, checks)
 		}
 	}
-	out, err := runCommand(doctorCommand(), "--address="+c.adminAddress())
-	if err == nil || exitCode(err) != exitNo || err.Error() != "3 errors" || !strings.Contains(out, "3 errors\n") || !strings.Contains(out, "caddy webhooks verify github") {
+	out, err := runCommand(command("doctor"), "--address="+c.adminAddress())
+	if err == nil || cli.ExitCode(err) != cli.ExitNo || err.Error() != "3 errors" || !strings.Contains(out, "3 errors\n") || !strings.Contains(out, "caddy webhooks verify github") {
 		t.Errorf("doctor: %v\n%s", err, out)
 	}
 

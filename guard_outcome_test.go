@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 )
@@ -125,7 +126,7 @@ func TestGuardOutcomes(t *testing.T) {
 				if got := c.processed(test.outcome); got != before+1 {
 					t.Errorf("counted %v, then %v", before, got)
 				}
-				if seen := traffics.Watch("github", nil, noon).Snapshot(); (seen.Refused == 0) != (test.outcome == "accepted") || seen.LastReceived.IsZero() {
+				if seen := traffics.Watch("github", nil, time.Now()).Snapshot(); (seen.Refused == 0) != (test.outcome == "accepted") || seen.LastReceived.IsZero() {
 					t.Errorf("traffic: %+v", seen)
 				}
 				c.sendBroken("outcome")

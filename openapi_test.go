@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
@@ -301,8 +302,8 @@ func contractRedisDown(k *contract) {
 		if got := k.admin(c, method, path, `{"filter":{"state":"dead"}}`); got.code != 503 {
 			k.Errorf("%s was answered %d %s: want 503", line, got.code, got.body)
 		}
-		if took := time.Since(began); took > adminTimeout/2 {
-			k.Errorf("%s was answered after %s: the command line gives up after %s", line, took, adminTimeout)
+		if took := time.Since(began); took > cli.Timeout/2 {
+			k.Errorf("%s was answered after %s: the command line gives up after %s", line, took, cli.Timeout)
 		}
 	}
 	if got := k.hook(c, c.githubRequest("/onredis", "lost", "{}")); got.code != 503 {

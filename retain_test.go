@@ -166,10 +166,10 @@ func testRetain(t *testing.T, c *running) {
 		}
 		return out
 	}
-	if out := run(listCommand(), "--state", "delivered"); !strings.Contains(out, first) || !strings.Contains(out, "status 200") {
+	if out := run(command("list"), "--state", "delivered"); !strings.Contains(out, first) || !strings.Contains(out, "status 200") {
 		t.Errorf("list says\n%s", out)
 	}
-	if out := run(showCommand(), first); !strings.Contains(out, "body not kept") || !strings.Contains(out, "X-Github-Delivery: first") {
+	if out := run(command("show"), first); !strings.Contains(out, "body not kept") || !strings.Contains(out, "X-Github-Delivery: first") {
 		t.Errorf("show says\n%s", out)
 	}
 	var refusal struct{ Error string }

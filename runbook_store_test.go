@@ -47,7 +47,7 @@ func (o *operator) secretLeaked() {
 	o.types()
 	o.send(1, 202, "accepted")
 	for _, secret := range []string{old, githubSecret} {
-		if out, err := runCommand(sendCommand(), "github", o.fill["url"], "--secret", secret); err != nil {
+		if out, err := runCommand(command("send"), "github", o.fill["url"], "--secret", secret); err != nil {
 			o.Errorf("signed with %q: %v, %s", secret, err, out)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 )
@@ -21,7 +22,7 @@ func TestTrafficOfGuards(t *testing.T) {
 	}
 	respond /guarded 200
 	respond /failing 500`, good), "")
-	seen := traffics.Watch("guards", nil, noon)
+	seen := traffics.Watch("guards", nil, time.Now())
 	c.send("failing", good)
 	if s := seen.Snapshot(); s.Refused != 1 || s.Refusal != "failed" || !s.LastAccepted.IsZero() {
 		t.Errorf("after a failure: %+v", s)

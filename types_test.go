@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -140,8 +141,8 @@ func TestIgnoredIsSeen(t *testing.T) {
 	forgetTraffic(t)
 	app := startApplication(t)
 	c := startCaddy(t, stripeSite("typo", forwardOf(app, "a", "events invoices.*")), "")
-	out, err := runCommand(sendCommand(), "stripe", c.site+"/typo", "--secret", stripeSecret, "--type=invoice.paid")
-	if err == nil || exitCode(err) != exitNo || !strings.Contains(err.Error(), "no destination of the endpoint wants events of that type") {
+	out, err := runCommand(command("send"), "stripe", c.site+"/typo", "--secret", stripeSecret, "--type=invoice.paid")
+	if err == nil || cli.ExitCode(err) != cli.ExitNo || !strings.Contains(err.Error(), "no destination of the endpoint wants events of that type") {
 		t.Errorf("send: %v\n%s", err, out)
 	}
 	checks := c.doctor()

@@ -1,4 +1,4 @@
-package caddywebhooks
+package cli
 
 import (
 	"encoding/json"
@@ -16,6 +16,9 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
+
+// maxBody bounds what is read of a body, in bytes: as much as max_body may be.
+const maxBody = 1 << 30
 
 // captured is a webhook that somebody saved, from a command's flags.
 type captured struct {
@@ -102,7 +105,7 @@ func (c *captured) request() (*verify.Request, error) {
 		return nil, err
 	}
 	r := &verify.Request{
-		Method: strings.ToUpper(c.method), Scheme: target.Scheme, Host: target.Host, URI: target.RequestURI(), Header: make(http.Header), MaxText: maxMaxBody,
+		Method: strings.ToUpper(c.method), Scheme: target.Scheme, Host: target.Host, URI: target.RequestURI(), Header: make(http.Header), MaxText: maxBody,
 	}
 	for _, header := range c.headers {
 		name, value, ok := strings.Cut(header, ":")

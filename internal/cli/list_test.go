@@ -1,4 +1,4 @@
-package caddywebhooks
+package cli
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
@@ -97,6 +98,79 @@ func TestLatencies(t *testing.T) {
 		sendSummary{Sent: answered + 3, Unanswered: 3, Latency: latency}.print(screen{Writer: &out})
 		if !strings.HasSuffix(out.String(), want+"\n") {
 			t.Errorf("%d: %s, want %s", answered, out.String(), want)
+		}
+	}
+}
+
+// TestSumUp tells every end of a job.
+func TestSumUp(t *testing.T) {
+	b := &bulkCommand{done: "replayed"}
+	for _, test := range []struct {
+		j         api.Job
+		out, fail string
+	}{
+		{api.Job{State: api.JobDone, Matched: 3, Seen: 3, Done: 3}, "3 dead letters replayed\n", ""},
+		{api.Job{State: api.JobDone, Matched: 3, Seen: 3, Done: 1}, "1 dead letter replayed\n2 more were replayed or deleted by others meanwhile\n", ""},
+		{api.Job{State: api.JobFailed, Matched: 3, Seen: 1, Done: 1, Error: "store is\nunavailable"}, "", "1 dead letter of 3 replayed, then: store is\ufffdunavailable; the same command goes on with what is left"},
+	} {
+		var out bytes.Buffer
+		err := b.sumUp(adminClient{out: screen{Writer: &out}}, test.j)
+		if out.String() != test.out || (err == nil) != (test.fail == "") || err != nil && err.Error() != test.fail {
+			t.Errorf("%+v: %q, %v", test.j, out.String(), err)
+		}
+	}
+}
+
+// TestRates are those between two readings, and none across a restart.
+func TestRates(t *testing.T) {
+	first := flow{at: noon, accepted: 10, delivered: 8, failed: 1}
+	second := flow{at: noon.Add(2 * time.Second), accepted: 30, delivered: 9, failed: 1}
+	if got := second.since(first); got != "per second: 10.0 accepted, 0.5 delivered, 0.0 attempts failed" {
+		t.Error(got)
+	}
+	for what, got := range map[string]string{
+		"the first": first.since(flow{}), "unread": flow{}.since(first), "restarted": flow{at: second.at, accepted: 1}.since(first), "at once": first.since(first),
+	} {
+		if got != "" {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+	tall := strings.Repeat("line\n", 30)
+	if got := redraw(tall, 10); strings.Count(got, "\n") != 9 || !strings.Contains(got, "… and 22 lines") {
+		t.Errorf("30 lines on 10: %q", got)
+	}
+}
+
+func TestQuantiles(t *testing.T) {
+	hundred := make([]time.Duration, 100)
+	for i := range hundred {
+		hundred[i] = time.Duration(i + 1)
+	}
+	for part, want := range map[float64]time.Duration{.5: 50, .9: 90, .99: 99, .995: 100, 1: 100, 0: 1} {
+		if got := quantile(hundred, part); got != want {
+			t.Errorf("quantile %v of 1 to 100 is %d, want %d", part, got, want)
+		}
+	}
+	if got := quantile(hundred[:1], .5); got != 1 {
+		t.Errorf("the median of one is %d", got)
+	}
+}
+
+func TestSameCaddy(t *testing.T) {
+	doctor := doctorCommand()
+	if err := doctor.ParseFlags([]string{"--config", "/etc/my caddy/it's", "--address", "[::1]:2020"}); err != nil {
+		t.Fatal(err)
+	}
+	const flags = " --address '[::1]:2020' --config '/etc/my caddy/it'\\''s'"
+	for advice, want := range map[string]string{
+		"See `caddy webhooks stats`, then `caddy webhooks replay <id>`.": "See `caddy webhooks stats" + flags + "`, then `caddy webhooks replay <id>" + flags + "`.",
+		"Try `caddy webhooks send github <url>` or `dedupe off`.":        "Try `caddy webhooks send github <url>` or `dedupe off`.",
+	} {
+		if got := sameCaddy(advice, doctor); got != want {
+			t.Errorf("%s: %s, want %s", advice, got, want)
+		}
+		if got := sameCaddy(advice, doctorCommand()); got != advice {
+			t.Errorf("without flags %s became %s", advice, got)
 		}
 	}
 }

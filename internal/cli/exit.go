@@ -1,4 +1,4 @@
-package caddywebhooks
+package cli
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 
 // The exit codes of all commands, for scripts.
 const (
-	exitNo    = 1 // the answer is no: a signature is wrong, a webhook was refused or ignored, the doctor found errors
-	exitWrong = 2 // the question could not be asked: wrong usage, or Caddy cannot be reached
+	ExitNo    = 1 // the answer is no: a signature is wrong, a webhook was refused or ignored, the doctor found errors
+	ExitWrong = 2 // the question could not be asked: wrong usage, or Caddy cannot be reached
 )
 
 const exitCodesHelp = "Exit codes: 0 fine; 1 the answer is no (verify: wrong, send: refused, ignored,\n" +
@@ -30,11 +30,12 @@ func (r refusal) Error() string { return r.cause.Error() }
 // Unwrap lets errors.Is and As see the cause.
 func (r refusal) Unwrap() error { return r.cause }
 
-func exitCode(err error) int {
+// ExitCode is that of a command which failed with err.
+func ExitCode(err error) int {
 	if _, ok := errors.AsType[refusal](err); ok {
-		return exitNo
+		return ExitNo
 	}
-	return exitWrong
+	return ExitWrong
 }
 
 // withExitCodes makes Caddy end with the code of a command's error. Caddy ends
@@ -86,12 +87,12 @@ func misused(cmd *cobra.Command, err error) error {
 // quit prints the error itself if its code is not 1: the error that carries the
 // code through Caddy would be printed without its text, or as a line of the log.
 func quit(cmd *cobra.Command, err error) error {
-	if err == nil || exitCode(err) == exitNo {
+	if err == nil || ExitCode(err) == ExitNo {
 		return err
 	}
 	cmd.PrintErrln("Error:", err.Error())
 	cmd.SilenceErrors = true
-	code := func(caddycmd.Flags) (int, error) { return exitCode(err), nil }
+	code := func(caddycmd.Flags) (int, error) { return ExitCode(err), nil }
 	return caddycmd.WrapCommandFuncForCobra(code)(cmd, nil)
 }
 

@@ -1,4 +1,4 @@
-package caddywebhooks
+package cli
 
 import (
 	"context"
@@ -146,7 +146,7 @@ func (c adminClient) follow(ctx context.Context, j api.Job, cancel bool) (api.Jo
 			j, answered = now, time.Now()
 		case strings.Contains(err.Error(), api.NoSuchJob):
 			return j, no(fmt.Sprintf("job %s is gone: Caddy was started again meanwhile; the same command goes on with what is left", j.ID))
-		case exitCode(err) == exitNo, time.Since(answered) > pollPatience:
+		case ExitCode(err) == ExitNo, time.Since(answered) > pollPatience:
 			return j, err
 		default:
 			<-ticker.C

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/references"
@@ -172,7 +173,7 @@ func (f *Forward) unmarshalDeadOn(d *caddyfile.Dispenser) error {
 	if err := grammar.Statuses(d, &f.DeadOn); err != nil {
 		return err
 	}
-	return grammar.At(d, f.checkDeadOn())
+	return grammar.At(d, forward.ValidateDeadOn(f.DeadOn))
 }
 
 // unmarshalRate reads `rate <n>/s`.

@@ -155,11 +155,6 @@ func (b *Breaker) policy() forward.Breaker {
 	}
 }
 
-const (
-	defaultMaxInFlight = 32
-	maxRate            = 1e6
-)
-
 // setDefaultName gives an unnamed destination the name of its first upstream.
 func (f *Forward) setDefaultName() {
 	if f.Name == "" && len(f.Upstreams) > 0 {
@@ -169,9 +164,6 @@ func (f *Forward) setDefaultName() {
 
 // provision prepares the handlers that deliver, which live as long as ctx.
 func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
-	if f.MaxInFlight == 0 {
-		f.MaxInFlight = defaultMaxInFlight
-	}
 	f.lane = retrystore.Lane{Endpoint: h.Name, Destination: f.Name}
 	if err := f.check(); err != nil {
 		return err
@@ -253,10 +245,6 @@ func (f *Forward) check() error {
 		return errors.New("give upstreams or `handle`, not both")
 	case len(f.Upstreams) == 0 && !hasHandle:
 		return errors.New("give at least one upstream, or `handle`")
-	case f.MaxInFlight < 0:
-		return fmt.Errorf("max_in_flight is %d: want a positive number", f.MaxInFlight)
-	case f.Timeout < 0:
-		return fmt.Errorf("timeout is %s: want a positive duration", time.Duration(f.Timeout))
 	}
 	for _, upstream := range f.Upstreams {
 		if strings.Contains(upstream, "{") {
@@ -266,30 +254,13 @@ func (f *Forward) check() error {
 			return fmt.Errorf("upstream %w", err)
 		}
 	}
-	if f.Rate < 0 || f.Rate > maxRate {
-		return fmt.Errorf("rate is %g: want attempts per second, up to %g", f.Rate, float64(maxRate))
-	}
 	for _, p := range f.Priority {
 		if p.Level < 0 || p.Level > retrystore.MaxPriority {
 			return fmt.Errorf("priority is %d: want 0 to %d", p.Level, retrystore.MaxPriority)
 		}
 	}
-	if err := f.checkDeadOn(); err != nil {
-		return err
-	}
-	if err := f.Breaker.policy().Validate(); err != nil {
-		return err
-	}
-	return f.Retry.policy().Validate()
-}
-
-func (f *Forward) checkDeadOn() error {
-	for _, code := range f.DeadOn {
-		if code < 300 || code > 599 {
-			return fmt.Errorf("dead_on %d: want statuses from 300 to 599", code)
-		}
-	}
-	return nil
+	dest := f.destination()
+	return dest.Validate()
 }
 
 // requestBuffers is how much of a body reverse_proxy copies before it sends: that
@@ -327,7 +298,7 @@ func (f *Forward) reverseProxy(upstreams []string) (json.RawMessage, error) {
 	}
 	asSent := false // no Accept-Encoding that the provider did not send
 	transport.Compression = &asSent
-	transport.KeepAlive = &reverseproxy.KeepAlive{MaxIdleConnsPerHost: max(f.MaxInFlight, defaultMaxInFlight)}
+	transport.KeepAlive = &reverseproxy.KeepAlive{MaxIdleConnsPerHost: max(f.MaxInFlight, forward.DefaultMaxInFlight)}
 	proxy.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "http", nil)
 	return caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil), nil
 }

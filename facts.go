@@ -16,6 +16,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // diagnose tells the doctor what there is to know.
@@ -66,7 +67,7 @@ func (h *Handler) facts() doctor.Endpoint {
 		Traffic: h.traffic.Snapshot(), Uses: h.traffic.Uses(),
 		Doubts: h.doubts, Wishes: h.wishes(), Twins: h.twins(), TwinsAdvice: twinsAdvice,
 		PlainPublic: h.isPublic(), TakesHTTP: h.RequireHTTPS != nil && !*h.RequireHTTPS, PublicHTTPS: h.publicURL.HTTPS(),
-		Tolerance: time.Duration(h.Tolerance), ToleranceSet: time.Duration(h.Tolerance) != defaultTolerance, SignedTime: h.verifier.SignedTimestamp(),
+		Tolerance: time.Duration(h.Tolerance), ToleranceSet: time.Duration(h.Tolerance) != verify.DefaultTolerance, SignedTime: h.verifier.SignedTimestamp(),
 		DedupeOff: h.Dedupe != nil && h.Dedupe.Off,
 	}
 	h.secretFacts(&e)

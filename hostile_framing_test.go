@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // hostileFraming are requests whose ends are unclear, missing or lies.
@@ -175,8 +177,8 @@ func hostileStamps(t *testing.T, a *arena) {
 			continue
 		}
 		now := time.Now()
-		for _, at := range []time.Time{now.Add(-defaultTolerance - time.Second), now.Add(-time.Hour), now.AddDate(-50, 0, 0), time.Unix(0, 0), time.Unix(1, 0),
-			time.Unix(-1, 0), time.Unix(-1<<40, 0), now.Add(defaultTolerance + time.Minute), now.Add(time.Hour), now.AddDate(200, 0, 0)} {
+		for _, at := range []time.Time{now.Add(-verify.DefaultTolerance - time.Second), now.Add(-time.Hour), now.AddDate(-50, 0, 0), time.Unix(0, 0), time.Unix(1, 0),
+			time.Unix(-1, 0), time.Unix(-1<<40, 0), now.Add(verify.DefaultTolerance + time.Minute), now.Add(time.Hour), now.AddDate(200, 0, 0)} {
 			w := wire{address: a.address}
 			replies := a.attack(t, &w, s, "signed at "+at.String(), s.sign(s.message(a.address), at).String())
 			w.close()

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // signing is how a provider signs, written down from its documentation with the
@@ -246,5 +248,5 @@ func (s *signing) fresh(stamp string) bool {
 	if s.unit == time.Millisecond {
 		at = time.UnixMilli(n)
 	}
-	return time.Since(at).Abs() <= defaultTolerance+time.Second
+	return time.Since(at).Abs() <= verify.DefaultTolerance+time.Second
 }

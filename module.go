@@ -31,7 +31,6 @@ func init() {
 
 // Defaults of the handler's settings.
 const (
-	defaultTolerance = 5 * time.Minute
 	leastMaxBody     = 1 << 20 // of the default of max_body
 	defaultDedupeTTL = 24 * time.Hour
 )
@@ -204,7 +203,7 @@ func (h *Handler) setDefaults() {
 		h.Name = h.Provider
 	}
 	if h.Tolerance == 0 {
-		h.Tolerance = caddy.Duration(defaultTolerance)
+		h.Tolerance = caddy.Duration(verify.DefaultTolerance)
 	}
 	if h.DedupeTTL == 0 {
 		h.DedupeTTL = caddy.Duration(defaultDedupeTTL)

@@ -82,10 +82,11 @@ type Observer interface {
 	BreakerChanged(l retrystore.Lane, from, to BreakerState)
 }
 
-// Defaults of a Destination.
+// Defaults and bounds of a Destination.
 const (
 	DefaultTimeout     = 30 * time.Second
 	DefaultMaxInFlight = 32
+	MaxRate            = 1e6 // attempts per second: more is a slip
 )
 
 // Destination is where the deliveries of one lane go, and how.
@@ -93,8 +94,8 @@ type Destination struct {
 	Lane   retrystore.Lane // unique in a dispatcher
 	Sender Sender
 	Retry  Retry
-	// DeadOn are the statuses that are not worth a retry. nil: 410. Empty but
-	// not nil: none.
+	// DeadOn are the statuses, from 300 to 599, that are not worth a retry. nil: 410.
+	// Empty but not nil: none.
 	DeadOn []int
 	// Timeout bounds one attempt. Default: 30s.
 	Timeout time.Duration
@@ -107,33 +108,36 @@ type Destination struct {
 	// higher priority first. After a pause a tenth of a second's worth, but at
 	// least one, may start at once; else attempts are evenly spaced. Where
 	// retries of a higher priority are due, every fourth claim still goes to a
-	// first attempt. Each process counts by itself. Zero: no limit.
+	// first attempt. Each process counts by itself. Zero: no limit; at most
+	// MaxRate.
 	Rate float64
 	// Breaker is when the destination is given a rest.
 	Breaker Breaker
 }
 
-// validate reports what is wrong with the destination, or nil.
-func (t *Destination) validate() error {
-	errs := []error{t.Retry.Validate(), validateRate(t.Rate), t.Breaker.Validate()}
-	if t.Sender == nil {
-		errs = append(errs, errors.New("no sender"))
+// Validate reports everything that is wrong with the settings, or nil. It names each setting as
+// the config does. It looks at neither Lane nor Sender.
+func (t *Destination) Validate() error {
+	var errs []error
+	if t.MaxInFlight < 0 {
+		errs = append(errs, fmt.Errorf("max_in_flight is %d: want a positive number", t.MaxInFlight))
 	}
 	if t.Timeout < 0 {
-		errs = append(errs, fmt.Errorf("timeout %s is negative", t.Timeout))
+		errs = append(errs, fmt.Errorf("timeout is %s: want a positive duration", t.Timeout))
 	}
-	if t.MaxInFlight < 0 {
-		errs = append(errs, fmt.Errorf("max_in_flight %d is negative", t.MaxInFlight))
-	}
-	for _, status := range t.DeadOn {
-		if status < 100 || status > 999 || (status >= 200 && status <= 299) {
-			errs = append(errs, fmt.Errorf("dead_on: %d is not a status of a failure", status))
+	errs = append(errs, validateRate(t.Rate), ValidateDeadOn(t.DeadOn), t.Breaker.Validate(), t.Retry.Validate())
+	return errors.Join(errs...)
+}
+
+// ValidateDeadOn refuses statuses that no failed attempt has; see Destination.DeadOn.
+func ValidateDeadOn(statuses []int) error {
+	var errs []error
+	for _, status := range statuses {
+		if status < 300 || status > 599 {
+			errs = append(errs, fmt.Errorf("dead_on %d: want statuses from 300 to 599", status))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("destination %s: %w", t.Lane, err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Options are what a dispatcher takes from its surroundings. The zero value is
@@ -184,8 +188,12 @@ func New(q Queue, dests []Destination, o Options) (*Dispatcher, error) {
 	d := &Dispatcher{queue: q, log: o.Logger, lanes: make(map[retrystore.Lane]*lane, len(dests))}
 	var errs []error
 	for _, dest := range dests {
-		if err := dest.validate(); err != nil {
-			errs = append(errs, err)
+		err := dest.Validate()
+		if dest.Sender == nil {
+			err = errors.Join(err, errors.New("no sender"))
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("destination %s: %w", dest.Lane, err))
 			continue
 		}
 		if d.lanes[dest.Lane] != nil {

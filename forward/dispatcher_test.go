@@ -30,7 +30,7 @@ func TestNewReportsEverything(t *testing.T) {
 			Rate: -1, Breaker: Breaker{Failures: -1, Recovery: -1, Probes: -1}, Retry: Retry{Strategy: "never"}},
 	}, Options{})
 	for _, want := range []string{"shop/a: configured twice", "shop/b", "no sender", "timeout", "max_in_flight", "204", "42", "never",
-		"rate -1", "failures -1", "recovery -1ns", "probes -1"} {
+		"rate is -1", "failures -1", "recovery -1ns", "probes -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not mention %q", err, want)
 		}

@@ -9,8 +9,8 @@ import (
 // validateRate reports what is wrong with a Destination.Rate, or nil.
 func validateRate(rate float64) error {
 	// Written so that NaN fails too.
-	if !(rate >= 0) || math.IsInf(rate, 1) {
-		return fmt.Errorf("rate %v is not a number of attempts per second", rate)
+	if !(rate >= 0 && rate <= MaxRate) {
+		return fmt.Errorf("rate is %g: want attempts per second, up to %g", rate, float64(MaxRate))
 	}
 	return nil
 }

@@ -16,8 +16,8 @@ import (
 
 func TestValidateRate(t *testing.T) {
 	for rate, ok := range map[float64]bool{
-		0: true, 1e-300: true, 0.5: true, 1e12: true, math.MaxFloat64: true,
-		-1: false, math.Inf(1): false, math.Inf(-1): false, math.NaN(): false,
+		0: true, 1e-300: true, 0.5: true, MaxRate: true,
+		-1: false, 2 * MaxRate: false, math.MaxFloat64: false, math.Inf(1): false, math.Inf(-1): false, math.NaN(): false,
 	} {
 		if err := validateRate(rate); (err == nil) != ok {
 			t.Errorf("rate %v: %v", rate, err)

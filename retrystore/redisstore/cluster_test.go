@@ -66,7 +66,7 @@ func TestMigrationUnderLoad(t *testing.T) {
 func TestFailoverUnderLoad(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t, 3, 3)
-	s := newClusterStore(t, cluster, Options{MinReplicas: 1})
+	s := newClusterStore(t, cluster, Options{MinReplicas: 1, ReplicaTimeout: time.Second})
 	l := startLoad(t, s, 32)
 	l.advance(t, 500)
 	slot := slotOf(t, s, 0)
@@ -165,7 +165,7 @@ func TestSentinelFailoverUnderLoad(t *testing.T) {
 		MasterName: sentinel.Master(), SentinelAddrs: sentinel.Addrs(), MaxRetries: -1, ContextTimeoutEnabled: true, DialerRetries: 1,
 	})
 	t.Cleanup(func() { _ = c.Close() })
-	s := open(t, c, Options{MinReplicas: 1})
+	s := open(t, c, Options{MinReplicas: 1, ReplicaTimeout: time.Second})
 	t.Cleanup(func() { _ = s.Close() })
 	l := startLoad(t, s, 16)
 	l.advance(t, 300)

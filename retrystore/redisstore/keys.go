@@ -3,7 +3,7 @@ package redisstore
 import (
 	"encoding/base32"
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"math/rand/v2"
 	"net/url"
 	"strconv"
@@ -92,7 +92,7 @@ func parseID(text string) (d deliveryID, ok bool) {
 // checkPrefix refuses prefixes with which a key's hash tag would be another one.
 func checkPrefix(prefix string) error {
 	if prefix == "" || len(prefix) > 64 || strings.ContainsAny(prefix, "{} \t\r\n") {
-		return fmt.Errorf("prefix %q: want 1 to 64 characters without braces and spaces", prefix)
+		return errors.New("prefix: want 1 to 64 characters without braces and spaces")
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ const (
 	DefaultPrefix         = "wh"
 	DefaultClusterShards  = 16
 	DefaultTimeout        = 2 * time.Second
-	DefaultReplicaTimeout = time.Second
+	DefaultReplicaTimeout = 200 * time.Millisecond
 )
 
 // Options tune a store. The zero value is good.
@@ -195,10 +195,18 @@ func (o *Options) complete() error {
 	if o.checkEvery <= 0 {
 		o.checkEvery = upkeepInterval
 	}
+	return o.Validate()
+}
+
+// Validate reports what is wrong with the settings, or nil. It names each setting as the config does.
+func (o Options) Validate() error {
 	if o.Shards < 0 || o.Shards > maxShards {
-		return fmt.Errorf("%d shards: want 1 to %d", o.Shards, maxShards)
+		return fmt.Errorf("shards is %d: want 1 to %d", o.Shards, maxShards)
 	}
-	return checkPrefix(o.Prefix)
+	if o.Prefix != "" {
+		return checkPrefix(o.Prefix)
+	}
+	return nil
 }
 
 // readTimeout is how long the client waits for an answer; not above 0 for ever.

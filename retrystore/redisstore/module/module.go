@@ -88,9 +88,6 @@ type Store struct {
 	client redisclient.Options // with placeholders expanded
 }
 
-// defaultReplicaTimeout is how long a write waits for replicas.
-const defaultReplicaTimeout = 200 * time.Millisecond
-
 // readTime bounds how long Redis may take to answer.
 const readTime = 3 * time.Second
 
@@ -114,7 +111,7 @@ func (s *Store) Provision(caddy.Context) error {
 		s.Prefix = redisstore.DefaultPrefix
 	}
 	if s.ReplicaTimeout == 0 {
-		s.ReplicaTimeout = caddy.Duration(defaultReplicaTimeout)
+		s.ReplicaTimeout = caddy.Duration(redisstore.DefaultReplicaTimeout)
 	}
 	if err := s.checkForm(); err != nil {
 		return err
@@ -268,18 +265,16 @@ func (s *openRedis) Close() error {
 	return errors.Join(s.Store.Close(), s.limits.Close(), s.client.Close())
 }
 
-// maxShards is what the store takes at most, one for each value of a byte.
-const maxShards = 256
-
 // checkForm refuses what the store would refuse only when it is opened.
 func (s *Store) checkForm() error {
-	tls := s.TLSCA+s.TLSCertificate+s.TLSKey != ""
-	switch {
-	case s.Shards > maxShards:
-		return fmt.Errorf("store redis: shards is %d: want 1 to %d", s.Shards, maxShards)
-	case !grammar.Refers(s.Prefix) && (len(s.Prefix) > 64 || strings.ContainsAny(s.Prefix, " \t\r\n{}")):
-		return errors.New("store redis: prefix: want 1 to 64 characters without braces and spaces")
-	case tls && !slices.ContainsFunc(s.URLs, func(url string) bool { return strings.HasPrefix(url, "rediss:") || grammar.Refers(url) }):
+	settings := redisstore.Options{Shards: s.Shards}
+	if !grammar.Refers(s.Prefix) {
+		settings.Prefix = s.Prefix
+	}
+	if err := settings.Validate(); err != nil {
+		return fmt.Errorf("store redis: %w", err)
+	}
+	if tls := s.TLSCA+s.TLSCertificate+s.TLSKey != ""; tls && !slices.ContainsFunc(s.URLs, func(url string) bool { return strings.HasPrefix(url, "rediss:") || grammar.Refers(url) }) {
 		return errors.New("store redis: tls_ca and tls_certificate are for addresses that ask for TLS: write rediss:// instead of redis://, or remove them")
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/internal/storebook"
+	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -86,7 +88,7 @@ type App struct {
 	ctx       caddy.Context
 	logger    *zap.Logger
 	opener    retrystore.Opener
-	emitter   *emitter
+	emitter   *telemetry.Events
 	endpoints map[string]*Handler // by name; complete once every app is provisioned
 	servers   map[endpointOnServer]*Handler
 
@@ -149,10 +151,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.opener = store.(retrystore.Opener)
 	a.setMaxStored()
-	if a.emitter, err = newEmitter(ctx, a.logger); err != nil {
+	events, err := ctx.App("events")
+	if err != nil {
 		return err
 	}
-	return a.registerMetrics(ctx.GetMetricsRegistry())
+	emit := events.(*caddyevents.App).Emit
+	a.emitter = telemetry.NewEvents(func(name string, data map[string]any) { emit(ctx, name, data) }, a.logger)
+	return telemetry.Register(ctx.GetMetricsRegistry(), bodies, a.metricsSource())
 }
 
 // register adds an endpoint; handlers call it while they are provisioned.
@@ -199,9 +204,9 @@ func (a *App) Start() error {
 		return err
 	}
 	a.use = a.bookUse(store, key)
-	store = timedStore{store}
+	store = telemetry.Timed(store)
 	dispatcher, err := forward.New(store, a.destinations(), forward.Options{
-		Logger: a.logger, Observer: observers{a.emitter, deliveryCounter{}, &attempts},
+		Logger: a.logger, Observer: telemetry.Observers{a.emitter, telemetry.Deliveries{}, &attempts},
 	})
 	if err != nil {
 		retentions.remove(key, a)
@@ -212,7 +217,7 @@ func (a *App) Start() error {
 	a.store, a.storeKey, a.dispatcher = store, key, dispatcher
 	a.warnOfOrphans()
 	a.warnOfUnreached()
-	a.emitter.start()
+	a.emitter.Start()
 	dispatcher.Start()
 	close(a.started)
 	return nil
@@ -305,7 +310,7 @@ func (a *App) drain() {
 	}
 	a.use.Close(ctx, ending())
 	releaseStore(a.storeKey, a.logger)
-	a.emitter.stop() // may wait for slow handlers
+	a.emitter.Stop() // may wait for slow handlers
 }
 
 // ready waits until the app was started.

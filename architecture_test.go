@@ -56,6 +56,8 @@ var mayImport = map[string][]string{
 	"internal/wording":      {},
 	"internal/caddyproc":    {},
 	"internal/strictjson":   {},
+	"internal/deliver":      {"forward", "internal/envelope", "internal/intake", "internal/redact", "internal/telemetry", "retrystore"},
+	"internal/telemetry":    {"forward", "internal/inflight", "internal/intake", "internal/lanes", "internal/safe", "retrystore", "verify"},
 	"internal/envelope":     {"retrystore", "verify"},
 	"internal/e2e":          {"internal/caddyproc"},
 	"internal/grammar":      {"internal/eventtypes", "verify"},
@@ -67,7 +69,7 @@ var mayImport = map[string][]string{
 }
 
 // mayImportCaddy lists the packages below the root that are about Caddy itself.
-var mayImportCaddy = []string{"internal/cli", "internal/grammar", "internal/httpserver", "internal/ipsource", "internal/reach", "retrystore/filestore/module", "retrystore/redisstore/module"}
+var mayImportCaddy = []string{"internal/cli", "internal/deliver", "internal/grammar", "internal/httpserver", "internal/ipsource", "internal/reach", "retrystore/filestore/module", "retrystore/redisstore/module"}
 
 // TestImports keeps the layers: packages below the root import no Caddy, and
 // only what mayImport says.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
 )
 
 // BenchmarkHandler takes signed 1 KiB webhooks through the whole handler, with
@@ -84,7 +86,7 @@ http://127.0.0.1:0 {
 			r.Header.Set("X-GitHub-Event", "push")
 			r.Header.Set("X-Hub-Signature-256", signature)
 			w := httptest.NewRecorder()
-			r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, h.Forward[0].sender.server)
+			r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, h.Forward[0].sender.(*deliver.Sender).Server)
 			if err := h.ServeHTTP(w, r, nil); err != nil || w.Code != http.StatusAccepted {
 				b.Errorf("answered %d %s, %v", w.Code, w.Body, err)
 				return

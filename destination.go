@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -84,7 +85,7 @@ type Forward struct {
 
 	lane   retrystore.Lane
 	routes caddyhttp.RouteList // what delivers
-	sender *sender
+	sender forward.Sender
 }
 
 // Retry says when a failed attempt is tried again. A zero field has its default.
@@ -200,10 +201,13 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 	if err != nil {
 		return err
 	}
-	f.sender = newSender(routes, server, h.headers, resigner, h.hides())
-	if h.Respond == respondUpstream {
-		f.sender.keep = intake.MaxRelay + 1 // one more, to tell what is too long
+	options := deliver.Options{
+		Routes: routes, Server: server, Headers: h.headers, Resigner: resigner, Hidden: h.hides(), Tracer: &h.tracer,
 	}
+	if h.Respond == respondUpstream {
+		options.Keep = intake.MaxRelay + 1 // one more, to tell what is too long
+	}
+	f.sender = deliver.New(options)
 	return nil
 }
 

@@ -2,9 +2,9 @@ package caddywebhooks
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,6 +15,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/offered"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
+	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -53,7 +54,7 @@ func (h *Handler) newEndpoint(server httpserver.Server) *intake.Endpoint {
 		SawChanged: func(code, status int) {
 			h.traffic.SawChanged(traffic.Changed{At: h.now(), Code: code, Status: status})
 		},
-		Reporters: []intake.Reporter{intake.LogReporter{Logger: h.logger, Hide: h.hidden.Text}, webhookCounter{}, h.traffic},
+		Reporters: []intake.Reporter{intake.LogReporter{Logger: h.logger, Hide: h.hidden.Text}, telemetry.Webhooks{}, h.traffic},
 		Logger:    h.logger,
 		Now:       h.now,
 	}
@@ -169,9 +170,6 @@ func defaultRespondTimeout(provider string) time.Duration {
 	return 10 * time.Second
 }
 
-// errLoop is recorded with an attempt that came back.
-var errLoop = errors.New("loop: the destination leads back to an endpoint that the webhook has come through")
-
 // secretPlaces are the places of what nobody is shown of the endpoint's events: secrets that
 // are sent as they are, and what proves a webhook.
 func (h *Handler) secretPlaces() []verify.Source {
@@ -195,4 +193,20 @@ func (a *App) hides(endpoint string) redact.Hidden {
 		return h.hides()
 	}
 	return redact.Hidden{}
+}
+
+// offerPlaceholders makes {http.webhooks.*} available to other handlers and to
+// logs. They are looked up when somebody asks, so they cost little otherwise.
+func (h *Handler) offerPlaceholders(in *intake.Inbound) {
+	replacer, ok := in.Request().Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return
+	}
+	replacer.Map(func(key string) (any, bool) {
+		name, ok := strings.CutPrefix(key, "http.webhooks.")
+		if !ok {
+			return nil, false
+		}
+		return h.endpoint.Placeholder(in, name)
+	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
+	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -142,5 +143,24 @@ func (a *App) warnOfUnreached() {
 	for _, finding := range a.reachable().Findings(false) {
 		a.logger.Warn(finding.Title,
 			zap.String("endpoint", finding.Endpoint), zap.String("finding", finding.Message), zap.String("remedy", finding.Fix))
+	}
+}
+
+// metricsSource is what metrics about the store are read from.
+func (a *App) metricsSource() telemetry.Source {
+	return telemetry.Source{
+		Context: a.ctx, Started: a.started, Logger: a.logger,
+		Stats: func(ctx context.Context) (retrystore.Stats, error) { return a.store.Stats(ctx) },
+		Condition: func() retrystore.Condition {
+			condition := a.conditionOf()
+			if a.use.Replaced() != "" {
+				condition.Replaced++
+			}
+			return condition
+		},
+		Config:     a.config,
+		LeftBehind: a.leftBehind,
+		MaxPending: func() int { return a.MaxPending },
+		MaxStored:  func() int64 { return a.MaxStored },
 	}
 }

@@ -11,11 +11,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
+	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/filestore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -73,7 +76,7 @@ func TestErrorsHideWhatCameWithTheEvent(t *testing.T) {
 				"a status":       func() error { return caddyhttp.Error(410, fmt.Errorf("%s: %w", text, cause)) },
 				"a panic":        func() error { panic(text) },
 			} {
-				s := &sender{server: &caddyhttp.Server{}, chain: caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return fail() })}
+				s := failingSender(t, fail)
 				got, panicked, err := sendSafely(t.Context(), s, d)
 				if panicked == nil && !errors.Is(errors.Join(err, got.Cause), cause) {
 					t.Errorf("%s: %s: %v, %v do not tell their cause", name, how, err, got.Cause)
@@ -90,8 +93,27 @@ func TestErrorsHideWhatCameWithTheEvent(t *testing.T) {
 	}
 }
 
+// failingSender delivers through a handler that fails.
+func failingSender(t *testing.T, fail func() error) *deliver.Sender {
+	t.Helper()
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	route := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{failingHandler(fail)}}
+	if err := route.ProvisionHandlers(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	return deliver.New(deliver.Options{Routes: caddyhttp.RouteList{route}, Server: &caddyhttp.Server{}, Tracer: new(telemetry.Tracer)})
+}
+
+type failingHandler func() error
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (f failingHandler) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error {
+	return f()
+}
+
 // sendSafely is Send, and what it panics with.
-func sendSafely(ctx context.Context, s *sender, d *retrystore.Delivery) (a forward.Answer, panicked any, err error) {
+func sendSafely(ctx context.Context, s *deliver.Sender, d *retrystore.Delivery) (a forward.Answer, panicked any, err error) {
 	defer func() { panicked = recover() }()
 	a, err = s.Send(ctx, d)
 	return a, nil, err

@@ -21,6 +21,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
+	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -154,6 +155,7 @@ type Handler struct {
 	headers   envelope.Headers
 	access    intake.Access
 	endpoint  *intake.Endpoint
+	tracer    telemetry.Tracer
 	now       func() time.Time
 
 	traffic traffic.View
@@ -288,7 +290,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		defer func() { line.End(err) }()
 	}
 	h.offerPlaceholders(in)
-	h.startTrace(in)
+	h.tracer.Begin(in, h.Name, h.Provider)
 	return h.endpoint.Serve(in, next)
 }
 

@@ -136,9 +136,39 @@ func TestUntraced(t *testing.T) {
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	r := c.githubRequest("/github", "untraced", "{}")
 	r.Header.Set("Traceparent", parent)
-	tracerProvider.Store(nil)
 	checkAnswer(t, c.do(r), 202, "accepted")
 	if got := app.next(t).header.Get("Traceparent"); got != parent {
 		t.Errorf("traceparent is %q, want the provider's own", got)
+	}
+}
+
+// TestUntracedBesideTraced: what the provider sent is passed on where tracing is off, also beside a site
+// where it is on, and by a config that has it off after one that had it on.
+func TestUntracedBesideTraced(t *testing.T) {
+	startOTLP(t)
+	app := startApplication(t)
+	endpoint := func(path, name string) string {
+		return fmt.Sprintf("webhooks %s github {\nname %s\nsecret %q\nrequire_https off\nforward %s\n}\n", path, name, githubSecret, app.address)
+	}
+	c := startCaddy(t, "route /traced {\ntracing {\nspan site\n}\n"+endpoint("/traced", "traced")+"}\n"+endpoint("/plain", "plain"), "")
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	arrives := func(path, id string) string {
+		t.Helper()
+		r := c.githubRequest(path, id, "{}")
+		r.Header.Set("Traceparent", parent)
+		checkAnswer(t, c.do(r), 202, "accepted")
+		return app.next(t).header.Get("Traceparent")
+	}
+	if got := arrives("/traced", "1"); got == parent || got == "" {
+		t.Fatalf("a traced endpoint passed on traceparent %q: this test shows nothing", got)
+	}
+	if got := arrives("/plain", "2"); got != parent {
+		t.Errorf("beside a traced endpoint traceparent is %q, want the provider's own", got)
+	}
+	if err := c.load(endpoint("/traced", "traced")); err != nil {
+		t.Fatal(err)
+	}
+	if got := arrives("/traced", "3"); got != parent {
+		t.Errorf("after tracing was taken out traceparent is %q, want the provider's own", got)
 	}
 }

@@ -1,7 +1,9 @@
-package caddywebhooks
+// Package deliver makes one attempt of a delivery, through Caddy's handlers.
+package deliver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,37 +21,57 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
+	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// sender delivers to one destination: it turns a stored delivery into a request
+// Options are what a Sender needs to know of its destination and endpoint.
+type Options struct {
+	// Routes are the handlers that deliver, provisioned, and Server that of the endpoint.
+	Routes caddyhttp.RouteList
+	Server *caddyhttp.Server
+
+	// Headers are the endpoint's.
+	Headers envelope.Headers
+
+	// Resigner signs late attempts anew; nil: every attempt has the provider's own signature.
+	Resigner *envelope.Resigner
+
+	// Keep is how many bytes of an answer's body are kept; 0 stands for retrystore.MaxAnswer.
+	Keep int
+
+	// Hidden is what no error may quote.
+	Hidden redact.Hidden
+
+	// Tracer is the endpoint's.
+	Tracer *telemetry.Tracer
+}
+
+// Sender delivers to one destination: it turns a stored delivery into a request
 // through a chain of Caddy handlers. It implements forward.Sender and is safe
 // for concurrent use.
-type sender struct {
-	chain    caddyhttp.Handler
-	server   *caddyhttp.Server
-	local    net.Addr     // stands for the one that the webhook came in at
-	http     *http.Server // for handlers that look for one; it serves nothing
-	headers  envelope.Headers
-	resigner *envelope.Resigner // nil: every attempt has the provider's own signature
-	keep     int                // how many bytes of an answer's body are kept
-	hidden   redact.Hidden
+type Sender struct {
+	Options
+	chain caddyhttp.Handler
+	local net.Addr     // stands for the one that the webhook came in at
+	http  *http.Server // for handlers that look for one; it serves nothing
 }
 
 var (
 	errNoHandler    = errors.New("no handler of this destination answered")
 	errAnswerBroken = errors.New("the answer broke off")
+	// errLoop is recorded with an attempt that came back.
+	errLoop = errors.New("loop: the destination leads back to an endpoint that the webhook has come through")
 )
 
-func newSender(routes caddyhttp.RouteList, server *caddyhttp.Server, headers envelope.Headers, resigner *envelope.Resigner, hidden redact.Hidden) *sender {
+// New returns a Sender.
+func New(o Options) *Sender {
 	// Without this last handler an event that no route matches would look like
 	// an empty success.
 	last := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return errNoHandler })
-	local := listenAddress(server.Listen)
-	return &sender{
-		chain: routes.Compile(last), server: server, local: local, http: &http.Server{Addr: local.String()},
-		headers: headers, resigner: resigner, keep: retrystore.MaxAnswer, hidden: hidden,
-	}
+	local := listenAddress(o.Server.Listen)
+	o.Keep = cmp.Or(o.Keep, retrystore.MaxAnswer)
+	return &Sender{Options: o, chain: o.Routes.Compile(last), local: local, http: &http.Server{Addr: local.String()}}
 }
 
 // maxDrain is how much of an answer's body is read. Reading it to its end lets
@@ -58,21 +80,21 @@ const maxDrain = 256 << 10
 
 // Send makes one attempt. Once the application has answered with a status,
 // that is the result, whatever then happens to the rest of its answer.
-func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forward.Answer, err error) {
+func (s *Sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forward.Answer, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	header, sent := s.header(d)
-	ctx, end := startAttempt(ctx, d, header)
+	ctx, end := s.Tracer.Attempt(ctx, d, header)
 	defer func() { end(answer, err) }()
-	w := &answerRecorder{header: make(http.Header), keep: s.keep, enough: cancel}
+	w := &answerRecorder{header: make(http.Header), keep: s.Keep, enough: cancel}
 	defer func() {
-		hide := func(err error) error { return s.hidden.Error(err, d.Event, sent) }
+		hide := func(err error) error { return s.Hidden.Error(err, d.Event, sent) }
 		switch p := recover(); p {
 		case nil:
 		case http.ErrAbortHandler: // how Caddy ends a handler when an answer breaks off
 			answer, err = w.answer(errAnswerBroken)
 		default:
-			panic(s.hidden.Panic(p, d.Event, sent)) // package forward makes an outcome of it
+			panic(s.Hidden.Panic(p, d.Event, sent)) // package forward makes an outcome of it
 		}
 		answer.Cause, err = hide(answer.Cause), hide(err)
 	}()
@@ -83,10 +105,10 @@ func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 	replacer := caddy.NewReplacer()
 	deliveryPlaceholders(replacer, d)
 	// A prepared request serves once: its route groups and vars are used up.
-	r = caddyhttp.PrepareRequest(r, replacer, w, s.server)
+	r = caddyhttp.PrepareRequest(r, replacer, w, s.Server)
 	err = s.chain.ServeHTTP(w, r)
 	answer, err = w.answer(err)
-	if answer.Status != 0 && s.headers.CameBack(w.header, d.Event.Header) {
+	if answer.Status != 0 && s.Headers.CameBack(w.header, d.Event.Header) {
 		answer = forward.Answer{Status: http.StatusLoopDetected, Cause: errLoop}
 	}
 	return answer, err
@@ -94,17 +116,17 @@ func (s *sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 
 // header is the provider's, with ours, and signed anew where that is due. The handlers
 // of the attempt may change it; sent stays as it is.
-func (s *sender) header(d *retrystore.Delivery) (header, sent http.Header) {
-	header = s.headers.ToDeliver(d)
-	if s.resigner != nil && s.resigner.Late(d) {
-		header = s.resigner.Sign(d, header)
+func (s *Sender) header(d *retrystore.Delivery) (header, sent http.Header) {
+	header = s.Headers.ToDeliver(d)
+	if s.Resigner != nil && s.Resigner.Late(d) {
+		header = s.Resigner.Sign(d, header)
 		return header, header.Clone()
 	}
 	return header, d.Event.Header
 }
 
 // request rebuilds the request that the provider sent.
-func (s *sender) request(ctx context.Context, event *retrystore.Event, header http.Header) (*http.Request, error) {
+func (s *Sender) request(ctx context.Context, event *retrystore.Event, header http.Header) (*http.Request, error) {
 	target, err := url.ParseRequestURI(event.URI)
 	if err != nil {
 		return nil, fmt.Errorf("stored URI: %w", err)
@@ -226,6 +248,6 @@ func isRefusal(e caddyhttp.HandlerError) bool {
 
 // Interface guards
 var (
-	_ forward.Sender = (*sender)(nil)
+	_ forward.Sender = (*Sender)(nil)
 	_ http.Flusher   = (*answerRecorder)(nil)
 )

@@ -1,4 +1,5 @@
-package caddywebhooks
+// Package telemetry tells operators what happens: metrics, traces and Caddy's events.
+package telemetry
 
 import (
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -62,13 +64,13 @@ func histogram(name, help string, buckets []float64, labels ...string) *promethe
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
 }
 
-// registerMetrics puts everything on a config's registry.
-func (a *App) registerMetrics(registry *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{
+// Register puts everything on a config's registry. bodies is the memory of bodies on their way in.
+func Register(registry *prometheus.Registry, bodies *inflight.Budget, source Source) error {
+	collectors := []prometheus.Collector{
 		receivedTotal, processedTotal, processingTime, signatureFailures, rateLimited, limiterErrors, duplicates, ignoredTotal, secretUsed,
-		deliveryAttempts, deadTotal, deliveryTime, timeToDelivery, storeTimes, storeErrors, bodyMemory, bodyMemoryLimit, bodyMemoryRefused,
-		&storeCollector{app: a},
-	} {
+		deliveryAttempts, deadTotal, deliveryTime, timeToDelivery, storeTimes, storeErrors,
+	}
+	for _, c := range append(append(collectors, memoryCollectors(bodies)...), &storeCollector{source}) {
 		err := registry.Register(c)
 		if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !again {
 			return err
@@ -77,11 +79,29 @@ func (a *App) registerMetrics(registry *prometheus.Registry) error {
 	return nil
 }
 
-// webhookCounter is an intake.Reporter that counts webhooks that were answered.
-type webhookCounter struct{}
+// memoryCollectors tell what is held of the memory for bodies.
+func memoryCollectors(bodies *inflight.Budget) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "webhook_body_memory_bytes",
+			Help: "Memory that webhooks on their way in hold: their bodies, and 8 KiB each.",
+		}, func() float64 { return float64(bodies.Usage().Used) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "webhook_body_memory_limit_bytes",
+			Help: "The bound of webhook_body_memory_bytes.",
+		}, func() float64 { return float64(bodies.Usage().Limit) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "webhook_body_memory_refused_total",
+			Help: "Webhooks that were refused, unverified, because others hold that memory.",
+		}, func() float64 { return float64(bodies.Usage().Refused) }),
+	}
+}
+
+// Webhooks is an intake.Reporter that counts webhooks which were answered.
+type Webhooks struct{}
 
 // Report implements intake.Reporter.
-func (webhookCounter) Report(r *intake.Report) {
+func (Webhooks) Report(r *intake.Report) {
 	eventType := eventTypes.label(r.Endpoint, r.EventType)
 	receivedTotal.WithLabelValues(r.Provider, r.Endpoint, eventType).Inc()
 	processedTotal.WithLabelValues(r.Provider, eventType, r.Outcome).Inc()
@@ -148,11 +168,11 @@ func (l *typeLabels) label(endpoint, eventType string) string {
 	return eventType
 }
 
-// deliveryCounter is a forward.Observer that counts attempts and dead letters.
-type deliveryCounter struct{}
+// Deliveries is a forward.Observer that counts attempts and dead letters.
+type Deliveries struct{}
 
 // Attempted implements forward.Observer.
-func (deliveryCounter) Attempted(d *retrystore.Delivery, s retrystore.Settlement) {
+func (Deliveries) Attempted(d *retrystore.Delivery, s retrystore.Settlement) {
 	deliveryAttempts.WithLabelValues(d.Endpoint, d.Destination, forward.OutcomeName(s.State)).Inc()
 	deliveryTime.WithLabelValues(d.Endpoint, d.Destination).Observe(s.Attempt.Duration.Seconds())
 	if s.State == retrystore.Delivered {
@@ -162,32 +182,16 @@ func (deliveryCounter) Attempted(d *retrystore.Delivery, s retrystore.Settlement
 }
 
 // Settled implements forward.Observer.
-func (deliveryCounter) Settled(d *retrystore.Delivery, s retrystore.Settlement) {
+func (Deliveries) Settled(d *retrystore.Delivery, s retrystore.Settlement) {
 	if s.State == retrystore.Dead {
 		deadTotal.WithLabelValues(d.Endpoint, d.Destination, s.Reason).Inc()
 	}
 }
 
 // LeaseLost implements forward.Observer.
-func (deliveryCounter) LeaseLost(d *retrystore.Delivery) {
+func (Deliveries) LeaseLost(d *retrystore.Delivery) {
 	deliveryAttempts.WithLabelValues(d.Endpoint, d.Destination, "lease_lost").Inc()
 }
 
 // BreakerChanged implements forward.Observer: its state is read at scrape time.
-func (deliveryCounter) BreakerChanged(retrystore.Lane, forward.BreakerState, forward.BreakerState) {}
-
-// What is held of it, for metrics.
-var (
-	bodyMemory = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "webhook_body_memory_bytes",
-		Help: "Memory that webhooks on their way in hold: their bodies, and 8 KiB each.",
-	}, func() float64 { return float64(bodies.Usage().Used) })
-	bodyMemoryLimit = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "webhook_body_memory_limit_bytes",
-		Help: "The bound of webhook_body_memory_bytes.",
-	}, func() float64 { return float64(bodies.Usage().Limit) })
-	bodyMemoryRefused = prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "webhook_body_memory_refused_total",
-		Help: "Webhooks that were refused, unverified, because others hold that memory.",
-	}, func() float64 { return float64(bodies.Usage().Refused) })
-)
+func (Deliveries) BreakerChanged(retrystore.Lane, forward.BreakerState, forward.BreakerState) {}

@@ -1,4 +1,4 @@
-package caddywebhooks
+package telemetry
 
 import (
 	"context"
@@ -27,27 +27,33 @@ const tracerName = "github.com/caddywebhooks/caddy-webhooks"
 // the application (W3C Trace Context).
 var traceContext propagation.TraceContext
 
-// tracerProvider is where Caddy's spans go, as seen on the latest traced request:
-// Caddy does not hand it out, and attempts are made outside of requests.
-var tracerProvider atomic.Pointer[trace.TracerProvider]
+// Tracer traces the webhooks of one endpoint of one config. The zero Tracer is ready; it is safe for
+// concurrent use.
+type Tracer struct {
+	// provider is where Caddy's spans go, as seen on the latest traced request of the endpoint: Caddy does
+	// not hand it out, and attempts are made outside of requests. nil: none was traced, so that attempts
+	// have the provider's own trace context.
+	provider atomic.Pointer[trace.TracerProvider]
+}
 
-// startTrace begins the span of a webhook's acceptance, which ends when the webhook is answered.
-func (h *Handler) startTrace(in *intake.Inbound) {
+// Begin begins the span of a webhook's acceptance, which ends when the webhook is answered. endpoint and
+// provider are the names that it is told.
+func (t *Tracer) Begin(in *intake.Inbound, endpoint, providerName string) {
 	r := in.Request()
 	parent := trace.SpanFromContext(r.Context())
 	if !parent.IsRecording() {
 		return
 	}
 	provider := parent.TracerProvider()
-	tracerProvider.Store(&provider)
-	ctx, span := provider.Tracer(tracerName).Start(r.Context(), "publish "+h.Name,
+	t.provider.Store(&provider)
+	ctx, span := provider.Tracer(tracerName).Start(r.Context(), "publish "+endpoint,
 		trace.WithSpanKind(trace.SpanKindProducer),
 		trace.WithAttributes(
 			attribute.String("messaging.system", "caddy_webhooks"),
 			attribute.String("messaging.operation.name", "publish"),
 			attribute.String("messaging.operation.type", "send"),
-			attribute.String("messaging.destination.name", h.Name),
-			attribute.String("webhook.provider", h.Provider),
+			attribute.String("messaging.destination.name", endpoint),
+			attribute.String("webhook.provider", providerName),
 			attribute.String("webhook.correlation_id", in.CorrelationID()),
 		))
 	in.Continue(r.WithContext(ctx))
@@ -73,10 +79,10 @@ func (h *Handler) startTrace(in *intake.Inbound) {
 	})
 }
 
-// startAttempt begins the span of an attempt, and has the application's spans
+// Attempt begins the span of an attempt, and has the application's spans
 // continue it. A webhook that came in without a trace gets none.
-func startAttempt(ctx context.Context, d *retrystore.Delivery, header http.Header) (_ context.Context, end func(forward.Answer, error)) {
-	provider := tracerProvider.Load()
+func (t *Tracer) Attempt(ctx context.Context, d *retrystore.Delivery, header http.Header) (_ context.Context, end func(forward.Answer, error)) {
+	provider := t.provider.Load()
 	if provider == nil {
 		return ctx, func(forward.Answer, error) {}
 	}

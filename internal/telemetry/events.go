@@ -1,10 +1,8 @@
-package caddywebhooks
+package telemetry
 
 import (
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
@@ -26,12 +24,11 @@ const (
 // and counted in the log: events inform, the store remembers.
 const eventQueue = 1024
 
-// emitter is a forward.Observer that emits Caddy events. Handlers may be slow,
+// Events is a forward.Observer that emits Caddy events. Handlers may be slow,
 // so workers only put events into its queue, and one goroutine empties it.
-type emitter struct {
-	ctx    caddy.Context
-	events *caddyevents.App
-	logger *zap.Logger
+type Events struct {
+	emitNow func(name string, data map[string]any)
+	logger  *zap.Logger
 
 	queue chan caddyEvent
 	done  safe.Group
@@ -42,30 +39,28 @@ type caddyEvent struct {
 	data map[string]any
 }
 
-func newEmitter(ctx caddy.Context, logger *zap.Logger) (*emitter, error) {
-	app, err := ctx.App("events")
-	if err != nil {
-		return nil, err
-	}
-	return &emitter{ctx: ctx, events: app.(*caddyevents.App), logger: logger, queue: make(chan caddyEvent, eventQueue)}, nil
+// NewEvents calls emit for each event, one at a time.
+func NewEvents(emit func(name string, data map[string]any), logger *zap.Logger) *Events {
+	return &Events{emitNow: emit, logger: logger, queue: make(chan caddyEvent, eventQueue)}
 }
 
-func (e *emitter) start() {
+// Start begins to emit.
+func (e *Events) Start() {
 	const place = "app: event handlers"
 	e.done.Go(e.logger, place, func() {
 		for event := range e.queue {
-			_ = safe.Do(e.logger, place, func() { e.events.Emit(e.ctx, event.name, event.data) })
+			_ = safe.Do(e.logger, place, func() { e.emitNow(event.name, event.data) })
 		}
 	})
 }
 
-// stop ends the emitter after what is queued; nobody may observe any more.
-func (e *emitter) stop() {
+// Stop ends it after what is queued; nothing may be observed any more.
+func (e *Events) Stop() {
 	close(e.queue)
 	e.done.Wait()
 }
 
-func (e *emitter) emit(name string, data map[string]any) {
+func (e *Events) emit(name string, data map[string]any) {
 	select {
 	case e.queue <- caddyEvent{name, data}:
 	default:
@@ -74,13 +69,13 @@ func (e *emitter) emit(name string, data map[string]any) {
 }
 
 // Attempted implements forward.Observer.
-func (e *emitter) Attempted(*retrystore.Delivery, retrystore.Settlement) {}
+func (e *Events) Attempted(*retrystore.Delivery, retrystore.Settlement) {}
 
 // LeaseLost implements forward.Observer.
-func (e *emitter) LeaseLost(*retrystore.Delivery) {}
+func (e *Events) LeaseLost(*retrystore.Delivery) {}
 
 // Settled implements forward.Observer.
-func (e *emitter) Settled(d *retrystore.Delivery, s retrystore.Settlement) {
+func (e *Events) Settled(d *retrystore.Delivery, s retrystore.Settlement) {
 	if s.State != retrystore.Dead {
 		return
 	}
@@ -102,7 +97,7 @@ func (e *emitter) Settled(d *retrystore.Delivery, s retrystore.Settlement) {
 }
 
 // BreakerChanged implements forward.Observer.
-func (e *emitter) BreakerChanged(l retrystore.Lane, from, to forward.BreakerState) {
+func (e *Events) BreakerChanged(l retrystore.Lane, from, to forward.BreakerState) {
 	data := map[string]any{"endpoint": l.Endpoint, "destination": l.Destination}
 	switch to.State {
 	case forward.BreakerOpen:
@@ -113,32 +108,32 @@ func (e *emitter) BreakerChanged(l retrystore.Lane, from, to forward.BreakerStat
 	}
 }
 
-// observers tells several observers the same.
-type observers []forward.Observer
+// Observers tells several observers the same.
+type Observers []forward.Observer
 
 // Attempted implements forward.Observer.
-func (all observers) Attempted(d *retrystore.Delivery, s retrystore.Settlement) {
+func (all Observers) Attempted(d *retrystore.Delivery, s retrystore.Settlement) {
 	for _, o := range all {
 		o.Attempted(d, s)
 	}
 }
 
 // Settled implements forward.Observer.
-func (all observers) Settled(d *retrystore.Delivery, s retrystore.Settlement) {
+func (all Observers) Settled(d *retrystore.Delivery, s retrystore.Settlement) {
 	for _, o := range all {
 		o.Settled(d, s)
 	}
 }
 
 // LeaseLost implements forward.Observer.
-func (all observers) LeaseLost(d *retrystore.Delivery) {
+func (all Observers) LeaseLost(d *retrystore.Delivery) {
 	for _, o := range all {
 		o.LeaseLost(d)
 	}
 }
 
 // BreakerChanged implements forward.Observer.
-func (all observers) BreakerChanged(l retrystore.Lane, from, to forward.BreakerState) {
+func (all Observers) BreakerChanged(l retrystore.Lane, from, to forward.BreakerState) {
 	for _, o := range all {
 		o.BreakerChanged(l, from, to)
 	}
@@ -146,7 +141,7 @@ func (all observers) BreakerChanged(l retrystore.Lane, from, to forward.BreakerS
 
 // Interface guards
 var (
-	_ forward.Observer = (*emitter)(nil)
-	_ forward.Observer = deliveryCounter{}
-	_ forward.Observer = observers(nil)
+	_ forward.Observer = (*Events)(nil)
+	_ forward.Observer = Deliveries{}
+	_ forward.Observer = Observers(nil)
 )

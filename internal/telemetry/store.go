@@ -1,14 +1,15 @@
-package caddywebhooks
+package telemetry
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/lanes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -18,7 +19,28 @@ const scrapeTime = 2 * time.Second
 
 // storeCollector reads what is stored when metrics are scraped. With Redis, all
 // nodes report the same numbers: take the max over them, not the sum.
-type storeCollector struct{ app *App }
+type storeCollector struct{ Source }
+
+// Source is what metrics about the store are read from. Its functions are called once Started is closed.
+type Source struct {
+	// Context ends with the config, Started is closed once the store is open.
+	Context context.Context
+	Started <-chan struct{}
+
+	// Stats and Condition are the store's, Config what waits where.
+	Stats     func(ctx context.Context) (retrystore.Stats, error)
+	Condition func() retrystore.Condition
+	Config    func() *lanes.Config
+
+	// LeftBehind counts deliveries in stores that earlier configs used.
+	LeftBehind func() int
+
+	// MaxPending and MaxStored are the bounds of a destination and of an endpoint, the latter in bytes.
+	MaxPending func() int
+	MaxStored  func() int64
+
+	Logger *zap.Logger
+}
 
 var (
 	queueSize = prometheus.NewDesc("webhook_queue_size",
@@ -70,12 +92,12 @@ func (*storeCollector) Describe(into chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. Of a store that does not answer it
 // tells only that: numbers that are not true are worse than none.
 func (c *storeCollector) Collect(into chan<- prometheus.Metric) {
-	_ = safe.Do(c.app.logger, "metrics", func() { c.collect(into) }) // the registry calls it in a goroutine
+	_ = safe.Do(c.Logger, "metrics", func() { c.collect(into) }) // the registry calls it in a goroutine
 }
 
 func (c *storeCollector) collect(into chan<- prometheus.Metric) {
 	select {
-	case <-c.app.started:
+	case <-c.Started:
 	default:
 		return
 	}
@@ -89,11 +111,11 @@ func (c *storeCollector) collect(into chan<- prometheus.Metric) {
 		into <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
 	c.condition(into)
-	gauge(maxPending, float64(c.app.MaxPending))
-	gauge(maxStoredBytes, float64(c.app.MaxStored))
-	ctx, cancel := context.WithTimeout(c.app.ctx, scrapeTime)
+	gauge(maxPending, float64(c.MaxPending()))
+	gauge(maxStoredBytes, float64(c.MaxStored()))
+	ctx, cancel := context.WithTimeout(c.Context, scrapeTime)
 	defer cancel()
-	stats, err := c.app.store.Stats(ctx)
+	stats, err := c.Stats(ctx)
 	if err != nil {
 		gauge(storeUp, 0)
 		return
@@ -103,7 +125,7 @@ func (c *storeCollector) collect(into chan<- prometheus.Metric) {
 	if stats.Keys >= 0 {
 		gauge(rememberedKeys, float64(stats.Keys))
 	}
-	config := c.app.config()
+	config := c.Config()
 	for _, of := range config.Stored(stats) {
 		gauge(storedBytes, float64(of.Bytes), of.Endpoint)
 	}
@@ -133,65 +155,12 @@ func (c *storeCollector) collect(into chan<- prometheus.Metric) {
 
 // condition tells how the store stands.
 func (c *storeCollector) condition(into chan<- prometheus.Metric) {
-	condition, refusing := c.app.conditionOf(), 0.0
+	condition, refusing := c.Condition(), 0.0
 	if condition.Refusing != nil {
 		refusing = 1
 	}
-	if c.app.use.Replaced() != "" {
-		condition.Replaced++
-	}
-	into <- prometheus.MustNewConstMetric(storeLeft, prometheus.GaugeValue, float64(c.app.leftBehind()))
+	into <- prometheus.MustNewConstMetric(storeLeft, prometheus.GaugeValue, float64(c.LeftBehind()))
 	into <- prometheus.MustNewConstMetric(storeRefusing, prometheus.GaugeValue, refusing)
 	into <- prometheus.MustNewConstMetric(storeReplaced, prometheus.CounterValue, float64(condition.Replaced))
 	into <- prometheus.MustNewConstMetric(storeDamaged, prometheus.CounterValue, float64(condition.Damaged))
-}
-
-// timedStore measures the operations that webhooks and workers wait for.
-type timedStore struct{ retrystore.Store }
-
-// Unwrap shows the abilities of the store inside; see retrystore.As.
-func (s timedStore) Unwrap() retrystore.Store { return s.Store }
-
-// timed is deferred with the time at which the operation began.
-func timed(op string, start time.Time, err *error) {
-	storeTimes.WithLabelValues(op).Observe(time.Since(start).Seconds())
-	switch {
-	case *err == nil, errors.Is(*err, retrystore.ErrLeaseLost), errors.Is(*err, context.Canceled):
-	case errors.Is(*err, retrystore.ErrFull):
-		storeErrors.WithLabelValues(op, "full").Inc()
-	case errors.Is(*err, retrystore.ErrUnavailable), errors.Is(*err, context.DeadlineExceeded):
-		storeErrors.WithLabelValues(op, "unavailable").Inc()
-	default:
-		storeErrors.WithLabelValues(op, "other").Inc()
-	}
-}
-
-// Accept implements retrystore.Acceptor.
-func (s timedStore) Accept(ctx context.Context, sub *retrystore.Submission) (r retrystore.Receipt, err error) {
-	defer timed("accept", time.Now(), &err)
-	return s.Store.Accept(ctx, sub)
-}
-
-// Claim implements retrystore.Queue.
-func (s timedStore) Claim(ctx context.Context, r retrystore.ClaimRequest) (c retrystore.Claim, err error) {
-	defer timed("claim", time.Now(), &err)
-	return s.Store.Claim(ctx, r)
-}
-
-// Settle implements retrystore.Queue.
-func (s timedStore) Settle(ctx context.Context, d *retrystore.Delivery, r retrystore.Settlement) (err error) {
-	defer timed("settle", time.Now(), &err)
-	return s.Store.Settle(ctx, d, r)
-}
-
-// HoldKey implements retrystore.Guard.
-func (s timedStore) HoldKey(ctx context.Context, key retrystore.Key, lease time.Duration) (h retrystore.Hold, err error) {
-	defer timed("hold", time.Now(), &err)
-	return s.Store.HoldKey(ctx, key, lease)
-}
-
-// CommitKey implements retrystore.Guard.
-func (s timedStore) CommitKey(ctx context.Context, h retrystore.Hold, ttl time.Duration) (err error) {
-	defer timed("commit", time.Now(), &err)
-	return s.Store.CommitKey(ctx, h, ttl)
 }

@@ -1,4 +1,4 @@
-package caddywebhooks
+package deliver
 
 import (
 	"net"
@@ -8,27 +8,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
 const placeholderPrefix = "http.webhooks."
-
-// offerPlaceholders makes {http.webhooks.*} available to other handlers and to
-// logs. They are looked up when somebody asks, so they cost little otherwise.
-func (h *Handler) offerPlaceholders(in *intake.Inbound) {
-	replacer, ok := in.Request().Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok {
-		return
-	}
-	replacer.Map(func(key string) (any, bool) {
-		name, ok := strings.CutPrefix(key, placeholderPrefix)
-		if !ok {
-			return nil, false
-		}
-		return h.endpoint.Placeholder(in, name)
-	})
-}
 
 // deliveryPlaceholders makes {http.webhooks.*} of a delivery available to the
 // handlers that deliver it. Package references knows their names.

@@ -202,7 +202,7 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 		return err
 	}
 	options := deliver.Options{
-		Routes: routes, Server: server, Headers: h.headers, Resigner: resigner, Hidden: h.hides(), Tracer: &h.tracer,
+		Routes: routes, Server: server, Headers: h.headers, Resigner: resigner, Hidden: h.hides(), Tracer: h.tracer,
 	}
 	if h.Respond == respondUpstream {
 		options.Keep = intake.MaxRelay + 1 // one more, to tell what is too long

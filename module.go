@@ -155,7 +155,7 @@ type Handler struct {
 	headers   envelope.Headers
 	access    intake.Access
 	endpoint  *intake.Endpoint
-	tracer    telemetry.Tracer
+	tracer    *telemetry.Tracer
 	now       func() time.Time
 
 	traffic traffic.View
@@ -191,7 +191,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 // Provision sets up the endpoint and registers it with the app.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
-	h.now = time.Now
+	h.now, h.tracer = time.Now, new(telemetry.Tracer)
 	h.setDefaults()
 	h.settings = caddyconfig.JSON(h, nil) // now: Caddy empties raw modules when it loads them
 	if err := h.provision(ctx); err != nil {

@@ -9,8 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,17 +60,13 @@ func (s *signer) webhooks(target *url.URL) (func() (*verify.Request, error), err
 	if err != nil {
 		return nil, err
 	}
-	body, err := s.readBody()
+	body, err := readBody(s.body)
 	if err != nil {
 		return nil, err
 	}
-	further := make(http.Header)
-	for _, header := range s.headers {
-		name, value, ok := strings.Cut(header, ":")
-		if !ok {
-			return nil, fmt.Errorf("header %q: want 'Name: value'", header)
-		}
-		further.Set(strings.TrimSpace(name), strings.TrimSpace(value))
+	further, err := parseHeaders(s.headers, http.Header.Set)
+	if err != nil {
+		return nil, err
 	}
 	return func() (*verify.Request, error) {
 		id := s.eventID
@@ -92,29 +86,6 @@ func (s *signer) webhooks(target *url.URL) (func() (*verify.Request, error), err
 		}
 		return r, verifier.Sign(r, now)
 	}, nil
-}
-
-// parseOptions reads flags of the form name=value.
-func parseOptions(flags []string) (map[string][]string, error) {
-	options := make(map[string][]string)
-	for _, flag := range flags {
-		name, value, ok := strings.Cut(flag, "=")
-		if !ok {
-			return nil, fmt.Errorf("option %q: want 'name=value'", flag)
-		}
-		options[name] = append(options[name], value)
-	}
-	return options, nil
-}
-
-func (s *signer) readBody() ([]byte, error) {
-	switch s.body {
-	case "":
-		return nil, nil
-	case "-":
-		return io.ReadAll(os.Stdin)
-	}
-	return os.ReadFile(s.body)
 }
 
 func signCommand() *cobra.Command {
@@ -161,20 +132,6 @@ type lineFeeds struct{ io.Writer }
 func (l lineFeeds) Write(p []byte) (int, error) {
 	_, err := l.Writer.Write(bytes.ReplaceAll(p, []byte("\r\n"), []byte("\n")))
 	return len(p), err
-}
-
-func parseTarget(text string) (*url.URL, error) {
-	if !strings.Contains(text, "://") {
-		return nil, fmt.Errorf("%q has no scheme: want a URL such as http://%s", text, strings.TrimLeft(text, "/"))
-	}
-	target, err := url.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	if target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
-		return nil, fmt.Errorf("%q is not an http or https URL", text)
-	}
-	return target, nil
 }
 
 func sendCommand() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -166,5 +167,21 @@ func TestSendHints(t *testing.T) {
 		if got := hint(answer); (want == "") != (got == "") || !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", answer, got, want)
 		}
+	}
+}
+
+// TestParseHeaders: send takes the last of a name that is given again, verify takes all.
+func TestParseHeaders(t *testing.T) {
+	flags := []string{"x-a: 1", "X-A:2:3 ", "X-B:"}
+	sent, err := parseHeaders(flags, http.Header.Set)
+	if err != nil || !reflect.DeepEqual(sent, http.Header{"X-A": {"2:3"}, "X-B": {""}}) {
+		t.Errorf("send: %v, %v", sent, err)
+	}
+	came, err := parseHeaders(flags, http.Header.Add)
+	if err != nil || !reflect.DeepEqual(came, http.Header{"X-A": {"1", "2:3"}, "X-B": {""}}) {
+		t.Errorf("verify: %v, %v", came, err)
+	}
+	if _, err := parseHeaders([]string{"X-A"}, http.Header.Add); err == nil || err.Error() != `header "X-A": want 'Name: value'` {
+		t.Errorf("without a colon: %v", err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -104,24 +103,14 @@ func (c *captured) request() (*verify.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &verify.Request{
-		Method: strings.ToUpper(c.method), Scheme: target.Scheme, Host: target.Host, URI: target.RequestURI(), Header: make(http.Header), MaxText: maxBody,
+	header, err := parseHeaders(c.headers, http.Header.Add)
+	if err != nil {
+		return nil, err
 	}
-	for _, header := range c.headers {
-		name, value, ok := strings.Cut(header, ":")
-		if !ok {
-			return nil, fmt.Errorf("header %q: want 'Name: value'", header)
-		}
-		r.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
-	}
-	switch c.body {
-	case "":
-	case "-":
-		r.Body, err = io.ReadAll(os.Stdin)
-	default:
-		r.Body, err = os.ReadFile(c.body)
-	}
-	return r, err
+	body, err := readBody(c.body)
+	return &verify.Request{
+		Method: strings.ToUpper(c.method), Scheme: target.Scheme, Host: target.Host, URI: target.RequestURI(), Header: header, Body: body, MaxText: maxBody,
+	}, err
 }
 
 var errNotVerified = no("the signature does not prove this webhook")

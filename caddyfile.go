@@ -70,7 +70,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"block_ips":     h.unmarshalBlockIPs,
 		"allow_ips":     h.unmarshalAllowIPs,
 		"rate_limit":    h.unmarshalRateLimit,
-		"max_body":      func(d *caddyfile.Dispenser) error { return grammar.Size(d, &h.MaxBody, maxMaxBody) },
+		"max_body":      func(d *caddyfile.Dispenser) error { return grammar.Size(d, &h.MaxBody, grammar.MostBody) },
 		"content_type":  func(d *caddyfile.Dispenser) error { return grammar.SomeArgs(d, &h.ContentTypes) },
 		"dedupe":        h.unmarshalDedupe,
 		"dedupe_ttl":    func(d *caddyfile.Dispenser) error { return grammar.Duration(d, &h.DedupeTTL) },

@@ -48,7 +48,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"rate_limit":      a.unmarshalGlobalRateLimit,
 		"node":            func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &a.Node) },
 		"max_pending":     func(d *caddyfile.Dispenser) error { return grammar.Number(d, &a.MaxPending, 1) },
-		"max_body_memory": func(d *caddyfile.Dispenser) error { return grammar.Size(d, &a.MaxBodyMemory, maxMaxBody) },
+		"max_body_memory": func(d *caddyfile.Dispenser) error { return grammar.Size(d, &a.MaxBodyMemory, grammar.MostBody) },
 		"max_stored":      func(d *caddyfile.Dispenser) error { return grammar.Size(d, &a.MaxStored, maxMaxStored) },
 		"retain":          a.unmarshalRetain,
 	}

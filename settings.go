@@ -25,9 +25,6 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// maxMaxBody bounds max_body: bodies are held in memory.
-const maxMaxBody = 1 << 30
-
 const (
 	// defaultMaxPending bounds the open deliveries of a destination.
 	defaultMaxPending = 100_000
@@ -67,7 +64,7 @@ func (a *App) setMaxStored() {
 }
 
 // custom is the provider whose scheme the config describes.
-const custom = "custom"
+const custom = verify.CustomName
 
 // namePattern keeps names readable in URLs, logs and metrics.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$`)
@@ -256,8 +253,8 @@ func (h *Handler) checkValues() error {
 	switch {
 	case !namePattern.MatchString(h.Name):
 		return errName(h.Name)
-	case h.MaxBody < 0 || h.MaxBody > maxMaxBody:
-		return fmt.Errorf("max_body is %d: want 1 to %d bytes", h.MaxBody, maxMaxBody)
+	case h.MaxBody < 0 || h.MaxBody > grammar.MostBody:
+		return fmt.Errorf("max_body is %d: want 1 to %d bytes", h.MaxBody, grammar.MostBody)
 	case h.Respond != "" && h.Respond != respondAccepted && h.Respond != respondUpstream:
 		return fmt.Errorf("respond %s: want %s or %s", grammar.ShownValue(h.Respond), respondAccepted, respondUpstream)
 	case h.RespondTimeout < 0:

@@ -133,6 +133,9 @@ func Lookup(name string) (*Provider, bool) {
 // Providers returns all rows of the table, sorted by name. "custom" is not one of them.
 func Providers() []*Provider { return slices.Clone(table) }
 
+// CustomName is the name of the provider whose scheme a config describes.
+const CustomName = "custom"
+
 // Custom returns the provider "custom", which signs as s says. Its event id and
 // type are those of s; it accepts any content type by POST, PUT or PATCH. The
 // error is that of s.Validate.
@@ -141,7 +144,7 @@ func Custom(s Scheme) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{
-		Name:    "custom",
+		Name:    CustomName,
 		Title:   "Custom scheme",
 		Schemes: []Scheme{s},
 		Methods: []string{http.MethodPost, http.MethodPut, http.MethodPatch},

@@ -32,7 +32,7 @@ func replayAll(run *Running, r *http.Request, _ string) (any, error) {
 		filter.States = []retrystore.State{retrystore.Dead}
 		request.Filter["state"] = retrystore.Dead.String() // a job tells what it selects
 	}
-	return run.bulk(r.Context(), "replay", request, filter)
+	return run.bulk(r.Context(), api.Replay, request, filter)
 }
 
 // purge deletes what the filter selects. It must name the states: nobody
@@ -45,7 +45,7 @@ func purge(run *Running, r *http.Request, _ string) (any, error) {
 	if len(filter.States) == 0 {
 		return nil, fmt.Errorf("%w: filter: name the state, such as dead", errBadQuery)
 	}
-	return run.bulk(r.Context(), "purge", request, filter)
+	return run.bulk(r.Context(), api.Purge, request, filter)
 }
 
 // MaxBody bounds the body of a bulk call, in bytes.

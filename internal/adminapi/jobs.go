@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/lanes"
+	"github.com/caddywebhooks/caddy-webhooks/internal/pace"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -84,7 +84,7 @@ func (l *Jobs) start(run *Running, operation string, request api.BulkRequest, b 
 		return api.Job{}, err
 	}
 	b.store, b.do, b.logger = store, operations[operation], run.Logger
-	b.pace = Pace(perSecond)
+	b.pace = pace.New(perSecond)
 	safe.Go(run.Logger, "admin: bulk job", func() {
 		defer close(j.ended)
 		defer release()
@@ -93,13 +93,6 @@ func (l *Jobs) start(run *Running, operation string, request api.BulkRequest, b 
 		run.Logger.Info("bulk job ended", zap.Any("job", j.snapshot()))
 	})
 	return j.snapshot(), nil
-}
-
-// Pace returns a limiter that lets a tenth of a second's worth through at once.
-func Pace(r limiter.Rate) *rate.Limiter {
-	count, micros := r.Fraction()
-	perSecond := float64(count) / float64(micros) * 1e6
-	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/10)))
 }
 
 func (j *job) run(ctx context.Context, b bulk) {
@@ -229,6 +222,6 @@ func cancelJob(run *Running, r *http.Request, id string) (any, error) {
 
 // operations are what is done in bulk.
 var operations = map[string]func(retrystore.Inspector, context.Context, string) error{
-	"replay": retrystore.Inspector.Replay,
-	"purge":  retrystore.Inspector.Delete,
+	api.Replay: retrystore.Inspector.Replay,
+	api.Purge:  retrystore.Inspector.Delete,
 }

@@ -2,6 +2,12 @@ package api
 
 import "time"
 
+// The operations of bulk work.
+const (
+	Replay = "replay" // deliver again
+	Purge  = "purge"  // delete for good
+)
+
 // The states of a job.
 const (
 	JobRunning   = "running"
@@ -16,7 +22,7 @@ const NoSuchJob = "no such job"
 // Job is bulk work at a set rate.
 type Job struct {
 	ID        string            `json:"id"`
-	Operation string            `json:"operation"` // replay or purge
+	Operation string            `json:"operation"` // Replay or Purge
 	Filter    map[string]string `json:"filter"`
 	Rate      string            `json:"rate"`
 	State     string            `json:"state"`

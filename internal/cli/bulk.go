@@ -34,7 +34,7 @@ type bulkCommand struct {
 const fullSpeed = "1000000/s"
 
 func replayCommand() *cobra.Command {
-	b := &bulkCommand{verb: "replay", done: "replayed", one: func(id string) (string, string) {
+	b := &bulkCommand{verb: api.Replay, done: "replayed", one: func(id string) (string, string) {
 		return http.MethodPost, "deliveries/" + url.PathEscape(id) + "/replay"
 	}}
 	return b.command("Delivers dead letters again, from the start of their retry policy",
@@ -44,7 +44,7 @@ func replayCommand() *cobra.Command {
 }
 
 func purgeCommand() *cobra.Command {
-	b := &bulkCommand{verb: "purge", done: "deleted", asks: true, one: func(id string) (string, string) {
+	b := &bulkCommand{verb: api.Purge, done: "deleted", asks: true, one: func(id string) (string, string) {
 		return http.MethodDelete, "deliveries/" + url.PathEscape(id)
 	}}
 	cmd := b.command("Deletes deliveries for good; their events stay known as duplicates",

@@ -43,9 +43,6 @@ Caddy knows.
 	}
 }
 
-// custom is the provider that only a config can describe.
-const custom = "custom"
-
 // Commands are those below `caddy webhooks`, without its exit codes.
 func Commands() []*cobra.Command {
 	return []*cobra.Command{

@@ -37,7 +37,7 @@ func providersCommand() *cobra.Command {
 			}
 		}
 		switch {
-		case len(all) == 0 && args[0] == custom:
+		case len(all) == 0 && args[0] == verify.CustomName:
 			return errors.New("provider custom signs as its `verify` block says: docs/configuration.md")
 		case len(all) == 0:
 			return grammar.UnknownProvider(args[0])

@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
+	"github.com/caddywebhooks/caddy-webhooks/internal/pace"
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -42,7 +42,7 @@ func (s *signer) flags(cmd *cobra.Command) {
 
 // webhooks returns a function that makes a signed webhook at each call.
 func (s *signer) webhooks(target *url.URL) (func() (*verify.Request, error), error) {
-	if s.provider == custom {
+	if s.provider == verify.CustomName {
 		return nil, errors.New("schemes of provider custom are in a config only: sign and send cannot make them")
 	}
 	provider, ok := verify.Lookup(s.provider)
@@ -179,7 +179,7 @@ is not accepted.`,
 			if err != nil {
 				return fmt.Errorf("--rate: %w", err)
 			}
-			run.pace = adminapi.Pace(perSecond)
+			run.pace = pace.New(perSecond)
 		}
 		run.bar = progress{out: newScreen(cmd.ErrOrStderr()), quiet: *count == 1 || *asJSON, what: "send", total: *count}
 		ctx, stop := interruptible(cmd.Context())

@@ -258,7 +258,7 @@ func hintOrder(answer string) int {
 // taken reports whether an endpoint of ours took the webhook. Another handler's
 // success has no Webhook-Status. What was ignored is stored nowhere.
 func taken(answer string) bool {
-	return strings.HasPrefix(answer, "2") && strings.Contains(answer, " ") && !strings.HasSuffix(answer, " ignored")
+	return strings.HasPrefix(answer, "2") && strings.Contains(answer, " ") && !strings.HasSuffix(answer, " "+intake.OutcomeIgnored)
 }
 
 // hint says what is likely wrong. An answer without a word came from no endpoint of ours.
@@ -267,15 +267,15 @@ func hint(answer string) string {
 	switch {
 	case word == intake.OutcomeFailed:
 		return ": the endpoint verified it, but the handler behind it (guard mode) did not answer 2xx; the application's log says why"
-	case word == "in_progress":
+	case word == intake.OutcomeInProgress:
 		return ": the handler behind the endpoint (guard mode) is still at work on the first one with this id"
-	case strings.HasSuffix(answer, " ignored"):
+	case word == intake.OutcomeIgnored:
 		return ": no destination of the endpoint wants events of that type, so it was ignored; send another with --type, or see `events` in the config"
 	case strings.HasPrefix(answer, "2"):
 		return ": no webhooks endpoint answered at that URL, something else did; is the path right?"
 	case strings.HasPrefix(answer, "3"):
 		return ": the URL redirects; send to where it leads, https most likely"
-	case word == "https_required":
+	case word == intake.OutcomeHTTPSRequired:
 		return ": use an https URL, or `require_https off` in the endpoint"
 	case strings.HasPrefix(answer, "404"):
 		return ": there is no webhooks endpoint at that URL"

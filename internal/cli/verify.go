@@ -16,9 +16,6 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// maxBody bounds what is read of a body, in bytes: as much as max_body may be.
-const maxBody = 1 << 30
-
 // captured is a webhook that somebody saved, from a command's flags.
 type captured struct {
 	secrets, publicKeys, headers, options []string
@@ -72,7 +69,7 @@ The body must be the bytes that were sent. Exit code 0: right; 1: not.`,
 
 func (c *captured) explain(provider string) (explain.Explanation, error) {
 	var none explain.Explanation
-	if provider == custom {
+	if provider == verify.CustomName {
 		return none, errors.New("schemes of provider custom are in a config only: verify cannot know them")
 	}
 	p, ok := verify.Lookup(provider)
@@ -109,7 +106,7 @@ func (c *captured) request() (*verify.Request, error) {
 	}
 	body, err := readBody(c.body)
 	return &verify.Request{
-		Method: strings.ToUpper(c.method), Scheme: target.Scheme, Host: target.Host, URI: target.RequestURI(), Header: header, Body: body, MaxText: maxBody,
+		Method: strings.ToUpper(c.method), Scheme: target.Scheme, Host: target.Host, URI: target.RequestURI(), Header: header, Body: body, MaxText: grammar.MostBody,
 	}, err
 }
 

@@ -75,6 +75,9 @@ func Duration(d *caddyfile.Dispenser, into *caddy.Duration) error {
 	return nil
 }
 
+// MostBody is the most that max_body may be, in bytes: bodies are held in memory.
+const MostBody = 1 << 30
+
 // Size reads a number of bytes, such as 512KiB, from 1 to most.
 func Size(d *caddyfile.Dispenser, into *int64, most int64) error {
 	name, text := d.Val(), ""

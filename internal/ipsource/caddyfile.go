@@ -21,7 +21,7 @@ func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return err
 	}
 	provider, ok := verify.Lookup(s.Provider)
-	if !ok && s.Provider != custom {
+	if !ok && s.Provider != verify.CustomName {
 		return d.WrapErr(grammar.UnknownProvider(s.Provider))
 	}
 	if _, err := Of(provider); err != nil {

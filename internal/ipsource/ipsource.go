@@ -25,9 +25,6 @@ func init() {
 // ID is the module's among Caddy's.
 const ID = "http.ip_sources.webhook_provider"
 
-// custom is the provider that the config describes. Nobody publishes its addresses.
-const custom = "custom"
-
 // Defaults and bounds of fetching a provider's list.
 const (
 	defaultListInterval = 24 * time.Hour
@@ -86,7 +83,7 @@ func (*Source) CaddyModule() caddy.ModuleInfo {
 // starts the fetching. It does not wait for it.
 func (s *Source) Provision(ctx caddy.Context) error {
 	provider, ok := verify.Lookup(s.Provider)
-	if !ok && s.Provider != custom {
+	if !ok && s.Provider != verify.CustomName {
 		return grammar.UnknownProvider(s.Provider)
 	}
 	ranges, err := Of(provider)
@@ -171,7 +168,7 @@ func (s *Source) GetIPRanges(*http.Request) []netip.Prefix {
 // Of is what p publishes, or an error that says what to do if p publishes nothing. p is nil for
 // provider custom.
 func Of(p *verify.Provider) (*verify.Ranges, error) {
-	name := custom
+	name := verify.CustomName
 	if p != nil {
 		if p.Ranges != nil {
 			return p.Ranges, nil

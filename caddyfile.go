@@ -19,6 +19,9 @@ func init() {
 	// what the directive's matcher looks at: such a webhook would not be verified.
 	httpcaddyfile.RegisterDirectiveOrder("webhooks", httpcaddyfile.Before, "redir")
 	httpcaddyfile.RegisterGlobalOption("webhooks", parseApp)
+	grammar.Declare("the block of the directive, webhooks [<matcher>] <provider> { … }",
+		"name", "secret", "public_key", "option", "tolerance", "verify", "require_https", "public_url", "block_ips", "allow_ips",
+		"max_body", "content_type", "dedupe", "dedupe_ttl", "respond", "forward", "rate_limit")
 }
 
 // UnmarshalCaddyfile sets up the handler. Syntax:

@@ -14,6 +14,12 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
+func init() {
+	// rate_limit is left out: where it is misplaced, the directive's is meant.
+	grammar.Declare("the block of the global option at the beginning of the file, { webhooks { … } }",
+		"store", "node", "max_pending", "max_stored", "max_body_memory", "retain")
+}
+
 // parseApp sets up the app from the global option. Syntax:
 //
 //	webhooks {

@@ -20,6 +20,15 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
+func init() {
+	grammar.Declare("the block of a destination, forward <upstream>... { … }",
+		"name", "events", "timeout", "retry", "dead_on", "max_in_flight", "priority", "rate", "breaker", "resign", "handle")
+	grammar.Declare("the block of retry, in forward: retry { … }",
+		"initial", "multiplier", "max_delay", "max_attempts", "max_age", "jitter")
+	grammar.Declare("the block of handle, in forward: handle { … }",
+		"reverse_proxy", "rewrite", "header", "route", "uri")
+}
+
 // unmarshalForward reads one `forward`; UnmarshalCaddyfile shows its syntax.
 func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 	start := *d // errors about the destination as a whole name its first line

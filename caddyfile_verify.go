@@ -9,6 +9,11 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
+func init() {
+	grammar.Declare("the block of how provider custom signs: verify <algorithm> { … }",
+		"signature", "format", "content", "body_digest", "key", "key_prefix", "private_key_prefix", "timestamp", "id", "type")
+}
+
 // unmarshalVerify reads how provider "custom" signs:
 //
 //	verify <algorithm> {

@@ -1,3 +1,9 @@
+// Package grammar reads Caddyfiles and placeholders for all our modules: the lines of a block
+// (Lines), their arguments (OneArg, Duration, Size …), and values that refer to the environment or
+// to a file (Expand). What it refuses it refuses with the line, the setting and the remedy, and
+// without anything that may be a secret.
+//
+// Each module's grammar stands beside the module, in a file caddyfile.go.
 package grammar
 
 import (
@@ -11,8 +17,10 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// The readers below take the arguments of the current line; its name is the current token.
+// The functions below read the arguments of the line that d stands at: its name is the current
+// token. Where a line is not as they want it, their error names it, and into is of no use.
 
+// OneArg reads one argument, which must not be empty.
 func OneArg(d *caddyfile.Dispenser, into *string) error {
 	name := d.Val()
 	args := d.RemainingArgs()
@@ -23,6 +31,7 @@ func OneArg(d *caddyfile.Dispenser, into *string) error {
 	return nil
 }
 
+// howMany says how many arguments there are, where one is wanted.
 func howMany(args []string) string {
 	if len(args) == 1 {
 		return "an empty one; a {$VARIABLE} that was not set when the Caddyfile was read leaves nothing"
@@ -33,7 +42,8 @@ func howMany(args []string) string {
 	return fmt.Sprint(len(args))
 }
 
-// SomeArgs takes one or more values; a line may be repeated to give more.
+// SomeArgs reads one or more arguments, none of them empty, and appends them to into: a line may be
+// repeated to give more.
 func SomeArgs(d *caddyfile.Dispenser, into *[]string) error {
 	name := d.Val()
 	args := d.RemainingArgs()
@@ -44,6 +54,7 @@ func SomeArgs(d *caddyfile.Dispenser, into *[]string) error {
 	return nil
 }
 
+// OneOf reads one of the choices.
 func OneOf(d *caddyfile.Dispenser, into *string, choices ...string) error {
 	name := d.Val()
 	if err := OneArg(d, into); err != nil || !slices.Contains(choices, *into) {
@@ -52,6 +63,7 @@ func OneOf(d *caddyfile.Dispenser, into *string, choices ...string) error {
 	return nil
 }
 
+// OnOff reads "on" or "off". into is nil as long as there is no such line.
 func OnOff(d *caddyfile.Dispenser, into **bool) error {
 	var word string
 	if err := OneOf(d, &word, "on", "off"); err != nil {
@@ -62,6 +74,7 @@ func OnOff(d *caddyfile.Dispenser, into **bool) error {
 	return nil
 }
 
+// Duration reads a duration above zero. Days are allowed: 3d.
 func Duration(d *caddyfile.Dispenser, into *caddy.Duration) error {
 	name, text := d.Val(), ""
 	if err := OneArg(d, &text); err != nil {
@@ -92,6 +105,7 @@ func Size(d *caddyfile.Dispenser, into *int64, most int64) error {
 	return nil
 }
 
+// NoArgs refuses arguments: the line says it all.
 func NoArgs(d *caddyfile.Dispenser) error {
 	name := d.Val()
 	if d.NextArg() {
@@ -100,6 +114,7 @@ func NoArgs(d *caddyfile.Dispenser) error {
 	return nil
 }
 
+// Number reads a whole number of at least least.
 func Number(d *caddyfile.Dispenser, into *int, least int) error {
 	name, text := d.Val(), ""
 	if err := OneArg(d, &text); err != nil {
@@ -108,6 +123,8 @@ func Number(d *caddyfile.Dispenser, into *int, least int) error {
 	return NumberFrom(d, name, text, into, least)
 }
 
+// NumberFrom is Number for a line with further arguments: text is the one to read, name is the
+// setting for the error.
 func NumberFrom(d *caddyfile.Dispenser, name, text string, into *int, least int) error {
 	value, err := strconv.Atoi(text)
 	if err != nil || value < least {
@@ -117,7 +134,7 @@ func NumberFrom(d *caddyfile.Dispenser, name, text string, into *int, least int)
 	return nil
 }
 
-// Fraction reads 0.1 or 10%.
+// Fraction reads a share from 0 to 1, written as 0.1 or as 10%.
 func Fraction(d *caddyfile.Dispenser, into *float64) error {
 	name, text := d.Val(), ""
 	if err := OneArg(d, &text); err != nil {
@@ -135,7 +152,7 @@ func Fraction(d *caddyfile.Dispenser, into *float64) error {
 	return nil
 }
 
-// Statuses reads HTTP statuses.
+// Statuses reads numbers that are HTTP statuses, and appends them. It does not look at their range.
 func Statuses(d *caddyfile.Dispenser, into *[]int) error {
 	var texts []string
 	if err := SomeArgs(d, &texts); err != nil {
@@ -151,7 +168,7 @@ func Statuses(d *caddyfile.Dispenser, into *[]int) error {
 	return nil
 }
 
-// Factor reads a number that something is multiplied with.
+// Factor reads a number from 1 to 100 by which something is multiplied.
 func Factor(d *caddyfile.Dispenser, into *float64) error {
 	name, text := d.Val(), ""
 	if err := OneArg(d, &text); err != nil {

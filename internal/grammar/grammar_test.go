@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -121,6 +122,10 @@ func TestArgs(t *testing.T) {
 
 // TestLines has each line of a block read once, and finds forgotten braces and line breaks.
 func TestLines(t *testing.T) {
+	before := maps.Clone(elsewhere)
+	t.Cleanup(func() { elsewhere = before })
+	Declare("the block of retry", "max_attempts", "name")
+	Declare("another block", "name")
 	read := func(text string) (got []string, err error) {
 		d := caddyfile.NewTestDispenser(text)
 		d.Next()
@@ -146,6 +151,7 @@ func TestLines(t *testing.T) {
 		"webhooks {\nT0xQ9zR4mVbWq\n}":               "an unknown word of 13 letters",
 		"webhooks {\nredis://:T0xQ9zR4mVbWq@host\n}": "a line begins with a URL",
 		"webhooks {\nmax_attempts 5\n}":              "it goes into the block of retry",
+		"webhooks {\nname x\n}":                      `unrecognized subdirective "name": want one of`, // several blocks have one
 	} {
 		_, err := read(text)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "T0xQ9zR4mVbWq") {

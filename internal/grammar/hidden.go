@@ -16,10 +16,10 @@ import (
 )
 
 // Errors about a Caddyfile are shown on terminals, in logs and by the admin API. A secret in the
-// wrong place, such as one behind `secret=` or alone on the next line, must not be
-// shown with them. So an error quotes a word only if it is certainly one.
+// wrong place, such as after `secret=` or alone on the next line, must not be shown with them. So
+// an error quotes a word only if the word cannot be a secret.
 
-// Nearest is the name that word is a slip of the pen of, or "".
+// Nearest returns the one of names that word is, but for a typing error; "" if there is none.
 func Nearest(word string, names []string) string {
 	word = strings.ToLower(word)
 	best, least := "", 3
@@ -37,7 +37,7 @@ func Nearest(word string, names []string) string {
 	return best
 }
 
-// isPart reports whether word is what one of names begins with, or one of the words it is made of.
+// isPart reports whether one of names begins with word, or has it between underscores.
 func isPart(word string, names []string) bool {
 	return len(word) > 2 && slices.ContainsFunc(names, func(name string) bool {
 		return strings.HasPrefix(name, word) || slices.Contains(strings.Split(name, "_"), word)
@@ -45,10 +45,10 @@ func isPart(word string, names []string) bool {
 }
 
 // lineNames are the names of the lines of all blocks.
-func lineNames() []string { return slices.Sorted(maps.Keys(linesElsewhere)) }
+func lineNames() []string { return slices.Sorted(maps.Keys(elsewhere)) }
 
-// ShownWord is how an error names a word that may be anything: quoted if it is nearly
-// one of names, else by its length.
+// ShownWord is how an error names a word that may be anything: in quotes if it is nearly one of
+// names, else by its length.
 func ShownWord(word string, names []string) string {
 	if Nearest(word, names) != "" {
 		return fmt.Sprintf("%q", word)
@@ -56,7 +56,7 @@ func ShownWord(word string, names []string) string {
 	return fmt.Sprintf("a word of %d letters, not shown because it may be a secret", utf8.RuneCountInString(word))
 }
 
-// unknownLine is about a line of a block that begins with none of the block's words.
+// unknownLine is the error about a line that the block does not have.
 func (s Lines) unknownLine(d *caddyfile.Dispenser) error {
 	word, own := d.Val(), slices.Sorted(maps.Keys(s))
 	want := "want one of: " + strings.Join(own, ", ")
@@ -83,12 +83,12 @@ func (s Lines) unknownLine(d *caddyfile.Dispenser) error {
 		utf8.RuneCountInString(word), want)
 }
 
-// harmless are values that no secret looks like: short words, numbers, durations, sizes, rates,
+// harmless matches values that cannot be secrets: short words, numbers, durations, sizes, rates and
 // addresses.
 var harmless = regexp.MustCompile(`^(?:[a-z]{1,8}|[-+]?[0-9][0-9.,]{0,11}[A-Za-z%]{0,4}(?:/[0-9.]{0,3}[a-z]{0,3})?|[0-9.]{7,15}(?:/[0-9]{1,4}|-[0-9.]{7,15})?|(?:[0-9a-fA-F]{0,4}:){2,8}[0-9a-fA-F.]{0,15}(?:%[a-z0-9]{1,8})?(?:/[0-9]{1,4})?)$`)
 
-// ShownValue is how an error names the value of a setting that no secret belongs to. One may stand
-// there by mistake.
+// ShownValue is how an error names the value of a setting that is no secret. A secret may stand
+// there by mistake, so a value that may be one is named by its length.
 func ShownValue(value string) string {
 	if value == "" || harmless.MatchString(value) {
 		return fmt.Sprintf("%q", value)
@@ -96,7 +96,7 @@ func ShownValue(value string) string {
 	return fmt.Sprintf("a value of %d letters", utf8.RuneCountInString(value))
 }
 
-// ShownValues are several of them, without quotes.
+// ShownValues does the same for several values, without quotes.
 func ShownValues(values []string) string {
 	var shown []string
 	for _, value := range values {
@@ -108,8 +108,8 @@ func ShownValues(values []string) string {
 // keyRun is a part of a text that may be a key or token: long, and without a break.
 var keyRun = regexp.MustCompile(`[A-Za-z0-9+=~]{12,}`)
 
-// Keys are the parts of a word that look as if made at random: letters and digits mixed,
-// or letters of more changing case than people write.
+// Keys returns the parts of a word that look generated: letters and digits mixed, or upper and
+// lower case changing more often than in words.
 func Keys(word string) (found []string) {
 	for _, run := range keyRun.FindAllString(placeholder.ReplaceAllString(word, " "), -1) {
 		var there [4]bool
@@ -140,18 +140,19 @@ func kindOf(c byte) int {
 	return 0
 }
 
-// closedLines are lines whose values are words of the configuration. An error about
-// one quotes a value only if it is like one of those.
+// closedLines are lines whose values are words of the configuration. An error about such a line
+// quotes a value only if it is like one of these words.
 var closedLines = []string{
 	"tolerance", "require_https", "rate_limit", "max_body", "content_type", "dedupe_ttl", "respond", "verify", "format",
 	"content", "key", "timestamp", "timeout", "retry", "dead_on", "priority", "rate", "breaker", "resign", "retain", "option",
 }
 
-// ownWords are in values of closed lines, besides those that are harmless.
+// ownWords matches the other values that closed lines have, besides the harmless ones.
 var ownWords = regexp.MustCompile(`[{}*/]|^(?i:[a-z]+(?:-[a-z]*[0-9]+)+|exponential|fibonacci|token_bucket|sliding_window)$`)
 
-// HideKeys takes out of an error about a directive, at whose beginning d stands, what
-// looks like a key in it, whoever wrote the error.
+// HideKeys returns err without the generated keys that stand in the directive that d stands
+// before. It is for errors that Caddy or a library wrote. It returns err itself if there is no key
+// in it.
 func HideKeys(d caddyfile.Dispenser, err error) error {
 	if err == nil {
 		return nil
@@ -176,10 +177,10 @@ func HideKeys(d caddyfile.Dispenser, err error) error {
 	return errors.New(shown)
 }
 
-// plainAddress is a host that people name, with a port.
+// plainAddress matches a host with a readable name or an address, and a port.
 var plainAddress = regexp.MustCompile(`^(?:[a-z]{0,9}|\[?[0-9a-f:.]{2,39}\]?|[A-Za-z0-9-]{1,24}(?:\.[A-Za-z0-9-]{1,24}){1,6})(?::[0-9]{0,6})?,?$`)
 
-// ShownAddress is how an error names what stands where an upstream should.
+// ShownAddress is how an error names a word in the place of an upstream.
 func ShownAddress(address string) string {
 	if plainAddress.MatchString(address) && Keys(address) == nil {
 		return fmt.Sprintf("%q", address)
@@ -187,7 +188,7 @@ func ShownAddress(address string) string {
 	return fmt.Sprintf("(of %d letters)", utf8.RuneCountInString(address))
 }
 
-// ProviderNames are those of the table.
+// ProviderNames returns the names of all providers of the table.
 func ProviderNames() (names []string) {
 	for _, p := range verify.Providers() {
 		names = append(names, p.Name)
@@ -195,7 +196,8 @@ func ProviderNames() (names []string) {
 	return names
 }
 
-// UnknownProvider names the providers that may be meant.
+// UnknownProvider is the error about a provider that is not in the table. It names the providers
+// that may be meant, and quotes name only if it is like one of them.
 func UnknownProvider(name string) error {
 	var near []string
 	wanted := strings.ToLower(name)
@@ -214,7 +216,7 @@ func UnknownProvider(name string) error {
 	return fmt.Errorf("unknown provider %q: did you mean %s? %s", name, strings.Join(near[:min(len(near), 5)], ", "), others)
 }
 
-// ShownRange is how an error names what stands where an address or a range of them should.
+// ShownRange is how an error names a word in the place of an address or an address range.
 func ShownRange(text string) string {
 	if shown := ShownAddress(text); strings.HasPrefix(shown, `"`) {
 		return shown

@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// wrongBrace is a placeholder with the dollar sign of a shell before it, which would stay in front
-// of the value.
+// wrongBrace matches a placeholder after a dollar sign, as in shells. Caddy would keep the dollar
+// sign as the first letter of the value.
 var wrongBrace = regexp.MustCompile(`^\$\{(?:env|file|system|time)\.`)
 
-// assignment is a line of an .env file.
+// assignment matches a line of an .env file.
 var assignment = regexp.MustCompile(`^(?:export\s+)?[A-Z][A-Z0-9_]{2,}=.`)
 
-// shellVariable is a variable that nobody has expanded.
+// shellVariable matches a variable that nobody has expanded.
 var shellVariable = regexp.MustCompile(`^\$(?:\{[A-Za-z_][A-Za-z0-9_]*\}|[A-Z][A-Z0-9_]+)$`)
 
-// CheckWritten refuses values of a line that cannot be meant as they are written.
+// CheckWritten refuses values that cannot be meant as they are written: a dollar sign before a
+// placeholder, or a comma after a value.
 func CheckWritten(setting string, values []string) error {
 	for i, value := range values {
 		if wrongBrace.MatchString(value) {
@@ -29,8 +30,8 @@ func CheckWritten(setting string, values []string) error {
 	return nil
 }
 
-// CheckExpanded refuses values that came from a file or the environment and cannot be meant,
-// such as a whole .env file. written are the same before. What it says has no part of a value.
+// CheckExpanded refuses values that came from a file or the environment and cannot be meant, such as
+// a whole .env file. written are the same values before Expand. The error shows no part of a value.
 func CheckExpanded(setting string, written, expanded []string) error {
 	for i, value := range expanded {
 		if !Refers(written[i]) {
@@ -43,7 +44,7 @@ func CheckExpanded(setting string, written, expanded []string) error {
 	return nil
 }
 
-// notMeant says what is wrong with a value that no provider gives; "" if nothing is.
+// notMeant says what is wrong with a value; "" if nothing is.
 func notMeant(value string) string {
 	trimmed := strings.TrimSpace(value)
 	switch {

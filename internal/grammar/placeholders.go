@@ -10,18 +10,17 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// placeholder finds what a value refers to, without the rest of the value. Only
-// placeholders of Caddy's own global kinds are taken for such: what else stands in
-// braces may be part of a secret, and is never shown.
+// placeholder finds what a value refers to, without the rest of the value. It knows Caddy's own
+// global kinds only: anything else in braces may be a part of a secret, and is never shown.
 var placeholder = regexp.MustCompile(`\{(?:env|file|system|time)\.[^{}]+\}`)
 
-// anyPlaceholder finds those of requests and of other handlers too.
+// anyPlaceholder finds the placeholders of requests and of other handlers, too.
 var anyPlaceholder = regexp.MustCompile(`\{[^{}]+\}`)
 
 // braces finds whatever Caddy would take for a placeholder.
 var braces = regexp.MustCompile(`(?:^|[^\\])\{[^}]*\}`)
 
-// variable finds what is written as variables are elsewhere, or an equals sign.
+// variable matches a variable as shells write it, or a lone equals sign.
 var variable = regexp.MustCompile(`^(\$[A-Z][A-Z0-9_]+|%[A-Z][A-Z0-9_]+%|env\.[A-Za-z_][A-Za-z0-9_]*|[=:])$`)
 
 // Placeholders are the placeholders in a value that refer to something outside the config, such as
@@ -37,11 +36,11 @@ func NotGlobal(value string) string {
 	return anyPlaceholder.FindString(placeholder.ReplaceAllString(value, "x"))
 }
 
-// Refers reports whether a value is known to a running Caddy only.
+// Refers reports whether a value has a placeholder, so that only the Caddy that runs knows it.
 func Refers(value string) bool { return placeholder.MatchString(value) }
 
-// Expand resolves placeholders. Its errors name the setting and the
-// placeholder, never a value.
+// Expand resolves the placeholders in the values of a setting. It is an error if a placeholder has
+// no value, or an empty one. Errors name the setting and the placeholder, never a value.
 func Expand(setting string, values []string) ([]string, error) {
 	replacer := caddy.NewReplacer()
 	out := make([]string, len(values))
@@ -65,8 +64,8 @@ func Expand(setting string, values []string) ([]string, error) {
 	return out, nil
 }
 
-// checkBraces refuses a value with braces in which Caddy knows nothing, such as a
-// generated secret may have. It does not say what is in them.
+// checkBraces refuses values[i] if it has braces that are no placeholder, as a generated secret may
+// have. The error does not say what is in them.
 func checkBraces(setting string, i int, values []string) error {
 	rest := placeholder.ReplaceAllString(values[i], "x")
 	if strings.HasPrefix(rest, "{env.") || strings.HasPrefix(rest, "{file.") {
@@ -82,8 +81,8 @@ func checkBraces(setting string, i int, values []string) error {
 	return fmt.Errorf(`%s: %s has something in braces that is none of {env.…}, {file.…}, {system.…} and {time.…}: if the braces belong to it, write the opening one as \{, or keep the value in a file and refer to that: {file./path}`, setting, which)
 }
 
-// CheckValues refuses values of a line of a Caddyfile that cannot be meant as they are written: those
-// that CheckWritten refuses, braces in which Caddy knows nothing, and what looks like a variable.
+// CheckValues refuses the values of a line if they cannot be meant as they are written: what
+// CheckWritten refuses, braces that are no placeholder, and what looks like a variable.
 func CheckValues(setting string, values []string) error {
 	if err := CheckWritten(setting, values); err != nil {
 		return err
@@ -113,12 +112,14 @@ func unresolved(placeholders []string) string {
 	return names + " is not set, empty, or cannot be read by Caddy"
 }
 
-// origins remembers where in a Caddyfile placeholders stand, by who has them, for
-// errors about their values: the config that Caddy loads knows no lines. It holds
-// names only, and only what this process has adapted.
+// origins maps an owner and a placeholder to the line of the Caddyfile that has it, for errors about
+// the placeholder's value: the config that Caddy loads knows no lines. It belongs to the process,
+// because adapting a Caddyfile and loading the config share nothing else. It holds names only, and
+// only what this process has adapted.
 var origins sync.Map
 
-// RememberOrigins notes the placeholders of a directive, at whose beginning d stands.
+// RememberOrigins notes where the placeholders of a directive stand, for AtOrigin. d stands before the
+// directive; owner is the name of the endpoint, or "store". It is safe for concurrent use.
 func RememberOrigins(owner string, d caddyfile.Dispenser) {
 	seen := make(map[string]struct{})
 	for d.Next() {
@@ -131,7 +132,8 @@ func RememberOrigins(owner string, d caddyfile.Dispenser) {
 	}
 }
 
-// AtOrigin adds to an error about a placeholder the line that it stands in, if known.
+// AtOrigin adds to an error about a placeholder the line that the owner has it in, if that is known.
+// It returns nil if err is nil. It is safe for concurrent use.
 func AtOrigin(owner string, err error) error {
 	if err == nil {
 		return nil

@@ -11,11 +11,12 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
 )
 
-// Lines reads the lines of a block. Each line has a parser, which is
-// called with its name as the current token; an unknown or a repeated line is
-// an error, since a line that has no effect is a line that somebody relies on.
+// Lines are the lines that a block may have. Each name has a function that reads the rest of the
+// line; the name is then the current token.
 type Lines map[string]func(d *caddyfile.Dispenser) error
 
+// Parse reads the block that d stands before. An unknown line is an error, and so is a second line
+// of one name that is not among the repeatable ones: somebody would rely on a line without effect.
 func (s Lines) Parse(d *caddyfile.Dispenser, repeatable ...string) error {
 	seen := make(map[string]struct{})
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
@@ -38,13 +39,12 @@ func (s Lines) Parse(d *caddyfile.Dispenser, repeatable ...string) error {
 	return nil
 }
 
-// What people forget in a Caddyfile are line breaks and braces. Words of the next
-// line, or of the block, then stand among the values of this one, and lists take
-// them for values: a host named "name", a secret "tolerance". A word in quotes is
-// always a value.
+// People forget line breaks and braces. The words of the next line, or of the block, then stand
+// among the values of this line, and a list takes them for values: a host named "name", a secret
+// "tolerance". The checks below refuse such a word, unless it is in quotes.
 
-// freeWords are lines whose values are names that others have given, such as
-// those of headers: what is in them may well be called as a line is.
+// freeWords are lines whose values are names that other people have given, such as names of
+// headers. Such a name may be the name of a line as well.
 var freeWords = map[string]int{ // from which value on a line's name is a mistake
 	"option": 2, "dedupe": anyWord, "name": 1, "signature": anyWord, "timestamp": anyWord, "id": anyWord,
 	"type": anyWord, "body_digest": anyWord, "content": anyWord, "key_prefix": 1, "private_key_prefix": 1,
@@ -52,8 +52,8 @@ var freeWords = map[string]int{ // from which value on a line's name is a mistak
 
 const anyWord = 1 << 10
 
-// checkLine refuses a name of another line of this block among the values of the
-// line at which d stands.
+// checkLine refuses the name of another line of this block among the values of the line that d
+// stands at.
 func (s Lines) checkLine(d *caddyfile.Dispenser) error {
 	line := d.Val()
 	at, words := wordsAfter(*d)
@@ -69,9 +69,9 @@ func (s Lines) checkLine(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// CheckOpening refuses a name of a line of the block among the values of the line
-// that opens the block, from the one with that index on: braces were forgotten.
-// shape is how that line is written.
+// CheckOpening refuses the name of a line of the block among the values of the line that opens the
+// block: somebody forgot the braces. It looks at the values from index from on. shape is how the
+// line is written, for the error.
 func (s Lines) CheckOpening(d *caddyfile.Dispenser, shape string, from int) error {
 	at, words := wordsAfter(*d)
 	for i, word := range words {
@@ -84,7 +84,7 @@ func (s Lines) CheckOpening(d *caddyfile.Dispenser, shape string, from int) erro
 	return nil
 }
 
-// wordsAfter are the values of the line at which d stands.
+// wordsAfter returns the values of the line that d stands at.
 func wordsAfter(d caddyfile.Dispenser) (tokens []caddyfile.Token, words []string) {
 	for d.NextArg() {
 		tokens, words = append(tokens, d.Token()), append(words, d.Val())
@@ -92,8 +92,7 @@ func wordsAfter(d caddyfile.Dispenser) (tokens []caddyfile.Token, words []string
 	return tokens, words
 }
 
-// CheckBrace refuses a brace that sticks to the word before it, since it is then
-// part of the word.
+// CheckBrace refuses a brace without a space before it: Caddy takes it for a part of the word.
 func CheckBrace(d *caddyfile.Dispenser) error {
 	tokens, words := wordsAfter(*d)
 	for i, word := range words {
@@ -104,38 +103,24 @@ func CheckBrace(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// Lines of the other blocks, for those who have a line in the wrong one.
-var linesElsewhere = map[string]string{
-	"name": "", "events": forwardBlock, "timeout": forwardBlock, "retry": forwardBlock, "dead_on": forwardBlock,
-	"max_in_flight": forwardBlock, "priority": forwardBlock, "rate": forwardBlock, "breaker": forwardBlock,
-	"resign": forwardBlock, "handle": forwardBlock,
-	"initial": retryBlock, "multiplier": retryBlock, "max_delay": retryBlock, "max_attempts": retryBlock,
-	"max_age": retryBlock, "jitter": retryBlock,
-	"secret": endpointBlock, "public_key": endpointBlock, "option": endpointBlock, "tolerance": endpointBlock,
-	"verify": endpointBlock, "require_https": endpointBlock, "public_url": endpointBlock, "block_ips": endpointBlock, "allow_ips": endpointBlock,
-	"max_body": endpointBlock, "content_type": endpointBlock, "dedupe": endpointBlock, "dedupe_ttl": endpointBlock,
-	"respond": endpointBlock, "forward": endpointBlock, "rate_limit": endpointBlock,
-	"store": globalBlock, "node": globalBlock, "max_pending": globalBlock, "max_stored": globalBlock, "max_body_memory": globalBlock, "retain": globalBlock,
-	"max_keys": fileBlock, "max_size": fileBlock,
-	"password": redisBlock, "username": redisBlock, "prefix": redisBlock, "shards": redisBlock, "min_replicas": redisBlock,
-	"cluster": redisBlock, "sentinel": redisBlock, "tls_ca": redisBlock, "tls_certificate": redisBlock,
-	"signature": verifyBlock, "format": verifyBlock, "content": verifyBlock, "body_digest": verifyBlock, "key": verifyBlock,
-	"key_prefix": verifyBlock, "private_key_prefix": verifyBlock, "timestamp": verifyBlock, "id": verifyBlock, "type": verifyBlock,
-	"reverse_proxy": handleBlock, "rewrite": handleBlock, "header": handleBlock, "route": handleBlock, "uri": handleBlock,
+// elsewhere maps the lines of all blocks to the block that each belongs to; "" where several blocks
+// have a line of that name. It is filled while the program starts, and is only read then.
+var elsewhere = make(map[string]string)
+
+// Declare makes the lines of a block known, so that an error about a line in the wrong block can
+// say where it belongs. block is how the error names the block, with the lines that open it.
+// Declare is for init functions: each grammar declares its own blocks.
+func Declare(block string, lines ...string) {
+	for _, line := range lines {
+		if other, known := elsewhere[line]; known && other != block {
+			elsewhere[line] = ""
+			continue
+		}
+		elsewhere[line] = block
+	}
 }
 
-const (
-	endpointBlock = "the block of the directive, webhooks [<matcher>] <provider> { … }"
-	forwardBlock  = "the block of a destination, forward <upstream>... { … }"
-	retryBlock    = "the block of retry, in forward: retry { … }"
-	globalBlock   = "the block of the global option at the beginning of the file, { webhooks { … } }"
-	fileBlock     = "the block of the store, in the global option: store file <path> { … }"
-	redisBlock    = "the block of the store, in the global option: store redis <url>... { … }"
-	verifyBlock   = "the block of how provider custom signs: verify <algorithm> { … }"
-	handleBlock   = "the block of handle, in forward: handle { … }"
-)
-
-// unrecognized says what a line that is none of this block's may be meant for.
+// unrecognized says what somebody may mean by a line that this block does not have.
 func (s Lines) unrecognized(name string) string {
 	lines := slices.Sorted(maps.Keys(s))
 	want := "want one of: " + strings.Join(lines, ", ")
@@ -145,13 +130,13 @@ func (s Lines) unrecognized(name string) string {
 			return "did you mean " + line + "? " + want
 		}
 	}
-	if block := linesElsewhere[bare]; block != "" {
+	if block := elsewhere[bare]; block != "" {
 		return "it goes into " + block + "; is a brace missing, or one too many? Here " + want
 	}
 	return want
 }
 
-// At adds the line at which d stands to an error, if there is one.
+// At adds the line that d stands at to an error. It returns nil if err is nil.
 func At(d *caddyfile.Dispenser, err error) error {
 	if err == nil {
 		return nil

@@ -9,6 +9,11 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 )
 
+func init() {
+	grammar.Declare("the block of the store, in the global option: store file <path> { … }",
+		"max_keys", "max_size")
+}
+
 // maxSize bounds what max_size may be: more is a slip.
 const maxSize = 1 << 50
 

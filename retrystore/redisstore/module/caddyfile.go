@@ -10,6 +10,11 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 )
 
+func init() {
+	grammar.Declare("the block of the store, in the global option: store redis <url>... { … }",
+		"password", "username", "prefix", "shards", "min_replicas", "cluster", "sentinel", "tls_ca", "tls_certificate")
+}
+
 // UnmarshalCaddyfile sets up the store. Syntax:
 //
 //	redis <url>... {

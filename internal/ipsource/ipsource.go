@@ -1,3 +1,5 @@
+// Package ipsource is the module of Caddy http.ip_sources.webhook_provider: the addresses that a provider
+// publishes for its webhooks.
 package ipsource
 
 import (

@@ -1,3 +1,5 @@
+// Package module is the store in a file as a module of Caddy, webhooks.stores.file: its settings and
+// their grammar.
 package module
 
 import (

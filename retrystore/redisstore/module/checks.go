@@ -15,8 +15,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/redisstore"
 )
 
-// redisChecks checks how Redis is set up, whenever the store asks.
-type redisChecks struct {
+// checks checks how Redis is set up, whenever the store asks.
+type checks struct {
 	settings *Store
 	client   redis.UniversalClient
 	logger   *zap.Logger
@@ -28,7 +28,7 @@ type redisChecks struct {
 
 // run looks at every master. It logs what is risky, once. An error that is
 // retrystore.ErrUnavailable says that Redis is away; any other one must be repaired.
-func (c *redisChecks) run(ctx context.Context) error {
+func (c *checks) run(ctx context.Context) error {
 	needs := redisclient.Needs{}
 	needs.Commands, needs.Keys, needs.Channels = redisstore.Needs(c.settings.Prefix)
 	report, err := redisclient.Check(ctx, c.client, needs)
@@ -41,7 +41,7 @@ func (c *redisChecks) run(ctx context.Context) error {
 }
 
 // tell logs what the check before this one has not.
-func (c *redisChecks) tell(report redisclient.Report, away bool, err error) {
+func (c *checks) tell(report redisclient.Report, away bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if away && !c.away {

@@ -12,32 +12,33 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/statefiles"
 )
 
-// redisStates keeps what is known of each Redis across restarts, below Caddy's data directory.
-var redisStates = statefiles.New(func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "redis") })
+// states keeps what is known of each Redis across restarts, below Caddy's data directory.
+var states = statefiles.New(func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "redis") })
 
-// redisMemory is the state file of one Redis.
-type redisMemory struct {
+// memory is the state file of one Redis.
+type memory struct {
 	name   string
 	logger *zap.Logger
 	warned sync.Once
 }
 
-func newRedisMemory(s *Store, logger *zap.Logger) *redisMemory {
+func newMemory(s *Store, logger *zap.Logger) *memory {
 	place, _ := s.Place()
-	return &redisMemory{name: fmt.Sprintf("%x", sha256.Sum256([]byte(place)))[:32], logger: logger}
+	return &memory{name: fmt.Sprintf("%x", sha256.Sum256([]byte(place)))[:32], logger: logger}
 }
 
 // recall returns what was kept; nil if nothing, or nothing that can be read.
-func (m *redisMemory) recall() []byte {
-	state, err := redisStates.Load(m.name)
+func (m *memory) recall() []byte {
+	state, err := states.Load(m.name)
 	if err != nil {
 		return nil
 	}
 	return state
 }
 
-func (m *redisMemory) remember(state []byte) {
-	if err := redisStates.Save(m.name, state); err != nil {
+// remember keeps the state. It warns once if it cannot.
+func (m *memory) remember(state []byte) {
+	if err := states.Save(m.name, state); err != nil {
 		m.warned.Do(func() {
 			m.logger.Warn("what is known of redis cannot be kept: if it goes back to an older state while Caddy does not run, nobody tells", zap.Error(err))
 		})

@@ -1,23 +1,19 @@
+// Package module is the store in Redis as a module of Caddy, webhooks.stores.redis: its settings, their
+// grammar, and what connects package redisstore to a server.
 package module
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redisclient"
-	"github.com/caddywebhooks/caddy-webhooks/limiter"
-	"github.com/caddywebhooks/caddy-webhooks/limiter/redislimiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/redisstore"
 )
@@ -87,9 +83,6 @@ type Store struct {
 
 	client redisclient.Options // with placeholders expanded
 }
-
-// readTime bounds how long Redis may take to answer.
-const readTime = 3 * time.Second
 
 // CaddyModule returns the Caddy module information.
 func (*Store) CaddyModule() caddy.ModuleInfo {
@@ -177,94 +170,6 @@ func (s *Store) Place() (id, name string) {
 	return name, name
 }
 
-// Open connects, and refuses a Redis that would lose events.
-func (s *Store) Open(o retrystore.Options) (_ retrystore.Store, err error) {
-	logger := o.Logger.Named("store.redis")
-	settings := s.client
-	settings.Logger, settings.ClientName = logger, "caddy-webhooks:"+o.Node
-	settings.ReadTimeout = readTime + time.Duration(s.ReplicaTimeout) // WAIT answers after that
-	connected := make(chan struct{}, 1)
-	settings.Connected = func() {
-		select {
-		case connected <- struct{}{}:
-		default:
-		}
-	}
-	client, err := redisclient.New(settings)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			_ = client.Close()
-		}
-	}()
-	memory := newRedisMemory(s, logger)
-	checks := &redisChecks{settings: s, client: client, logger: logger}
-	store, err := redisstore.Open(context.Background(), client, redisstore.Options{
-		Prefix:         s.Prefix,
-		Shards:         s.Shards,
-		MinReplicas:    s.MinReplicas,
-		ReplicaTimeout: time.Duration(s.ReplicaTimeout),
-		Check:          checks.run,
-		Reconnected:    connected,
-		Recall:         memory.recall,
-		Remember:       memory.remember,
-		Logger:         logger,
-	})
-	if err != nil {
-		return nil, err
-	}
-	limits, err := redislimiter.New(client, redislimiter.Options{Prefix: s.Prefix, Logger: logger})
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	return &openRedis{Store: store, settings: s, client: client, limits: limits}, nil
-}
-
-// risks are what is said of the server, and what our settings make of it.
-func (s *Store) risks(report redisclient.Report) []string {
-	warnings := report.Warnings
-	switch {
-	case report.Masters == 0:
-	case report.Replicas > s.MinReplicas && (s.Sentinel != "" || s.Cluster):
-		warnings = append(warnings, fmt.Sprintf("min_replicas is %d, but a master has %d replicas: if one of them that has not got an event yet is made master, the event is lost although it was acknowledged; `min_replicas %d` prevents that, but while a replica is away webhooks are answered 503",
-			s.MinReplicas, report.Replicas, report.Replicas))
-	case report.Replicas < s.MinReplicas:
-		warnings = append(warnings, fmt.Sprintf("min_replicas is %d, but a master has %d replicas: every webhook is answered 503", s.MinReplicas, report.Replicas))
-	}
-	return warnings
-}
-
-// openRedis is a store together with what shares its connection.
-type openRedis struct {
-	*redisstore.Store
-	settings *Store
-	client   redis.UniversalClient
-	limits   *redislimiter.Limiter
-}
-
-// Warnings are for the doctor: what is risky about the server now.
-func (s *openRedis) Warnings(ctx context.Context) ([]string, error) {
-	report, err := redisclient.Check(ctx, s.client, redisclient.Needs{})
-	return s.settings.risks(report), err
-}
-
-// Condition is the store's, with what was found damaged among the rate limits.
-func (s *openRedis) Condition() retrystore.Condition {
-	condition := s.Store.Condition()
-	condition.Damaged += s.limits.Damaged()
-	return condition
-}
-
-// Limits counts the rate limits of all nodes.
-func (s *openRedis) Limits() limiter.Backend { return s.limits }
-
-// Close closes the store and the limits, then the connection.
-func (s *openRedis) Close() error {
-	return errors.Join(s.Store.Close(), s.limits.Close(), s.client.Close())
-}
-
 // checkForm refuses what the store would refuse only when it is opened.
 func (s *Store) checkForm() error {
 	settings := redisstore.Options{Shards: s.Shards}
@@ -282,13 +187,7 @@ func (s *Store) checkForm() error {
 
 // Interface guards
 var (
-	_ caddy.Provisioner      = (*Store)(nil)
-	_ caddyfile.Unmarshaler  = (*Store)(nil)
-	_ retrystore.Opener      = (*Store)(nil)
-	_ retrystore.Placer      = (*Store)(nil)
-	_ retrystore.Store       = (*openRedis)(nil)
-	_ retrystore.Conditioned = (*openRedis)(nil)
-	_ retrystore.Retainer    = (*openRedis)(nil)
-	_ retrystore.Warner      = (*openRedis)(nil)
-	_ limiter.Sharer         = (*openRedis)(nil)
+	_ caddy.Provisioner = (*Store)(nil)
+	_ retrystore.Opener = (*Store)(nil)
+	_ retrystore.Placer = (*Store)(nil)
 )

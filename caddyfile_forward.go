@@ -122,16 +122,17 @@ func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
 		return err
 	}
 	level, err := strconv.Atoi(args[0])
-	if err == nil && (level < 0 || level > retrystore.MaxPriority) {
-		return d.Errf("priority is %d: want 0 to %d", level, retrystore.MaxPriority)
-	}
 	if err != nil {
 		return d.Errf("priority is %s: want 0 to %d", grammar.ShownValue(args[0]), retrystore.MaxPriority)
+	}
+	p := Priority{Level: level, Events: args[1:]}
+	if err := p.check(); err != nil {
+		return d.WrapErr(err)
 	}
 	if n := len(f.Priority); n > 0 && len(f.Priority[n-1].Events) == 0 {
 		return d.Err("priority: the one before is for all types, so this one never counts: put the ones with types first")
 	}
-	f.Priority = append(f.Priority, Priority{Level: level, Events: args[1:]})
+	f.Priority = append(f.Priority, p)
 	return nil
 }
 

@@ -132,6 +132,13 @@ type Priority struct {
 	Events []string `json:"events,omitempty"`
 }
 
+func (p Priority) check() error {
+	if p.Level < 0 || p.Level > retrystore.MaxPriority {
+		return fmt.Errorf("priority is %d: want 0 to %d", p.Level, retrystore.MaxPriority)
+	}
+	return nil
+}
+
 // Breaker holds deliveries back while a destination fails: they stay in the
 // store, spend no attempts and are not dropped. A failure is no answer, or a
 // status from 500 up. A zero field has its default.
@@ -259,8 +266,8 @@ func (f *Forward) check() error {
 		}
 	}
 	for _, p := range f.Priority {
-		if p.Level < 0 || p.Level > retrystore.MaxPriority {
-			return fmt.Errorf("priority is %d: want 0 to %d", p.Level, retrystore.MaxPriority)
+		if err := p.check(); err != nil {
+			return err
 		}
 	}
 	dest := f.destination()

@@ -77,6 +77,24 @@ var toldWebhooks = map[string][]told{
 		{nil, `{"event":{"action":"update","scope":"repo.config"},"updatedConfig":{}}`, "accepted", 200},
 		{nil, `{"event":{"action":"update","scope":"repo.config"},"updatedConfig":{}}`, "accepted", 200},
 	},
+	"buildkite": { // one second, one state of the build
+		{map[string]string{"X-Buildkite-Event": "ping", "X-Buildkite-Request": "1"}, `{"event":"ping"}`, "accepted", 200},
+		{map[string]string{"X-Buildkite-Event": "ping", "X-Buildkite-Request": "2"}, `{"event":"ping"}`, "accepted", 200},
+		{map[string]string{"X-Buildkite-Event": "ping", "X-Buildkite-Request": "2"}, `{"event":"ping"}`, "duplicate", 200},
+	},
+	"hcp-terraform": { // Send a Test, twice
+		{nil, `{"notification_configuration_id":"nc-1","notifications":[{"trigger":"verification","run_status":null}]}`, "accepted", 202},
+		{nil, `{"notification_configuration_id":"nc-1","notifications":[{"trigger":"verification","run_status":null}]}`, "accepted", 202},
+		{nil, `{"run_id":"run-1","notifications":[{"trigger":"run:completed","run_updated_at":"2026-01-02T03:04:05Z"}]}`, "accepted", 202},
+		{nil, `{"run_id":"run-1","notifications":[{"trigger":"run:completed","run_updated_at":"2026-01-02T03:04:05Z"}]}`, "duplicate", 200},
+	},
+	"cloudflare-notifications": { // Save and Test, twice
+		{nil, `{"text":"Hello World!"}`, "accepted", 200},
+		{nil, `{"text":"Hello World!"}`, "accepted", 200},
+		{nil, `{"text":"down","ts":1}`, "accepted", 200},
+		{nil, `{"text":"down","ts":1}`, "duplicate", 200},
+		{nil, `{"text":"up","ts":1}`, "accepted", 200},
+	},
 	"frappe": {
 		{nil, `{"name":"ISS-1","status":"Open"}`, "accepted", 202},
 		{nil, `{"name":"ISS-1","status":"Closed"}`, "accepted", 202},

@@ -18,8 +18,8 @@ func TestToldApart(t *testing.T) {
 			if strings.HasSuffix(p.Unique, ".") || p.Unique != "" && len(p.Unique) < 20 {
 				t.Errorf("Unique is %q: want a sentence without its point that says why", p.Unique)
 			}
-			if len(p.UniqueTypes) > 0 && p.Unique == "" {
-				t.Error("UniqueTypes without Unique")
+			if len(p.UniqueTypes)+len(p.UniqueWith) > 0 && p.Unique == "" {
+				t.Error("UniqueTypes or UniqueWith without Unique")
 			}
 			for _, s := range append(append([]Source{}, p.Identity...), p.Subscription...) {
 				if s.From != fromBody && s.From != fromJSONEach && s != cloudEvents && s.Validate() != nil {

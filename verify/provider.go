@@ -75,6 +75,9 @@ type Provider struct {
 	// UniqueTypes are the types to which Unique applies; empty: all.
 	UniqueTypes []string
 
+	// UniqueWith is what a webhook must have for Unique to apply; empty: nothing.
+	UniqueWith []Source
+
 	// Repeats says that different events may be the same to the byte, and have no id:
 	// webhooks that say no more than that something has changed. They are all taken.
 	Repeats bool

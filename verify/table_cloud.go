@@ -159,6 +159,7 @@ var cloudProviders = []*Provider{
 		EventType:    []Source{jsonAt("/alert_type")},
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each notification has ts (when it was generated, in seconds), policy_id, alert_correlation_id and alert_event with its data",
+		UniqueWith:   []Source{jsonAt("/ts")}, // each test message is the same
 		Methods:      post,
 	},
 	// The body is a list of events, which may be of different types.

@@ -40,6 +40,8 @@ var deliveryProviders = []*Provider{
 			Format:    "timestamp={timestamp},signature={hex}",
 			Content:   "{timestamp}.{body}",
 		}},
+		// Of a fast transition each event may show the same later state of the object.
+		Identity:     []Source{header("X-Buildkite-Request")},
 		EventType:    []Source{header("X-Buildkite-Event"), jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
 		Methods:      post,
@@ -193,8 +195,12 @@ var deliveryProviders = []*Provider{
 		EventType:    []Source{jsonAt("/notifications/0/trigger"), jsonAt("/trigger")}, // the list has one element
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each body names the configuration, the run with its trigger and run_updated_at; assessments name their result",
-		Success:      Any2xx,
-		Methods:      post,
+		UniqueTypes: []string{ // not verification: each test of a configuration is the same
+			"run:created", "run:planning", "run:needs_attention", "run:applying", "run:completed", "run:errored",
+			"assessment:drifted", "assessment:check_failure", "assessment:failed",
+		},
+		Success: Any2xx,
+		Methods: post,
 	},
 	{
 		Name:         "pulumi",

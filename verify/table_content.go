@@ -162,7 +162,7 @@ var contentProviders = []*Provider{
 		Success:      Any2xx,
 		Retries:      "after 429 and 5xx twice, 30 s apart (since April 2026; before with backoff for 30 minutes); other 4xx never; 30 s timeout",
 		Subscription: []Source{header("Sanity-Webhook-Id")},
-		Methods:      post,
+		Methods:      []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodGet}, // one of them, as the webhook is set up
 	},
 	{
 		Name:         "storyblok",

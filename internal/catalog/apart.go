@@ -28,6 +28,9 @@ func apart(p *verify.Provider) string {
 			}
 			return "content: of " + strings.Join(p.UniqueTypes, ", ") + ", since " + p.Unique + "; of other types: " + others
 		}
+		if len(p.UniqueWith) > 0 {
+			return "content: where there is " + joined(p.UniqueWith, " and ") + ", since " + p.Unique + "; else each webhook is an event"
+		}
 		return "content: " + p.Unique
 	}
 	return "nothing: each webhook is an event"

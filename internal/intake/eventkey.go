@@ -98,7 +98,7 @@ func (e *Endpoint) eventKey(in *Inbound) retrystore.Key {
 		return keyer.Values(values...)
 	case len(values) > 0:
 		return keyer.Tied(signed, values...)
-	case e.identity.content && e.isUnique(in.eventType):
+	case e.identity.content && e.isUnique(in):
 	case e.Dedupe != nil, e.identity.time && !in.verified.Timestamp.IsZero():
 		signed.Timestamp = in.verified.Timestamp
 	default:
@@ -107,10 +107,18 @@ func (e *Endpoint) eventKey(in *Inbound) retrystore.Key {
 	return keyer.Content(signed, in.eventType, e.subscription(in)...)
 }
 
-// isUnique reports whether what is signed of an event of that type is never the same again.
-func (e *Endpoint) isUnique(eventType string) bool {
+// isUnique reports whether what is signed of such an event is never the same again.
+func (e *Endpoint) isUnique(in *Inbound) bool {
+	if e.Dedupe != nil && e.Dedupe.Content {
+		return true
+	}
+	for _, source := range e.Row.UniqueWith {
+		if _, ok := source.Extract(&in.signed); !ok {
+			return false
+		}
+	}
 	types := e.Row.UniqueTypes
-	return len(types) == 0 || e.Dedupe != nil && e.Dedupe.Content || slices.Contains(types, eventType)
+	return len(types) == 0 || slices.Contains(types, in.eventType)
 }
 
 // identifyingValues are those of the configured sources, else of the provider's,

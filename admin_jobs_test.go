@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 )
 
@@ -63,29 +62,5 @@ func TestBulkJob(t *testing.T) {
 	}
 	if code := c.adminCall(http.MethodGet, "/webhooks/jobs/none", "", nil); code != 404 {
 		t.Errorf("an unknown job answered %d, want 404", code)
-	}
-}
-
-// TestTooManyJobs refuses one more than may run.
-func TestTooManyJobs(t *testing.T) {
-	c, app := deadSite(t, 3*adminapi.MaxRunningJobs)
-	app.answerStatus(200)
-	for n := range adminapi.MaxRunningJobs + 1 {
-		var j api.Job
-		code := c.adminCall(http.MethodPost, "/webhooks/purge", `{"filter": {"state": "dead"}, "rate": "1/h"}`, &j)
-		if want := 202; n < adminapi.MaxRunningJobs && code != want {
-			t.Errorf("job %d answered %d, want %d", n, code, want)
-		}
-		if n == adminapi.MaxRunningJobs && code != 409 {
-			t.Errorf("job %d answered %d, want 409", n, code)
-		}
-	}
-	jobs.Stop()
-	var all api.Jobs
-	c.adminCall(http.MethodGet, "/webhooks/jobs", "", &all)
-	for _, j := range all.Jobs {
-		if j.State == api.JobRunning {
-			t.Errorf("a job is %s after all were stopped", j.State)
-		}
 	}
 }

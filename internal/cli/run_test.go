@@ -3,10 +3,13 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -81,5 +84,58 @@ func TestTerminalIsSafe(t *testing.T) {
 func TestWithAdminPort(t *testing.T) {
 	if got := withAdminPort("localhost") + withAdminPort("unix//run/x") + withAdminPort("[::1]:3"); got != "localhost:2019unix//run/x[::1]:3" {
 		t.Error(got)
+	}
+}
+
+// TestWrongUsage: what cannot be done says why, and that it is no answer.
+func TestWrongUsage(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") }))
+	t.Cleanup(other.Close)
+	for _, test := range []struct {
+		cmd  *cobra.Command
+		args []string
+		want string
+	}{
+		{statsCommand(), []string{"--address=127.0.0.1:1"}, "is Caddy running?"},
+		{statsCommand(), []string{"--address=" + other.Listener.Addr().String()}, "is not Caddy's admin API with webhooks"},
+		{doctorCommand(), []string{"--address=" + other.Listener.Addr().String()}, "is not Caddy's admin API with webhooks"},
+		{providersCommand(), []string{"stripe", "github"}, `"github" is one more`},
+		{signCommand(), []string{"stripe", "--secret=sk_live_0123456789"}, "the secret "},
+		{sendCommand(), []string{"github", "127.0.0.1:1/hook", "--secret=x"}, "such as http://127.0.0.1:1/hook"},
+		{signCommand(), []string{"github"}, `required flag(s) "secret"`},
+		{signCommand(), []string{"nobody", "--secret=x"}, "unknown provider"},
+		{signCommand(), []string{"svix", "--secret=whsec_!"}, "base64"},
+		{signCommand(), []string{"github", "--secret=x", "--header=nonsense"}, "want 'Name: value'"},
+		{sendCommand(), []string{"github", "ftp://x", "--secret=x"}, "not an http or https URL"},
+		{sendCommand(), []string{"github", "http://x", "--secret=x", "--count=0"}, "at least 1"},
+	} {
+		out, err := runCommand(test.cmd, test.args...)
+		if err == nil || !strings.Contains(err.Error(), test.want) || ExitCode(err) != ExitWrong {
+			t.Errorf("%s %v: error %v, output %q: want an error with %q", test.cmd.Name(), test.args, err, out, test.want)
+		}
+	}
+}
+
+// TestVerifyCommand checks a webhook as it was sent, and as an editor left it.
+func TestVerifyCommand(t *testing.T) {
+	const body = `{"zen":"Keep it logically awesome."}`
+	file := filepath.Join(t.TempDir(), "body.json")
+	args := []string{"github", "--secret", githubSecret, "--body", file, "--header", "X-Hub-Signature-256: " + githubSignature(body)}
+	for content, want := range map[string]string{
+		body:        "The signature is right (secret 1).",
+		body + "\n": "without the line break at its end",
+	} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := runCommand(verifyCommand(), args...)
+		if !strings.Contains(out, want) || (err == nil) != (content == body) {
+			t.Errorf("verify of %q: %v, %s, want %q", content, err, out, want)
+		}
+		out, _ = runCommand(verifyCommand(), append(args, "--json")...)
+		var result struct{ OK bool }
+		if err := json.NewDecoder(strings.NewReader(out)).Decode(&result); err != nil || result.OK != (content == body) {
+			t.Errorf("verify --json of %q: %v, %s", content, err, out)
+		}
 	}
 }

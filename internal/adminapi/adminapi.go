@@ -36,10 +36,10 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// call answers one kind of request; id is the delivery's or job's, where the path has one.
+// call answers one kind of request. id is that of the delivery or job; empty if the path has none.
 type call func(run *Running, r *http.Request, id string) (any, error)
 
-// routes is the API: path below /webhooks/, then method.
+// routes are the calls by path below /webhooks/, then by method.
 var routes = map[string]map[string]call{
 	"endpoints":              {http.MethodGet: endpoints},
 	"stats":                  {http.MethodGet: stats},
@@ -55,28 +55,29 @@ var routes = map[string]map[string]call{
 
 // Running is the config that runs, as far as this API shows or changes it.
 type Running struct {
-	// Store has the deliveries.
+	// Store holds the deliveries.
 	Store retrystore.Inspector
 
-	// Hold takes a share in the store for work that may outlive the config, and returns what gives it back.
+	// Hold opens the store for work that may outlive the config. release is called once the work is done; if there
+	// is an error, it is not called.
 	Hold func() (store retrystore.Inspector, release func(), err error)
 
-	// Config is what waits where.
+	// Config tells which endpoints and destinations there are, and how their breakers stand.
 	Config *lanes.Config
 
-	// Hides says what nobody is shown of an endpoint's events.
+	// Hides tells what of an endpoint's events must not be shown.
 	Hides func(endpoint string) redact.Hidden
 
-	// Diagnose looks for what is wrong or risky.
+	// Diagnose looks for what is wrong or risky, worst first. It returns what it has when ctx ends.
 	Diagnose func(ctx context.Context) []api.Check
 
-	// Jobs are those of the process. They end with neither Context nor the config.
+	// Jobs are those of the process. A job goes on after Context has ended, with its values.
 	Jobs    *Jobs
 	Context context.Context
 	Logger  *zap.Logger
 }
 
-// Error is an error with the status that it is answered with.
+// Error is an error that is answered with Status.
 type Error struct {
 	Status int
 	Err    error
@@ -85,11 +86,12 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return e.Err.Error() }
 
-// Unwrap lets errors.Is see what is inside.
+// Unwrap lets errors.Is and As see the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Serve answers a request. running finds the config that runs now: nothing of it is kept between
-// requests. What Serve returns is an *Error, or an error of running.
+// Serve answers a request below /webhooks/. running finds the config that runs now; nothing of it is kept after the
+// request. An error of Serve is an *Error that the caller answers with its status, one that running returned, or that
+// of writing the answer. It may be called concurrently.
 func Serve(w http.ResponseWriter, r *http.Request, running func() (*Running, error)) error {
 	path, id := SplitID(strings.TrimPrefix(r.URL.Path, "/webhooks/"))
 	methods, ok := routes[path]
@@ -148,7 +150,7 @@ func SplitID(path string) (pattern, id string) {
 	return pattern, id
 }
 
-// statusOf maps the store's errors.
+// statusOf is the status with which an error of the store, or of this package, is answered.
 func statusOf(err error) int {
 	switch {
 	case errors.Is(err, retrystore.ErrNotFound):
@@ -215,8 +217,8 @@ func list(run *Running, r *http.Request, _ string) (any, error) {
 	return view, run.hideErrors(r.Context(), view.Deliveries)
 }
 
-// readQuery refuses what url.Values would pass over: half a filter selects more
-// than was asked for.
+// readQuery refuses what url.Values would ignore, such as parameters that cannot be decoded: without a part of
+// its filter a call would select more than was meant.
 func readQuery(r *http.Request) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -261,7 +263,7 @@ func parseFilter(query url.Values) (retrystore.Filter, error) {
 			filter.Until, err = parseTime(text)
 		}
 		if err == nil && text == "" {
-			// Selecting everything by leaving a value out would be dangerous.
+			// Else a script whose variable is not set would select everything.
 			err = errors.New("the value is empty")
 		}
 		if err != nil {

@@ -30,13 +30,13 @@ func replayAll(run *Running, r *http.Request, _ string) (any, error) {
 	}
 	if len(filter.States) == 0 {
 		filter.States = []retrystore.State{retrystore.Dead}
-		request.Filter["state"] = retrystore.Dead.String() // a job tells what it selects
+		request.Filter["state"] = retrystore.Dead.String() // so that the job shows what it selects
 	}
 	return run.bulk(r.Context(), api.Replay, request, filter)
 }
 
-// purge deletes what the filter selects. It must name the states: nobody
-// should delete pending events by leaving something out.
+// purge deletes what the filter selects. The filter must name the states, so that nobody deletes pending events
+// because they forgot to.
 func purge(run *Running, r *http.Request, _ string) (any, error) {
 	request, filter, err := readBulk(r)
 	if err != nil {
@@ -62,7 +62,7 @@ func readBulk(r *http.Request) (request api.BulkRequest, filter retrystore.Filte
 	if err != nil {
 		return request, filter, fmt.Errorf("%w: the body: %w", errBadQuery, err)
 	}
-	var given struct{ Rate *string } // an empty one is a mistake; without one everything is done at once
+	var given struct{ Rate *string } // told apart from a missing one, with which everything is done at once
 	if json.Unmarshal(text.Bytes(), &given) == nil && given.Rate != nil && *given.Rate == "" {
 		return request, filter, fmt.Errorf("%w: rate is empty: want one such as 10/s, or leave it out", errBadQuery)
 	}
@@ -77,7 +77,7 @@ func readBulk(r *http.Request) (request api.BulkRequest, filter retrystore.Filte
 	return request, filter, err
 }
 
-// bulk does or starts what the request asks for.
+// bulk counts, does or starts what the request asks for.
 func (run *Running) bulk(ctx context.Context, operation string, request api.BulkRequest, filter retrystore.Filter) (any, error) {
 	b := bulk{store: run.Store, filter: filter, do: operations[operation]}
 	if request.Rate != "" {
@@ -101,8 +101,8 @@ type bulk struct {
 	store    retrystore.Inspector
 	filter   retrystore.Filter
 	do       func(store retrystore.Inspector, ctx context.Context, id string) error
-	pace     *rate.Limiter        // nil: as fast as the store
-	progress func(api.BulkResult) // nil: nobody asks
+	pace     *rate.Limiter        // nil: as fast as the store can
+	progress func(api.BulkResult) // called after each delivery; may be nil
 	logger   *zap.Logger          // of panics
 }
 
@@ -133,7 +133,7 @@ func (b bulk) count(ctx context.Context) (matched int, err error) {
 // changes durable in one write.
 const bulkWidth = 256
 
-// run ends when nothing is under way any more, so that result says all that was done.
+// run returns when no change is under way any more, so that the result counts all of them.
 func (b bulk) run(ctx context.Context) (result api.BulkResult, err error) {
 	var mu sync.Mutex // guards result and failed
 	var failed error
@@ -141,7 +141,7 @@ func (b bulk) run(ctx context.Context) (result api.BulkResult, err error) {
 	slots := make(chan struct{}, bulkWidth)
 	change := func(id string) {
 		defer func() { <-slots }()
-		// Not interrupted: it would be done or not, and nobody could tell which.
+		// Not interrupted by ctx: nobody could tell whether an interrupted change was made.
 		var err error
 		panicked := safe.Do(b.logger, "admin: bulk change", func() { err = b.do(b.store, context.WithoutCancel(ctx), id) })
 		if panicked != nil {

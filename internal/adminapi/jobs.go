@@ -25,11 +25,11 @@ import (
 // Bounds of bulk work in the background.
 const (
 	MaxRunningJobs = 4
-	maxKeptJobs    = 50 // ended ones are kept until newer ones push them out
+	maxKeptJobs    = 50 // ended ones, of which the oldest give way to new jobs
 )
 
-// job is bulk work at a set rate. What it did stays done if it is cancelled or
-// fails: starting it again goes on with what is left.
+// job is bulk work at a set rate. If it fails or is cancelled, what it did stays done; a new job with the same
+// filter goes on with the rest.
 type job struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
@@ -50,19 +50,19 @@ func (j *job) update(change func(*api.Job)) {
 	change(&j.view)
 }
 
-// Jobs is bulk work in the background. The zero Jobs is empty and ready; it is safe for concurrent use. It
-// belongs to a process: a reload does not interrupt what goes on.
+// Jobs is bulk work in the background. The zero Jobs is empty and ready; it is safe for concurrent use. It is meant
+// to belong to the process, because a reload must not interrupt a job.
 type Jobs struct {
 	mu   sync.Mutex
 	byID map[string]*job
 }
 
-// startedJob is a job that was begun just now: 202 Accepted.
+// startedJob is a job that the call has started. It is answered with 202 Accepted.
 type startedJob struct{ api.Job }
 
 var errTooManyJobs = errors.New("too many jobs are running: wait for one to end, or cancel it")
 
-// start begins a job on the app's store, in which it takes a share of its own.
+// start begins a job, for which it holds the store open until the job ends.
 func (l *Jobs) start(run *Running, operation string, request api.BulkRequest, b bulk) (api.Job, error) {
 	perSecond, err := limiter.ParseRate(request.Rate)
 	if err != nil {
@@ -175,8 +175,7 @@ func (l *Jobs) all() []*job {
 	return all
 }
 
-// Stop cancels all jobs and waits for them: when Caddy exits, the store must be
-// closed in good order.
+// Stop cancels all jobs and waits for them, so that their stores are closed in good order before Caddy exits.
 func (l *Jobs) Stop() {
 	for _, j := range l.all() {
 		j.cancel()
@@ -220,7 +219,7 @@ func cancelJob(run *Running, r *http.Request, id string) (any, error) {
 	return j.snapshot(), nil
 }
 
-// operations are what is done in bulk.
+// operations do to one delivery what a bulk call does to many.
 var operations = map[string]func(retrystore.Inspector, context.Context, string) error{
 	api.Replay: retrystore.Inspector.Replay,
 	api.Purge:  retrystore.Inspector.Delete,

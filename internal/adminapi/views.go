@@ -43,7 +43,7 @@ func newListView(page retrystore.Page) api.List {
 	return view
 }
 
-// newDetailView shows all of a delivery, but for what is hidden of it.
+// newDetailView shows all of a delivery except what is hidden.
 func newDetailView(d *retrystore.Delivery, hides redact.Hidden) api.Detail {
 	m, values, quoted := hides.Mask(d.Event), hides.Values, hides.Quoted(d.Event, nil)
 	view := api.Detail{
@@ -70,10 +70,10 @@ func newDetailView(d *retrystore.Delivery, hides redact.Hidden) api.Detail {
 	return view
 }
 
-// quotedText hides secrets in an error that was stored, maybe by a version that hid fewer.
+// quotedText hides secrets in a stored error. An earlier version, which hid fewer, may have stored it.
 func quotedText(quoted redact.Values, text string) string { return string(quoted.Cut([]byte(text))) }
 
-// textOrBase64 keeps readable bytes readable and others exact.
+// textOrBase64 returns bytes as text if they are UTF-8, otherwise encoded, so that they stay exact.
 func textOrBase64(b []byte) (text, encoded string) {
 	if utf8.Valid(b) {
 		return string(b), ""
@@ -84,9 +84,8 @@ func textOrBase64(b []byte) (text, encoded string) {
 // maxReads is how many events are read at once to hide what the errors of a list quote.
 const maxReads = 16
 
-// hideErrors hides secrets in the errors of a list, which may have been stored by a version
-// that hid fewer. What is secret only the whole event tells. Where that cannot be read
-// any more, the error is hidden as a whole.
+// hideErrors hides secrets in the errors of a list, which an earlier version may have stored. Which texts are secret
+// only the whole event tells, so it reads the events. If an event is gone, its error is masked as a whole.
 func (run *Running) hideErrors(ctx context.Context, list []api.Delivery) error {
 	var reads safe.Group
 	slots, failures := make(chan struct{}, maxReads), make([]error, len(list))

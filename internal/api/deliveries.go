@@ -1,4 +1,5 @@
-// Package api is the JSON of the admin API, and the words in it. Names are fixed: people's scripts read them.
+// Package api is the JSON of the admin API, and the words in it. Names are fixed, because people's scripts read them.
+// Times are in UTC. It imports nothing of this project.
 package api
 
 import (
@@ -12,7 +13,7 @@ const (
 	MaxPage     = 1000
 )
 
-// Delivery is one delivery in a list. Times are in UTC.
+// Delivery is one delivery in a list.
 type Delivery struct {
 	ID            string     `json:"id"`
 	EventID       string     `json:"event_id"`
@@ -46,7 +47,8 @@ type Attempt struct {
 	AnswerBase64 string    `json:"answer_base64,omitempty"`
 }
 
-// Detail is all of a delivery.
+// Detail is all of a delivery, with secrets masked. A body or an answer that is not UTF-8 is in the field with
+// base64.
 type Detail struct {
 	Delivery
 	Method     string      `json:"method"`
@@ -55,7 +57,7 @@ type Detail struct {
 	Headers    http.Header `json:"headers"`
 	Body       string      `json:"body,omitempty"`
 	BodyBase64 string      `json:"body_base64,omitempty"`
-	// BodyDropped: there was one, and `retain delivered` did not keep it.
+	// BodyDropped: the event had a body, which `retain delivered` did not keep.
 	BodyDropped bool      `json:"body_dropped,omitempty"`
 	History     []Attempt `json:"history"`
 }
@@ -74,7 +76,7 @@ type Lane struct {
 	BreakerUntil  *time.Time `json:"breaker_until,omitempty"` // when an open one lets probes through
 }
 
-// Stats says what waits where.
+// Stats counts what is stored, and how it waits.
 type Stats struct {
 	Destinations []Lane    `json:"destinations"`
 	Stored       []Stored  `json:"stored"`
@@ -83,14 +85,13 @@ type Stats struct {
 	StoreBytes   int64     `json:"store_bytes"`
 }
 
-// Stored says what an endpoint has of its share in the store.
+// Stored is how much the store holds of an endpoint.
 type Stored struct {
 	Endpoint string `json:"endpoint"`
 	Bytes    int64  `json:"bytes"`
 }
 
-// Ignored counts what this node has received since its start and no
-// destination wanted.
+// Ignored counts the webhooks that this node has received since its start and that no destination wanted.
 type Ignored struct {
 	Endpoint string `json:"endpoint"`
 	Webhooks int    `json:"webhooks"`

@@ -16,7 +16,7 @@ const (
 	JobFailed    = "failed"
 )
 
-// NoSuchJob is what a call for a job says that is not there (any more).
+// NoSuchJob is the error of a call for a job that is not there, or not any more. The command line looks for it.
 const NoSuchJob = "no such job"
 
 // Job is bulk work at a set rate.
@@ -26,9 +26,9 @@ type Job struct {
 	Filter    map[string]string `json:"filter"`
 	Rate      string            `json:"rate"`
 	State     string            `json:"state"`
-	Matched   int               `json:"matched"` // what the filter selected when the job began
-	Seen      int               `json:"seen"`    // of those, how many it has come to
-	Done      int               `json:"done"`    // of those, how many it replayed or deleted
+	Matched   int               `json:"matched"` // how many deliveries the filter selected when the job began
+	Seen      int               `json:"seen"`    // how many of them the job has looked at
+	Done      int               `json:"done"`    // how many of them it replayed or deleted
 	StartedAt time.Time         `json:"started_at"`
 	EndedAt   *time.Time        `json:"ended_at,omitempty"`
 	Error     string            `json:"error,omitempty"`
@@ -48,8 +48,8 @@ type BulkRequest struct {
 	Rate   string            `json:"rate,omitempty"`
 }
 
-// BulkResult counts what a bulk call found and did. Done may be less: what was
-// settled, taken or deleted since it was found is passed over.
+// BulkResult counts what a bulk call found and did. Done may be less than Matched: the call skips deliveries that
+// were settled, leased or deleted since it found them.
 type BulkResult struct {
 	Matched int  `json:"matched"`
 	Done    int  `json:"done"`

@@ -18,19 +18,19 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
-// bulkCommand is what replay and purge have in common: they take delivery ids,
-// or every dead letter that flags select.
+// bulkCommand is replay or purge: either of some deliveries, by their ids, or of every dead letter that the
+// flags select.
 type bulkCommand struct {
 	verb, done              string // "replay", "replayed"
 	allDead, dryRun, detach bool
-	yes, asks               bool // asks: what is done cannot be undone
+	yes, asks               bool // asks: before it begins, because it cannot be undone
 	rate                    string
 	selected                selection
 	one                     func(id string) (method, path string)
 	cmd                     *cobra.Command
 }
 
-// fullSpeed is the rate of a job that is to be done as fast as the store can.
+// fullSpeed is the rate of a job that is limited by the store only.
 const fullSpeed = "1000000/s"
 
 func replayCommand() *cobra.Command {
@@ -134,7 +134,7 @@ func (b *bulkCommand) runAll(ctx context.Context, admin adminClient) error {
 	return b.start(ctx, admin, request)
 }
 
-// confirm asks the operator, who sees how many it is about.
+// confirm counts what is selected, shows the number and asks the operator. Its error means no.
 func (b *bulkCommand) confirm(admin adminClient, request api.BulkRequest) error {
 	if !isTerminal(admin.in) {
 		return errors.New("this deletes for good: give --yes, or --dry-run to see how many it is about")
@@ -156,9 +156,9 @@ func (b *bulkCommand) confirm(admin adminClient, request api.BulkRequest) error 
 	return nil
 }
 
-// start has the running Caddy do the work, and sees it to its end.
+// start has the running Caddy do the work, and waits until it is done unless --detach is given.
 func (b *bulkCommand) start(ctx context.Context, admin adminClient, request api.BulkRequest) error {
-	ctx, stop := interruptible(ctx) // from now on: a job that was begun is cancelled in good order
+	ctx, stop := interruptible(ctx) // before the job begins: Ctrl-C then always cancels it
 	defer stop()
 	answer, err := admin.ask(http.MethodPost, "/webhooks/"+b.verb, compact(request))
 	if err != nil {
@@ -186,7 +186,7 @@ func (b *bulkCommand) start(ctx context.Context, admin adminClient, request api.
 	return b.sumUp(admin, j)
 }
 
-// sumUp tells the end of the work, and whether all of it was done.
+// sumUp prints how the job ended. Its error says that not all of the work was done.
 func (b *bulkCommand) sumUp(admin adminClient, j api.Job) error {
 	switch j.State {
 	case api.JobCancelled:

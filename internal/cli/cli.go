@@ -1,4 +1,12 @@
-// Package cli is the command `caddy webhooks`.
+// Package cli is the command `caddy webhooks`. doctor, stats, list, show, replay, purge and jobs ask the
+// admin API of a running Caddy; verify, sign, send and providers need none. Each is in the file of its name, but
+// show is in list.go, replay and purge are in bulk.go, sign is in send.go. What they share:
+//
+//	cli.go       the command itself, and the client of the admin API
+//	exit.go      exit codes, and errors that are answers
+//	input.go     headers, bodies, options and URLs from flags
+//	complete.go  what the shell suggests
+//	terminal.go  colours, widths, and text that cannot upset a terminal; table.go, progress.go
 package cli
 
 import (
@@ -19,7 +27,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
-// Command is what Caddy is given to register.
+// Command returns `caddy webhooks`, for caddycmd.RegisterCommand.
 func Command() caddycmd.Command {
 	return caddycmd.Command{
 		Name:  "webhooks",
@@ -43,7 +51,8 @@ Caddy knows.
 	}
 }
 
-// Commands are those below `caddy webhooks`, without its exit codes.
+// Commands returns new commands, those below `caddy webhooks`. Their errors are returned as they are: only Command
+// makes exit codes of them, see ExitCode.
 func Commands() []*cobra.Command {
 	return []*cobra.Command{
 		doctorCommand(), statsCommand(), listCommand(), showCommand(), replayCommand(), purgeCommand(),
@@ -51,11 +60,10 @@ func Commands() []*cobra.Command {
 	}
 }
 
-// adminRun is the work of a command that talks to a running Caddy. ctx ends
-// when the operator has had enough.
+// adminRun is the work of a command that asks a running Caddy. It ends early when ctx ends.
 type adminRun func(ctx context.Context, admin adminClient, args []string) error
 
-// adminCommand adds the flags of the commands that talk to a running Caddy.
+// adminCommand makes a command that asks a running Caddy: it adds the flags that say which one.
 func adminCommand(cmd *cobra.Command, run adminRun) *cobra.Command {
 	cmd.Flags().String("address", "", "Address of the admin API; default: that of --config, else Caddy's")
 	cmd.Flags().StringP("config", "c", "", "Configuration file to read the admin address from")
@@ -96,8 +104,8 @@ func withAdminPort(address string) string {
 	return address + ":2019"
 }
 
-// adminAddress is Caddy's own way to find it, but where a config says `admin off`
-// nobody is asked: at the default address there may be another Caddy.
+// adminAddress finds the address of the admin API as Caddy's own commands do. It refuses a config that says
+// `admin off`: Caddy's commands would then ask whichever Caddy runs at the default address.
 func adminAddress(address, config, adapter string) (string, error) {
 	if address != "" || config == "" {
 		return caddycmd.DetermineAdminAPIAddress(address, nil, config, adapter)
@@ -121,11 +129,11 @@ type adminClient struct {
 	timeout time.Duration
 	json    bool // print answers as they are
 	out     screen
-	notes   screen // progress and questions, which are no part of the answer
+	notes   screen // progress and questions, which do not belong to the answer
 	in      io.Reader
 }
 
-// Timeout is how long a command waits for an answer of the admin API.
+// Timeout is how long a command waits for the admin API to answer a request.
 const Timeout = time.Minute
 
 // call sends a request and decodes the answer into result. With --json it
@@ -157,12 +165,12 @@ func (c adminClient) ask(method, path, body string) ([]byte, error) {
 		err    error
 	}
 	replies := make(chan reply, 1)
-	safe.Go(nil, "command: admin API", func() { // AdminAPIRequest knows no timeout
+	safe.Go(nil, "command: admin API", func() { // AdminAPIRequest has no timeout
 		var payload io.Reader
 		if body != "" {
 			payload = strings.NewReader(body)
 		}
-		// Its client serves one request, so the connection is not to be kept.
+		// AdminAPIRequest makes a client for each request, so a connection that stays open is never used again.
 		once := http.Header{"Connection": {"close"}}
 		response, err := caddycmd.AdminAPIRequest(c.address, method, path, once, payload)
 		if err != nil {
@@ -184,8 +192,8 @@ func (c adminClient) ask(method, path, body string) ([]byte, error) {
 	}
 }
 
-// plainAdminError takes the API's own message out of what Caddy wraps around it.
-// What the API could not find or do is an answer; the rest is none.
+// plainAdminError takes the API's own message out of what Caddy wraps around it. That the API cannot find
+// something, or cannot do it now, is an answer (a refusal); every other error is none.
 func plainAdminError(address string, err error) error {
 	_, text, ok := strings.Cut(err.Error(), "caddy responded with error: HTTP ")
 	if !ok {

@@ -15,19 +15,19 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// completeTime bounds how long the shell waits for a running Caddy. Without one
-// there is nothing to suggest, and nothing is said: the operator is in mid-line.
+// completeTime is how long the shell waits for the running Caddy. If none answers, nothing is suggested and
+// no error is printed: it would end up in the line that the operator is typing.
 const completeTime = 500 * time.Millisecond
 
 const maxSuggested = 30
 
 func completeFlag(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
-		panic(err) // the flag is missing, or has one: a mistake in this package
+		panic(err) // the command has no such flag, or it was registered before: a mistake in this package
 	}
 }
 
-// suggest asks the running Caddy. Commands without its flags have no admin API.
+// suggest asks the running Caddy for what may be suggested, and reports whether it answered.
 func suggest(cmd *cobra.Command, path string, answer any) bool {
 	admin, err := newAdminClient(cmd)
 	if err != nil {
@@ -38,7 +38,7 @@ func suggest(cmd *cobra.Command, path string, answer any) bool {
 	return err == nil && json.Unmarshal(text, answer) == nil
 }
 
-// completeStates completes the last of a list of states.
+// completeStates completes the last state of a list with commas.
 func completeStates(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	before := typed[:strings.LastIndexByte(typed, ',')+1]
 	var states []string
@@ -60,7 +60,7 @@ func completeEndpoints(cmd *cobra.Command, _ []string, _ string) ([]string, cobr
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeDestinations knows those of the given endpoint, else all.
+// completeDestinations suggests the destinations of the endpoint that --endpoint names; without it, all.
 func completeDestinations(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var view api.Endpoints
 	suggest(cmd, "endpoints", &view)
@@ -75,7 +75,8 @@ func completeDestinations(cmd *cobra.Command, _ []string, _ string) ([]string, c
 	return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeDeliveries completes ids, of the given state if any, up to so many arguments; 0: any number.
+// completeDeliveries suggests ids of deliveries that are in the state; empty: in any. The command takes as many
+// ids as most says; 0: any number.
 func completeDeliveries(state string, most int) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if most > 0 && len(args) >= most {
@@ -109,7 +110,7 @@ func completeJobs(cmd *cobra.Command, args []string, _ string) ([]string, cobra.
 	return ids, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeProvider completes the first argument; after it comes a URL, or nothing.
+// completeProvider suggests providers for the first argument, and nothing for the second, which is a URL.
 func completeProvider(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	if len(args) == 0 {

@@ -55,7 +55,8 @@ warnings; 1: errors.`,
 // adviceToAsk finds the commands in advice that ask a running Caddy.
 var adviceToAsk = regexp.MustCompile("`caddy webhooks (doctor|stats|list|show|replay|purge|jobs)[^`]*")
 
-// sameCaddy has the commands in advice ask the Caddy that the doctor asked.
+// sameCaddy adds the doctor's own --address, --config and --adapter to the commands in its advice, so that they
+// ask the same Caddy.
 func sameCaddy(advice string, doctor *cobra.Command) string {
 	flags := ""
 	for _, name := range []string{"address", "config", "adapter"} {
@@ -66,7 +67,7 @@ func sameCaddy(advice string, doctor *cobra.Command) string {
 	return adviceToAsk.ReplaceAllStringFunc(advice, func(command string) string { return command + flags })
 }
 
-// shellWord quotes what a shell would not take for one word.
+// shellWord quotes the text if a shell would not read it as one word.
 func shellWord(text string) string {
 	if text != "" && !strings.ContainsFunc(text, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:@%+=,", r)
@@ -85,10 +86,10 @@ func countLevel(checks []api.Check, level string) (n int) {
 	return n
 }
 
-// grouped makes one of the checks that found the same of several subjects.
+// grouped merges checks that differ in their subject only into one, which names all subjects.
 func grouped(checks []api.Check) []api.Check {
 	var all []api.Check
-	at := make(map[api.Check]int) // without its subject
+	at := make(map[api.Check]int) // the key is the check without its subject
 	for _, c := range checks {
 		key := c
 		key.Subject = ""
@@ -103,10 +104,10 @@ func grouped(checks []api.Check) []api.Check {
 	return all
 }
 
-// printDoctor shows the checks in groups, worst first. What is well takes a line
-// each; the rest says what to do.
+// printDoctor shows the checks by level, worst first. A check that passed takes one line; others are followed by
+// what to do.
 func printDoctor(s screen, checks []api.Check) {
-	checks = grouped(checks) // before they are counted, so that the numbers are those of what is shown
+	checks = grouped(checks) // before counting, so that the numbers count what is shown
 	for _, group := range []struct{ level, title string }{
 		{api.LevelError, "error"}, {api.LevelWarn, "warning"}, {api.LevelOK, "check"},
 	} {
@@ -128,7 +129,7 @@ func printDoctor(s screen, checks []api.Check) {
 				subject += ", " + clean(c.Name)
 			}
 			text := wrap(subject+": "+c.Message, s.width, "    ")
-			if rest, ok := strings.CutPrefix(text, "    "+subject); ok { // else it did not fit a line
+			if rest, ok := strings.CutPrefix(text, "    "+subject); ok { // otherwise the subject itself was wrapped
 				text = "  " + s.paint(stateStyle(c.Level), subject) + rest
 			}
 			fmt.Fprint(s, text)

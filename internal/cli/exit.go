@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The exit codes of all commands, for scripts.
+// The exit codes of commands that failed, for scripts.
 const (
 	ExitNo    = 1 // the answer is no: a signature is wrong, a webhook was refused or ignored, the doctor found errors
 	ExitWrong = 2 // the question could not be asked: wrong usage, or Caddy cannot be reached
@@ -19,9 +19,10 @@ const (
 const exitCodesHelp = "Exit codes: 0 fine; 1 the answer is no (verify: wrong, send: refused, ignored,\n" +
 	"doctor: errors, bulk work: not finished); 2 wrong usage, or no Caddy there."
 
-// refusal marks an error that is an answer, with exit code 1. All others are 2.
+// refusal marks an error that is an answer: its exit code is ExitNo. All other errors have ExitWrong.
 type refusal struct{ cause error }
 
+// no returns a refusal.
 func no(text string) error { return refusal{errors.New(text)} }
 
 // Error implements error.
@@ -30,7 +31,7 @@ func (r refusal) Error() string { return r.cause.Error() }
 // Unwrap lets errors.Is and As see the cause.
 func (r refusal) Unwrap() error { return r.cause }
 
-// ExitCode is that of a command which failed with err.
+// ExitCode returns the exit code of a command that failed with err, which is not nil.
 func ExitCode(err error) int {
 	if _, ok := errors.AsType[refusal](err); ok {
 		return ExitNo
@@ -38,9 +39,9 @@ func ExitCode(err error) int {
 	return ExitWrong
 }
 
-// withExitCodes makes Caddy end with the code of a command's error. Caddy ends
-// with 1 after any error but those that its own wrapper makes of a CommandFunc's
-// status, so a 2 takes the way through that wrapper.
+// withExitCodes makes Caddy exit with the code of a command's error. By itself Caddy exits with 1 after any
+// error, unless the error comes from its wrapper for a CommandFunc, which carries a code. So an error with another
+// code is passed through that wrapper, see quit.
 func withExitCodes(cmd *cobra.Command) {
 	run, args := cmd.RunE, cmd.Args
 	cmd.RunE = func(cmd *cobra.Command, given []string) error { return quit(cmd, run(cmd, given)) }
@@ -56,10 +57,10 @@ func withExitCodes(cmd *cobra.Command) {
 	}
 }
 
-// argument finds what a command wants in its usage, outside of what may be left out.
+// argument finds the arguments in a command's usage.
 var argument = regexp.MustCompile(`<[^>]+>`)
 
-// missing says which arguments are missing, where cobra only counts them.
+// missing replaces cobra's error about arguments, which only counts them, by one that names those that are missing.
 func missing(cmd *cobra.Command, given []string, err error) error {
 	if err == nil {
 		return nil
@@ -76,7 +77,7 @@ func missing(cmd *cobra.Command, given []string, err error) error {
 	return fmt.Errorf("%s %s missing\nUsage: %s", strings.Join(lacking, " and "), verb, cmd.UseLine())
 }
 
-// misused is for errors of flags and arguments.
+// misused is for errors of flags and arguments: it points to the command's help.
 func misused(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil
@@ -84,8 +85,8 @@ func misused(cmd *cobra.Command, err error) error {
 	return quit(cmd, fmt.Errorf("%w\nSee %s --help", err, cmd.CommandPath()))
 }
 
-// quit prints the error itself if its code is not 1: the error that carries the
-// code through Caddy would be printed without its text, or as a line of the log.
+// quit prints an error whose code is not ExitNo, and returns one that only carries the code: Caddy would print it
+// without the text, or as a line of the log.
 func quit(cmd *cobra.Command, err error) error {
 	if err == nil || ExitCode(err) == ExitNo {
 		return err
@@ -96,15 +97,15 @@ func quit(cmd *cobra.Command, err error) error {
 	return caddycmd.WrapCommandFuncForCobra(code)(cmd, nil)
 }
 
-// noSuchCommand refuses arguments of a command that has only subcommands, and
-// says which one may have been meant.
+// noSuchCommand refuses arguments of a command that has only subcommands, and suggests subcommands with a
+// similar name.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	text := fmt.Sprintf("there is no command %q", args[0])
 	if cmd.SuggestionsMinimumDistance == 0 {
-		cmd.SuggestionsMinimumDistance = 2 // as cobra does where it looks for suggestions itself
+		cmd.SuggestionsMinimumDistance = 2 // as cobra sets it before it looks for suggestions itself
 	}
 	if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
 		text += ": did you mean " + strings.Join(meant, " or ") + "?"

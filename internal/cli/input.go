@@ -9,11 +9,8 @@ import (
 	"strings"
 )
 
-// What commands that make or judge a webhook are given of it: its headers, its body, its URL, and the
-// provider's options.
-
-// parseHeaders reads flags of the form 'Name: value'. put says what becomes of a name that is given again: Set
-// takes the last, Add takes all.
+// parseHeaders reads flags of the form 'Name: value'. put decides about a name that is
+// given twice: Set keeps the last value, Add keeps all.
 func parseHeaders(flags []string, put func(h http.Header, name, value string)) (http.Header, error) {
 	headers := make(http.Header)
 	for _, flag := range flags {
@@ -50,7 +47,7 @@ func parseOptions(flags []string) (map[string][]string, error) {
 	return options, nil
 }
 
-// parseTarget reads a URL to send to, or that was called.
+// parseTarget reads the URL of an endpoint, which must have a scheme.
 func parseTarget(text string) (*url.URL, error) {
 	if !strings.Contains(text, "://") {
 		return nil, fmt.Errorf("%q has no scheme: want a URL such as http://%s", text, strings.TrimLeft(text, "/"))

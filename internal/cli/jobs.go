@@ -58,7 +58,7 @@ func (c adminClient) job(method, id string) (j api.Job, err error) {
 	return j, json.Unmarshal(answer, &j)
 }
 
-// oneJob shows a job, after it was cancelled or followed to its end if that is wanted.
+// oneJob shows a job. If it is to be cancelled or followed, it does that first.
 func (c adminClient) oneJob(ctx context.Context, id string, cancel, follow bool) error {
 	method := http.MethodGet
 	if cancel {
@@ -115,13 +115,13 @@ func printJobs(s screen, jobs []api.Job, now time.Time) {
 
 const (
 	pollEvery = 200 * time.Millisecond
-	// pollPatience is how long Caddy may not answer while a job is followed: a
-	// reload may open its admin API anew.
+	// pollPatience is how long Caddy may fail to answer while a job is followed: during a reload it may close
+	// its admin API and open it again.
 	pollPatience = 10 * time.Second
 )
 
-// follow shows a job's progress until it ends, and returns how it did. When ctx
-// ends it cancels the job, or leaves it alone.
+// follow shows a job's progress until the job ends, and returns its last state. When ctx ends, follow cancels the
+// job and waits for its end, or returns at once if cancel is false.
 func (c adminClient) follow(ctx context.Context, j api.Job, cancel bool) (api.Job, error) {
 	bar := progress{out: c.notes, quiet: c.json, what: j.Operation}
 	defer bar.clear()

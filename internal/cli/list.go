@@ -19,10 +19,10 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
-// selection are the flags that select deliveries, by the API's name of the field.
+// selection has the values of the flags that select deliveries, by the names of the API's fields.
 type selection map[string]*string
 
-// selectionFlags are the API's fields, what their flags say, and whether they are times.
+// selectionFlags are the fields of the API's filter that have a flag, in the order of the help.
 var selectionFlags = []struct {
 	field, usage string
 	isTime       bool
@@ -49,8 +49,8 @@ func (s selection) flags(cmd *cobra.Command) {
 
 func flagName(field string) string { return strings.ReplaceAll(field, "_", "-") }
 
-// fields returns what was given. An empty value is passed on, since it may be a
-// mistake, such as a variable of a script that is not set: the API refuses it.
+// fields returns the filter that the flags make. It keeps empty values, because the API refuses them: an empty
+// value is likely a mistake, such as a script's variable that is not set.
 func (s selection) fields(cmd *cobra.Command, now time.Time) (map[string]string, error) {
 	fields, times := make(map[string]string), make(map[string]time.Time)
 	for _, f := range selectionFlags {
@@ -76,7 +76,7 @@ func (s selection) fields(cmd *cobra.Command, now time.Time) (map[string]string,
 	return fields, nil
 }
 
-// checkEndpoint refuses a name that no endpoint has, or had when what is stored came in.
+// checkEndpoint refuses the name of an endpoint that is not in the running config and of which nothing is stored.
 func (c adminClient) checkEndpoint(name string) error {
 	if name == "" {
 		return nil
@@ -104,12 +104,12 @@ func (c adminClient) checkEndpoint(name string) error {
 	return fmt.Errorf("no endpoint %q is configured, and nothing of one is stored; there are: %s", clean(name), strings.Join(known, ", "))
 }
 
-// given reports whether any of the flags was.
+// given reports whether any of the flags was given.
 func (s selection) given(cmd *cobra.Command) bool {
 	return slices.ContainsFunc(slices.Collect(maps.Keys(s)), func(field string) bool { return cmd.Flags().Changed(flagName(field)) })
 }
 
-// moment reads a time, or how long it is ago.
+// moment reads a time, or how long before now it is.
 func moment(text string, now time.Time) (time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return at, nil
@@ -177,13 +177,13 @@ hundreds of thousands stored, looking for a type or an event takes seconds;
 	})
 }
 
-// search asks for pages until it has as many deliveries as are wanted, or there
-// are no more: a page ends early when many were looked at that the query does not
-// select. When ctx ends, or with Ctrl-C, it returns what was found by then.
+// search keeps asking for pages until it has the wanted number of deliveries or there are no more. One page may not
+// do: the API ends it early when it has looked at many deliveries that the query does not select. When ctx ends, or
+// with Ctrl-C, search returns what it has found so far.
 func (c adminClient) search(ctx context.Context, query url.Values, wanted int) (all api.List, err error) {
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	all.Deliveries = []api.Delivery{} // in JSON it is never null
+	all.Deliveries = []api.Delivery{} // [] in JSON, not null
 	began, told := time.Now(), false
 	for {
 		answer, err := c.ask(http.MethodGet, "/webhooks/deliveries?"+query.Encode(), "")
@@ -266,7 +266,7 @@ func printList(s screen, list api.List, now time.Time) {
 	}
 }
 
-// ageOf is how old an event is; that of one that cannot be read is not known.
+// ageOf is how old an event is. An event that cannot be read has no time: its age is ?.
 func ageOf(received, now time.Time) string {
 	if received.Unix() <= 0 {
 		return "?"
@@ -274,7 +274,7 @@ func ageOf(received, now time.Time) string {
 	return wording.Span(now.Sub(received))
 }
 
-// lastResult says in a few words why a delivery stands where it stands.
+// lastResult says in a few words what came of the last attempt, and when the next one is.
 func lastResult(d api.Delivery, now time.Time) string {
 	var words []string
 	switch {

@@ -8,8 +8,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
-// progress shows how far work has come: a bar on a terminal, else a line now
-// and then. Nothing is shown where quiet. It serves one goroutine at a time.
+// progress shows how far some work is: a bar on a terminal, otherwise a line every few seconds. If quiet is set it
+// shows nothing. It must not be used by several goroutines at once.
 type progress struct {
 	out   screen
 	quiet bool
@@ -25,7 +25,7 @@ const (
 	lineEvery = 5 * time.Second // where there is no terminal
 )
 
-// update shows that done of total are done by now.
+// update shows that done of total are done.
 func (p *progress) update(done int, now time.Time) {
 	if p.begun.IsZero() {
 		p.begun, p.shown, p.first = now, now, done
@@ -41,7 +41,7 @@ func (p *progress) update(done int, now time.Time) {
 	}
 }
 
-// clear takes the bar away again: what comes next is the result.
+// clear removes the bar, to make room for the result.
 func (p *progress) clear() {
 	if p.out.live && !p.quiet && !p.begun.IsZero() {
 		fmt.Fprint(p.out, "\r\x1b[K")

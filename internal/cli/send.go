@@ -40,7 +40,7 @@ func (s *signer) flags(cmd *cobra.Command) {
 	}
 }
 
-// webhooks returns a function that makes a signed webhook at each call.
+// webhooks returns a function that makes a new signed webhook at each call. It may be called concurrently.
 func (s *signer) webhooks(target *url.URL) (func() (*verify.Request, error), error) {
 	if s.provider == verify.CustomName {
 		return nil, errors.New("schemes of provider custom are in a config only: sign and send cannot make them")
@@ -125,7 +125,7 @@ func signCommand() *cobra.Command {
 	return cmd
 }
 
-// lineFeeds turns the line ends of HTTP into those of a terminal.
+// lineFeeds replaces the line ends of HTTP, CR LF, by LF.
 type lineFeeds struct{ io.Writer }
 
 // Write implements io.Writer.

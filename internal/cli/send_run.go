@@ -21,7 +21,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// sendRun sends many webhooks and counts what they were answered.
+// sendRun sends many webhooks and counts the answers.
 type sendRun struct {
 	next               func() (*verify.Request, error)
 	client             *http.Client
@@ -56,7 +56,7 @@ func newSendRun(next func() (*verify.Request, error), count, concurrency int) *s
 	}
 }
 
-// run sends until all are sent or ctx ends. Those under way are always waited for.
+// run sends until all are sent or ctx ends. It always waits for the answers to those that it has begun to send.
 func (s *sendRun) run(ctx context.Context, out screen, asJSON bool) error {
 	defer s.client.CloseIdleConnections()
 	var begun atomic.Int64
@@ -81,7 +81,7 @@ func (s *sendRun) run(ctx context.Context, out screen, asJSON bool) error {
 	return s.verdict(sum)
 }
 
-// mayBegin reports whether one more is to be sent, and waits until its time has come.
+// mayBegin reports whether one more is to be sent, and waits as long as the rate demands.
 func (s *sendRun) mayBegin(ctx context.Context, begun *atomic.Int64) bool {
 	if ctx.Err() != nil || begun.Add(1) > int64(s.count) {
 		return false
@@ -142,7 +142,7 @@ func (s *sendRun) post() (answer string, took time.Duration, err error) {
 	return strings.TrimSpace(fmt.Sprint(response.StatusCode, " ", clean(response.Header.Get("Webhook-Status")))), time.Since(started), err
 }
 
-// sendSummary is what came of all webhooks. Times are in milliseconds.
+// sendSummary is the outcome of all webhooks.
 type sendSummary struct {
 	Wanted     int                `json:"wanted"`
 	Sent       int                `json:"sent"`
@@ -154,7 +154,7 @@ type sendSummary struct {
 	Latency    map[string]float64 `json:"latency_ms,omitempty"`
 }
 
-// quantiles are those that are shown, in this order.
+// quantiles are those that are shown, in the order in which they are.
 var quantiles = []struct {
 	name string
 	of   float64
@@ -182,7 +182,7 @@ func (s *sendRun) summary(took time.Duration) sendSummary {
 	return sum
 }
 
-// quantile is the smallest of the sorted durations that at least that part of them does not exceed.
+// quantile returns the smallest of the sorted durations d for which at least that part of them is at most d.
 func quantile(sorted []time.Duration, part float64) time.Duration {
 	n := int(part * float64(len(sorted)))
 	if float64(n) < part*float64(len(sorted)) {
@@ -214,7 +214,7 @@ func (sum sendSummary) print(s screen) {
 	if sum.Latency == nil {
 		return
 	}
-	// A quantile of fewer than it divides into would be the slowest once more.
+	// Among few answers a high quantile would only repeat the slowest: p99 takes 100 of them.
 	answered := sum.Sent - sum.Unanswered
 	var words []string
 	for _, q := range quantiles {
@@ -228,7 +228,7 @@ func (sum sendSummary) print(s screen) {
 	fmt.Fprintln(s, "latency: "+strings.Join(words, ", "))
 }
 
-// verdict is no unless all were sent and accepted.
+// verdict returns a refusal unless all were sent and accepted.
 func (s *sendRun) verdict(sum sendSummary) error {
 	switch {
 	case s.last != nil:
@@ -244,7 +244,7 @@ func (s *sendRun) verdict(sum sendSummary) error {
 	return nil
 }
 
-// hintOrder puts the refused answers first, and of them those with a hint.
+// hintOrder sorts answers by what is most worth a hint: refusals with a hint, other refusals, success.
 func hintOrder(answer string) int {
 	switch {
 	case taken(answer):
@@ -255,13 +255,13 @@ func hintOrder(answer string) int {
 	return 0
 }
 
-// taken reports whether an endpoint of ours took the webhook. Another handler's
-// success has no Webhook-Status. What was ignored is stored nowhere.
+// taken reports whether a webhooks endpoint took the webhook: the answer is a success with a Webhook-Status,
+// which other handlers do not send, and not ignored, since that is stored nowhere.
 func taken(answer string) bool {
 	return strings.HasPrefix(answer, "2") && strings.Contains(answer, " ") && !strings.HasSuffix(answer, " "+intake.OutcomeIgnored)
 }
 
-// hint says what is likely wrong. An answer without a word came from no endpoint of ours.
+// hint says what is likely wrong. An answer without a Webhook-Status did not come from a webhooks endpoint.
 func hint(answer string) string {
 	_, word, ours := strings.Cut(answer, " ")
 	switch {

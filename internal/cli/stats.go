@@ -65,7 +65,7 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
-// printStats shows the stats once, and below them a last line.
+// printStats shows the stats once, and below them the last line unless it is empty.
 func (c adminClient) printStats(last string) (api.Stats, error) {
 	var stats api.Stats
 	done, err := c.call(http.MethodGet, "stats", "", &stats)
@@ -79,8 +79,8 @@ func (c adminClient) printStats(last string) (api.Stats, error) {
 	return stats, nil
 }
 
-// watchStats shows the stats until ctx ends. Once they were shown, a Caddy that
-// does not answer for a while ends nothing: whoever watches wants to see it come back.
+// watchStats shows the stats until ctx ends. It returns an error only if the first round fails. Later it keeps
+// asking a Caddy that does not answer, because somebody who watches wants to see it come back.
 func (c adminClient) watchStats(ctx context.Context, interval time.Duration) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
@@ -104,7 +104,7 @@ func (c adminClient) watchStats(ctx context.Context, interval time.Duration) err
 	}
 }
 
-// drawStats shows one round: in place of the last one on a terminal, else below it.
+// drawStats shows one round: on a terminal in place of the last one, otherwise below it.
 func (c adminClient) drawStats(rates string) error {
 	if c.json || !c.out.live {
 		_, err := c.printStats(rates)
@@ -135,7 +135,7 @@ func redraw(text string, height int) string {
 	return "\x1b[H" + strings.Join(lines, "\x1b[K\n") + "\x1b[K\n\x1b[J"
 }
 
-// flow are counters of the process, for rates.
+// flow has counters of the running Caddy at one time, from which rates are made.
 type flow struct {
 	at                          time.Time // zero: not known
 	accepted, delivered, failed float64
@@ -168,8 +168,8 @@ func (c adminClient) readFlow() flow {
 	return f
 }
 
-// since says how much went through per second; nothing if that is not known, as
-// after a restart, when counters begin again.
+// since says how much went through per second; nothing if that is not known, such as after a restart, when the
+// counters begin at zero.
 func (f flow) since(before flow) string {
 	seconds := f.at.Sub(before.at).Seconds()
 	if f.at.IsZero() || before.at.IsZero() || seconds <= 0 || f.accepted < before.accepted || f.delivered < before.delivered || f.failed < before.failed {

@@ -14,12 +14,12 @@ type table struct {
 // column is one column of a table.
 type column struct {
 	title string
-	right bool // numbers end below each other
+	right bool // aligned right, for numbers
 	least int  // how narrow it may become on a small screen, in cells; 0: it is never cut
-	below bool // of the last one: where a row would not fit, it gets lines of its own, whole
+	below bool // for the last column: if the table is too wide, its cells are wrapped onto lines below their rows
 }
 
-// cell is one entry. Its text may be anybody's: what could upset the terminal is replaced.
+// cell is one entry. Its text may come from anybody, so add cleans it.
 type cell struct {
 	text  string
 	style style
@@ -67,7 +67,7 @@ func (t *table) print(s screen) {
 	fmt.Fprint(s, b.String())
 }
 
-// natural is the width of a column of which nothing is cut.
+// natural is the width that a column needs if nothing in it is cut, in cells.
 func (t *table) natural(column int) int {
 	width := cellsOf(t.columns[column].title)
 	for _, row := range t.rows {

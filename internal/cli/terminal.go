@@ -24,8 +24,8 @@ const (
 	defaultHeight = 24
 )
 
-// newScreen looks at what w is. Colours are for terminals only, and not for those
-// whose owner set NO_COLOR (no-color.org: to anything but the empty string).
+// newScreen finds out what w is. There are colours on terminals only, and not if NO_COLOR is set to anything but
+// the empty string (no-color.org).
 func newScreen(w io.Writer) screen {
 	s := screen{Writer: w}
 	if !isTerminal(w) {
@@ -43,7 +43,7 @@ func isTerminal(v any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// measure takes in the terminal's size, which its owner may change at any time.
+// measure reads the terminal's size, which may change at any time.
 func (s *screen) measure() {
 	file, ok := s.Writer.(*os.File)
 	if !ok {
@@ -115,9 +115,8 @@ func cut(text string, cells int) string {
 	return text
 }
 
-// clean replaces control characters, and those that turn the direction of
-// writing: what providers and applications sent must not reach into the
-// operator's terminal, nor look like what it is not.
+// clean replaces control characters, and characters that change the direction of writing: text from providers and
+// applications must not control the operator's terminal, nor read as something else than it is.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
@@ -132,8 +131,8 @@ func firstLine(text string) string {
 	return line
 }
 
-// wrap breaks text between words so that its lines, indented, fit; 0: into one
-// line. What stands in backquotes, such as a command to copy, is never broken.
+// wrap breaks text between words into indented lines of at most that many cells; 0: into one line. It never breaks
+// text in backquotes, such as a command to copy.
 func wrap(text string, cells int, indent string) string {
 	var b strings.Builder
 	used := 0

@@ -16,7 +16,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// captured is a webhook that somebody saved, from a command's flags.
+// captured is a webhook that was captured, as the flags of verify give it.
 type captured struct {
 	secrets, publicKeys, headers, options []string
 	body, url, method, at                 string

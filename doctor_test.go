@@ -27,7 +27,7 @@ func (c *running) doctor() []api.Check {
 		c.t.Fatalf("the doctor answered %d", code)
 	}
 	for i := 1; i < len(view.Checks); i++ {
-		if api.LevelOrder[view.Checks[i-1].Level] > api.LevelOrder[view.Checks[i].Level] {
+		if api.LevelOrder(view.Checks[i-1].Level) > api.LevelOrder(view.Checks[i].Level) {
 			c.t.Errorf("check %d is worse than the one before", i)
 		}
 	}

@@ -7,8 +7,16 @@ const (
 	LevelError = "error" // webhooks are refused, or do not arrive
 )
 
-// LevelOrder is worst first.
-var LevelOrder = map[string]int{LevelError: 0, LevelWarn: 1, LevelOK: 2}
+// LevelOrder is a level's place when checks are sorted: the worst come first.
+func LevelOrder(level string) int {
+	switch level {
+	case LevelOK:
+		return 2
+	case LevelWarn:
+		return 1
+	}
+	return 0
+}
 
 // Doctor is what the doctor found, worst first.
 type Doctor struct {

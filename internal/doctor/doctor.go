@@ -143,7 +143,7 @@ func Diagnose(f Facts) []api.Check {
 	for i := range f.Endpoints {
 		d.checkEndpoint(&f.Endpoints[i])
 	}
-	slices.SortStableFunc(d.checks, func(a, b api.Check) int { return cmp.Compare(api.LevelOrder[a.Level], api.LevelOrder[b.Level]) })
+	slices.SortStableFunc(d.checks, func(a, b api.Check) int { return cmp.Compare(api.LevelOrder(a.Level), api.LevelOrder(b.Level)) })
 	return d.checks
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -21,8 +22,8 @@ import (
 // not for others: tokens, secrets that are handed over, and challenges.
 func TestHandshakesAreNotLogged(t *testing.T) {
 	var now atomic.Int64
-	verifyClock = func() time.Time { return time.Unix(now.Load(), 0) }
-	t.Cleanup(func() { verifyClock = nil })
+	process.Clock = func() time.Time { return time.Unix(now.Load(), 0) }
+	t.Cleanup(func() { process.Clock = nil })
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // for secrets that are handed over
 	const token = "my-token-of-the-handshake"
 	app := startApplication(t)

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
@@ -65,13 +66,13 @@ func (a *App) running() *adminapi.Running {
 	return &adminapi.Running{
 		Store: a.store,
 		Hold: func() (retrystore.Inspector, func(), error) {
-			store, key, err := acquireStore(a.opener, a.storeOptions())
-			return store, func() { releaseStore(key, a.logger) }, err
+			store, key, err := process.AcquireStore(a.opener, a.storeOptions())
+			return store, func() { process.ReleaseStore(key, a.logger) }, err
 		},
 		Config:   a.config(),
 		Hides:    a.hides,
 		Diagnose: a.diagnose,
-		Jobs:     &jobs,
+		Jobs:     &process.Jobs,
 		Context:  a.ctx,
 		Logger:   a.logger,
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/internal/storebook"
 	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
@@ -157,7 +158,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	emit := events.(*caddyevents.App).Emit
 	a.emitter = telemetry.NewEvents(func(name string, data map[string]any) { emit(ctx, name, data) }, a.logger)
-	return telemetry.Register(ctx.GetMetricsRegistry(), bodies, a.metricsSource())
+	return telemetry.Register(ctx.GetMetricsRegistry(), process.Bodies, a.metricsSource())
 }
 
 // register adds an endpoint; handlers call it while they are provisioned.
@@ -190,28 +191,28 @@ var errNameTaken = errors.New("another endpoint has this name: give one of them 
 
 // Start opens the store and starts delivering.
 func (a *App) Start() error {
-	store, key, err := acquireStore(a.opener, a.storeOptions())
+	store, key, err := process.AcquireStore(a.opener, a.storeOptions())
 	if err != nil {
 		return err
 	}
-	bodies.Resize(a.bodyMemory())
-	a.limits = ownLimits
+	process.Bodies.Resize(a.bodyMemory())
+	a.limits = process.Limits
 	if sharer, ok := retrystore.As[limiter.Sharer](store); ok {
 		a.limits = sharer.Limits()
 	}
-	if err := retentions.add(key, store, a); err != nil {
-		releaseStore(key, a.logger)
+	if err := process.Retentions.Add(key, store, a, a.RetainDelivered.retention()); err != nil {
+		process.ReleaseStore(key, a.logger)
 		return err
 	}
 	a.use = a.bookUse(store, key)
 	store = telemetry.Timed(store)
 	dispatcher, err := forward.New(store, a.destinations(), forward.Options{
-		Logger: a.logger, Observer: telemetry.Observers{a.emitter, telemetry.Deliveries{}, &attempts},
+		Logger: a.logger, Observer: telemetry.Observers{a.emitter, telemetry.Deliveries{}, &process.Attempts},
 	})
 	if err != nil {
-		retentions.remove(key, a)
+		process.Retentions.Remove(key, a)
 		a.use.Close(a.ctx, true)
-		releaseStore(key, a.logger)
+		process.ReleaseStore(key, a.logger)
 		return err
 	}
 	a.store, a.storeKey, a.dispatcher = store, key, dispatcher
@@ -236,9 +237,6 @@ func (a *App) destinations() []forward.Destination {
 	}
 	return all
 }
-
-// draining counts the dispatchers of replaced configs that finish their last attempts.
-var draining safe.Group
 
 // Stop ends delivering. Caddy stops its apps in no particular order, so webhooks
 // may come in for some time after it (`shutdown_delay`, `grace_period`): the
@@ -284,11 +282,11 @@ func (a *App) stopDelivering() {
 		return
 	}
 	a.stopOnce.Do(func() {
-		retentions.remove(a.storeKey, a)
-		draining.Go(a.logger, "app: drain", a.drain)
+		process.Retentions.Remove(a.storeKey, a)
+		process.Draining.Go(a.logger, "app: drain", a.drain)
 		if caddy.Exiting() {
-			jobs.Stop()
-			waitFor(draining.Wait, exitGrace+time.Second)
+			process.Jobs.Stop()
+			waitFor(process.Draining.Wait, exitGrace+time.Second)
 		}
 	})
 }
@@ -309,7 +307,7 @@ func (a *App) drain() {
 	case <-ctx.Done():
 	}
 	a.use.Close(ctx, ending())
-	releaseStore(a.storeKey, a.logger)
+	process.ReleaseStore(a.storeKey, a.logger)
 	a.emitter.Stop() // may wait for slow handlers
 }
 

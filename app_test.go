@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/filestore"
 )
 
@@ -142,7 +143,7 @@ func TestRestart(t *testing.T) {
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	draining.Wait()
+	process.Draining.Wait()
 	app.answerStatus(200)
 	for len(app.got) > 0 {
 		<-app.got

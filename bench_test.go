@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // BenchmarkHandler takes signed 1 KiB webhooks through the whole handler, with
@@ -63,7 +64,7 @@ http://127.0.0.1:0 {
 		if err := caddy.Stop(); err != nil {
 			b.Error(err)
 		}
-		draining.Wait()
+		process.Draining.Wait()
 		hanging = make(chan struct{})
 	}()
 	app, err := runningApp()

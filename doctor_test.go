@@ -17,6 +17,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // doctor asks the running Caddy for its checks.
@@ -46,8 +47,8 @@ func found(checks []api.Check, level, name, subject, message string) bool {
 // what became of it, is remembered for the life of the process.
 func forgetTraffic(t *testing.T) {
 	t.Helper()
-	traffics.Clear()
-	attempts.Clear()
+	process.Traffic.Clear()
+	process.Attempts.Clear()
 }
 
 // doctorSite is an endpoint of that name with further lines.
@@ -163,7 +164,7 @@ func TestDoctorTraffic(t *testing.T) {
 	checkAnswer(t, c.do(unsigned), 401, "missing_signature")
 	c.send("proxied", good, "--header=X-Forwarded-For: 203.0.113.7")
 	c.send("rested", good)
-	traffics.Watch("rested", nil, time.Now()).Report(&intake.Report{Outcome: "accepted", OK: true, ReceivedAt: time.Now().Add(-3 * time.Hour)})
+	process.Traffic.Watch("rested", nil, time.Now()).Report(&intake.Report{Outcome: "accepted", OK: true, ReceivedAt: time.Now().Add(-3 * time.Hour)})
 	c.send("rested", "another", "--count=2")
 
 	checks := c.doctor()

@@ -14,6 +14,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/offered"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
@@ -32,14 +33,14 @@ func (h *Handler) newEndpoint(server httpserver.Server) *intake.Endpoint {
 		PublicURL:    h.publicURL,
 		Access:       h.access,
 		Limits:       h.limits(),
-		Body:         intake.Body{Max: h.MaxBody, Memory: bodies, Time: minBodyTime},
+		Body:         intake.Body{Max: h.MaxBody, Memory: process.Bodies, Time: process.BodyTime},
 		ContentTypes: h.ContentTypes,
 		KeyTTL:       time.Duration(h.DedupeTTL),
 		Keyers:       h.keyers,
 
 		RespondUpstream: h.Respond == respondUpstream,
 		RespondTimeout:  time.Duration(h.RespondTimeout),
-		GuardPatience:   guardPatience,
+		GuardPatience:   process.GuardPatience,
 		Headers:         h.headers,
 		Secrets:         redact.Marks(h.secretPlaces()),
 
@@ -74,7 +75,7 @@ func (h *Handler) limits() intake.Limits {
 		l.IP, l.Provider = h.RateLimit.IP.limit, h.RateLimit.Provider.limit
 	}
 	if h.app.RateLimitOnError == onErrorLocal {
-		l.Own = ownLimits
+		l.Own = process.Limits
 	}
 	return l
 }
@@ -209,4 +210,13 @@ func (h *Handler) offerPlaceholders(in *intake.Inbound) {
 		}
 		return h.endpoint.Placeholder(in, name)
 	})
+}
+
+// watchTraffic is the handler's view of its endpoint's traffic.
+func (h *Handler) watchTraffic() traffic.View {
+	secrets, err := grammar.Expand("secret", h.Secrets)
+	if err != nil || len(h.PublicKeys) > 0 {
+		secrets = nil // a public key may have proved a webhook
+	}
+	return process.Traffic.Watch(h.Name, secrets, h.now())
 }

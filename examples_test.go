@@ -18,6 +18,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
@@ -61,9 +62,9 @@ type example struct {
 // startExample loads an example as it is, with ports and files of the test's own.
 func startExample(t *testing.T, name string, env ...string) *example {
 	t.Helper()
-	before := ownLimits // outlive configs, and so would outlive this test
-	ownLimits = limiter.NewLocal(limiter.LocalOptions{})
-	t.Cleanup(func() { ownLimits = before })
+	before := process.Limits // outlive configs, and so would outlive this test
+	process.Limits = limiter.NewLocal(limiter.LocalOptions{})
+	t.Cleanup(func() { process.Limits = before })
 	port, adminPort := freePort(t), freePort(t)
 	env = append(env, "PORT="+port, "ADMIN_PORT="+adminPort, "STORE="+filepath.Join(t.TempDir(), "store.db"))
 	for _, pair := range env {
@@ -108,7 +109,7 @@ func startExample(t *testing.T, name string, env ...string) *example {
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
 		}
-		draining.Wait()
+		process.Draining.Wait()
 	})
 	checkExampleSecrets(t)
 	return &example{&running{t: t, site: "http://localhost:" + port, admin: "http://localhost:" + adminPort}, "localhost:" + port}

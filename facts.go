@@ -14,6 +14,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/doctor"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -23,8 +24,8 @@ import (
 // diagnose tells the doctor what there is to know.
 func (a *App) diagnose(ctx context.Context) []api.Check {
 	f := doctor.Facts{
-		Now: time.Now(), Config: a.config(), Attempts: attempts.All(),
-		Store: a.storeFacts(ctx), MaxPending: a.MaxPending, MaxStored: a.MaxStored, Memory: bodies.Usage(),
+		Now: time.Now(), Config: a.config(), Attempts: process.Attempts.All(),
+		Store: a.storeFacts(ctx), MaxPending: a.MaxPending, MaxStored: a.MaxStored, Memory: process.Bodies.Usage(),
 	}
 	for _, finding := range a.reachable().Findings(true) {
 		f.Routes = append(f.Routes, doctor.Route{Level: finding.Level, Endpoint: finding.Endpoint, Message: finding.Message, Fix: finding.Fix})

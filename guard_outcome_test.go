@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // receivedLines are the lines "webhook received" of a log.
@@ -126,7 +128,7 @@ func TestGuardOutcomes(t *testing.T) {
 				if got := c.processed(test.outcome); got != before+1 {
 					t.Errorf("counted %v, then %v", before, got)
 				}
-				if seen := traffics.Watch("github", nil, time.Now()).Snapshot(); (seen.Refused == 0) != (test.outcome == "accepted") || seen.LastReceived.IsZero() {
+				if seen := process.Traffic.Watch("github", nil, time.Now()).Snapshot(); (seen.Refused == 0) != (test.outcome == "accepted") || seen.LastReceived.IsZero() {
 					t.Errorf("traffic: %+v", seen)
 				}
 				c.sendBroken("outcome")

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // TestGuardOutlastsProvider: the provider gives up waiting while the application works. Its repeat
@@ -51,9 +53,9 @@ func TestGuardOutlastsProvider(t *testing.T) {
 
 // TestGuardPatienceEnds: an application that never answers does not keep the event for ever.
 func TestGuardPatienceEnds(t *testing.T) {
-	before := guardPatience
-	guardPatience = 50 * time.Millisecond
-	t.Cleanup(func() { guardPatience = before })
+	before := process.GuardPatience
+	process.GuardPatience = 50 * time.Millisecond
+	t.Cleanup(func() { process.GuardPatience = before })
 	app := startApplication(t)
 	calls := make(chan struct{}, 10)
 	app.answerWith(func(_ http.ResponseWriter, r *http.Request) {

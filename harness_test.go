@@ -27,6 +27,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/caddyproc"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // running is a real Caddy in this process, loaded with a Caddyfile. Caddy's
@@ -68,7 +69,7 @@ func startRunning(t *testing.T, c *running, directives string) {
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
 		}
-		draining.Wait()
+		process.Draining.Wait()
 	})
 }
 
@@ -86,7 +87,7 @@ func newRunning(t *testing.T, store, extra string) *running {
 		store file %s
 	}
 	%s`, testLog, store, extra)}
-	stateBook = newStateBook(c.states) // what other tests left behind is not this one's
+	process.Book = process.NewBook(c.states) // what other tests left behind is not this one's
 	c.takePorts()
 	return c
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // TestBodyMemory: 1,500 strangers at one address each send all but a byte of what may be
@@ -54,7 +56,7 @@ func TestBodyMemory(t *testing.T) {
 				refused <- string(answer[:n])
 			}
 		})
-		if used := bodies.Usage().Used; used > budget/2+1<<20 {
+		if used := process.Bodies.Usage().Used; used > budget/2+1<<20 {
 			t.Fatalf("%d bytes are held, of which one address may have half of %d", used, budget)
 		}
 	}
@@ -62,7 +64,7 @@ func TestBodyMemory(t *testing.T) {
 	if grown := liveHeap() - before; grown > budget {
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
-	usage := bodies.Usage()
+	usage := process.Bodies.Usage()
 	if usage.Limit != budget || usage.Used < budget/4 || usage.Refused < connections/2 {
 		t.Errorf("usage %+v: too little is held for this test to show anything", usage)
 	}
@@ -86,7 +88,7 @@ func TestBodyMemory(t *testing.T) {
 	for _, conn := range all {
 		_ = conn.Close()
 	}
-	eventually(t, "everything is given back", func() bool { return bodies.Usage().Used == 0 })
+	eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
 }
 
 // startBounded is startCaddy with so much memory for bodies.
@@ -165,7 +167,7 @@ func TestBodyMemoryAtWork(t *testing.T) {
 			t.Errorf("answered %d", code)
 		}
 	}
-	eventually(t, "everything is given back", func() bool { return bodies.Usage().Used == 0 })
+	eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
 	if got := c.do(c.githubRequest("/github", "third", body)); got.code != 200 {
 		t.Errorf("what was refused is then answered %d", got.code)
 	}
@@ -184,7 +186,7 @@ func TestBodyMemoryTooSmall(t *testing.T) {
 	if err := c.load(githubSite(app, "max_body 512MiB")); err != nil {
 		t.Fatal(err)
 	}
-	if got := bodies.Usage().Limit; got < 2<<30 {
+	if got := process.Bodies.Usage().Limit; got < 2<<30 {
 		t.Errorf("with bodies of 512 MiB the budget is %d bytes", got)
 	}
 }

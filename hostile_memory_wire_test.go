@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // unfinished is a body without its last byte, which does not come until the test ends.
@@ -67,7 +69,7 @@ func TestBodyMemoryOverHTTP2(t *testing.T) {
 			})
 		}
 	}
-	most := watchBodies(t, func() bool { return refused.Load() > streams/3 && bodies.Usage().Used > budget/8 })
+	most := watchBodies(t, func() bool { return refused.Load() > streams/3 && process.Bodies.Usage().Used > budget/8 })
 	if most > budget/2+size {
 		t.Errorf("%d bytes were held, of which one address may have half of %d", most, budget)
 	}
@@ -77,7 +79,7 @@ func TestBodyMemoryOverHTTP2(t *testing.T) {
 	acceptsElsewhere(t, c, app)
 	cancel()
 	senders.Wait()
-	eventually(t, "everything is given back", func() bool { return bodies.Usage().Used == 0 })
+	eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
 }
 
 // TestBodyMemoryWithExpect: who asks first whether to send is told so only where there
@@ -118,7 +120,7 @@ func TestBodyMemoryWithExpect(t *testing.T) {
 			}
 		})
 	}
-	most := watchBodies(t, func() bool { return refused.Load() > connections/3 && bodies.Usage().Used > budget/8 })
+	most := watchBodies(t, func() bool { return refused.Load() > connections/3 && process.Bodies.Usage().Used > budget/8 })
 	if most > budget/2+size {
 		t.Errorf("%d bytes were held, of which one address may have half of %d", most, budget)
 	}
@@ -130,7 +132,7 @@ func TestBodyMemoryWithExpect(t *testing.T) {
 		_ = conn.Close()
 	}
 	senders.Wait()
-	eventually(t, "everything is given back", func() bool { return bodies.Usage().Used == 0 })
+	eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
 }
 
 // TestExpectIsAnsweredAtOnce: who waits to be told to send its body, and is refused before
@@ -180,7 +182,7 @@ func firstAnswer(t *testing.T, c *running, head string) string {
 func watchBodies(t *testing.T, enough func() bool) (most int64) {
 	t.Helper()
 	eventually(t, "memory is short", func() bool {
-		most = max(most, bodies.Usage().Used)
+		most = max(most, process.Bodies.Usage().Used)
 		return enough()
 	})
 	return most

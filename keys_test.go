@@ -12,14 +12,16 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // ownKeys gives the test fetched keys of its own, and a directory for them.
 func ownKeys(t *testing.T) (dir string) {
 	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	fetchedKeys = newFetchedKeys()
-	t.Cleanup(func() { fetchedKeys = newFetchedKeys() })
+	process.Keys = process.NewKeys()
+	t.Cleanup(func() { process.Keys = process.NewKeys() })
 	return filepath.Join(caddy.AppDataDir(), "webhooks", "keys")
 }
 
@@ -44,13 +46,13 @@ func (s *keyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestFetchedKeysOutliveReloadAndRestart(t *testing.T) {
 	dir := ownKeys(t)
 	x := webhooksOf(t, "aws-sns")[0]
-	verifyClock = func() time.Time { return time.Unix(x.Now, 0) }
-	t.Cleanup(func() { verifyClock = nil })
+	process.Clock = func() time.Time { return time.Unix(x.Now, 0) }
+	t.Cleanup(func() { process.Clock = nil })
 	app := startApplication(t)
 	c := startCaddy(t, "respond 404", "")
 	server := &keyServer{next: serveKeys(t, x.Fetched)}
-	keyTransport = server
-	t.Cleanup(func() { keyTransport = nil })
+	process.KeyTransport = server
+	t.Cleanup(func() { process.KeyTransport = nil })
 	routes := []any{endpointRoute("aws-sns", x, app)}
 	c.loadRoutes(routes)
 	send := func(x providerWebhook, want string, code int) {
@@ -85,7 +87,7 @@ func TestFetchedKeysOutliveReloadAndRestart(t *testing.T) {
 		files, _ := filepath.Glob(filepath.Join(dir, "aws-sns-*.json"))
 		return len(files) == 1
 	})
-	fetchedKeys = newFetchedKeys() // the next process has none
+	process.Keys = process.NewKeys() // the next process has none
 	c.loadRoutes(routes)
 	send(x, "duplicate", http.StatusOK)
 
@@ -101,12 +103,12 @@ func TestFetchedKeysOutliveReloadAndRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.loadRoutes([]any{})
-	fetchedKeys = newFetchedKeys()
+	process.Keys = process.NewKeys()
 	c.loadRoutes(routes)
 	send(x, "unavailable", http.StatusServiceUnavailable)
 	server.down.Store(false)
 	later := time.Unix(x.Now, 0).Add(time.Minute)
-	verifyClock = func() time.Time { return later }
+	process.Clock = func() time.Time { return later }
 	send(x, "duplicate", http.StatusOK)
 	eventually(t, "the broken file was replaced", func() bool {
 		text, err := os.ReadFile(files[0])

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/filestore"
 )
 
@@ -61,7 +62,7 @@ func TestReloadWhileReceiving(t *testing.T) {
 		text, _ := io.ReadAll(got.response.Body)
 		t.Fatalf("answered %d %s", got.response.StatusCode, text)
 	}
-	draining.Wait() // the old config, which lets go of its store
+	process.Draining.Wait() // the old config, which lets go of its store
 	store, err := filestore.Open(first, filestore.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -4,13 +4,9 @@ import (
 	"fmt"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
-
-// ownLimits are those that this process counts by itself. They outlive configs:
-// what was spent stays spent across a reload, and a new limit holds from its
-// first request on.
-var ownLimits limiter.Backend = limiter.NewLocal(limiter.LocalOptions{})
 
 // Values of App.RateLimitOnError.
 const (
@@ -37,7 +33,7 @@ func (a *App) countedBy() limiter.Backend {
 	case <-a.started:
 		return a.limits
 	default:
-		return ownLimits
+		return process.Limits
 	}
 }
 

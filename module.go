@@ -263,7 +263,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	}
 	h.warnOfTwins()
 	h.warnOfLedDestinations()
-	h.traffic = watchTraffic(h)
+	h.traffic = h.watchTraffic()
 	var server httpserver.Server
 	if s := serverOf(ctx); s != nil && len(h.Forward) == 0 {
 		server.ErrorRoutes = httpserver.WatchErrorRoutes(s)

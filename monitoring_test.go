@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // ofPrometheus finds a program of Debian's package prometheus. Without it the
@@ -148,10 +150,10 @@ func incident(t *testing.T) (before, after map[string]float64) {
 	send("/dead", 5, "{}")
 	send("/typo", 5, "{}")
 	send("/full", 50, "too large a body")
-	limit := bodies.Usage().Limit
-	bodies.Resize(0) // as if strangers held it all
+	limit := process.Bodies.Usage().Limit
+	process.Bodies.Resize(0) // as if strangers held it all
 	send("/full", 20, "{}")
-	bodies.Resize(limit)
+	process.Bodies.Resize(limit)
 	for range 60 {
 		forged()
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
@@ -210,7 +211,7 @@ func (k *contract) jobsEnd(c *running, last string, want func(reply, int) reply)
 	want(k.admin(c, "DELETE", "/webhooks/jobs/"+running.ID, ""), 200)
 	want(k.admin(c, "GET", "/webhooks/jobs/0000000000", ""), 404)
 	want(k.admin(c, "DELETE", "/webhooks/jobs/0000000000", ""), 404)
-	jobs.Stop()
+	process.Jobs.Stop()
 }
 
 // contractRefusals tries every operation of the admin API from where it is not

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -191,9 +192,9 @@ func contractHandshakes(k *contract) {
 
 // contractLimits sends more than is taken.
 func contractLimits(k *contract) {
-	before := ownLimits // they outlive configs, and so would outlive this test
-	ownLimits = limiter.NewLocal(limiter.LocalOptions{})
-	k.Cleanup(func() { ownLimits = before })
+	before := process.Limits // they outlive configs, and so would outlive this test
+	process.Limits = limiter.NewLocal(limiter.LocalOptions{})
+	k.Cleanup(func() { process.Limits = before })
 	limited := func(name, tier string) string {
 		return strings.Replace(answersSite(name, "200"), "require_https", tier+"\nrequire_https", 1)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -17,8 +18,8 @@ import (
 // TestEveryHandshake has each provider try out its endpoint as its row says.
 func TestEveryHandshake(t *testing.T) {
 	var now atomic.Int64
-	verifyClock = func() time.Time { return time.Unix(now.Load(), 0) }
-	t.Cleanup(func() { verifyClock = nil })
+	process.Clock = func() time.Time { return time.Unix(now.Load(), 0) }
+	t.Cleanup(func() { process.Clock = nil })
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // for secrets that are handed over
 	app := startApplication(t)
 	c := startCaddy(t, "respond 404", "")

@@ -18,6 +18,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -134,13 +135,13 @@ func startProviders(t *testing.T, providers []*verify.Provider) (c *running, app
 	t.Helper()
 	now = new(atomic.Int64)
 	ownKeys(t)
-	verifyClock = func() time.Time { return time.Unix(now.Load(), 0) }
-	t.Cleanup(func() { verifyClock = nil })
+	process.Clock = func() time.Time { return time.Unix(now.Load(), 0) }
+	t.Cleanup(func() { process.Clock = nil })
 	app = startApplication(t)
 	c = startCaddy(t, "respond 404", "")
 	published := make(map[string]string)
-	keyTransport = serveKeys(t, published)
-	t.Cleanup(func() { keyTransport = nil })
+	process.KeyTransport = serveKeys(t, published)
+	t.Cleanup(func() { process.KeyTransport = nil })
 	webhooks = make(map[string]providerWebhook)
 	var routes []any
 	for _, p := range providers {
@@ -168,7 +169,7 @@ func TestEveryProvider(t *testing.T) {
 			x := chosen[p.Name]
 			now.Store(x.Now)
 			v, err := p.NewVerifier(verify.Options{
-				Secrets: x.Secrets, PublicKeys: x.PublicKeys, Settings: x.Settings, Now: verifyClock, Transport: keyTransport,
+				Secrets: x.Secrets, PublicKeys: x.PublicKeys, Settings: x.Settings, Now: process.Clock, Transport: process.KeyTransport,
 			})
 			if err != nil {
 				t.Fatal(err)

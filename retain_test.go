@@ -14,7 +14,6 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
-	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
 func TestRetainErrors(t *testing.T) {
@@ -51,63 +50,6 @@ func TestRetainErrors(t *testing.T) {
 	}
 	if got := (&RetainDelivered{Age: caddy.Duration(time.Hour)}).retention(); got.Count != 100_000 {
 		t.Errorf("a duration alone keeps %d", got.Count)
-	}
-}
-
-// retainingStore notes what it is asked to keep.
-type retainingStore struct {
-	retrystore.Store
-	asked []retrystore.Retention
-}
-
-func (s *retainingStore) Retain(r retrystore.Retention) { s.asked = append(s.asked, r) }
-
-// TestRetentionsOfTwoConfigs: what the old config keeps is kept until it has ended.
-func TestRetentionsOfTwoConfigs(t *testing.T) {
-	set := retentionSet{stores: make(map[string]*retained)}
-	store := new(retainingStore)
-	config := func(count int, age time.Duration, bodies bool) *App {
-		return &App{RetainDelivered: &RetainDelivered{Count: count, Age: caddy.Duration(age), Bodies: bodies}}
-	}
-	old, off, other := config(10, time.Hour, true), &App{}, config(5, 0, false)
-	want := func(what string, r retrystore.Retention) {
-		t.Helper()
-		if len(store.asked) == 0 || store.asked[len(store.asked)-1] != r {
-			t.Errorf("%s: asked %+v, want at last %+v", what, store.asked, r)
-		}
-	}
-	all := retrystore.Retention{Count: 10, Age: time.Hour, Bodies: true}
-	add := func(a *App) {
-		t.Helper()
-		if err := set.add("a", store, a); err != nil {
-			t.Fatal(err)
-		}
-	}
-	add(old)
-	want("first", all)
-	add(off)
-	want("beside one that keeps nothing", all)
-	set.remove("a", off) // refused
-	want("alone again", all)
-	add(other)
-	want("together", retrystore.Retention{Count: 10, Bodies: true})
-	set.remove("a", old)
-	want("the new one", retrystore.Retention{Count: 5})
-	add(off)
-	set.remove("a", other)
-	want("none", retrystore.Retention{})
-	asked := len(store.asked)
-	set.remove("a", off)
-	set.remove("a", off)
-	set.remove("b", off)
-	if len(store.asked) != asked || len(set.stores) != 0 {
-		t.Error("the end of the last config told the store something, or left something behind")
-	}
-	if err := set.add("c", struct{ retrystore.Store }{}, old); err == nil {
-		t.Error("a store that cannot keep anything was asked to, and no error")
-	}
-	if err := set.add("c", struct{ retrystore.Store }{}, off); err != nil {
-		t.Error(err)
 	}
 }
 

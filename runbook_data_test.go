@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
@@ -22,7 +23,7 @@ func (o *operator) leftBehind() {
 	site := destinationSite("left-shop", app.address, "breaker 1000 1h\nretry linear {\ninitial 100ms\nmax_delay 1s\nmax_attempts 1000\n}")
 	c := newRunning(o.T, filepath.Join(o.TempDir(), "old.db"), "")
 	c.states = func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "stores") }
-	stateBook = newStateBook(c.states)
+	process.Book = process.NewBook(c.states)
 	startRunning(o.T, c, site)
 	o.starts(c, "left-shop")
 	go func() {
@@ -37,7 +38,7 @@ func (o *operator) leftBehind() {
 
 	app.answerStatus(200)
 	other := newRunning(o.T, "unused", "")
-	stateBook = newStateBook(c.states)
+	process.Book = process.NewBook(c.states)
 	o.fill["other address"] = other.adminAddress()
 	o.fill["other log"] = filepath.Join(o.TempDir(), "log")
 	o.fill["old Caddyfile"] = filepath.Join(o.TempDir(), "Caddyfile")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/explain"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -26,8 +27,8 @@ import (
 // application gets it, and each request has its line.
 func TestSecretsAreNotSeen(t *testing.T) {
 	var now atomic.Int64
-	verifyClock = func() time.Time { return time.Unix(now.Load(), 0) }
-	t.Cleanup(func() { verifyClock = nil })
+	process.Clock = func() time.Time { return time.Unix(now.Load(), 0) }
+	t.Cleanup(func() { process.Clock = nil })
 	app := startApplication(t)
 	app.answerStatus(410)
 	log := filepath.Join(t.TempDir(), "log")

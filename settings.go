@@ -19,6 +19,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -195,8 +196,8 @@ func (h *Handler) newVerifier() (*verify.Verifier, error) {
 		PublicKeys: publicKeys,
 		Settings:   options,
 		Tolerance:  time.Duration(h.Tolerance),
-		Now:        verifyClock,
-		Keys:       fetchedKeys,
+		Now:        process.Clock,
+		Keys:       process.Keys,
 	})
 }
 

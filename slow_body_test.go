@@ -9,14 +9,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // shortBodyTime makes endpoints of this test wait less for a body.
 func shortBodyTime(t *testing.T, within time.Duration) {
 	t.Helper()
-	before := minBodyTime
-	minBodyTime = within // read when a config is loaded
-	t.Cleanup(func() { minBodyTime = before })
+	before := process.BodyTime
+	process.BodyTime = within // read when a config is loaded
+	t.Cleanup(func() { process.BodyTime = before })
 }
 
 // bodyReaders are Caddy with and without its own idle timeout, which has a say

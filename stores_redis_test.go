@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
@@ -171,9 +172,9 @@ func TestRedisLimits(t *testing.T) {
 		}
 		header X-Node %s`, githubSecret, app.address, name)
 	}
-	before := ownLimits // outlive configs, and so would outlive this test
-	ownLimits = limiter.NewLocal(limiter.LocalOptions{})
-	t.Cleanup(func() { ownLimits = before })
+	before := process.Limits // outlive configs, and so would outlive this test
+	process.Limits = limiter.NewLocal(limiter.LocalOptions{})
+	t.Cleanup(func() { process.Limits = before })
 	c := onRedis(t, "redis "+server.URL(), site("one"))
 	for i := range 2 {
 		checkAnswer(t, c.do(c.githubRequest("/", fmt.Sprint("first", i), "{}")), 202, "accepted")

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
@@ -52,8 +53,8 @@ func (c *running) restarts(options, directives string) {
 	if err := caddy.Stop(); err != nil {
 		c.t.Fatal(err)
 	}
-	draining.Wait()
-	stateBook = newStateBook(c.states)
+	process.Draining.Wait()
+	process.Book = process.NewBook(c.states)
 	c.options = options
 	if err := c.load(directives); err != nil {
 		c.t.Fatal(err)
@@ -67,7 +68,7 @@ func (c *running) reloads(options, directives string) {
 	if err := c.load(directives); err != nil {
 		c.t.Fatal(err)
 	}
-	draining.Wait()
+	process.Draining.Wait()
 }
 
 // leaves checks log, metric and doctor about what was left behind.
@@ -189,7 +190,7 @@ func TestSameDataElsewhere(t *testing.T) {
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	draining.Wait()
+	process.Draining.Wait()
 	path := c.storePath()
 	if err := os.Rename(path, moved); err != nil {
 		t.Fatal(err)
@@ -227,7 +228,7 @@ func TestStoreReplacedBetweenRuns(t *testing.T) {
 			if err := caddy.Stop(); err != nil {
 				t.Fatal(err)
 			}
-			draining.Wait()
+			process.Draining.Wait()
 			if err := test.empty(c); err != nil {
 				t.Fatal(err)
 			}

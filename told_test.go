@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -176,7 +177,7 @@ func (hook told) request(t *testing.T, site, name string, base providerWebhook) 
 		r.Header.Del("Content-Type")
 	}
 	p, _ := verify.Lookup(name)
-	v, err := p.NewVerifier(verify.Options{Secrets: base.Secrets, PublicKeys: base.PublicKeys, Settings: base.Settings, Now: verifyClock, Transport: keyTransport})
+	v, err := p.NewVerifier(verify.Options{Secrets: base.Secrets, PublicKeys: base.PublicKeys, Settings: base.Settings, Now: process.Clock, Transport: process.KeyTransport})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +192,7 @@ func (hook told) request(t *testing.T, site, name string, base providerWebhook) 
 		t.Fatal(err)
 	}
 	signed := &verify.Request{Method: r.Method, Scheme: target.Scheme, Host: r.Host, URI: target.RequestURI(), Header: r.Header, Body: []byte(x.Body)}
-	if err := v.Sign(signed, verifyClock()); err != nil {
+	if err := v.Sign(signed, process.Clock()); err != nil {
 		t.Fatal(err)
 	}
 	return r

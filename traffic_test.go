@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // TestTrafficOfGuards counts what the next handler answered.
@@ -22,7 +23,7 @@ func TestTrafficOfGuards(t *testing.T) {
 	}
 	respond /guarded 200
 	respond /failing 500`, good), "")
-	seen := traffics.Watch("guards", nil, time.Now())
+	seen := process.Traffic.Watch("guards", nil, time.Now())
 	c.send("failing", good)
 	if s := seen.Snapshot(); s.Refused != 1 || s.Refusal != "failed" || !s.LastAccepted.IsZero() {
 		t.Errorf("after a failure: %+v", s)

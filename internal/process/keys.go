@@ -1,4 +1,4 @@
-package caddywebhooks
+package process
 
 import (
 	"net/http"
@@ -15,21 +15,22 @@ import (
 // What tests replace: the clock that signed times are compared with, and how
 // providers' public keys are fetched. nil stands for the usual.
 var (
-	verifyClock  func() time.Time
-	keyTransport http.RoundTripper
+	Clock        func() time.Time
+	KeyTransport http.RoundTripper
 )
 
-// fetchedKeys are the providers' public keys. They outlive a config, and those that were
+// Keys are the providers' public keys. They outlive a config, and those that were
 // fetched are written below Caddy's data directory, where the next start finds them: so
 // neither a reload nor a restart waits for the providers' key servers.
-var fetchedKeys = newFetchedKeys()
+var Keys = NewKeys()
 
-func newFetchedKeys() *verify.KeyPool {
+// NewKeys returns a pool that has fetched nothing yet in this process.
+func NewKeys() *verify.KeyPool {
 	return verify.NewKeyPool(verify.KeyPoolOptions{
 		Transport: keyServers{},
 		Now: func() time.Time {
-			if verifyClock != nil {
-				return verifyClock()
+			if Clock != nil {
+				return Clock()
 			}
 			return time.Now()
 		},
@@ -44,8 +45,8 @@ func newFetchedKeys() *verify.KeyPool {
 type keyServers struct{}
 
 func (keyServers) RoundTrip(r *http.Request) (*http.Response, error) {
-	if keyTransport != nil {
-		return keyTransport.RoundTrip(r)
+	if KeyTransport != nil {
+		return KeyTransport.RoundTrip(r)
 	}
 	return http.DefaultTransport.RoundTrip(r)
 }

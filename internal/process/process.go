@@ -1,0 +1,45 @@
+// Package process is what outlives a config: what the old config and the new one share across a reload,
+// and what is to be remembered until the process ends. All of it is here, and nothing else in the
+// module is a variable that changes, but for counters of metrics.
+package process
+
+import (
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
+	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
+	"github.com/caddywebhooks/caddy-webhooks/internal/lanes"
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
+	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
+)
+
+var (
+	// Traffic is what came to the endpoints: the doctor knows of it across reloads.
+	Traffic traffic.Log
+
+	// Attempts counts those since the start of the process, for the doctor.
+	Attempts lanes.Counter
+
+	// Jobs are the bulk work: a reload does not interrupt it.
+	Jobs adminapi.Jobs
+
+	// Bodies is the memory for bodies of all endpoints. A reload resizes it, and what old configs still hold counts.
+	Bodies = inflight.New(inflight.DefaultLimit())
+
+	// Limits are the rate limits that this process counts by itself. What was spent stays spent across a
+	// reload, and a new limit holds from its first request on.
+	Limits limiter.Backend = limiter.NewLocal(limiter.LocalOptions{})
+
+	// Draining counts the dispatchers of replaced configs that finish their last attempts.
+	Draining safe.Group
+)
+
+// What tests shorten.
+var (
+	// BodyTime is how long a body of up to 1 MiB may take; see intake.Body.
+	BodyTime = 30 * time.Second
+
+	// GuardPatience is that of intake.Config.
+	GuardPatience = time.Minute
+)

@@ -1,0 +1,31 @@
+package storebook
+
+import (
+	"context"
+
+	"github.com/caddywebhooks/caddy-webhooks/retrystore"
+)
+
+// Of is what an open store tells the book.
+func Of(store retrystore.Store) Source { return storeSource{store} }
+
+type storeSource struct{ store retrystore.Store }
+
+// Generation implements storebook.Source.
+func (s storeSource) Generation() (name string, known bool) {
+	c, ok := retrystore.As[retrystore.Conditioned](s.store)
+	if !ok {
+		return "", true
+	}
+	name = c.Condition().Generation
+	return name, name != ""
+}
+
+// Count implements storebook.Source.
+func (s storeSource) Count(ctx context.Context) (pending, dead int, err error) {
+	stats, err := s.store.Stats(ctx)
+	for _, lane := range stats.Lanes {
+		pending, dead = pending+lane.Pending+lane.Leased, dead+lane.Dead
+	}
+	return pending, dead, err
+}

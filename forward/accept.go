@@ -41,7 +41,7 @@ func (d *Dispatcher) Accept(ctx context.Context, s *retrystore.Submission, done 
 	slots := d.reserveAll(s)
 	defer func() {
 		for i := range slots {
-			slots[i].cancel() // no effect on those that ran
+			slots[i].cancel() // no effect on slots that ran
 		}
 	}()
 	receipt, err := d.queue.Accept(ctx, s)
@@ -50,7 +50,7 @@ func (d *Dispatcher) Accept(ctx context.Context, s *retrystore.Submission, done 
 	}
 	for i, stored := range receipt.Deliveries {
 		d.begin(&slots[i], stored, done)
-		done = nil // it is told of the first one only
+		done = nil // done learns of the first target only
 	}
 	return receipt, nil
 }
@@ -77,16 +77,17 @@ func (d *Dispatcher) reserveAll(s *retrystore.Submission) []slot {
 	return slots
 }
 
-// begin sets to work what was just stored: in its slot, if it has one.
+// begin starts the first attempt at a delivery that was just stored, if the delivery has
+// a slot. Otherwise it asks the pump to claim the delivery.
 func (d *Dispatcher) begin(in *slot, stored *retrystore.Delivery, done func(Answer, retrystore.Settlement, bool)) {
-	dead := stored.State == retrystore.Dead // from the start
+	dead := stored.State == retrystore.Dead // stored as a dead letter
 	if in.lane != nil && !dead {
 		in.run(stored, done)
 		return
 	}
 	finish(d.log, stored, done, Answer{}, retrystore.Settlement{}, false)
 	switch l := d.lanes[stored.Lane]; {
-	case l == nil: // another process knows the destination, or a later config will
+	case l == nil: // the delivery waits for a process or a configuration that has the destination
 	case dead:
 		l.storedDead(stored)
 	default:
@@ -94,8 +95,8 @@ func (d *Dispatcher) begin(in *slot, stored *retrystore.Delivery, done func(Answ
 	}
 }
 
-// storedDead tells of a delivery that was stored as a dead letter: in the log, and
-// to the Observer, as if an attempt had settled it.
+// storedDead logs a delivery that was stored as a dead letter, and tells the Observer of
+// it as if an attempt had settled it.
 func (l *lane) storedDead(dead *retrystore.Delivery) {
 	l.log.Warn("delivery settled", zap.String("delivery_id", dead.ID),
 		zap.String("event_id", dead.Event.EventID), zap.String("event_type", dead.Event.EventType),

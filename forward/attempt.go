@@ -27,15 +27,15 @@ var errNoAnswer = errors.New("no answer")
 // errGoexit is recorded when a Sender ended its goroutine.
 var errGoexit = errors.New("the handler ended its goroutine (runtime.Goexit)")
 
-// conclude tells the breaker and the store what came of the attempt at j.d that
-// began at the given time. made is false when nothing came of it, because of
-// shutdown; then j.d was given back.
+// conclude tells the breaker and the store the result of the attempt at j.d, which
+// began at the given time. made is false if shutdown ended the attempt without a
+// result; then conclude has given j.d back.
 func (l *lane) conclude(j job, at time.Time, answer Answer, err error) (_ Answer, s retrystore.Settlement, made bool) {
 	d, end := j.d, l.opts.Now()
 
-	// Shutdown is not an outcome, and looks like many: an error, a panic, a
-	// status 0 or 499 without an error. So it is asked for before classifying.
-	// Only a success that came through all the same is one.
+	// Shutdown is not an outcome, but an attempt that it cut off looks like one: an
+	// error, a panic, a status 0 or 499 without an error. So check for shutdown before
+	// classifying. Only a success counts in spite of shutdown.
 	if l.ctx.Err() != nil && !succeeded(answer, err) {
 		l.release(d)
 		return Answer{}, s, false
@@ -55,16 +55,16 @@ func (l *lane) conclude(j job, at time.Time, answer Answer, err error) (_ Answer
 	return answer, s, true
 }
 
-// send calls the Sender within the attempt's time, and turns every way of
-// having no answer into an error.
+// send calls the Sender within the attempt's time. If there is no answer, for whatever
+// reason, it returns an error.
 func (l *lane) send(d *retrystore.Delivery) (answer Answer, err error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.dest.Timeout)
 	defer cancel()
 	answer, err = l.sendSafely(ctx, d)
 
 	// A request that ran out of time comes back as an error, as status 0 or as
-	// 499. Any other status without an error is the application's answer, if
-	// only just in time.
+	// 499. Any other status without an error is the application's answer, even if it
+	// came at the last moment.
 	none := err != nil || answer.Status < 100
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && (none || answer.Status == statusClientClosed) {
 		return Answer{}, fmt.Errorf("timeout after %s", l.dest.Timeout)
@@ -75,8 +75,8 @@ func (l *lane) send(d *retrystore.Delivery) (answer Answer, err error) {
 	return answer, err
 }
 
-// statusClientClosed is what proxies report for a request whose client, here
-// the attempt, went away. It is in no RFC.
+// statusClientClosed is the status that proxies report if the client, here the attempt,
+// has closed the request. No RFC defines it.
 const statusClientClosed = 499
 
 // sendSafely turns a panic of the Sender into an error.
@@ -87,7 +87,7 @@ func (l *lane) sendSafely(ctx context.Context, d *retrystore.Delivery) (answer A
 			return
 		}
 		answer, err = Answer{}, fmt.Errorf("panic: %v", p)
-		// ErrAbortHandler is how handlers say that the answer broke off.
+		// Handlers panic with ErrAbortHandler if the answer broke off.
 		if p != http.ErrAbortHandler && l.ctx.Err() == nil {
 			safe.Count("dispatcher: sender")
 			l.log.Error("sender panicked", zap.String("delivery_id", d.ID),
@@ -97,8 +97,8 @@ func (l *lane) sendSafely(ctx context.Context, d *retrystore.Delivery) (answer A
 	return l.dest.Sender.Send(ctx, d)
 }
 
-// settle tells the store the outcome of an attempt. While the store fails it
-// tries again, and keeps the slot, for as long as the lease lasts.
+// settle tells the store the outcome of an attempt. If the store fails, settle retries
+// until the lease ends. It keeps the slot meanwhile.
 func (l *lane) settle(d *retrystore.Delivery, s retrystore.Settlement, leaseEnd time.Time) {
 	again := backoff{min: outageMin, max: outageMax}
 	for {
@@ -133,16 +133,16 @@ func (l *lane) settle(d *retrystore.Delivery, s retrystore.Settlement, leaseEnd 
 	}
 }
 
-// giveUp leaves an outcome untold. The delivery is tried again when its lease
-// lapses, which the pump knows: a lease is longer than pollInterval, and every
-// claim says when the next one lapses.
+// giveUp logs that the store does not know the outcome. The delivery is retried when its
+// lease lapses. The pump claims it then: a lease is longer than pollInterval, and every
+// claim says when the next lease lapses.
 func (l *lane) giveUp(d *retrystore.Delivery, s retrystore.Settlement, err error) {
 	l.log.Error("outcome of an attempt was not stored; the delivery is made again when its lease lapses",
 		append(l.fields(d, s), zap.Error(err))...)
 }
 
-// release gives d back to the store, unattempted. If that fails the lease
-// lapses by itself.
+// release gives d back to the store without an attempt. If that fails, the delivery
+// becomes due when its lease lapses.
 func (l *lane) release(d *retrystore.Delivery) {
 	err := l.tell(func(ctx context.Context) error { return l.queue.Release(ctx, d) })
 	if err != nil {
@@ -151,8 +151,8 @@ func (l *lane) release(d *retrystore.Delivery) {
 	}
 }
 
-// tell calls the store with a context that outlives shutdown: what happened
-// must be told then too.
+// tell calls the store with a context that outlives shutdown: the store must learn the
+// outcomes of the last attempts, too.
 func (l *lane) tell(call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), storeTimeout)
 	defer cancel()
@@ -163,7 +163,7 @@ func (l *lane) tell(call func(context.Context) error) error {
 	return err
 }
 
-// sleep waits, and reports false if attempts were given up meanwhile.
+// sleep waits. It returns false if the lane gave up its attempts meanwhile.
 func (l *lane) sleep(wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -186,8 +186,8 @@ func (l *lane) logSettled(d *retrystore.Delivery, s retrystore.Settlement) {
 	}
 }
 
-// fields describe a settlement: no body, no header, no secret. The logger has
-// endpoint and destination.
+// fields describe a settlement, without body, headers or secrets. The logger adds endpoint
+// and destination.
 func (l *lane) fields(d *retrystore.Delivery, s retrystore.Settlement) []zap.Field {
 	fields := make([]zap.Field, 0, 12)
 	fields = append(fields, zap.String("delivery_id", d.ID))
@@ -209,20 +209,20 @@ func (l *lane) fields(d *retrystore.Delivery, s retrystore.Settlement) []zap.Fie
 	return fields
 }
 
-// errorText is what is kept of an error: valid UTF-8, and bounded.
+// errorText is the text of an error for the history: valid UTF-8 of maxError bytes at most.
 func errorText(err error) string {
 	text := ErrorText(err)
 	return strings.ToValidUTF8(text[:min(len(text), maxError)], "")
 }
 
-// ErrorText is the text of an attempt's error, empty for none, without the URL that
-// net/http puts into errors, whose query may hold a secret.
+// ErrorText is the text of an attempt's error; empty if err is nil. It leaves out the URL
+// that net/http puts into errors, because the URL's query may hold a secret.
 func ErrorText(err error) (text string) {
 	if err == nil {
 		return ""
 	}
-	// The error may come from any handler: one whose Error method panics, such
-	// as a nil pointer in an interface, must not take the process down.
+	// The error may come from any handler. Its Error method may panic, for example if it is
+	// a nil pointer in an interface. That must not end the process.
 	defer func() {
 		if recover() != nil {
 			text = "error without text"

@@ -14,28 +14,28 @@ const (
 	DefaultProbes   = 3
 )
 
-// Breaker is when a destination is given a rest. While it is closed, attempts
-// are made. After Failures failed attempts in a row it opens: no attempt is
-// started, so none is spent; due deliveries wait in the store, and none is
-// dropped. After Recovery it is half-open: Probes attempts are let through. When
-// all of them succeed it closes; when one fails it opens again.
+// Breaker says when a destination gets no attempts because it fails. A closed breaker
+// allows attempts. After Failures failed attempts in a row it opens: no attempt starts,
+// and due deliveries wait in the store. They lose no attempts, and none is dropped.
+// After Recovery the breaker is half-open and allows Probes attempts. If all of them
+// succeed, it closes; if one fails, it opens again.
 //
-// An attempt fails here when there was no answer (an error, a timeout, a panic)
+// For the breaker an attempt fails if there was no answer (an error, a timeout, a panic)
 // or a status from 500 up, whatever DeadOn says. Any other answer, 404 and 429
-// included, comes from an application that lives, and counts as a success. An
-// attempt that was cut off by shutdown counts for nothing, and so does one that
-// ends in another state than it was started in.
+// included, shows that the application works, and counts as a success. Attempts that
+// shutdown cut off do not count, nor do attempts that end in another state of the
+// breaker than they started in.
 //
-// A zero field means its default, so the zero Breaker is a usable one.
+// A zero field means its default, so the zero Breaker is usable.
 type Breaker struct {
-	// Failures is how many attempts in a row fail until it opens. Default: 5.
+	// Failures is how many attempts in a row must fail to open it. Default: 5.
 	Failures int
 	// Recovery is how long it stays open. Default: 60s.
 	Recovery time.Duration
-	// Probes is how many attempts are let through, at once if they are due,
-	// while it is half-open. Default: 3.
+	// Probes is how many attempts it allows while it is half-open. They may start at
+	// the same time. Default: 3.
 	Probes int
-	// Off turns it off: attempts are always made.
+	// Off turns the breaker off: attempts are always allowed.
 	Off bool
 }
 
@@ -78,10 +78,10 @@ const (
 // BreakerState is how the breaker of a lane stands.
 type BreakerState struct {
 	State string    // "closed", "open" or "half_open"
-	Since time.Time // when it came into the state
+	Since time.Time // when the state began
 	Until time.Time // when an open one becomes half-open; zero otherwise
-	// Failures is how many attempts in a row have failed. It stays as it was
-	// when the breaker opened, plus the probes that opened it again, until it closes.
+	// Failures is how many attempts in a row have failed. While the breaker is not
+	// closed, only failed probes add to it.
 	Failures int
 }
 
@@ -92,10 +92,10 @@ type breakerChange struct{ from, to BreakerState }
 type breaker struct {
 	conf  Breaker // defaults filled in
 	state BreakerState
-	// generation counts the changes of state: what was taken or started in
-	// another one is none of this one's business.
+	// generation counts the changes of state. The breaker ignores rights and attempts
+	// of an earlier generation.
 	generation uint64
-	probes     int // half-open: how many were let through, and not given back
+	probes     int // half-open: how many attempts were allowed, and not given back
 	passed     int // half-open: how many of those succeeded
 	changes    []breakerChange
 }
@@ -116,15 +116,15 @@ func (b *breaker) room() int {
 	}
 }
 
-// take takes the right to start n attempts, which must be there.
+// take takes the right to start n attempts. There must be room for them.
 func (b *breaker) take(n int) {
 	if b.state.State == BreakerHalfOpen {
 		b.probes += n
 	}
 }
 
-// giveBack returns the right to start n attempts, taken in the generation, that
-// were not made.
+// giveBack returns the right to start n attempts, which was taken in the generation and
+// not used.
 func (b *breaker) giveBack(n int, generation uint64) {
 	if b.state.State == BreakerHalfOpen && generation == b.generation {
 		b.probes -= n

@@ -1,5 +1,5 @@
-// Package forward gets stored deliveries to the application: it leases what is
-// due, tries it through a Sender, decides what came of it and tells the store.
+// Package forward gets stored deliveries to the application: it leases due deliveries,
+// tries them through a Sender, classifies the results and tells the store.
 //
 // Each destination is a lane with its own slots (deliveries in flight) and its
 // own pump (the goroutine that claims what is due), so that a slow or dead
@@ -44,19 +44,20 @@ type Sender interface {
 type Answer struct {
 	Status     int    // HTTP status; 0 if there was none
 	RetryAfter string // the Retry-After header as it came; empty if there was none
-	// Cause is why a handler refused, where Status is of its error and not of an
-	// answer that it wrote. It is kept as the attempt's error, and decides nothing.
+	// Cause is the error of a handler that refused, if Status comes from that error and
+	// not from a written answer. It is kept as the attempt's error; the outcome does not
+	// depend on it.
 	Cause error
-	// Header may be nil. It is not kept: it is for the done of Accept, which may
-	// relay the answer. The receiver owns it.
+	// Header may be nil. It is not stored: it is for the done of Accept, which may relay
+	// the answer. The receiver owns it.
 	Header http.Header
 	// Body is the beginning of the answer's body, of any length. The history
 	// keeps its first retrystore.MaxAnswer bytes. The receiver owns it.
 	Body []byte
 }
 
-// Queue is what the dispatcher needs of a store; retrystore.Store has it.
-// Leases are never renewed: they outlast the attempt's timeout by design.
+// Queue is the part of a retrystore.Store that the dispatcher needs. The dispatcher never
+// renews a lease: leases are longer than the timeout of an attempt.
 type Queue interface {
 	retrystore.Acceptor
 	Claim(ctx context.Context, r retrystore.ClaimRequest) (retrystore.Claim, error)
@@ -65,20 +66,20 @@ type Queue interface {
 	Notify(wake func(retrystore.Lane)) (stop func())
 }
 
-// Observer is told what happens, for metrics. Its methods are called from many
+// Observer learns what happens, for metrics. Its methods are called from many
 // goroutines at once, must return quickly and must not change d.
 type Observer interface {
 	// Attempted is called after every attempt that had an outcome (shutdown is
-	// none), before the store was told. s.State is Delivered, Pending (it will
+	// none), before the store learns of it. s.State is Delivered, Pending (it will
 	// be tried again) or Dead; s.Attempt is filled in.
 	Attempted(d *retrystore.Delivery, s retrystore.Settlement)
-	// Settled is called once the store took the settlement.
+	// Settled is called after the store has taken the settlement.
 	Settled(d *retrystore.Delivery, s retrystore.Settlement)
-	// LeaseLost is called when the store refused a settlement because another
-	// worker holds the delivery by now, or it is gone: it may be delivered twice.
+	// LeaseLost is called if the store refuses a settlement because another worker holds
+	// the delivery, or because it is gone. The delivery may be made twice.
 	LeaseLost(d *retrystore.Delivery)
-	// BreakerChanged is called after the breaker of a lane changed its state,
-	// for one change of a lane at a time, in their order.
+	// BreakerChanged is called after each change of a breaker's state. The changes of one
+	// lane are told one at a time, in their order.
 	BreakerChanged(l retrystore.Lane, from, to BreakerState)
 }
 
@@ -104,14 +105,13 @@ type Destination struct {
 	// Default: 32.
 	MaxInFlight int
 	// Rate is how many attempts per second may be started, retries included.
-	// It refuses nothing: what comes too fast waits in the store, not leased,
-	// higher priority first. After a pause a tenth of a second's worth, but at
-	// least one, may start at once; else attempts are evenly spaced. Where
-	// retries of a higher priority are due, every fourth claim still goes to a
-	// first attempt. Each process counts by itself. Zero: no limit; at most
-	// MaxRate.
+	// Deliveries above the rate wait in the store without a lease, higher priority
+	// first. Attempts are evenly spaced; only after a pause may those of a tenth of a
+	// second, or one, start at once. If retries of a higher priority are due, every
+	// fourth claim still asks for first attempts only. Each process counts by itself.
+	// Zero: no limit; at most MaxRate.
 	Rate float64
-	// Breaker is when the destination is given a rest.
+	// Breaker says when the destination gets no attempts because it fails.
 	Breaker Breaker
 }
 
@@ -140,8 +140,7 @@ func ValidateDeadOn(statuses []int) error {
 	return errors.Join(errs...)
 }
 
-// Options are what a dispatcher takes from its surroundings. The zero value is
-// usable.
+// Options are a dispatcher's log, clock, randomness and observer. The zero value is usable.
 type Options struct {
 	Logger   *zap.Logger      // default: none
 	Now      func() time.Time // default: time.Now
@@ -178,7 +177,7 @@ type Dispatcher struct {
 	stopNotify func() // set while registered with the queue
 }
 
-// New makes a dispatcher; Start sets it to work. It reports everything that is
+// New makes a dispatcher. It delivers after Start. The error names everything that is
 // wrong with the destinations.
 func New(q Queue, dests []Destination, o Options) (*Dispatcher, error) {
 	if q == nil {
@@ -208,7 +207,7 @@ func New(q Queue, dests []Destination, o Options) (*Dispatcher, error) {
 	return d, nil
 }
 
-// Start begins to deliver. Only the first call has an effect, and none after Stop.
+// Start begins to deliver. Only the first call has an effect, and only before Stop.
 func (d *Dispatcher) Start() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -216,7 +215,7 @@ func (d *Dispatcher) Start() {
 		return
 	}
 	d.started = true
-	// Registered before the first claim, so that nothing falls in between.
+	// Register before the first claim, so that no delivery is missed in between.
 	d.stopNotify = d.queue.Notify(d.wake)
 	for _, l := range d.lanes {
 		l.start()
@@ -265,8 +264,7 @@ func (d *Dispatcher) wake(l retrystore.Lane) {
 	}
 }
 
-// Breakers returns how the breakers of all lanes stand, but for those that are
-// off.
+// Breakers returns the states of the breakers of all lanes whose breaker is not off.
 func (d *Dispatcher) Breakers() map[retrystore.Lane]BreakerState {
 	states := make(map[retrystore.Lane]BreakerState, len(d.lanes))
 	for name, l := range d.lanes {
@@ -280,7 +278,7 @@ func (d *Dispatcher) Breakers() map[retrystore.Lane]BreakerState {
 	return states
 }
 
-// unobserved is the Observer of those who want none.
+// unobserved is the Observer if Options has none.
 type unobserved struct{}
 
 func (unobserved) Attempted(*retrystore.Delivery, retrystore.Settlement) {}

@@ -11,26 +11,26 @@ import (
 )
 
 const (
-	// leaseMargin is by how much a lease outlasts the attempt's timeout: time
-	// to receive the lease and to tell the store the result.
+	// leaseMargin is how much longer a lease is than the attempt's timeout: time to
+	// receive the lease and to tell the store the result.
 	leaseMargin = 10 * time.Second
-	// storeTimeout bounds one call of the store. It is well below leaseMargin,
-	// so that a claim that was long on its way still leaves the attempt its time.
+	// storeTimeout bounds one call of the store. It is well below leaseMargin, so that a
+	// slow claim still leaves enough of the lease for the attempt.
 	storeTimeout = 5 * time.Second
 
-	// pollInterval is how long a pump goes without asking the store. It finds
-	// what nobody tells this process about: leases of nodes that died, retries
-	// that another node scheduled.
+	// pollInterval is the longest time between two claims of a pump. Polling finds due
+	// deliveries of which this process is not told: those of nodes that died, and
+	// retries that another node scheduled.
 	pollInterval = 10 * time.Second
 
-	// A store that says that something is due but does not hand it out (its
-	// clock is behind ours, or the retries have used up their share) is asked
-	// again after recheckMin, then twice that, … up to recheckMax.
+	// If the store says that a delivery is due but does not hand it out, the pump asks
+	// again after recheckMin, then after twice that, and so on up to recheckMax. Either
+	// the store's clock is behind ours, or the retries have used up their share.
 	recheckMin = 20 * time.Millisecond
 	recheckMax = time.Second
 
-	// A store that fails is tried again after outageMin, then twice that, … up
-	// to outageMax.
+	// If the store fails, the pump asks again after outageMin, then after twice that, and
+	// so on up to outageMax.
 	outageMin = 100 * time.Millisecond
 	outageMax = 5 * time.Second
 )
@@ -56,7 +56,7 @@ type lane struct {
 	mu       sync.Mutex
 	running  bool
 	stopping bool // no new claims, no new reservations
-	aborted  bool // no new workers
+	aborted  bool // no new workers start
 	taken    int  // slots in use: reserved, held for a claim, or working
 	retries  int  // of those, the ones working on a delivery that was attempted before
 	asked    bool // something became due: claim, whatever claimAt says
@@ -75,7 +75,7 @@ type lane struct {
 	retryClaims int
 	breaker     breaker
 	turns       turns
-	announcing  bool // somebody is announcing the breaker's changes
+	announcing  bool // a goroutine is announcing the breaker's changes
 }
 
 func newLane(q Queue, dest Destination, o Options) *lane {
@@ -101,8 +101,8 @@ func newLane(q Queue, dest Destination, o Options) *lane {
 		pace:       newPace(dest.Rate),
 		breaker:    newBreaker(dest.Breaker, o.Now()),
 	}
-	// The root of everything the lane does: it lives until Stop, not as long
-	// as the request or the configuration that happened to create it.
+	// All that the lane does descends from this context. It lives until Stop: longer than
+	// the request or the configuration that created the lane.
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
@@ -196,8 +196,8 @@ func (l *lane) room(now time.Time) int {
 	return max(0, min(l.dest.MaxInFlight-l.taken, l.breaker.room(), l.pace.room(now)))
 }
 
-// hold takes slots, of which there must be room, and what an attempt needs
-// besides: a token, and the leave of the breaker in its present generation.
+// hold takes slots, and for each a token and a right of the breaker in its present
+// generation. There must be room for them.
 func (l *lane) hold(slots int) (generation uint64) {
 	l.taken += slots
 	l.pace.take(slots)
@@ -214,7 +214,7 @@ func (l *lane) giveBack(slots, retries int, generation uint64) {
 	l.free(slots, retries)
 }
 
-// free gives slots back; retries of them worked on retries.
+// free gives slots back. retries is how many of them worked on retries.
 func (l *lane) free(slots, retries int) {
 	if slots == 0 {
 		return
@@ -237,7 +237,7 @@ func (l *lane) free(slots, retries int) {
 	}
 }
 
-// judge tells the breaker how an attempt ended that was started in the
+// judge tells the breaker how an attempt ended. The attempt was started in the
 // generation.
 func (l *lane) judge(alive bool, generation uint64, began, now time.Time) {
 	l.mu.Lock()
@@ -245,13 +245,13 @@ func (l *lane) judge(alive bool, generation uint64, began, now time.Time) {
 	changed := l.breaker.ended(alive, generation, now)
 	l.mu.Unlock()
 	if changed {
-		l.nudge() // there is another time to wait for, or nothing more
+		l.nudge() // the pump has another time to wait for, or none
 		l.announce()
 	}
 }
 
-// announce logs the breaker's changes and tells the observer, in their order:
-// whoever comes while another does it leaves his to him.
+// announce logs the breaker's changes and tells the observer, in their order. If another
+// goroutine is already announcing, that one will announce these changes too.
 func (l *lane) announce() {
 	l.mu.Lock()
 	if l.announcing {
@@ -271,8 +271,8 @@ func (l *lane) announce() {
 	l.mu.Unlock()
 }
 
-// tellObserver tells the observer something. A panic of the observer is logged, and
-// has no other effect.
+// tellObserver calls the observer. It logs a panic of the observer, which has no other
+// effect.
 func (l *lane) tellObserver(what func(Observer)) {
 	_ = safe.Do(l.log, "dispatcher: observer", func() { what(l.opts.Observer) })
 }

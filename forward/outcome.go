@@ -20,13 +20,13 @@ const (
 	ReasonTypeUnknown = "type_unknown" // dead from the start: the destination asks for types, and the event's could not be read
 )
 
-// Classify is the one place where what came back from an attempt becomes an
-// outcome: delivered, pending until the next attempt, or dead. d.Attempts does
+// Classify turns the answer to an attempt into an outcome: delivered, pending until the
+// next attempt, or dead. Nothing else does. d.Attempts does
 // not count the attempt; now is when it ended. A non-nil err means that there
-// was no answer worth believing, whatever the status says. The returned
+// was no whole answer, whatever the status says. The returned
 // Settlement has no Attempt yet.
 //
-// Shutdown is not an outcome: a caller whose own context ended does not ask.
+// Shutdown is not an outcome: do not call Classify for an attempt that it cut off.
 func (t *Destination) Classify(d *retrystore.Delivery, a Answer, err error, now time.Time, rnd func() float64) retrystore.Settlement {
 	switch {
 	case succeeded(a, err):
@@ -60,8 +60,8 @@ func succeeded(a Answer, err error) bool {
 	return err == nil && a.Status >= 200 && a.Status <= 299
 }
 
-// alive reports whether an answer shows an application that works, if only to
-// refuse: what the breaker counts. It decides nothing about the delivery.
+// alive reports whether an answer shows that the application works, even if it refused
+// the delivery. The breaker counts that; the delivery's outcome does not depend on it.
 func alive(a Answer, err error) bool {
 	return err == nil && a.Status < 500
 }
@@ -77,8 +77,8 @@ func (t *Destination) isDead(status int) bool {
 	return slices.Contains(t.DeadOn, status)
 }
 
-// OutcomeName is how logs and metrics call the settlement of an attempt:
-// "delivered", "retry" or "dead".
+// OutcomeName is the name of a settlement's state in logs and metrics: "delivered",
+// "retry" or "dead".
 func OutcomeName(s retrystore.State) string {
 	switch s {
 	case retrystore.Delivered:
@@ -91,10 +91,9 @@ func OutcomeName(s retrystore.State) string {
 }
 
 // ParseRetryAfter reads a Retry-After value (RFC 9110, section 10.2.3): seconds
-// or a date. ok is false for what asks for no wait (zero, a date that passed)
-// and for garbage, negative numbers included: then the policy's own backoff
-// holds, and an application that answers "Retry-After: 0" does not burn all of
-// its attempts within a second.
+// or a date. ok is false for values that ask for no wait (zero, a past date), and for
+// malformed ones such as negative numbers. Then the policy's own backoff applies: an
+// application that answers "Retry-After: 0" must not use up all attempts within a second.
 func ParseRetryAfter(value string, now time.Time) (wait time.Duration, ok bool) {
 	if value == "" {
 		return 0, false
@@ -102,7 +101,7 @@ func ParseRetryAfter(value string, now time.Time) (wait time.Duration, ok bool) 
 	if strings.Trim(value, "0123456789") == "" {
 		seconds, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || seconds > math.MaxInt64/int64(time.Second) {
-			return math.MaxInt64, true // all digits: only too large to count
+			return math.MaxInt64, true // a number, but too large for a Duration
 		}
 		return time.Duration(seconds) * time.Second, seconds > 0
 	}

@@ -10,12 +10,12 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// maxRetryClaims is how many claims in a row may bring only retries where a rate
-// makes attempts short; then one asks for first attempts alone, so that these do
-// not wait behind retries of a higher priority.
+// maxRetryClaims is how many claims in a row may bring only retries if a rate limits the
+// attempts. The next claim asks for first attempts only, so that they do not wait behind
+// retries of a higher priority.
 const maxRetryClaims = 3
 
-// pump claims what is due whenever there are slots for it, until stop.
+// pump claims due deliveries whenever there are slots for them, until stop.
 func (l *lane) pump() {
 	timer := time.NewTimer(pollInterval)
 	defer timer.Stop()
@@ -40,7 +40,7 @@ func (l *lane) pump() {
 			if outage.idle() && l.ctx.Err() == nil {
 				l.log.Error("cannot claim deliveries; will keep trying", zap.Error(err))
 			}
-			// Nudges do not shorten this wait: the store needs the rest.
+			// Nudges do not shorten this wait: the store must not be asked more often.
 			timer.Reset(outage.next())
 			select {
 			case <-timer.C:
@@ -56,22 +56,22 @@ func (l *lane) pump() {
 	}
 }
 
-// take is what the pump took for a claim.
+// take is the slots that the pump took for a claim.
 type take struct {
-	slots      int    // none: do not claim now
+	slots      int    // 0: do not claim now
 	maxRetries int    // how many of them may become retries
 	generation uint64 // of the breaker
 }
 
-// take decides whether to claim now. If so it takes the slots for what may
-// come; else it says how long to wait, unless nudged.
+// take decides whether to claim now. If so, it takes slots for the deliveries. If not, it
+// returns how long the pump should wait, unless it is nudged.
 func (l *lane) take() (t take, wait time.Duration) {
 	now := l.opts.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.breaker.tick(now)
 	if l.breaker.state.State == BreakerOpen {
-		l.backlog = true // what became due meanwhile goes before newcomers
+		l.backlog = true // deliveries that became due meanwhile go before newcomers
 		return t, min(l.breaker.state.Until.Sub(now), pollInterval)
 	}
 	if !l.asked && !l.backlog && now.Before(l.claimAt) {
@@ -79,8 +79,7 @@ func (l *lane) take() (t take, wait time.Duration) {
 	}
 	t.slots = l.room(now)
 	if l.stopping || t.slots == 0 {
-		// What is due goes first once a slot is free, even if newcomers never
-		// leave one free for long.
+		// Due deliveries get the next free slot, even if newcomers would take every one.
 		l.backlog = true
 		if wait = l.pace.wait(now); wait == 0 {
 			wait = pollInterval // slots or probes are short, and nudge
@@ -88,10 +87,9 @@ func (l *lane) take() (t take, wait time.Duration) {
 		return take{}, min(wait, pollInterval)
 	}
 	if !l.backlog {
-		// Leave newcomers half of the slots for as long as the claim takes.
-		// Were they all turned away, each would be stored for the pump, whose
-		// next claim would turn away others: a lane that was once overtaken
-		// would never return to the short way while the load lasts.
+		// Leave half of the slots to newcomers while the claim runs. If all newcomers were
+		// turned away, they would be stored for the pump. The pump's next claim would turn
+		// away others, and the lane would never return to the short way under load.
 		t.slots = (t.slots + 1) / 2
 	}
 	l.asked = false
@@ -108,7 +106,7 @@ func (l *lane) take() (t take, wait time.Duration) {
 func (l *lane) claim(t take, recheck *backoff) error {
 	ctx, cancel := context.WithTimeout(l.ctx, storeTimeout)
 	defer cancel()
-	leasedAt := l.opts.Now()        // or later: it is on the safe side
+	leasedAt := l.opts.Now()        // the leases begin now at the earliest
 	left, leftRetries := t.slots, 0 // slots that no worker has
 	defer func() { l.giveBack(left, leftRetries, t.generation) }()
 	c, err := l.claimSafely(ctx, t)
@@ -151,9 +149,8 @@ func (l *lane) claimSafely(ctx context.Context, t take) (c retrystore.Claim, err
 	return c, err
 }
 
-// plan draws the conclusions from a claim: when to ask next, and whether
-// deliveries are left that go before newcomers. It reports whether the lane is
-// stopping.
+// plan decides after a claim when to claim next, and whether deliveries are left that go
+// before newcomers. It returns whether the lane is stopping.
 func (l *lane) plan(c retrystore.Claim, t take, retries int, recheck *backoff) (stopping bool) {
 	now := l.opts.Now()
 	l.mu.Lock()
@@ -168,8 +165,8 @@ func (l *lane) plan(c retrystore.Claim, t take, retries int, recheck *backoff) (
 
 	l.turns.overflow = max(0, l.turns.overflow-len(c.Deliveries))
 	due := !c.Next.IsZero() && !c.Next.After(now)
-	// A store may tell a time of the wall clock only: from here on it is the time that
-	// passes until then that counts, so that a step of that clock does no harm.
+	// Stores tell times of the wall clock. Turn them into monotonic times, so that a step
+	// of the wall clock does no harm from here on.
 	next := now.Add(c.Next.Sub(now))
 	if !due || len(c.Deliveries) > 0 {
 		recheck.reset()
@@ -189,8 +186,8 @@ func (l *lane) plan(c retrystore.Claim, t take, retries int, recheck *backoff) (
 		// was asked for.
 		l.asked = true
 	default:
-		// What is left are retries beyond their share, or, in our clock but
-		// not in the store's, due. A freed slot ends the first; time both.
+		// The store has retries beyond their share, or deliveries that are due by our
+		// clock but not yet by the store's. A free slot ends the first case, time both.
 		l.heldBack = retries == t.maxRetries
 		l.claimAt = earlier(l.claimAt, now.Add(recheck.next()))
 	}
@@ -205,8 +202,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// backoff doubles a wait from min to max. Unlike Retry it is about our own
-// store, where jitter and strategies have no use.
+// backoff doubles a wait from min to max. It is for waits for our own store, which need no
+// jitter and no strategies.
 type backoff struct {
 	min, max, last time.Duration
 }

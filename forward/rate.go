@@ -15,12 +15,11 @@ func validateRate(rate float64) error {
 	return nil
 }
 
-// pace spreads the starts of attempts: a token bucket that holds a tenth of a
-// second's worth, but at least one. An attempt holds its token from when it is
-// planned and spends it when it starts, so that the starts are exact however
-// long the store takes in between. The bucket is kept as the time when it will
-// be full again, in whole nanoseconds: no rounding adds up. The zero pace sets no
-// limit. The lane's lock guards it.
+// pace spreads the starts of attempts. It is a token bucket for the attempts of a tenth of
+// a second, and for one at least. A planned attempt holds a token and spends it when the
+// attempt starts. So the starts are exact, however long the store takes in between. The
+// bucket is kept as the time at which it will be full, in whole nanoseconds, so that no
+// rounding adds up. The zero pace sets no limit. The lane's lock guards it.
 type pace struct {
 	interval time.Duration // from one token to the next, rounded up; 0: no limit
 	burst    int           // how many tokens fit in
@@ -32,31 +31,31 @@ func newPace(rate float64) pace {
 	if rate == 0 {
 		return pace{}
 	}
-	// A rate so small that its interval is no Duration is one in a lifetime.
+	// If the interval is too long for a Duration, take the longest one.
 	interval := math.Min(math.Ceil(float64(time.Second)/rate), math.MaxInt64/4)
 	return pace{interval: time.Duration(interval), burst: max(1, int(math.Min(rate/10, math.MaxInt32)))}
 }
 
-// room returns how many tokens are there for the taking.
+// room returns how many tokens can be taken.
 func (p *pace) room(now time.Time) int {
 	if p.interval == 0 {
 		return math.MaxInt
 	}
 	there := p.burst
 	if missing := p.full.Sub(now); missing > 0 {
-		there -= 1 + int((missing-1)/p.interval) // a token begun is none
+		there -= 1 + int((missing-1)/p.interval) // a part of a token does not count
 	}
 	return there - p.held
 }
 
-// wait returns how long it takes at least until there is a token to take; 0 if
-// there is one.
+// wait returns how long it takes at least until a token can be taken; 0 if one can be
+// taken now.
 func (p *pace) wait(now time.Time) time.Duration {
 	missing := max(0, p.full.Sub(now))
 	return max(0, missing-time.Duration(p.burst-1-p.held)*p.interval)
 }
 
-// take holds n tokens, of which there must be room.
+// take holds n tokens. There must be room for them.
 func (p *pace) take(n int) { p.held += n }
 
 // giveBack returns n tokens that were held.

@@ -10,15 +10,15 @@ import (
 // patience bounds how long a newcomer waits for a slot.
 const patience = 50 * time.Millisecond
 
-// reserveSoon is reserve for an event that can wait a moment. Where all slots of
-// the lane are taken, but attempts are so short that one will be free within
-// some milliseconds, it waits for that, 50 ms at most. An event that goes the short
-// way spares the store a claim and a read; if newcomers never waited, a lane that
-// was once overtaken would go the long way for as long as the load lasts. Where
-// the destination is slow, limited by a rate or resting, or many events are
-// stored already, nobody waits.
+// reserveSoon is reserve for an event that can wait a moment. If all slots of the lane are
+// taken, but attempts are so short that one will be free within some milliseconds, it
+// waits for a slot, for patience at most. An event that goes the short way spares the
+// store a claim and a read. If newcomers never waited, a lane that was once overloaded
+// would use the long way for as long as the load lasts. There is no wait if the
+// destination is slow, has a rate or an open breaker, or if many events are stored
+// already.
 //
-// The caller must not hold a slot of another lane, which would be idle meanwhile.
+// The caller must not hold a slot of another lane: that slot would be idle meanwhile.
 func (d *Dispatcher) reserveSoon(l retrystore.Lane) (s slot, ok bool) {
 	lane := d.lanes[l]
 	if lane == nil {
@@ -31,12 +31,12 @@ func (d *Dispatcher) reserveSoon(l retrystore.Lane) (s slot, ok bool) {
 	return slot{lane: lane, generation: generation}, true
 }
 
-// turns are the newcomers that wait for a slot, in their order, and what it takes
-// to tell whether to wait is worth while. The lane's lock guards it.
+// turns are the newcomers that wait for a slot, in their order, and the numbers by which
+// reserveSoon decides whether to wait. The lane's lock guards them.
 type turns struct {
 	waiting  []chan uint64 // each gets the breaker's generation with its slot
-	attempt  time.Duration // how long attempts take: the latest count most; 0: not known
-	overflow int           // about how many newcomers were turned away and are yet to be claimed
+	attempt  time.Duration // how long attempts take, an average in which the latest count most; 0: not known
+	overflow int           // about how many newcomers were turned away and were not claimed yet
 }
 
 // took notes how long an attempt took.
@@ -47,14 +47,14 @@ func (t *turns) took(d time.Duration) {
 	t.attempt += (d - t.attempt) / 8
 }
 
-// near reports whether one more newcomer would get one of the slots in time, those
-// before it first.
+// near reports whether one more newcomer would get one of the slots in time, after the
+// newcomers before it.
 func (t *turns) near(slots int) bool {
 	before := t.overflow + len(t.waiting)
 	return t.attempt > 0 && t.attempt <= patience && t.attempt*time.Duration(before+1) <= patience*time.Duration(slots)
 }
 
-// leave takes a newcomer out, unless it was given its slot already.
+// leave removes a newcomer, unless it got its slot already.
 func (t *turns) leave(turn chan uint64) (left bool) {
 	i := slices.Index(t.waiting, turn)
 	if i >= 0 {
@@ -63,7 +63,7 @@ func (t *turns) leave(turn chan uint64) (left bool) {
 	return i >= 0
 }
 
-// reserveSoon takes a slot for a newcomer, if need be after a moment.
+// reserveSoon takes a slot for a newcomer, if necessary after a wait.
 func (l *lane) reserveSoon() (generation uint64, ok bool) {
 	l.mu.Lock()
 	now := l.opts.Now()

@@ -19,8 +19,8 @@ type job struct {
 	done       func(Answer, retrystore.Settlement, bool)
 }
 
-// work has a worker try d, which gives the slot, held in the generation, back when
-// it is done. It reports false when no attempt may be made any more.
+// work gives d to a worker, which frees the slot when the attempt has ended. The slot was
+// held in the generation. work returns false if no attempt may be made any more.
 func (l *lane) work(d *retrystore.Delivery, leasedAt time.Time, retries int, generation uint64, done func(Answer, retrystore.Settlement, bool)) bool {
 	j := job{d: d, leaseEnd: leasedAt.Add(l.lease), retries: retries, done: done}
 	now := l.opts.Now()
@@ -43,9 +43,9 @@ func (l *lane) work(d *retrystore.Delivery, leasedAt time.Time, retries int, gen
 	return true
 }
 
-// worker does j, and then what comes until it was idle for a while. It stays
-// that long because its stack has grown by then: growing a new one for each
-// delivery costs as much as storing it.
+// worker does j, and then further jobs until none has come for idleTime. It does not end
+// sooner because its stack has grown by then: growing a new stack for each delivery
+// costs as much as storing the delivery.
 func (l *lane) worker(j job) {
 	defer l.wg.Done()
 	l.do(j)
@@ -64,14 +64,13 @@ func (l *lane) worker(j job) {
 	}
 }
 
-// do makes the attempt, tells what came of it and gives the slot back. What panics
-// around the attempt, not in it, leaves the delivery leased: it is tried again when
-// the lease lapses.
+// do makes the attempt, tells its result and frees the slot. After a panic outside of the
+// Sender the delivery stays leased, and is retried when the lease lapses.
 func (l *lane) do(j job) {
 	defer l.free(1, j.retries)
 	at := l.opts.Now()
 	answer, err := Answer{}, errGoexit
-	// Deferred, because runtime.Goexit in a handler returns to nobody.
+	// Deferred, because runtime.Goexit in a handler ends this function, too.
 	defer func() {
 		var a Answer
 		var s retrystore.Settlement

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// ErrCorrupt means that stored bytes are not a record that this program can
-// read: damaged, cut short, or written by a newer version.
+// ErrCorrupt means that this program cannot read a stored record: it is damaged, cut
+// short, or written by a newer version.
 var ErrCorrupt = errors.New("corrupt record")
 
-// eventVersion is the first byte of every encoded event. A change of the layout
-// takes the next number and keeps the decoder of the old one.
+// eventVersion is the first byte of every encoded event. A changed layout gets
+// the next number, and the decoder of the old one stays.
 //
 // Layout of version 1 (lengths and counts are uvarints):
 //
@@ -32,17 +32,17 @@ var ErrCorrupt = errors.New("corrupt record")
 // and so that each can become one string which the fields then share.
 const eventVersion = 1
 
-// Secrets are kept as values of a header: so a node that does not know of them yet reads
-// the record, too, and delivers it. It writes this header itself with each attempt, so that the
-// application never sees them there. (It was never part of what is stored, but for a scheme of
-// one's own that signs it; secretMark tells its values from ours.)
+// Secrets are stored as values of this header. So an older node, which does not know them,
+// can read the record and deliver it. Every node overwrites this header in each attempt, so
+// the application never sees the stored values. A provider's own value is only stored if a
+// custom scheme signs it; secretMark distinguishes it from ours.
 const (
 	secretsUnder = "Webhook-Attempt"
 	secretMark   = "hidden: "
 )
 
-// ValidMillis reports whether a time, in milliseconds since 1970, is in the years 1 to
-// 9999, as all of a store are: others come from damage, and cannot be written as JSON.
+// ValidMillis reports whether a time, in milliseconds since 1970, is in the years 1 to 9999.
+// All times of a store are. Other times come from damage, and cannot be written as JSON.
 func ValidMillis(ms int64) bool { return ms >= firstMilli && ms <= lastMilli }
 
 const (
@@ -116,16 +116,15 @@ func DecodeEvent(b []byte) (*Event, error) {
 	return e, nil
 }
 
-// DecodeEventSummary decodes all of an event but its Header and Body, which it
-// neither reads nor checks. Errors wrap ErrCorrupt.
+// DecodeEventSummary decodes an event without its Header and Body. It neither reads nor
+// checks those two. Errors wrap ErrCorrupt.
 func DecodeEventSummary(b []byte) (*Event, error) {
 	e, _, err := decodeStrings(b)
 	return e, err
 }
 
-// AppendEventWithoutBody appends b, an encoded event, with an empty body in the
-// place of its own, and reports whether there was one. It looks at neither fields
-// nor header. Errors wrap ErrCorrupt; then nothing is appended.
+// AppendEventWithoutBody appends the encoded event b with an empty body instead of its own,
+// and reports whether it had one. It decodes neither fields nor header. Errors wrap ErrCorrupt; then nothing is appended.
 func AppendEventWithoutBody(dst, b []byte) (_ []byte, dropped bool, err error) {
 	if len(b) == 0 || b[0] != eventVersion {
 		return dst, false, fmt.Errorf("%w: event has another version", ErrCorrupt)
@@ -146,7 +145,7 @@ func AppendEventWithoutBody(dst, b []byte) (_ []byte, dropped bool, err error) {
 	return append(dst, 0), len(body) > 0, nil
 }
 
-// headerWithSecrets is the header as it is kept.
+// headerWithSecrets is the header as it is stored: with the event's Secrets.
 func (e *Event) headerWithSecrets() http.Header {
 	if len(e.Secrets) == 0 {
 		return e.Header
@@ -232,8 +231,8 @@ func decodeHeader(s string) (http.Header, bool) {
 		return nil, false
 	}
 	values, s, ok := cutUvarint(s)
-	// Every name and every value takes a byte at least, so that a damaged
-	// count cannot make us allocate more than the record's own size.
+	// Every name and every value takes a byte at least. So a damaged count cannot make
+	// us allocate more than the record's size.
 	if !ok || names > uint64(len(s)) || values > uint64(len(s)) {
 		return nil, false
 	}
@@ -241,7 +240,7 @@ func decodeHeader(s string) (http.Header, bool) {
 		return nil, values == 0 && s == ""
 	}
 	h := make(http.Header, names)
-	all := make([]string, 0, values) // one array behind the values of all names
+	all := make([]string, 0, values) // the values of all names share one array
 	for range names {
 		var name string
 		var count uint64

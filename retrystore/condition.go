@@ -4,11 +4,11 @@ import "context"
 
 // Condition is what a store tells about itself besides its Stats.
 type Condition struct {
-	// Refusing is why new events are refused although the store answers, with the
-	// remedy; nil if they are not.
+	// Refusing says why the store refuses new events although it answers, with the
+	// remedy; nil if it does not refuse them.
 	Refusing error
-	// Generation names the stored data: made with the data, and gone with it. It is
-	// empty while it is not known.
+	// Generation names the stored data. It is made with the data and disappears with it.
+	// It is empty while it is not known.
 	Generation string
 	// Replaced is how often, since the store was opened, its data, or a part of it, was found
 	// to be gone, or to be other or older data. Loss says what the latest such findings were.
@@ -19,16 +19,16 @@ type Condition struct {
 	Damaged uint64
 }
 
-// Conditioned is a Store that tells its Condition. It is safe for concurrent use,
-// and waits for nothing.
+// Conditioned is a Store that tells its Condition. It is safe for concurrent use, and does
+// not block.
 type Conditioned interface {
 	Condition() Condition
 }
 
-// Warner is a Store that knows what makes it less safe than it should be, such as a server
+// Warner is a Store that can name risks of its setup, such as a server
 // without persistence or with a wrong clock.
 type Warner interface {
-	// Warnings tells each risk in a sentence without any credential. The error says why it
-	// could not look, or what must be repaired; there may be warnings beside it.
+	// Warnings returns a sentence for each risk, without credentials. The error says why the
+	// risks could not be checked, or what must be repaired. There may be both.
 	Warnings(ctx context.Context) ([]string, error)
 }

@@ -2,8 +2,8 @@ package retrystore
 
 import "go.uber.org/zap"
 
-// Opener is what a backend's settings become once they are checked: it can open the store that they
-// describe. The Placer, the Sized and the DiskUser below are what it may be besides.
+// Opener opens the store that the checked settings of a backend describe. It may also be a Placer,
+// a Sized or a DiskUser.
 type Opener interface {
 	// Key identifies the stored data, not the settings. Two openers with equal keys share one
 	// open store, so that a store survives a change of the config. It contains no secret. It may
@@ -14,9 +14,9 @@ type Opener interface {
 	Open(o Options) (Store, error)
 }
 
-// Options are what a store is opened with besides the settings of its backend.
+// Options are what a store is given besides the settings of its backend.
 type Options struct {
-	// Logger gets what the store has to say while it is open. Required.
+	// Logger is the store's log while it is open. Required.
 	Logger *zap.Logger
 	// Node is the name of this process among those that share the store, for people. May be empty.
 	Node string
@@ -25,7 +25,7 @@ type Options struct {
 // Placer is an Opener that says where the data is, so that the same place is known again
 // after other settings have changed. Without it the Key decides.
 type Placer interface {
-	// Place returns what tells places apart, and what people call this one, such as
+	// Place returns a text that identifies the place, and its name for people, such as
 	// "file /var/lib/webhooks.db". Neither contains a secret. It is called after Key.
 	Place() (id, name string)
 }

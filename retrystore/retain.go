@@ -2,25 +2,24 @@ package retrystore
 
 import "time"
 
-// DefaultRetained bounds what a Retention keeps that names an age only.
+// DefaultRetained is the Count of a Retention that has an Age only.
 const DefaultRetained = 100_000
 
-// Retention says what a store keeps of events once all their deliveries are
-// settled, so that people can look up what became of them: everything but,
-// usually, the body. The zero Retention keeps nothing.
+// Retention says what a store keeps of events after all their deliveries are settled, so
+// that people can look them up: everything except, by default, the body. The zero Retention keeps nothing.
 type Retention struct {
 	// Count is how many delivered deliveries are kept, the latest of the whole
 	// store. 0 means DefaultRetained with an Age, and nothing without.
 	Count int
-	// Age is for how long each is kept, from when the last delivery of its event
-	// was settled. 0 means that only Count bounds it.
+	// Age is how long a delivery is kept after the last delivery of its event was
+	// settled. 0 means that only Count bounds it.
 	Age time.Duration
 	// Bodies says that the bodies of events are kept, too.
 	Bodies bool
 }
 
-// Normal spells r without defaults: with a Count unless it keeps nothing. What is
-// negative counts as zero.
+// Normal returns r with the defaults filled in: with a Count, unless r keeps nothing.
+// Negative fields count as zero.
 func (r Retention) Normal() Retention {
 	r.Count, r.Age = max(r.Count, 0), max(r.Age, 0)
 	switch {
@@ -35,17 +34,16 @@ func (r Retention) Normal() Retention {
 // On reports whether r keeps anything.
 func (r Retention) On() bool { return r.Normal().Count > 0 }
 
-// Retainer is what a Store may be besides: one that keeps delivered deliveries
-// for inspection. They are Delivered to Get and List, and like all that are
-// delivered, Replay and Delete refuse them with ErrState. Stats and MaxPending do
-// not count them, and event keys are remembered no longer for them.
+// Retainer is a Store that keeps delivered deliveries for inspection. Get and List return
+// them in the state Delivered. Replay and Delete refuse them with ErrState. Stats and
+// MaxPending do not count them. The event's key is not remembered longer because of them.
 //
-// The deliveries of one event are kept, and go, together, those left out that
-// were deleted; so a bit less than Count may be there. What is kept is never in
-// the way: a store that is full keeps nothing new, and drops the oldest.
+// The deliveries of one event are kept and dropped together, except for those that were
+// deleted. So a store may hold slightly fewer than Count. Kept deliveries never take room
+// from new events: a full store keeps no more of them, and drops the oldest.
 type Retainer interface {
-	// Retain says what to keep from now on. It returns at once; what exceeds r
-	// goes in the background, soon, and with the zero Retention all of it. Until
-	// it was called for the first time a store keeps nothing new and drops nothing.
+	// Retain says what to keep from now on. It returns at once; the store soon drops what
+	// exceeds r in the background. With the zero Retention that is everything. Before
+	// the first call the store keeps nothing new and drops nothing.
 	Retain(r Retention)
 }

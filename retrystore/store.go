@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Errors a store answers with. Others are wrapped in ErrUnavailable.
+// Errors of a store. It wraps all other errors in ErrUnavailable.
 var (
 	// ErrFull means that each destination has MaxPending open deliveries, that the
 	// endpoint has MaxBytes, or that the store reached another stated bound. Retryable.
@@ -53,14 +53,15 @@ type Submission struct {
 	Event   *Event
 	Targets []Target // one to MaxTargets
 	// MaxPending bounds the open (pending or leased) deliveries of each destination; 0:
-	// none. A destination that has as many is full. What it shares with one that has
-	// room is stored all the same, so that nobody's outage is another's: for the full
-	// one as a dead letter with ReasonFull. Where all are full nothing is stored: ErrFull.
+	// no bound. A destination with that many is full. If some targets are full and others
+	// are not, the event is stored for all: for the full ones as a dead letter with
+	// ReasonFull. So the outage of one destination does not stop another. If all are
+	// full, nothing is stored: ErrFull.
 	MaxPending int
-	// MaxBytes bounds what the store holds of the endpoint, in bytes of encoded events
-	// that are pending, leased or dead, each counted once; 0: none. Where it holds as
-	// much, nothing is stored, whatever the destinations: ErrFull. The last one may
-	// exceed it. What a Retention keeps does not count.
+	// MaxBytes bounds the endpoint's part of the store, in bytes of encoded events that are
+	// pending, leased or dead, each counted once; 0: no bound. If the store holds that many
+	// bytes or more, nothing is stored, whatever the destinations: ErrFull. The last event
+	// may exceed the bound. Events that a Retention keeps do not count.
 	MaxBytes int64
 }
 
@@ -84,30 +85,30 @@ func (s *Submission) Validate() error {
 	return nil
 }
 
-// ReasonFull is why a delivery is dead for which its destination had no room, while
-// another one of its event had.
+// ReasonFull is the reason of a dead letter whose destination was full when the event came,
+// while another destination of the event was not.
 const ReasonFull = "destination_full"
 
 // Receipt is the answer to a Submission.
 type Receipt struct {
 	// Duplicate says that the key was stored before; nothing was stored now.
 	Duplicate bool
-	// First, for a duplicate, is the state of the first one's deliveries: the
-	// least settled of them (leased counts as pending), or Delivered when all
-	// are settled or forgotten.
+	// First is set for a duplicate: it is the state of the first event's deliveries. Of
+	// several states it is the least settled (leased counts as pending); Delivered if
+	// all are settled or forgotten.
 	First State
-	// Deliveries, otherwise, are the new deliveries in the order of Targets.
+	// Deliveries are the new deliveries in the order of Targets; none for a duplicate.
 	Deliveries []*Delivery
 }
 
 // Acceptor takes events in.
 type Acceptor interface {
 	// Accept claims the key and stores one delivery per target in ONE atomic,
-	// durable write, and returns after it is durable. When ctx ends first,
-	// Accept returns its error; should the write still succeed, the deliveries
-	// become pending and due, so that nobody waits for a worker that left.
-	// A key that somebody holds (see Guard) is undecided: ErrUnavailable.
-	// What Submission.Validate refuses is an error of the caller, with none of the values above.
+	// durable write, and returns after it is durable. If ctx ends first, Accept returns
+	// its error. If the write succeeds all the same, the deliveries become pending and
+	// due, because the caller will not try them.
+	// A key that is held (see Guard) is undecided: ErrUnavailable.
+	// An error of Submission.Validate is an error of the caller, and none of the values above.
 	// Errors: ErrFull, ErrUnavailable, ErrClosed, ctx.Err().
 	Accept(ctx context.Context, s *Submission) (Receipt, error)
 }
@@ -124,13 +125,13 @@ type ClaimRequest struct {
 
 // Claim is the answer to a ClaimRequest.
 type Claim struct {
-	// Deliveries are leased to the caller: higher priority first; within one
-	// priority first attempts before retries, then the longest due.
+	// Deliveries are leased to the caller. Higher priorities come first; within one
+	// priority first attempts come before retries, then the longest due.
 	Deliveries []*Delivery
-	// Next is when to ask again: now if due deliveries remain, also those that
-	// Max or MaxRetries held back; else when the earliest pending one is due or
-	// the earliest lease lapses, those of this claim included; zero when the
-	// lane holds nothing pending or leased.
+	// Next is when to ask again. It is now if due deliveries remain, for example because
+	// of Max or MaxRetries. Otherwise it is when the next pending delivery is due or the
+	// next lease lapses, leases of this claim included. It is zero if the lane holds
+	// nothing pending or leased.
 	Next time.Time
 }
 
@@ -145,16 +146,16 @@ type Settlement struct {
 // Queue hands out deliveries and takes back results. Every method but Claim
 // is fenced by the delivery's lease token and fails with ErrLeaseLost.
 type Queue interface {
-	// Claim leases due deliveries. A record that cannot be read becomes dead
-	// with the reason "corrupt_record" and blocks nothing.
+	// Claim leases due deliveries. A record that cannot be read becomes dead with the
+	// reason "corrupt_record", and blocks no other delivery.
 	Claim(ctx context.Context, r ClaimRequest) (Claim, error)
-	// Settle ends the lease with a result. It need not wait for durability: a
-	// crash right after it may deliver again, never lose. It cuts the attempt's
-	// answer to MaxAnswer bytes.
+	// Settle ends the lease with a result. It need not wait for durability: after a crash
+	// the delivery may be made again, but is never lost. It cuts the attempt's answer to
+	// MaxAnswer bytes.
 	Settle(ctx context.Context, d *Delivery, s Settlement) error
 	// Renew extends the lease to lease from now and updates d.Lease.
 	Renew(ctx context.Context, d *Delivery, lease time.Duration) error
-	// Release gives the lease back without an attempt: pending and due at once.
+	// Release ends the lease without an attempt: the delivery is pending and due at once.
 	Release(ctx context.Context, d *Delivery) error
 }
 
@@ -182,7 +183,7 @@ type LaneStats struct {
 	OldestPending         time.Time // ReceivedAt of the oldest pending or leased one; zero if none
 }
 
-// EndpointStats tells what is held of one endpoint.
+// EndpointStats says how much the store holds of one endpoint.
 type EndpointStats struct {
 	Endpoint string
 	Bytes    int64 // counts towards Submission.MaxBytes
@@ -190,8 +191,8 @@ type EndpointStats struct {
 
 // Stats describes a store.
 type Stats struct {
-	Lanes     []LaneStats     // those that hold something, sorted by endpoint, then destination
-	Endpoints []EndpointStats // those that hold something, sorted by endpoint
+	Lanes     []LaneStats     // the lanes that hold something, sorted by endpoint, then destination
+	Endpoints []EndpointStats // the endpoints that hold something, sorted by name
 	Keys      int             // event keys remembered; -1 if that cannot be counted cheaply
 	Bytes     int64           // size on disk or in the server's memory; 0 if unknown
 }
@@ -207,14 +208,14 @@ func EndpointBytes(bytes map[string]int64) []EndpointStats {
 	return all
 }
 
-// Inspector lets people see and repair.
+// Inspector lets people inspect and repair a store.
 type Inspector interface {
 	// Get returns one delivery with event and history, or ErrNotFound.
 	Get(ctx context.Context, id string) (*Delivery, error)
 	// List returns up to limit deliveries, newest first; a limit outside 1 to
-	// 1000 is brought into these bounds. A cursor stays valid while deliveries
-	// come and go. A store that has looked at many deliveries that f does not
-	// select may end a page early: only an empty Next is the end.
+	// 1000 counts as the nearest of these. A cursor stays valid while deliveries come
+	// and go. A store may end a page early if it has read many deliveries that f does
+	// not select. Only an empty Next means the end.
 	List(ctx context.Context, f Filter, cursor string, limit int) (Page, error)
 	// Replay makes a pending or dead delivery due now with a fresh retry
 	// budget. Durable on return. ErrState if it is leased or delivered.
@@ -222,7 +223,7 @@ type Inspector interface {
 	// Delete removes a pending or dead delivery for good; its event key stays
 	// remembered. Durable on return. ErrState if it is leased.
 	Delete(ctx context.Context, id string) error
-	// Stats counts; cheap enough to be called at every metrics scrape.
+	// Stats counts. It is cheap enough for every scrape of metrics.
 	Stats(ctx context.Context) (Stats, error)
 }
 
@@ -233,13 +234,13 @@ type Store interface {
 	Queue
 	Inspector
 
-	// Notify registers wake, which is called, holding no lock, whenever a delivery of a lane
-	// became due other than by the passing of time: stored without a lease,
-	// released, abandoned or replayed; and whenever one was settled to be tried
-	// again later, since not whoever settles it may be who tries it next. wake
-	// must return quickly and must not wait for the store, whose writer may be
-	// calling it. stop unregisters wake; a call under way may end after stop
-	// returned.
+	// Notify registers wake. The store calls wake with the lane whenever a delivery becomes
+	// due at once: it was stored without a lease, released, abandoned or replayed. The
+	// store also calls it when a delivery was settled to be retried later, because another
+	// process than the one that settled it may make the next attempt. The store holds no
+	// lock during the call. wake must return quickly and must not wait for the store,
+	// whose writer may be calling it. stop unregisters wake; a call that is under way may
+	// end after stop has returned.
 	Notify(wake func(Lane)) (stop func())
 	// Close makes everything settled so far durable and releases the backend.
 	Close() error

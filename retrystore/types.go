@@ -44,8 +44,8 @@ func (k Key) IsZero() bool { return k == Key{} }
 // String returns the key in hexadecimal.
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
-// Event is one verified webhook, as it came in. Stores and senders share one
-// value: nobody changes it once it was handed to Accept.
+// Event is one verified webhook, as it came in. Stores and senders share one value: do not
+// change it after it was handed to Accept.
 type Event struct {
 	Endpoint      string // the endpoint that received it
 	Provider      string // the provider's name in package verify
@@ -62,13 +62,14 @@ type Event struct {
 	Header        http.Header
 	Body          []byte
 
-	// Secrets are the places of values that nobody is shown, as package verify spells
-	// them ("header X-Gitlab-Token", "json /token"): what the endpoint's scheme was when the event
-	// came in, whatever becomes of the endpoint. At most MaxSecrets.
+	// Secrets are the places of values that must be hidden from people, as package verify
+	// spells them ("header X-Gitlab-Token", "json /token"). They follow from the endpoint's
+	// scheme at the time when the event came in, and stay when the endpoint changes. At most
+	// MaxSecrets.
 	Secrets []string
 }
 
-// State is where a delivery stands. docs/architecture.md draws the machine.
+// State is the state of a delivery. docs/architecture.md draws the state machine.
 type State uint8
 
 const (
@@ -79,7 +80,7 @@ const (
 	// Delivered deliveries were answered with success; a store forgets them
 	// once every delivery of their event is settled, unless a Retention keeps them.
 	Delivered
-	// Dead deliveries are not tried again unless somebody replays them.
+	// Dead deliveries are not retried unless they are replayed.
 	Dead
 )
 
@@ -119,7 +120,7 @@ type Attempt struct {
 	Answer   []byte // the first MaxAnswer bytes of the answer's body
 }
 
-// Budget is what a retry policy counts from: acceptance, or the last replay.
+// Budget is where a retry policy begins to count: at acceptance, or at the last replay.
 type Budget struct {
 	Attempts int       // value of Delivery.Attempts at that moment
 	Since    time.Time // that moment
@@ -136,7 +137,7 @@ type Delivery struct {
 	Priority      int // 0 to 10; higher goes first among due deliveries
 	Attempts      int // finished attempts, ever
 	Budget        Budget
-	NextAttemptAt time.Time // when a pending delivery is due; of no meaning otherwise
+	NextAttemptAt time.Time // when a pending delivery is due; meaningless in other states
 	Lease         Lease     // the holder's lease; zero unless leased to the caller
 	LastStatus    int       // status of the latest attempt; 0 if none or no answer
 	LastError     string    // error of the latest attempt

@@ -18,7 +18,7 @@ const (
 	tagTied    = 't'
 	tagContent = 'c'
 
-	tagSubscribed = 's' // content, with what tells the subscription
+	tagSubscribed = 's' // content, with the values that name the subscription
 	tagSecret     = 'k' // goes before one of the others
 )
 
@@ -33,8 +33,9 @@ func NewKeyer(endpoint string) *Keyer {
 	return &Keyer{scope: appendPart(nil, endpoint)}
 }
 
-// For returns the Keyer for what is proved with that secret or public key: two
-// subscriptions of an endpoint that have secrets of their own may get one happening under one id.
+// For returns the Keyer for webhooks that are verified with that secret or public key. If two
+// subscriptions of an endpoint have their own secrets, both may send the same id for one
+// happening.
 func (k *Keyer) For(secret string) *Keyer {
 	sum := sha256.Sum256([]byte(secret))
 	return &Keyer{scope: append(append(slices.Clip(k.scope), tagSecret), sum[:]...)}
@@ -52,7 +53,7 @@ func (k *Keyer) Values(values ...string) retrystore.Key {
 	return truncate(sha256.Sum256(buf))
 }
 
-// Signed is what a webhook says that its sender vouches for.
+// Signed is the part of a webhook that its signature covers.
 type Signed struct {
 	Timestamp time.Time // zero where the scheme signs none
 	URI       string    // path and query; empty where anybody could change them
@@ -60,9 +61,9 @@ type Signed struct {
 }
 
 // Tied returns the key of an event with values that the signature does not cover, such as an
-// id in a header: they identify it together with what was signed. So nobody can take a webhook that
-// they have seen, give it the id of another, and have that one taken for a repetition.
-// The time is left out, as it is another one when the provider sends the event again.
+// id in a header: they identify it together with the signed part. So an attacker cannot give the id
+// of another event to a webhook that they have seen, and have the other event taken for a
+// repetition. The time is left out, because it differs when the provider sends the event again.
 func (k *Keyer) Tied(s Signed, values ...string) retrystore.Key {
 	buf := make([]byte, 0, 256)
 	buf = append(append(buf, k.scope...), tagTied)
@@ -73,9 +74,9 @@ func (k *Keyer) Tied(s Signed, values ...string) retrystore.Key {
 	return digest(appendPart(buf, s.URI), s.Body)
 }
 
-// Content returns the key of an event without any id: a hash of what was signed, of
-// the event's type, which is in an unsigned header at some providers, and of what tells the
-// subscription.
+// Content returns the key of an event without any id: a hash of the signed part, of the
+// event's type, which some providers send in an unsigned header, and of the values that name
+// the subscription.
 func (k *Keyer) Content(s Signed, eventType string, subscription ...string) retrystore.Key {
 	stamp := int64(0)
 	if !s.Timestamp.IsZero() {

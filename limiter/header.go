@@ -18,8 +18,8 @@ const maxInteger = 999_999_999_999_999
 //   - X-RateLimit-Limit, -Remaining and -Reset describe one tier: the one that
 //     refused, else the tightest, that is the one with the fewest remaining, of equals the one
 //     asked first. No standard defines them. Reset is the time at which the burst is whole again, in Unix seconds, rounded up, as
-//     GitHub and most who send a field of this name have it; who wants a
-//     delay has Retry-After and RateLimit.
+//     GitHub and most other services do. Clients that want a delay have
+//     Retry-After and RateLimit.
 //   - RateLimit and RateLimit-Policy list every tier, as
 //     draft-ietf-httpapi-ratelimit-headers-11 has it: "ip";r=0;t=1 and
 //     "ip";q=50;w=10. r is what remains and t in how many seconds, rounded up,

@@ -3,8 +3,8 @@ package limiter
 import "net/netip"
 
 // prefixIPv6 is the part of an IPv6 address that is one client: the smallest
-// network that is given to anybody (RFC 6177, RFC 7421), within which a host
-// picks addresses as it likes (RFC 8981).
+// network that a customer gets (RFC 6177, RFC 7421). Within it a host picks its addresses
+// freely (RFC 8981).
 const prefixIPv6 = 64
 
 // IPKey returns the Ask.Key of a client address: an IPv4 address itself, also

@@ -22,10 +22,9 @@ type LocalOptions struct {
 	// MaxKeys bounds how many keys each tier remembers. A key takes about 350 bytes;
 	// with SlidingWindow, the busier it is, up to 1.4 kB. Default: DefaultMaxKeys.
 	//
-	// Only keys that are as if never used are forgotten, so nobody gets tokens
-	// by pushing others out. While there is none of them, keys that are not
-	// remembered share one budget per scope (see Ask), of the Limit they ask
-	// with, instead of getting a fresh one each.
+	// Only keys that are full again are forgotten, so that no client gets tokens by
+	// pushing others out. While there is no such key, new keys share one budget per scope
+	// (see Ask), of the Limit they ask with, instead of getting a fresh one each.
 	MaxKeys int
 	// Now is the clock. Its monotonic reading is used if it has one. Default: time.Now.
 	Now func() time.Time

@@ -10,10 +10,10 @@ import (
 // fields, where a script does the arithmetic); it is not safe for concurrent
 // use. The zero State is that of a key never used.
 //
-// Time is in microseconds of any clock; a moment is rounded down. For a clock
-// that is behind what the State has seen, what was spent later than now was
-// spent now: nothing comes back for the step backwards, and things come back
-// from now on as they always do, so a clock that was years ahead locks nobody out.
+// Time is in microseconds of any clock; a moment is rounded down. If the
+// clock was put back, tokens that were spent later than now count as spent now. Nothing
+// comes back for the step backwards, and from now on tokens come back as always. So a
+// clock that was years ahead locks no client out.
 //
 // A State that everything has come back to is the same as a zero one in every
 // respect, so it may be forgotten.
@@ -24,8 +24,8 @@ import (
 //
 // # A changed limit
 //
-// A key's new Limit holds from its next Tune on; until then things come back
-// under the old one. Nothing spent is forgotten, beyond what the new Burst can hold:
+// A key's new Limit holds from its next Tune on; until then tokens come back under the old
+// one. Spent tokens stay spent, as far as the new Burst can hold them:
 //
 //   - TokenBucket: what is missing stays missing, but never more than the new
 //     Burst: at worst the bucket is empty. If the Rate changes, a token that has
@@ -36,7 +36,7 @@ import (
 //   - From SlidingWindow to TokenBucket: the requests in the window are missing
 //     tokens, but never more than the new Burst.
 type State struct {
-	// Limit is the one that the other fields are in terms of.
+	// Limit is the limit under which the other fields were counted.
 	Limit Limit
 	// At is the time of the latest Tune or Return.
 	At int64
@@ -71,7 +71,7 @@ func (s *State) Tune(limit Limit, now int64) {
 // fresh reports whether nothing is missing at At.
 func (s *State) fresh() bool { return s.Spent == 0 && len(s.Log) == 0 }
 
-// settle lets come back what has come back by now.
+// settle adds the tokens that have come back by now.
 func (s *State) settle(now int64) {
 	elapsed := max(now-s.At, 0)
 	s.At, s.Born = now, min(s.Born, now)
@@ -218,7 +218,7 @@ func (s *State) Spend() Receipt {
 //   - TokenBucket: one token is put back, unless the bucket has been full since:
 //     then it has come back by itself. That is as if it had never been taken,
 //     except where the bucket came within a token of full in between and was taken from
-//     again: then the key is better off by what had flowed back, less than a token.
+//     again: then the key has a part of a token too many.
 //   - If the key's limit has changed since, nothing happens.
 func (s *State) Return(r Receipt, limit Limit, now int64) {
 	s.settle(now)

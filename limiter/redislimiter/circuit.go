@@ -18,7 +18,7 @@ const (
 	longestPause  = time.Second
 )
 
-// circuit keeps those who ask for a place from waiting for a Redis that is away.
+// circuit keeps calls for a place from waiting for a Redis that is away.
 type circuit struct {
 	limiter  *Limiter
 	lane     *lane
@@ -27,13 +27,13 @@ type circuit struct {
 	away atomic.Bool
 }
 
-// open is called by who found Redis away. The first one has it tried from now on.
+// open is called when a call has found Redis away. The first call of open starts the probes.
 func (c *circuit) open(cause error) {
 	if !c.away.CompareAndSwap(false, true) {
 		return
 	}
 	c.limiter.outages.begin(cause)
-	c.limiter.spawn("redis limiter: probe", c.watch) // who has closed the Limiter does not want to know
+	c.limiter.spawn("redis limiter: probe", c.watch) // an error means that the Limiter is closed
 }
 
 // watch probes until Redis is back, or the Limiter is closed.
@@ -58,8 +58,8 @@ func (c *circuit) probe() {
 	c.limiter.outages.end()
 }
 
-// try takes a token of a key that nobody else uses: that Redis answers a PING does not
-// mean that it takes writes. It ends with the Limiter.
+// try takes a token of a key for this purpose: a Redis that answers a PING need not take
+// writes. It ends with the Limiter.
 func (c *circuit) try() bool {
 	ctx, cancel := context.WithTimeout(c.limiter.lifetime, max(probeTimeout, c.limiter.options.Timeout))
 	defer cancel()

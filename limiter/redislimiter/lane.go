@@ -20,8 +20,8 @@ const (
 	largestBatch = 128
 )
 
-// lane sends the calls of one place, those that wait at the same time in one
-// round trip. Nothing waits for company: if nobody sends, a call is sent at once.
+// lane sends the calls of one place. Calls that wait at the same time go in one round trip.
+// If no round trip is under way, a call is sent at once.
 type lane struct {
 	limiter *Limiter
 	client  redis.UniversalClient
@@ -33,7 +33,7 @@ type lane struct {
 
 // call is one run of a script.
 type call struct {
-	ctx    context.Context // of who waits, with the timeout
+	ctx    context.Context // the caller's, with the timeout
 	script *script
 	keys   []string
 	args   []any // behind the time, which is that of sending
@@ -59,7 +59,7 @@ func (n *lane) do(ctx context.Context, s *script, keys []string, args []any) ([]
 	}
 }
 
-// enqueue adds a call to those that wait, and sees to it that somebody sends.
+// enqueue adds a call to the waiting ones, and starts a sender if there is none.
 func (n *lane) enqueue(c *call) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -77,7 +77,7 @@ func (n *lane) enqueue(c *call) bool {
 	return true
 }
 
-// send sends what waits until nothing does.
+// send sends the waiting calls until there are none.
 func (n *lane) send() {
 	for {
 		batch := n.next()
@@ -90,7 +90,7 @@ func (n *lane) send() {
 	}
 }
 
-// abandon answers those calls of a batch that were not answered yet.
+// abandon answers the calls of a batch that were not answered yet.
 func abandon(batch []*call, err error) {
 	for _, c := range batch {
 		select {
@@ -103,7 +103,7 @@ func abandon(batch []*call, err error) {
 }
 
 // next returns the calls for a round trip; or nil, and then the caller sends no more.
-// Calls that nobody waits for any more are left out, so that they spend nothing.
+// Calls whose caller has left are dropped, so that they spend nothing.
 func (n *lane) next() []*call {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -183,7 +183,7 @@ func (n *lane) pipeline(ctx context.Context, batch []*call, load bool) {
 	}
 }
 
-// drop answers all who wait with an error that theirs would be, too.
+// drop answers all waiting calls with an error that would be theirs, too.
 func (n *lane) drop(err error) {
 	n.mu.Lock()
 	waiting := n.waiting
@@ -196,20 +196,21 @@ func (n *lane) drop(err error) {
 }
 
 // once is a command that go-redis does not repeat when a connection breaks: a
-// token might be taken twice, and nobody waits that long. Redirections are followed.
+// token might be taken twice, and the caller would not wait that long. Redirections are
+// followed.
 type once struct{ *redis.Cmd }
 
 // NoRetry is what go-redis asks.
 func (once) NoRetry() bool { return true }
 
-// outageCodes are how answers begin that everybody would get now.
+// outageCodes are the beginnings of answers that every call would get now.
 var outageCodes = []string{
 	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "OOM", "MISCONF", "NOREPLICAS", "BUSY",
 	"NOAUTH", "WRONGPASS", "NOPERM", "ERR max number of clients",
 }
 
-// opens reports whether after an error others need not try: nobody answered in time, or
-// the answer is about Redis as a whole. Otherwise it is about the keys of one call.
+// opens reports whether other calls would fail, too: there was no answer in time, or the
+// answer is about Redis as a whole. Otherwise the error is about the keys of one call.
 func opens(err error) bool {
 	if errors.Is(err, errAway) {
 		return false

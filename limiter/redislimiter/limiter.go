@@ -27,9 +27,9 @@
 //
 // # When Redis is away
 //
-// After a failure nobody waits for Redis any more: [Options.OnError] says what
-// happens instead, at once, and Redis is tried in the background until it is
-// back. On a Cluster only those do without it whose place is away.
+// After a failure no call waits for Redis: [Options.OnError] says what happens instead, at
+// once. The Limiter tries Redis in the background until it is back. On a Cluster this
+// concerns only the keys of the places that are away.
 //
 // What was spent is kept in Redis's memory and on its replicas, but not in its
 // append-only file: limits begin afresh when Redis starts again, as after
@@ -37,9 +37,9 @@
 //
 // # Damaged keys
 //
-// A key of another type, or with a value that cannot be, is as one never used: it is
-// written over, counted ([Limiter.Damaged]) and logged. It blocks nobody, and is no
-// reason to do without Redis. What a value that can be says is believed; it holds for
+// A key of another type, or with an impossible value, counts as never used: it is
+// overwritten, counted ([Limiter.Damaged]) and logged. It blocks no client, and does not
+// count as a failure of Redis. A damaged value that is possible is believed; it holds for
 // the window of the key's limit at most.
 //
 // Redis 6.2 or later, or Valkey, is needed.
@@ -74,7 +74,7 @@ type Options struct {
 	Prefix string
 	// Timeout is how long a Take waits for Redis, the connection included. Default: DefaultTimeout.
 	Timeout time.Duration
-	// Logger is told when Redis goes away and when it is back. Default: nobody.
+	// Logger is told when Redis goes away and when it is back. Default: no logs.
 	Logger *zap.Logger
 
 	// Now, if set, is the clock instead of the server's. It is for tests: keys do
@@ -106,8 +106,8 @@ type Limiter struct {
 var _ limiter.Backend = (*Limiter)(nil)
 
 // New returns a Limiter. It does not contact Redis, and does not close the
-// client, of which the options should have ContextTimeoutEnabled: without, what
-// nobody waits for any more occupies a connection until its ReadTimeout.
+// client. The client's options should have ContextTimeoutEnabled: without it, an abandoned
+// call occupies a connection until its ReadTimeout.
 func New(client redis.UniversalClient, o Options) (*Limiter, error) {
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix

@@ -22,7 +22,7 @@ const (
 
 // place is a group of keys that are in one slot of a Cluster. The provider and the
 // global tier, which are asked together, share place 0; keys of the ip tier,
-// which is asked alone and by everybody who sends anything, are dealt to the others.
+// which every request asks for alone, are spread over the other places.
 type place int
 
 // placeCount is the number of places.
@@ -52,7 +52,7 @@ func (l *Limiter) keyOf(tier limiter.Tier, scope, key string) (string, place) {
 	letter := string(tier[:1])
 	name := letter + strconv.Itoa(len(scope)) + ":" + scope + key
 	if len(scope)+len(key) > longest {
-		// 128 bits: nobody finds two keys that share one.
+		// 128 bits: two keys with the same one cannot be found.
 		sum := sha256.Sum256([]byte(name))
 		name = letter + "#" + base64.RawURLEncoding.EncodeToString(sum[:16])
 	}

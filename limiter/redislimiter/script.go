@@ -19,16 +19,15 @@ func newScript(body string) *script {
 //
 // A state is kept as a byte for the version of the format and doubles: whether
 // it is a sliding window (0 or 1), burst, count, micros, at, born, spent, and of
-// each mark the slot and its count. What cannot be so, be it garbled or of another
-// type, is as good as never used: it is written over, and counted.
+// each mark the slot and its count. A value that is garbled or of another type counts as
+// never used: it is overwritten, and counted.
 //
-// Replicas get what is written, so that a failover forgets nobody's spending.
-// The append-only file does not: with appendfsync always a flood of requests
-// would have it flushed for nothing that is worth keeping. (Where there are
-// replicas, what is left of two keys in the file is an empty transaction of 29
-// bytes: Redis wraps what it sends them.) A refusal takes nothing: it is not
-// even replicated, since the state as it was before says the same. What is
-// deleted is deleted on the replicas, too: of themselves they would keep it for ever.
+// Replicas get all writes, so that spent tokens stay spent after a failover. The
+// append-only file does not: with appendfsync always, a flood of requests would flush it
+// for data that is not worth keeping. (With replicas, two keys leave an empty transaction
+// of 29 bytes in the file, because Redis wraps what it sends to them.) A refusal is not
+// replicated, because it changes nothing. Deletions are replicated, because a replica does
+// not expire keys by itself.
 const stateLua = `
 local mod = math.fmod
 local head, mark = '<Bddddddd', '<dd'

@@ -12,14 +12,13 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// request is a caller that waits for the writer: an Accept, or, without an
-// event, somebody who waits for the changes made so far to be durable. It does
-// not refer to the Submission, which belongs to the caller again after an Accept
-// that was abandoned.
+// request is a caller that waits for the writer: an Accept, or, without an event, a caller
+// that waits until the changes made so far are durable. It does not refer to the
+// Submission, because that belongs to the caller again after an abandoned Accept.
 type request struct {
 	event    *event   // joins the index once it is durable
 	record   []byte   // the encoded event record
-	rows     [][]byte // by target: the row of one that is dead from the start; nil if none is
+	rows     [][]byte // by target: the row of a delivery stored as a dead letter; nil if there is no such delivery
 	lanes    []*lane
 	leases   []time.Duration // as asked for, by target
 	bound    int             // MaxPending
@@ -75,9 +74,9 @@ func (r *request) answered() bool {
 	}
 }
 
-// screen answers what can be answered before the work of encoding: a duplicate, or
-// that there is no room. Otherwise it returns a request for the writer, who decides:
-// only in its order can be told which of several comes first.
+// screen answers a duplicate or a full store before the work of encoding. Otherwise it
+// returns a request for the writer. The writer decides, because only its order says which
+// of several requests comes first.
 func (s *Store) screen(sub *retrystore.Submission) (*request, retrystore.Receipt, error) {
 	r := newRequest(len(sub.Targets))
 	receipt, err := s.tryScreen(r, sub, len(s.queue))
@@ -145,11 +144,11 @@ func (r *request) full(isDead func(i int) bool) error {
 	return fmt.Errorf("%w: %s has %d deliveries pending, and no other destination of the event has room", retrystore.ErrFull, full.name, full.open())
 }
 
-// dead says that the i-th delivery is dead from the start.
+// dead reports whether the i-th delivery is stored as a dead letter.
 func (r *request) dead(i int) bool { return r.rows != nil && r.rows[i] != nil }
 
-// reserve takes the room and the key of r while it is being written, and makes those
-// dead that have no room. The caller holds mu.
+// reserve takes the room and the key of r while r is being written. Deliveries without room
+// become dead letters. The caller holds mu.
 func (s *Store) reserve(r *request) {
 	r.event.stored().reserved += int64(r.event.size)
 	for i, l := range r.lanes {

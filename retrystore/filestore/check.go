@@ -14,9 +14,9 @@ import (
 )
 
 // checkFile verifies the structure of an existing bbolt file before bbolt works
-// with it: on a bad page bbolt panics in a goroutine of its own, and on a file
-// that was cut short the access to the mapping faults, which nobody can recover
-// from. Whoever opens a damaged file needs an error that names it instead.
+// with it. On a bad page bbolt panics in a goroutine of its own. In a file that was cut
+// short an access to the mapping faults, which ends the process. With this check a
+// damaged file gives an error that names it instead.
 //
 // It reads every page that the newest valid meta page reaches, as bbolt does at
 // open, and holds the file's lock meanwhile. Nothing is written.
@@ -169,7 +169,7 @@ func (c *pageChecker) read(id, overflow uint64, depth int) ([]byte, error) {
 	return b, nil
 }
 
-// elements checks what is on a page.
+// elements checks the elements of a page.
 func (c *pageChecker) elements(b []byte, keys keyRange, depth int) error {
 	es, err := parseElements(b)
 	if err != nil {

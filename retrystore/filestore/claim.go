@@ -12,12 +12,12 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// reasonCorrupt is why a delivery is dead whose event cannot be read.
+// reasonCorrupt is the reason of a dead letter whose event cannot be read.
 const reasonCorrupt = "corrupt_record"
 
 // Claim leases due deliveries; see retrystore.Queue. Leases live in memory, so
-// it writes nothing: when the process ends, so do its workers, and what they
-// held is pending when the file is opened again.
+// it writes nothing: when the process ends, its workers end, too, and the deliveries that
+// they held are pending when the file is opened again.
 func (s *Store) Claim(ctx context.Context, r retrystore.ClaimRequest) (retrystore.Claim, error) {
 	if err := ctx.Err(); err != nil {
 		return retrystore.Claim{}, err
@@ -89,9 +89,8 @@ func (s *Store) returnAll(picked []snapshot) {
 	}
 }
 
-// bury makes a delivery dead that cannot be read, so that it blocks nobody. The
-// event's key is given up: should the provider send the event again, it is
-// welcome.
+// bury makes an unreadable delivery a dead letter, so that it blocks no other. It forgets the
+// event's key: if the provider sends the event again, it is stored again.
 func (s *Store) bury(p *snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,8 +144,8 @@ func (s *Store) load(snapshots []snapshot, decode func([]byte) (*retrystore.Even
 	})
 }
 
-// complete loads p and notes what is in the way of it: a page that cannot be
-// read must not take others along.
+// complete loads p and keeps the error. A page that cannot be read must not affect other
+// deliveries.
 func (p *snapshot) complete(tx *bbolt.Tx, decode func([]byte) (*retrystore.Event, error)) {
 	p.err = guard(func() error { return p.load(tx, decode) })
 	if p.Event == nil {

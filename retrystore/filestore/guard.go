@@ -35,8 +35,8 @@ func (s *Store) HoldKey(ctx context.Context, key retrystore.Key, lease time.Dura
 	return h, err
 }
 
-// lockKey locks mu at a moment when nothing about the key is being written, so that
-// whoever holds it, or wants to, knows what came of that. After an error mu is not locked.
+// lockKey locks mu when no write about the key is under way, so that the result of such a
+// write is known. After an error mu is not locked.
 func (s *Store) lockKey(ctx context.Context, key retrystore.Key) error {
 	s.mu.Lock()
 	for r := s.deciding[key]; r != nil; r = s.deciding[key] {

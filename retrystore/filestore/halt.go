@@ -9,10 +9,10 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// serve runs the writer. If that panics outside of a transaction, nobody knows
-// whether memory and file still agree, so nothing is written any more: whoever waits
-// for a commit, now or later, is answered ErrUnavailable. What is stored is still
-// delivered; the results are in memory only, so a restart may deliver again.
+// serve runs the writer. If the writer panics outside of a transaction, memory and file may
+// not agree any more. Then nothing more is written, and every caller that waits for a
+// commit gets ErrUnavailable. Stored deliveries are still made. Their results are in
+// memory only, so a restart may repeat them.
 func (s *Store) serve() {
 	defer close(s.stopped)
 	err := safe.Do(s.log, "file store: writer", s.run)

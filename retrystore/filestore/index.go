@@ -15,8 +15,8 @@ const (
 	leased    = state(retrystore.Leased)
 	delivered = state(retrystore.Delivered)
 	dead      = state(retrystore.Dead)
-	// removed deliveries were deleted by somebody while others of their event
-	// are still kept. They are in no list.
+	// removed deliveries were deleted while others of their event are still kept. They
+	// are in no list.
 	removed = dead + 1
 )
 
@@ -67,9 +67,9 @@ func (e *event) first() retrystore.State {
 type delivery struct {
 	event *event
 	lane  *lane
-	// token is that of the latest lease, until the delivery is settled,
-	// released or replayed. It stays valid after the lease lapsed: the result of
-	// a slow worker is still welcome as long as nobody else took over.
+	// token is that of the latest lease, until the delivery is settled, released or
+	// replayed. It stays valid after the lease lapsed: a slow worker may still settle the
+	// delivery if no other worker has leased it since.
 	token uint64
 	// when is the due time while pending (Unix milliseconds, as it outlives the
 	// process) and the end of the lease while leased (monotonic milliseconds,
@@ -91,8 +91,8 @@ func (d *delivery) id() string {
 }
 
 // changes are the parts of a delivery that the next commit has to write. They
-// are never altered: who changes the delivery again makes new changes that
-// include these, whether a commit has taken them by now or not.
+// are never altered. A further change of the delivery makes new changes that include
+// these, whether a commit has taken them by now or not.
 type changes struct {
 	row      []byte // encoded
 	attempts []numberedAttempt

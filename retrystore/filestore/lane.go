@@ -160,8 +160,8 @@ func (s *Store) next(l *lane, now instant) time.Time {
 	if l.queues[queueFirst].len() > 0 || l.queues[queueRetries].len() > 0 {
 		return s.options.Now()
 	}
-	// Retries are due by the wall clock, leases end by the monotonic one: what they
-	// have in common is how long that is from now.
+	// Retries are due by the wall clock, and leases end by the monotonic one. So compare
+	// how far away both are.
 	wait := int64(-1)
 	if d := l.queues[queueFuture].top(); d != nil {
 		wait = max(0, d.when-now.wall)
@@ -177,9 +177,9 @@ func (s *Store) next(l *lane, now instant) time.Time {
 	return s.options.Now().Add(time.Duration(wait) * time.Millisecond)
 }
 
-// follow notices when the wall clock was put back, and brings what is due later
-// along: a retry in a minute is still one in a minute. One that was put forward only
-// makes retries due early. The caller holds mu.
+// follow notices when the wall clock was put back. It moves the times of later retries by
+// as much, so that a retry in a minute is still due in a minute. A clock that was put
+// forward only makes retries due early. The caller holds mu.
 func (s *Store) follow(now instant) {
 	offset := now.wall - now.mono
 	if back := s.offset - offset; back >= clockSlack {

@@ -49,7 +49,7 @@ func (o *outage) begin(cause error, took time.Duration) error {
 	return o.err
 }
 
-// refusal is the answer to those who need a commit now, nil if one may be tried.
+// refusal is the error for callers that need a commit now; nil if one may be tried.
 func (o *outage) refusal() error {
 	if o.halted || o.err != nil && time.Now().Before(o.until) {
 		return o.err

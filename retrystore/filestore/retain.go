@@ -39,13 +39,13 @@ const (
 type retention struct {
 	retrystore.Retention      // normal
 	on                   bool // events that are finished are kept
-	known                bool // what is kept may exceed it; false once all of it is gone, and before Retain
+	known                bool // the kept events may exceed it; false when none is left, and before Retain
 }
 
-// trimming is what a batch does about kept events.
+// trimming is the part of a batch that is about kept events.
 type trimming struct {
 	retention
-	asked   bool // look whether some are to go, though none come
+	asked   bool // look for kept events to drop even if no new ones come
 	squeeze bool // there is no room: the oldest go, whatever the bounds
 	more    bool // out: this was not all
 }
@@ -67,14 +67,14 @@ func (s *Store) askTrim() {
 	}
 }
 
-// trimDue is askTrim for those that have become too old while nothing happened.
+// trimDue is askTrim for events that became too old without any commit.
 func (s *Store) trimDue() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.askTrim()
 }
 
-// conclude ends what is finished: the next commit deletes e, or keeps it. The
+// conclude ends a finished event: the next commit deletes e, or keeps it. The
 // caller holds mu.
 func (s *Store) conclude(e *event) {
 	if !s.retention.on || !e.wasDelivered() {
@@ -189,7 +189,7 @@ func (s *Store) keep(tx *bbolt.Tx, b *batch, encoded [][]byte) error {
 	return dropKept(tx)
 }
 
-// dropKept ends the buckets, which are empty but for what damage left behind.
+// dropKept deletes the buckets. They are empty, except for records that damage left behind.
 func dropKept(tx *bbolt.Tx) error {
 	for _, name := range [][]byte{bucketRetained, bucketKeptOrder} {
 		if err := tx.DeleteBucket(name); err != nil && !errors.Is(err, berrors.ErrBucketNotFound) {
@@ -199,8 +199,8 @@ func dropKept(tx *bbolt.Tx) error {
 	return nil
 }
 
-// encodeKept encodes what b keeps, by the index of b.changed, unless that would
-// take room which events will need: then it keeps nothing, and the oldest go.
+// encodeKept encodes the deliveries that b keeps, by the index of b.changed. If they would take
+// room that new events need, it keeps none, and the oldest kept events are dropped.
 func (s *Store) encodeKept(tx *bbolt.Tx, b *batch) (encoded [][]byte) {
 	size := int64(0)
 	for i := range b.changed {

@@ -49,7 +49,7 @@ const (
 type Options struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Logger reports what nobody waits for: nil means no logs.
+	// Logger gets the errors of background work; nil means no logs.
 	Logger *zap.Logger
 	// MaxKeys bounds how many event keys are remembered, at up to 61 bytes of
 	// memory and 20 of disk each. At the bound Accept answers ErrFull.
@@ -102,7 +102,7 @@ type Store struct {
 	wakers       []*func(retrystore.Lane)
 	closed       bool
 
-	purging sync.Mutex // held by whoever removes expired keys; taken before mu
+	purging sync.Mutex // held while expired keys are removed; taken before mu
 	purge   purge      // guarded by purging
 
 	taken []*request // what the writer works on; writer only

@@ -59,14 +59,14 @@ func (s *Store) write(tx *bbolt.Tx, b *batch) error {
 	return events.SetSequence(s.seq)
 }
 
-// writeUndo deletes what a failed commit may have left in the file after all:
-// when the last sync fails nobody knows what reached the disk. Its callers were
-// told that nothing was stored, so it must not be delivered.
+// writeUndo deletes the events that a failed commit may have left in the file: when the last
+// sync fails, it is unknown what has reached the disk. The callers were told that nothing
+// was stored, so these events must not be delivered.
 func (s *Store) writeUndo(tx *bbolt.Tx, events *bbolt.Bucket) error {
 	if s.undo == 0 {
 		return nil
 	}
-	// Of those that were dead from the start there are rows, too.
+	// Deliveries that were stored as dead letters have rows, too.
 	if err := deleteRange(tx.Bucket(bucketDeliveries), eventKey(s.undo), eventKey(math.MaxUint64)); err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (s *Store) run() {
 	}
 }
 
-// gather takes what is waiting, first included.
+// gather takes the waiting requests, first included.
 func (s *Store) gather(first *request) []*request {
 	var rs []*request
 	if first != nil {
@@ -75,10 +75,9 @@ func (s *Store) gather(first *request) []*request {
 	return rs
 }
 
-// letOthersCatchUp lets goroutines run that are ready to, for as long as that
-// brings further requests: under load there are some that are about to make one,
-// and a commit costs nearly the same for one as for many. At leisure, when nobody
-// else is ready, it returns at once; no clock is waited for.
+// letOthersCatchUp lets other goroutines run for as long as that brings further requests.
+// Under load some of them are about to make one, and a commit costs nearly the same for
+// one request as for many. Without load it returns at once: it waits for no clock.
 func (s *Store) letOthersCatchUp() {
 	for range maxYields {
 		waiting := len(s.queue)
@@ -153,7 +152,7 @@ func (s *Store) unsaved() int {
 	return len(s.dirty)
 }
 
-// prepare answers what needs no write, numbers the new events and collects the
+// prepare answers the requests that need no write, numbers the new events and collects the
 // changes made in memory since the last commit.
 func (s *Store) prepare(rs []*request) *batch {
 	b := new(batch)
@@ -291,8 +290,7 @@ func (s *Store) show(b *batch) (wake []retrystore.Lane) {
 	return wake
 }
 
-// admissible says whether an Accept, of whose key nothing durable is known, may be
-// stored. The caller holds mu.
+// admissible reports whether an Accept may be stored whose key is not known from a commit. The caller holds mu.
 func (s *Store) admissible(r *request) error {
 	if key := r.event.key; !key.IsZero() {
 		if err := s.undecided(key); err != nil {

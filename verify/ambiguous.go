@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// Where only parts of a request are signed, somebody who has seen a webhook can add
-// others. What we take for the signed part must then be what every application takes
-// for it, or the webhook is refused. What is signed to the last byte is the
-// provider's own: there a value of which we cannot be certain counts as missing.
+// If only parts of a request are signed, an attacker who has seen a webhook can add others.
+// Then the parts that we take for signed must be the same that every application takes for
+// them, or the webhook is refused. A place that is signed to the last byte comes from the
+// provider as a whole: there an uncertain value counts as missing.
 
-// takeSources notes for each scheme and for all where somebody could add to a webhook.
+// takeSources notes where an attacker could add to a webhook, for each scheme and for all.
 func (v *Verifier) takeSources(schemes []*scheme) {
 	row := v.provider
 	for _, s := range schemes {
@@ -22,7 +22,7 @@ func (v *Verifier) takeSources(schemes []*scheme) {
 	}
 }
 
-// takeSources notes what s proves a webhook by, and anybody could add to.
+// takeSources notes the places by which s proves a webhook, and to which an attacker could add.
 func (s *scheme) takeSources(row *Provider) {
 	own := s.looksAt()
 	for _, b := range s.binds {
@@ -44,7 +44,7 @@ func (s *scheme) takeSources(row *Provider) {
 	s.takesFields = s.looseBody && slices.ContainsFunc(own, func(s Source) bool { return s.From == FromForm || s.From == FromFormJSON })
 }
 
-// isLoose reports whether somebody could add to the place where source looks.
+// isLoose reports whether an attacker could add to the place where source looks.
 func (s *scheme) isLoose(source Source) bool {
 	if field, _, _ := strings.Cut(source.Name, " "); source.From == FromFormJSON && s.signsField(field) {
 		return false // the field is signed as a whole, and looked at by itself
@@ -59,8 +59,8 @@ func (s *scheme) signsField(name string) bool {
 	return s.algorithm.kind != kindCredential && s.special == nil && !slices.ContainsFunc(s.contents, lacks)
 }
 
-// checkLoose refuses a webhook in which not everybody finds the same at one of those
-// places, or where the event's id and type are read.
+// checkLoose refuses a webhook in which applications could find different values at one of
+// those places, or where the event's id and type are read.
 func (s *scheme) checkLoose(d *document) *Error {
 	for _, source := range s.loose {
 		if err := source.checkCertain(d); err != nil {
@@ -160,7 +160,7 @@ func (s Source) checkCertain(d *document) *Error {
 // method, or in another charset. No provider sends them.
 var reinterpreting = []string{"_method", "_charset_"}
 
-// methodOverrides are headers that do the same. They are signed by nobody.
+// methodOverrides are headers that do the same. No provider signs them.
 var methodOverrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
 
 // watchHeaders notes the headers that the provider's webhooks are read by.

@@ -7,8 +7,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// A webhook may carry several events, as a list. Its type is the first one's then; who
-// asks for the type of another one must get it, too.
+// A webhook may carry several events, as a list. Its type is that of the first event. A
+// destination that asks for the type of another event must get the webhook, too.
 
 // batch is where a row's webhooks have such a list. Zero: nowhere.
 type batch struct {

@@ -6,7 +6,7 @@ import (
 )
 
 // coversBody reports whether a signature of s is good for one body only, to the byte.
-// Where it is not, somebody who has seen a webhook can add to its body, or change parts.
+// If it is not, an attacker who has seen a webhook can add to its body, or change parts.
 func (s *scheme) coversBody() bool {
 	switch kind := s.special.(type) {
 	case nil:
@@ -49,8 +49,8 @@ func (s *scheme) coversQuery() bool {
 	})
 }
 
-// vouchesFor reports whether nobody but the provider can change the value at source of a
-// webhook that they have seen. A token vouches for all: who has seen it can send anything.
+// vouchesFor reports whether the value at source is safe from an attacker who has seen the
+// webhook. A token vouches for all values: with the token an attacker can send anything.
 func (s *scheme) vouchesFor(source Source) bool {
 	if s.algorithm.kind == kindCredential || holds(source, s.Signature) {
 		return true
@@ -81,8 +81,8 @@ func (s *scheme) vouchesForURL() bool {
 }
 
 // Vouches reports whether a signature of the provider proves the values at all of these sources, so
-// that they can identify an event by themselves. Where it does not, somebody who has seen a webhook
-// could send it with the id of one that is still to come.
+// that they can identify an event by themselves. If it does not, an attacker who has seen a webhook
+// could send it with the id of a later event.
 func (v *Verifier) Vouches(sources []Source) bool {
 	return !slices.ContainsFunc(sources, func(source Source) bool {
 		return slices.ContainsFunc(v.possible, func(s *scheme) bool { return !s.vouchesFor(source) })

@@ -25,8 +25,8 @@ func (v *Verifier) Credentials() []Source {
 // as it is.
 func (v *Verifier) Bearer() bool { return len(v.credentials) > 0 }
 
-// Challenges returns where handshakes carry what the endpoint is to repeat, in a header
-// or in the query. It is of use to nobody but the provider that waits for it. The slice is the
+// Challenges returns the headers and parameters in which handshakes carry the value that the
+// endpoint must repeat. Only the provider that waits for the value can use it. The slice is the
 // caller's.
 func (v *Verifier) Challenges() (sources []Source) {
 	for i := range v.handshakes {

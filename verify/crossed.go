@@ -10,7 +10,7 @@ import (
 // Rack and, with the members of JSON, of Rails and Laravel. Which one wins differs. So where
 // we go by one of them, the same name must not come in the other place, if that is not signed.
 
-// takeCrossed returns those of sources that somebody could add in the other place.
+// takeCrossed returns the sources that an attacker could add in the other place.
 func (s *scheme) takeCrossed(sources []Source) (crossed []Source) {
 	for _, source := range sources {
 		loose := source.From == FromQuery && s.looseBody ||

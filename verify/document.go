@@ -286,7 +286,7 @@ func findField(form, name string) (value string, n int) {
 	return value, n
 }
 
-// hides reports whether those who split a form oddly see the field in this pair.
+// hides reports whether a parser that splits forms oddly sees the field in this pair.
 func (w *wanted) hides(pair string) bool {
 	for len(pair) > 0 {
 		end := strings.IndexAny(pair, oddSeparators)

@@ -49,7 +49,7 @@ func (ebaySignature) signsTimestamp() bool   { return false }
 func (ebaySignature) recognizes(*input) bool { return true }
 func (ebaySignature) signsURL() bool         { return false }
 
-// The APIs that hand out keys one by one, to those who say who they are.
+// The APIs that return keys one by one, to clients with credentials.
 var (
 	ebayAPIs  = map[string]string{"production": "https://api.ebay.com", "sandbox": "https://api.sandbox.ebay.com"}
 	plaidAPIs = map[string]string{"production": "https://production.plaid.com", "sandbox": "https://sandbox.plaid.com"}

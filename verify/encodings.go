@@ -95,8 +95,8 @@ func decoder(open func(io.Reader) (io.Reader, error)) func(body []byte, limit in
 	}
 }
 
-// gunzipTo writes what a body of one gzip member is the compressed form of to w. More
-// members could be read as another text by those who stop after the first.
+// gunzipTo decompresses a body of one gzip member to w. It refuses several members: programs
+// that stop after the first one would read another text.
 func gunzipTo(w io.Writer, body []byte, limit int64) error {
 	source := bytes.NewReader(body)
 	z, err := gzip.NewReader(source)

@@ -77,7 +77,7 @@ type Handshake struct {
 	Sign string
 
 	// Pattern is a regular expression that the whole content of Sign must match: otherwise
-	// anybody could have webhooks of his own signed by us. JSON, and what is longer than
+	// an attacker could have us sign a webhook. JSON, and what is longer than
 	// 1 KiB, is never signed. A webhook whose content could have been signed here is
 	// refused, by all schemes of the provider. Empty: a token as in RFC 9110, section
 	// 11.2, of at most 256 characters; providers of anything else need a pattern of their own.
@@ -181,8 +181,8 @@ func (v *Verifier) Handshake(r *Request, verified bool) (Answer, bool) {
 
 // OfferedSecret returns the secret that the provider hands over in the handshake
 // r, for the operator to put into the configuration; false if r is no such
-// handshake, or offers more than 512 bytes. It proves nothing: anybody can offer a
-// secret. It must not be logged.
+// handshake, or offers more than 512 bytes. It proves nothing, because every
+// sender can offer a secret. It must not be logged.
 func (v *Verifier) OfferedSecret(r *Request) (string, bool) {
 	d := new(document).open(r, asGreeting)
 	defer d.end()
@@ -263,8 +263,8 @@ func (v *Verifier) answer(h *handshake, d *document) (Answer, bool) {
 	return answer, true
 }
 
-// echoes reports whether value may be repeated in an answer. Without a signature
-// anybody chooses it, and gets to show it under our name.
+// echoes reports whether value may be repeated in an answer. Without a signature any sender
+// chooses the value, and it would be shown under our name.
 func echoes(value string, signed bool) bool {
 	if len(value) > maxEcho || !utf8.ValidString(value) {
 		return false

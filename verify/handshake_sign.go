@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// A handshake that answers with a signature lets anybody have text signed with the
-// provider's key. Such text must never be the content of a webhook. So there are two
-// sets of contents, and each content is in one of them: what a handshake signs, and what
-// a webhook may have. Handshake.Pattern draws the line, for all schemes of the provider.
+// If a handshake is answered with a signature, any sender can get a text signed with the
+// provider's key. Such a text must never be the content of a webhook. So a content can
+// either be signed by a handshake or belong to a webhook, never both. Handshake.Pattern
+// separates the two, for all schemes of the provider.
 
 // maxChallenge bounds what a handshake signs, in bytes.
 const maxChallenge = 1024

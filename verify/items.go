@@ -123,9 +123,8 @@ func adyenMissing(pointer string) *Error {
 	return invalidSignature(DetailMissingPart, "a signed field: json "+pointer)
 }
 
-// adyenMoved reports whether the text begins as a payment's does, and the fields are not those that
-// it says then: with colons of the merchant's own reference somebody could have moved parts of it to
-// the fields in front.
+// adyenMoved reports whether the text begins like that of a payment but has other fields. An attacker
+// can use colons in the merchant's reference to move parts of it to the fields before it.
 func adyenMoved(values []string, content string) bool {
 	parts := strings.SplitN(content, ":", adyenReferences)
 	payment := adyenPayment.MatchString(parts[0]) && (parts[1] == "" || adyenPayment.MatchString(parts[1])) && parts[2] != ""

@@ -127,8 +127,8 @@ func touchesDigit(parts []part, i int) bool {
 // mostly has other characters.
 var fieldNames = regexp.MustCompile(`\A[\pL\pN_.:\[\]-]+\z`)
 
-// guardJoints walks from both ends to the one part that may be of any text. The error names
-// two parts of which nobody could tell where one ends and the other begins.
+// guardJoints walks from both ends to the one part that may be any text. The error names two
+// parts of which it is not certain where one ends and the other begins.
 func (c *scheme) guardJoints(t *template) error {
 	for i, p := range t.parts {
 		if p.kind == partFormSorted {

@@ -47,7 +47,7 @@ func (j *detachedJWS) verify(v *Verifier, s *scheme, in *input) (Result, *Error)
 	return Result{SecretIndex: index, Timestamp: at}, nil
 }
 
-// doubt looks at the time before anybody vouches for it.
+// doubt checks the time before the signature is checked.
 func (j *detachedJWS) doubt(v *Verifier, _ *scheme, in *input) *Error {
 	if j.ts == "" {
 		return nil

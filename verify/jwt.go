@@ -163,7 +163,7 @@ func (j *jwt) checkClaims(s *scheme, in *input) *Error {
 	return nil
 }
 
-// doubt looks at what the token says before anybody vouches for it.
+// doubt checks the token's claims before the signature is checked.
 func (j *jwt) doubt(v *Verifier, s *scheme, in *input) *Error {
 	if err := j.readClaims(s, in); err != nil {
 		return err
@@ -244,7 +244,7 @@ func (c claim) holds(claims gjson.Result, set settings, r *Request) bool {
 	}
 }
 
-// detail tells a webhook for somebody else from one that was changed.
+// detail distinguishes a webhook for another recipient from a changed one.
 func (c claim) detail() string {
 	switch c.kind {
 	case claimBodyHex, claimBodyBase64, claimBodyBase64URL:

@@ -8,27 +8,26 @@ import (
 	"time"
 )
 
-// fetchBudgets bound what is fetched because a webhook of nobody knows whom names a
-// key that nobody knows. Anybody can send such webhooks, with ever other names, as
-// fast as he likes. So nothing is first come, first served:
+// fetchBudgets bound the fetches for unverified webhooks that name an unknown key. Any sender
+// can send such webhooks, each with another name, as fast as it likes. So fetches are not
+// first come, first served:
 //
-//   - No address has more than what it leaves to the others: of a budget it may have
-//     as much as is left. One that sends all it can gets half of it, and the next one
-//     that comes a quarter at once; of n such addresses each gets about 1/(n+1), and as
-//     much is always free. An IPv6 address stands for its /64.
+//   - An address may use no more of a budget than it leaves to others. An address that
+//     sends all it can gets half of the budget, and the next one a quarter at once. Of n
+//     such addresses each gets about 1/(n+1), and as much is always free. An IPv6
+//     address stands for its /64.
 //   - Addresses from which a webhook was verified before share budgets of their own.
-//   - A name that was asked for before, and not fetched, has budgets of its own, the
-//     more often the better: there is one for those asked for once, one for two or three
-//     times, for four to seven, and so on. A flood of ever new names spends none of
-//     these, and one that repeats them has to send as many webhooks for each of its names
-//     as the provider does for its one.
+//   - A name that was asked for before, and not fetched, has another budget: there is one
+//     for names asked for once, one for two or three times, one for four to seven, and so
+//     on. A flood of new names spends none of these. A flood that repeats its names has to
+//     send as many webhooks for each name as the provider sends for its one.
 //
 // So a key is fetched at once while an address sends forged webhooks, however
 // many; while hundreds of addresses do, if the key's webhooks come from an address that is
 // known or (as behind a proxy that hides them) after a few of them. It is not
-// guaranteed against somebody with hundreds of addresses who sends every one of his names
-// more often than the provider sends, and in more than a few names a second, before the
-// provider was ever heard of. A key that was fetched once needs no budget at all.
+// guaranteed against an attacker with hundreds of addresses who sends each of many names more
+// often than the provider sends its name, more than a few names a second, and before the
+// provider has sent its first webhook. A key that was fetched once needs no budget at all.
 //
 // What the provider gets to see of a flood is bounded as well: at most four times the
 // rate of usualPace or meteredPace, if all budgets are spent. It is not safe for concurrent use.

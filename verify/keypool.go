@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Bounds on what a pool keeps for nobody.
+// Bounds on the sources that a pool keeps although no Verifier uses them.
 const (
 	idleTime       = 10 * time.Minute // how long a source without users is kept
 	maxIdleSources = 64
@@ -43,12 +43,13 @@ type KeyPoolOptions struct {
 	// keys is first used, and written in the background after a key was fetched.
 	Storage KeyStorage
 
-	// Warn is told, once each time, why something could not be stored; nil: nobody is.
+	// Warn is called with the error each time something could not be stored; nil: no
+	// warnings.
 	Warn func(error)
 }
 
-// KeyStorage keeps fetched keys. They are public, and whoever can change
-// them can have webhooks of his own accepted. Names are made of lower-case letters,
+// KeyStorage keeps fetched keys. They are public, but must be safe from change: with a key
+// of their own attackers could have their webhooks accepted. Names are made of lower-case letters,
 // digits and hyphens. It is called by several goroutines at once.
 type KeyStorage interface {
 	// Load returns what was saved under that name; an error if there is nothing.
@@ -106,7 +107,7 @@ func (p *KeyPool) release(k *keySource) {
 	session.group.Wait()
 }
 
-// sweep forgets the sources that nobody has used for a while. The caller holds the lock.
+// sweep forgets the sources that were not used for a while. The caller holds the lock.
 func (p *KeyPool) sweep() {
 	var idle []*keySource
 	for _, k := range p.sources {

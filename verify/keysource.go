@@ -295,8 +295,8 @@ func (k *keySource) trust(from netip.Addr) {
 	k.trusted[from] = now
 }
 
-// visit gets an address for what that does, and does not mind what comes back. What
-// was visited already is not visited again: anybody may send a webhook once more.
+// visit requests an address for the effect of the request, and ignores the answer's content. It
+// does not visit an address twice, because any sender may repeat a webhook.
 func (k *keySource) visit(ctx context.Context, address string) error {
 	done := make(chan error, 1)
 	k.mu.Lock()

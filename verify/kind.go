@@ -18,7 +18,7 @@ const (
 )
 
 // kindOf tells the kind by how the body begins. It does not look at Content-Type,
-// which no provider signs: anybody who has seen a webhook could send it again under
+// which no provider signs: an attacker who has seen a webhook could send it again under
 // another type, and so hide its id and its event type, or have text inside of JSON
 // taken for the fields of a form. The beginnings cannot be mistaken: senders of forms
 // escape brackets and quotes.
@@ -105,8 +105,9 @@ func isOtherFormat(media string) bool {
 	return slices.Contains(otherFormats, strings.TrimPrefix(subtype, "x-")) || slices.Contains(otherFormats, suffix)
 }
 
-// saidOnce reports whether those who look for a parameter by its name alone find what
-// everybody finds: PHP takes the first "boundary" for it, also in xboundary or inside of quotes.
+// saidOnce reports whether simple parsers find the same parameter as correct ones. A simple
+// parser searches for the name alone: PHP takes the first "boundary", also in xboundary or
+// inside of quotes.
 func saidOnce(contentType, parameter string) bool {
 	before, after, found := strings.Cut(strings.ToLower(contentType), parameter)
 	if !found {

@@ -23,8 +23,8 @@ const maxBoundary = 70
 type formPart struct {
 	name  string
 	file  bool
-	odd   string // its headers, folded, where not everybody reads them alike
-	any   bool   // what it is called depends on who reads it: it may be any field
+	odd   string // its headers, folded, if parsers read them differently
+	any   bool   // parsers give it different names: it may be any field
 	value []byte // a part of the body
 }
 
@@ -119,15 +119,15 @@ func parsePart(section []byte, room int) formPart {
 	return part
 }
 
-// sayName reports whether everybody finds the same name in the header of a part, or none
-// that is split or encoded: RFC 2231 has name*0= and name*=, RFC 2047 has =?utf-8?Q?…?=.
+// sayName reports whether all parsers find the same name in the header of a part, and the name
+// is neither split nor encoded: RFC 2231 has name*0= and name*=, RFC 2047 has =?utf-8?Q?…?=.
 func sayName(disposition string) bool {
 	return oddFile.MatchString(disposition) && len(nameParameters.FindAllString(disposition, 2)) == 1 &&
 		!strings.ContainsFunc(disposition, unicode.IsControl) && !strings.Contains(disposition, "=?")
 }
 
-// partValues returns the values of a field; several where a file or a part that not
-// everybody reads alike could be taken for it. A value that is very large counts as empty.
+// partValues returns the values of a field. It returns several if a file, or a part that
+// parsers read differently, could be taken for the field. A value that is very large counts as empty.
 func partValues(parts []formPart, name string) (values []string) {
 	want := wanted{name: name}
 	for _, part := range parts {

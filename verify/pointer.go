@@ -122,7 +122,7 @@ func child(node gjson.Result, token string) gjson.Result {
 	return found
 }
 
-// step is child for those who want to know whether it is certain.
+// step is child, and reports whether the result is certain.
 func step(node gjson.Result, token string) (found gjson.Result, certain bool) {
 	if node.IsObject() {
 		return memberOf(node, token)

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Provider is who sends: one row of the table. Those that Lookup and Providers
-// return are shared and must not be changed.
+// Provider is the sender of webhooks: one row of the table. Lookup and Providers return shared
+// rows, which must not be changed.
 type Provider struct {
 	Name  string // "stripe": unique, lower-case, as in the configuration
 	Title string // "Stripe"

@@ -9,9 +9,9 @@ import (
 
 // A signature is checked against the bytes that came. The event's id and type, and
 // what a handshake says, are read from the text of a body: without compression, in
-// UTF-8, without the NULs and the white space around it. What the text is, the bytes
-// tell, and no header: none is signed. Somebody who has seen a webhook could send
-// it again under another Content-Encoding or charset, and so hide its id.
+// UTF-8, without the NULs and the white space around it. The bytes say how
+// to read them, not the headers, because no header is signed: an attacker who has seen a
+// webhook could send it again under another Content-Encoding or charset, and so hide its id.
 
 const (
 	// defaultMaxText is the bound of Request.MaxText, in bytes.

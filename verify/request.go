@@ -27,8 +27,9 @@ type Request struct {
 	// body were damaged. 0 means 1 MiB.
 	MaxText int64
 
-	// Client is who sends, as far as it is known: the address that a trusted proxy names, if
-	// there is one. Budgets for fetching keys go by it; the zero Addr has one, too.
+	// Client is the sender's address, as far as it is known: the one that a trusted proxy
+	// names, if there is one. Each address has a budget for fetching keys; the zero Addr has
+	// one, too.
 	Client netip.Addr
 
 	// Context ends Verify's wait for a key that has to be fetched; nil: only the time

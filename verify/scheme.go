@@ -16,9 +16,9 @@ type Scheme struct {
 	// "rsa-sha512" (PKCS #1 v1.5), "rsa-pss-sha256", "ecdsa-p256-sha1" or
 	// "ecdsa-p256-sha256" (signatures as ASN.1 DER, or as the 64 bytes r and s) with a
 	// public key. "sha1", "sha256" and "sha512" are plain hashes of content that has
-	// {secret} in it: where that stands at the front, whoever has seen one webhook can make
-	// another that begins alike and goes on with bytes of his own. Or nothing is signed and
-	// the secret itself is sent: "token", or "basic" with a secret of the form
+	// {secret} in it: where that stands at the front, an attacker who has seen one webhook can
+	// make another one that begins in the same way. Or nothing is signed and the secret
+	// itself is sent: "token", or "basic" with a secret of the form
 	// "user:password". What can choose takes HMAC-SHA256 or a key pair, and never SHA-1
 	// with a key pair. Required.
 	Algorithm string `json:"algorithm,omitempty"`

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// checkContents refuses contents that prove nothing, or that nobody can sign.
+// checkContents refuses contents that prove nothing, or that cannot be signed.
 func (c *scheme) checkContents() error {
 	if c.special != nil || c.canonical != nil || c.algorithm.kind == kindCredential {
 		return nil
@@ -25,8 +25,8 @@ func (c *scheme) checkContents() error {
 	return nil
 }
 
-// checkTells refuses contents that are no webhook's own. A few providers sign such contents, and
-// their rows say so; nobody should begin with it.
+// checkTells refuses contents that are the same for several webhooks. A few providers sign such
+// contents, and their rows say so; no new scheme should.
 func (c *scheme) checkTells() error {
 	if c.algorithm.kind == kindCredential {
 		return nil

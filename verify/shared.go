@@ -5,7 +5,7 @@ import "github.com/tidwall/gjson"
 // Document is what was found in the body of one request, so that the body is parsed
 // once and not by each step anew. Give a Request a new one in its field Document, once
 // the Body is whole, and change neither the Body nor its bytes from then on. Everything
-// is read on demand: a Document in which nobody looks costs nothing.
+// is read on demand: a Document that is not used costs nothing.
 //
 // A body that has to be decoded first, since it is compressed or in UTF-16, is decoded
 // and parsed by each step all the same, as without a Document: its text may be much

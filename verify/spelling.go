@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// Names in a webhook are compared with those that are looked for before anything is known of who
-// wrote them, and there may be half a million of them in a MiB. So nothing is allocated for one,
-// and of each no more is read than tells it from the name that is looked for.
+// The names in a webhook are compared with wanted names before the webhook is verified, and there
+// may be half a million names in a MiB. So a comparison allocates nothing, and reads no more of a
+// name than is needed to distinguish it from the wanted one.
 
 // wanted is a name that is looked for.
 type wanted struct {
@@ -38,8 +38,8 @@ func (w *wanted) field(key string) (is, alias bool) {
 }
 
 // aliasLoosely is for keys that are escaped, or have other characters than letters, digits, _
-// and -. Those who unescape several times are not rare. What they find in a name without a
-// percent sign, those who unescape less often find, too.
+// and -. Some applications unescape several times. A name without a percent sign is the same
+// for all of them.
 func (w *wanted) aliasLoosely(key string) bool {
 	want, last := w.fold(), 0
 	if len(key) < utf8.RuneCountInString(want) {
@@ -112,8 +112,8 @@ func unescapesTo(key, name string) bool {
 	return name == ""
 }
 
-// What a name can be cut at: PHP ends it at a NUL and takes a[b] for a part of a, others do that
-// with dots. Those who are written in C end it at a NUL in JSON, too.
+// The characters at which parsers cut a name: PHP ends it at a NUL and takes a[b] for a part of
+// a, others do that with dots. Parsers written in C end names in JSON at a NUL, too.
 const (
 	endOfNames   = "[]\x00.=&;"
 	endOfMembers = "\x00"

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxUnescapes is how often a name is unescaped, at most, by those who look at it.
+// maxUnescapes is how often an application unescapes a name, at most.
 const maxUnescapes = 3
 
 // nameReader reads the characters of a name, as it stands in a form or in JSON. It is one type

@@ -92,8 +92,8 @@ type Result struct {
 	Timestamp time.Time
 
 	// ID is the signed id; empty where the scheme signs none, or it is not fit to
-	// identify (see Identify). It goes before what Identify returns: a provider with
-	// several sets of headers signs the id of one, and anybody may add another's.
+	// identify (see Identify). Use it rather than the id of Identify: a provider with
+	// several sets of headers signs the id of one set, and any sender may add another set.
 	ID string
 }
 
@@ -172,9 +172,9 @@ func (v *Verifier) armFetched(schemes []*scheme, o Options) error {
 	return nil
 }
 
-// Close gives back what the Verifier has of Options.Keys. If nobody else uses the same
-// keys it ends what is being fetched, and waits for it. A Verifier that is closed
-// still verifies with the keys that are there. Closing twice does no harm.
+// Close releases the Verifier's part of Options.Keys. If no other Verifier uses the same keys,
+// Close ends the fetches that are under way, and waits for them. A closed Verifier still
+// verifies with the keys that it has. Closing twice does no harm.
 func (v *Verifier) Close() {
 	if v.fetched != nil {
 		v.closing.Do(func() { v.keys.release(v.fetched) })
@@ -391,8 +391,8 @@ func (s *scheme) checkBodyDigest(in *input, d *document) *Error {
 // Identify returns the event's id and type, or "" for what the webhook does not
 // say. Values that are longer than 512 bytes or contain control characters
 // count as not there. The body may be compressed, or in UTF-16 or UTF-32, whatever the
-// headers say, up to Request.MaxText. Call it after Verify only: before, anybody may
-// have written it. Of several events in a webhook the type is the first one's: see FurtherTypes.
+// headers say, up to Request.MaxText. Call it after Verify only: before, any
+// sender may have written it. Of several events in a webhook the type is the first one's: see FurtherTypes.
 func (v *Verifier) Identify(r *Request) (eventID, eventType string) {
 	d := new(document).open(r, asText)
 	defer d.end()

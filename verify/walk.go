@@ -14,7 +14,7 @@ func view(text []byte) string { return unsafe.String(unsafe.SliceData(text), len
 func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
 // walk goes through the members of an object, or the elements of an array, in valid JSON.
-// It allocates nothing: anybody can send half a million of them.
+// It allocates nothing, because any sender can send half a million of them.
 type walk struct {
 	rest   string // behind what was returned last
 	object bool

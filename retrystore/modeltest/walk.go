@@ -12,7 +12,7 @@ import (
 const walkLength = 200
 
 // walk goes on random walks through everything. Each has a seed of its own, which
-// a failure names: it belongs into the list `found`. Without flags the seeds are the
+// a failure names: it belongs in the list `found`. Without flags the seeds are the
 // same every time, so that nobody's change fails by chance; `make model` takes others.
 func walk(t *testing.T, newHarness NewHarness) {
 	first := *seed

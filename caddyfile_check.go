@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/credentials"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -57,20 +57,21 @@ func (h *Handler) checkAdapted() error {
 	if err != nil {
 		return err
 	}
+	given := h.credentials(provider)
 	c := *h // with defaults, which are not for the config that comes out
 	c.ContentTypes = slices.Clone(h.ContentTypes)
 	c.setDefaults()
 	if err := c.checkValues(); err != nil {
 		return err
 	}
-	if err := errors.Join(h.checkOptionNames(provider), h.checkWrittenValues()); err != nil {
+	if err := errors.Join(given.CheckOptionNames(), given.CheckWritten()); err != nil {
 		return err
 	}
-	if _, err := checkSecretForms(provider, slices.DeleteFunc(slices.Clone(h.Secrets), grammar.Refers)); err != nil {
+	if _, err := credentials.CheckForms(provider, slices.DeleteFunc(slices.Clone(h.Secrets), grammar.Refers)); err != nil {
 		return err
 	}
-	if h.hasPlaceholders() {
-		if err := h.checkPartly(provider); err != nil {
+	if given.HasPlaceholders() {
+		if err := given.CheckPartly(h.checkDestinations); err != nil {
 			return err
 		}
 		if traits := provider.Traits(); len(traits.Ways) == 1 { // of several the keys choose
@@ -89,77 +90,6 @@ func (h *Handler) checkAdapted() error {
 		return err
 	}
 	return c.checkDedupeTTL(v.SignedTimestamp())
-}
-
-// checkWrittenValues refuses keys and options that cannot be meant as they are written, where
-// their lines are known.
-func (h *Handler) checkWrittenValues() error {
-	if err := grammar.CheckValues("secret", h.Secrets); err != nil {
-		return err
-	}
-	if err := grammar.CheckValues("public_key", h.PublicKeys); err != nil {
-		return err
-	}
-	for _, name := range slices.Sorted(maps.Keys(h.Options)) {
-		if err := grammar.CheckValues("option "+name, h.Options[name]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// hasPlaceholders reports whether keys or options are known to a running Caddy only.
-func (h *Handler) hasPlaceholders() bool {
-	for _, values := range h.Options {
-		if slices.ContainsFunc(values, grammar.Refers) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(h.Secrets, grammar.Refers) || slices.ContainsFunc(h.PublicKeys, grammar.Refers)
-}
-
-// checkPartly checks, where the lines are known, what does not depend on the values
-// of placeholders: it builds the verifier with values in their place that have the form of real ones.
-func (h *Handler) checkPartly(p *verify.Provider) error {
-	for _, s := range p.Settings {
-		if s.Required && len(h.Options[s.Name]) == 0 {
-			return fmt.Errorf("option %s is missing: %s", s.Name, strings.TrimSuffix(s.Doc, "."))
-		}
-	}
-	if slices.ContainsFunc(h.PublicKeys, grammar.Refers) {
-		return nil // no key is like another
-	}
-	for _, values := range h.Options {
-		if slices.ContainsFunc(values, grammar.Refers) {
-			return nil
-		}
-	}
-	var first error
-	for _, stand := range []string{
-		p.SecretPrefix + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "0123456789abcdef0123456789abcdef",
-		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "user:0123456789abcdef",
-	} {
-		secrets := slices.Clone(h.Secrets)
-		for i, secret := range secrets {
-			if grammar.Refers(secret) {
-				secrets[i] = stand
-			}
-		}
-		v, err := p.NewVerifier(verify.Options{Secrets: secrets, PublicKeys: h.PublicKeys, Settings: h.Options})
-		if err == nil {
-			defer v.Close()
-			return h.checkDestinations(v)
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	// Of a form of secrets that none of these has, nothing is known.
-	if text := first.Error(); strings.HasPrefix(text, "public_key") || strings.HasPrefix(text, "option ") ||
-		strings.Contains(text, "is not what this provider signs with") || strings.Contains(text, "is not needed") {
-		return first
-	}
-	return nil
 }
 
 // checkDestinations checks what the destinations want of the verifier.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
+	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/references"
@@ -60,7 +61,7 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 	if missing := references.Check(f.referencing()); missing != nil { // in upstreams; finalize knows `handle`
 		return start.WrapErr(fmt.Errorf("forward %s: %w", f.Name, missing))
 	}
-	if _, err := f.reverseProxy(f.Upstreams); err != nil {
+	if _, err := deliver.ReverseProxy(f.Upstreams, f.MaxInFlight); err != nil {
 		return start.WrapErr(err)
 	}
 	for _, other := range h.Forward {

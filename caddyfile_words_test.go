@@ -10,6 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
 )
 
 // TestMistakes has what people mistype in a block refused, with the line and what
@@ -243,7 +245,7 @@ func TestForwardToTLS(t *testing.T) {
 	defer server.Close()
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "https://"), ":")
 	f := &Forward{Upstreams: []string{"https://localhost:" + port}}
-	raw, err := f.reverseProxy(f.Upstreams)
+	raw, err := deliver.ReverseProxy(f.Upstreams, f.MaxInFlight)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,21 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
+	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -182,11 +179,11 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 	}
 	routes := f.Handle
 	if len(f.Upstreams) > 0 {
-		upstreams, err := expandUpstreams(f.Upstreams)
+		upstreams, err := deliver.ExpandUpstreams(f.Upstreams)
 		if err != nil {
 			return err
 		}
-		proxy, err := f.reverseProxy(upstreams)
+		proxy, err := deliver.ReverseProxy(upstreams, f.MaxInFlight)
 		if err != nil {
 			return err
 		}
@@ -243,15 +240,15 @@ func (f *Forward) checkResign(v *verify.Verifier) error {
 func (f *Forward) check() error {
 	hasHandle := len(f.Handle) > 0 || f.handleSegment != nil
 	for _, upstream := range f.Upstreams {
-		if err := checkUpstreamForm(upstream); err != nil {
+		if err := deliver.CheckUpstreamForm(upstream); err != nil {
 			return err
 		}
 	}
 	switch {
 	case f.Name == "":
 		return errors.New("a destination without upstreams needs a `name` and `handle`; or give at least one upstream, such as localhost:3000")
-	case !namePattern.MatchString(f.Name) && !(len(f.Upstreams) > 0 && f.Name == f.Upstreams[0]):
-		return errName(f.Name)
+	case grammar.CheckName(f.Name) != nil && !(len(f.Upstreams) > 0 && f.Name == f.Upstreams[0]):
+		return grammar.CheckName(f.Name)
 	case len(f.Upstreams) > 0 && hasHandle:
 		return errors.New("give upstreams or `handle`, not both")
 	case len(f.Upstreams) == 0 && !hasHandle:
@@ -261,7 +258,7 @@ func (f *Forward) check() error {
 		if strings.Contains(upstream, "{") {
 			continue // known to a running Caddy only
 		}
-		if err := checkUpstream(upstream); err != nil {
+		if err := deliver.CheckUpstream(upstream); err != nil {
 			return fmt.Errorf("upstream %w", err)
 		}
 	}
@@ -272,46 +269,6 @@ func (f *Forward) check() error {
 	}
 	dest := f.destination()
 	return dest.Validate()
-}
-
-// requestBuffers is how much of a body reverse_proxy copies before it sends: that
-// of nearly every webhook. With longer ones the second write does not matter.
-const requestBuffers = 16 << 10
-
-// reverseProxy is the config of a reverse_proxy to the upstreams. Its pool of
-// idle connections fits max_in_flight: with Caddy's default of 32, more
-// deliveries at a time than that would open a connection each.
-func (f *Forward) reverseProxy(upstreams []string) (json.RawMessage, error) {
-	var proxy reverseproxy.Handler
-	tokens := []caddyfile.Token{{Text: "reverse_proxy"}}
-	for _, upstream := range upstreams {
-		tokens = append(tokens, caddyfile.Token{Text: upstream})
-	}
-	if err := proxy.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
-		return nil, errors.New(strings.TrimSuffix(err.Error(), ", at :0")) // these tokens are from no file
-	}
-	var transport reverseproxy.HTTPTransport
-	if proxy.TransportRaw != nil {
-		if err := json.Unmarshal(proxy.TransportRaw, &transport); err != nil {
-			return nil, err
-		}
-	}
-	// With the body in memory as net/http knows it, headers and body go out in one
-	// write; else it sends the headers first, since the body may take long to arrive.
-	proxy.RequestBuffers = requestBuffers
-	if transport.TLS != nil {
-		// Else reverse_proxy calls the upstream by its own name: right for a site
-		// elsewhere, but the application is to get what the provider sent. The
-		// certificate is still that of the upstream's name.
-		proxy.Headers = &headers.Handler{Request: &headers.HeaderOps{
-			Set: http.Header{"Host": {"{http.request.hostport}"}},
-		}}
-	}
-	asSent := false // no Accept-Encoding that the provider did not send
-	transport.Compression = &asSent
-	transport.KeepAlive = &reverseproxy.KeepAlive{MaxIdleConnsPerHost: max(f.MaxInFlight, forward.DefaultMaxInFlight)}
-	proxy.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "http", nil)
-	return caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil), nil
 }
 
 // wants reports whether events of that type go here.

@@ -4,15 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
+	"iter"
 	"os"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
+	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
+	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 	"github.com/caddywebhooks/caddy-webhooks/internal/references"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // checkReferences refuses what would be empty at every attempt: placeholders that
@@ -26,10 +30,10 @@ func (f *Forward) checkReferences() error {
 		return err
 	}
 	for _, dial := range references.Dials(handlers) {
-		if !global(dial) {
+		if !deliver.IsGlobal(dial) {
 			continue // `map` or another handler may set it
 		}
-		if _, err := expandUpstreams([]string{dial}); err != nil {
+		if _, err := deliver.ExpandUpstreams([]string{dial}); err != nil {
 			return fmt.Errorf("handle: reverse_proxy: %w", err)
 		}
 	}
@@ -69,53 +73,123 @@ func (f *Forward) referencing() []byte {
 	return text
 }
 
-// global reports whether an address has only placeholders that no handler sets.
-func global(address string) bool {
-	for _, name := range grammar.InBraces(address) {
-		if !strings.HasPrefix(name, "{env.") && !strings.HasPrefix(name, "{file.") && !strings.HasPrefix(name, "{system.") {
-			return false
+// warnOfLoops names upstreams, also those of proxies in `handle`, that are the server on which the
+// endpoint itself is. Whether its routes lead a delivery to the endpoint, only a request can tell.
+func (f *Forward) warnOfLoops(logger *zap.Logger, server *caddyhttp.Server) {
+	reach.Each(f.routes, func(handler caddyhttp.MiddlewareHandler) {
+		proxy, ok := handler.(*reverseproxy.Handler)
+		if !ok {
+			return
 		}
-	}
-	return true
+		for _, upstream := range proxy.Upstreams {
+			if reach.ListensOn(server.Listen, reach.SameDial(upstream.Dial)) {
+				logger.Warn("a destination is the server that its own endpoint is on: deliveries that come back to the endpoint are refused (508 loop) and never arrive; give the application's own address",
+					zap.String("endpoint", f.lane.Endpoint), zap.String("destination", f.lane.Destination), zap.String("upstream", upstream.Dial))
+			}
+		}
+	})
 }
 
-// expandUpstreams expands global placeholders. Those of a request are left for
-// each attempt.
-func expandUpstreams(upstreams []string) ([]string, error) {
-	expanded := make([]string, len(upstreams))
-	for i, upstream := range upstreams {
-		expanded[i] = upstream
-		if strings.Contains(upstream, "{http.") {
+// twins are the names of destinations that differ in nothing but their addresses,
+// and have no names of their own. They may be replicas of one application, each of
+// which would then get every event.
+func (h *Handler) twins() []string {
+	same := make(map[string][]string) // by settings
+	for _, f := range h.Forward {
+		if len(f.Upstreams) == 0 || f.Name != f.Upstreams[0] {
 			continue
 		}
-		if strings.Contains(upstream, "{") {
-			if name := grammar.NotGlobal(upstream); name != "" {
-				return nil, fmt.Errorf("upstream: %s is none of {env.…}, {file.…}, {system.…}, {time.…} and {http.…}", name)
-			}
-			values, err := grammar.Expand("upstream", []string{upstream})
-			if err != nil {
-				return nil, err
-			}
-			expanded[i] = values[0]
+		c := *f
+		c.Name, c.Upstreams = "", nil
+		settings, err := json.Marshal(&c)
+		if err != nil {
+			continue
 		}
-		if err := checkUpstream(expanded[i]); err != nil {
-			return nil, fmt.Errorf("upstream %s: %w", upstream, err)
+		same[string(settings)] = append(same[string(settings)], f.Name)
+	}
+	for _, f := range h.Forward { // in the order of the config
+		for _, names := range same {
+			if len(names) > 1 && names[0] == f.Name {
+				return names
+			}
 		}
-	}
-	return expanded, nil
-}
-
-// checkUpstream refuses what nobody can listen on. Everything else about the form
-// of an address is for reverse_proxy to say.
-func checkUpstream(address string) error {
-	if strings.ContainsAny(address, " \t\r\n") {
-		return fmt.Errorf("%q has a space in it: want one address, such as localhost:3000", address)
-	}
-	if _, rest, ok := strings.Cut(address, "://"); ok {
-		address = rest
-	}
-	if _, port, err := net.SplitHostPort(address); err == nil && port != "" && strings.Trim(port, "0") == "" {
-		return fmt.Errorf("%q has port 0, on which nobody listens: want the application's, such as localhost:3000", address)
 	}
 	return nil
+}
+
+// twinsAdvice is what to do about them.
+const twinsAdvice = "If they are replicas of one application, put all addresses behind one `forward`: `forward <address> <address>`, or a reverse_proxy in its `handle`. If each is to get every event, give each a `name`."
+
+func (h *Handler) warnOfTwins() {
+	if names := h.twins(); len(names) > 0 {
+		h.logger.Warn("destinations differ only by their addresses, and each gets every event",
+			zap.String("endpoint", h.Name), zap.Strings("destinations", names), zap.String("advice", twinsAdvice))
+	}
+}
+
+// warnOfLedDestinations tells where the address of a destination is what the sender writes.
+func (h *Handler) warnOfLedDestinations() {
+	for _, f := range h.Forward {
+		for _, upstream := range f.Upstreams {
+			if strings.Contains(upstream, "{http.request.") {
+				h.logger.Warn("the address of a destination is taken from the webhook: its sender says where it goes, and headers are not signed by most providers",
+					zap.String("endpoint", h.Name), zap.String("destination", f.Name), zap.String("upstream", upstream),
+					zap.String("advice", "name the address, or choose among known ones with `map` in `handle`"))
+			}
+		}
+	}
+}
+
+// wishes says which types the destinations ask for.
+func (h *Handler) wishes() string {
+	var all []string
+	for _, f := range h.Forward {
+		all = append(all, f.Name+" wants "+strings.Join(f.Events, " "))
+	}
+	return strings.Join(all, "; ")
+}
+
+// checkTypes refuses globs that can match no event, and returns what is doubtful
+// of the others.
+func (h *Handler) checkTypes(p *verify.Provider) (doubts []string, err error) {
+	for _, f := range h.Forward {
+		for setting, glob := range f.typeGlobs() {
+			doubt, err := eventtypes.Check(p, glob)
+			if err != nil {
+				return nil, fmt.Errorf("forward %s: %s: %w", f.Name, setting, err)
+			}
+			if doubt != "" {
+				doubts = append(doubts, fmt.Sprintf("forward %s: %s: %s", f.Name, setting, doubt))
+			}
+		}
+	}
+	return doubts, nil
+}
+
+// warnOfTypes is checkTypes at load: what is doubtful goes into the log, and the doctor repeats it.
+func (h *Handler) warnOfTypes() error {
+	var err error
+	h.doubts, err = h.checkTypes(h.provider)
+	for _, doubt := range h.doubts {
+		h.logger.Warn(doubt, zap.String("endpoint", h.Name))
+	}
+	return err
+}
+
+// typeGlobs yields the globs of event types, each with its setting.
+func (f *Forward) typeGlobs() iter.Seq2[string, string] {
+	return func(yield func(setting, glob string) bool) {
+		for _, glob := range f.Events {
+			if !yield("events", glob) {
+				return
+			}
+		}
+		for _, p := range f.Priority {
+			for _, glob := range p.Events {
+				if !yield("priority", glob) {
+					return
+				}
+			}
+		}
+	}
 }

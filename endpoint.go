@@ -2,17 +2,21 @@ package caddywebhooks
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/ipsource"
 	"github.com/caddywebhooks/caddy-webhooks/internal/offered"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
@@ -219,4 +223,48 @@ func (h *Handler) watchTraffic() traffic.View {
 		secrets = nil // a public key may have proved a webhook
 	}
 	return process.Traffic.Watch(h.Name, secrets, h.now())
+}
+
+// providerRanges stands in allow_ips for what the provider publishes.
+const providerRanges = "provider"
+
+// newAccess prepares block_ips and allow_ips. What it loads lives as long as ctx.
+func (h *Handler) newAccess(ctx caddy.Context) (intake.Access, error) {
+	var a intake.Access
+	for _, text := range h.BlockIPs {
+		prefix, err := verify.ParsePrefix(text)
+		if err != nil {
+			return a, fmt.Errorf("block_ips: %w", err)
+		}
+		a.Blocked = append(a.Blocked, prefix)
+	}
+	for _, text := range h.AllowIPs {
+		if text == providerRanges {
+			if _, err := ipsource.Of(h.provider); err != nil {
+				return a, fmt.Errorf("allow_ips provider: %w", err)
+			}
+			config := caddyconfig.JSON(ipsource.Source{Provider: h.Provider}, nil)
+			source, err := ctx.LoadModuleByID(ipsource.ID, config)
+			if err != nil {
+				return a, fmt.Errorf("allow_ips provider: %w", err)
+			}
+			a.Sources = append(a.Sources, source.(caddyhttp.IPRangeSource))
+			continue
+		}
+		prefix, err := verify.ParsePrefix(text)
+		if err != nil {
+			return a, fmt.Errorf("allow_ips: %w", err)
+		}
+		a.Allowed = append(a.Allowed, prefix)
+	}
+	if h.AllowIPSourcesRaw != nil {
+		sources, err := ctx.LoadModule(h, "AllowIPSourcesRaw")
+		if err != nil {
+			return a, fmt.Errorf("allow_ips: %w", err)
+		}
+		for _, source := range sources.([]any) {
+			a.Sources = append(a.Sources, source.(caddyhttp.IPRangeSource))
+		}
+	}
+	return a, nil
 }

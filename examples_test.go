@@ -18,6 +18,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/credentials"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
@@ -126,7 +127,7 @@ func checkExampleSecrets(t *testing.T) {
 	app := value.(*App)
 	checks := app.diagnose(t.Context())
 	for name, h := range app.endpoints {
-		doubts, err := checkSecretForms(h.provider, h.configuredSecrets)
+		doubts, err := credentials.CheckForms(h.provider, h.configuredSecrets)
 		if err != nil || len(doubts) > 0 {
 			t.Errorf("endpoint %s: %v %v", name, doubts, err)
 		}

@@ -237,7 +237,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if err := h.checkSettings(); err != nil {
 		return err
 	}
-	if err := h.checkHeaderNames(serverOf(ctx)); err != nil {
+	if err := h.checkHeaderNames(httpserver.ServerOf(ctx)); err != nil {
 		return err
 	}
 	if h.access, err = h.newAccess(ctx); err != nil {
@@ -265,7 +265,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	h.warnOfLedDestinations()
 	h.traffic = h.watchTraffic()
 	var server httpserver.Server
-	if s := serverOf(ctx); s != nil && len(h.Forward) == 0 {
+	if s := httpserver.ServerOf(ctx); s != nil && len(h.Forward) == 0 {
 		server.ErrorRoutes = httpserver.WatchErrorRoutes(s)
 	}
 	h.endpoint = h.newEndpoint(server)

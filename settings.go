@@ -5,18 +5,19 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"mime"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"go.uber.org/zap"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
 	"github.com/caddywebhooks/caddy-webhooks/dedupe"
+	"github.com/caddywebhooks/caddy-webhooks/internal/credentials"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
+	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/inflight"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
@@ -67,63 +68,15 @@ func (a *App) setMaxStored() {
 // custom is the provider whose scheme the config describes.
 const custom = verify.CustomName
 
-// namePattern keeps names readable in URLs, logs and metrics.
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$`)
-
-// errName says why a name of an endpoint or a destination is none. It does not quote it.
-func errName(name string) error {
-	const want = "want up to 128 letters, digits and . _ : / @ -, beginning with a letter or digit"
-	switch {
-	case name == "":
-		return errors.New("name is empty: " + want)
-	case len(name) > 128:
-		return fmt.Errorf("name has %d letters: %s", utf8.RuneCountInString(name), want)
-	}
-	for i, r := range []rune(name) {
-		if i > 0 && namePattern.MatchString("a"+string(r)) || i == 0 && namePattern.MatchString(string(r)) {
-			continue
-		}
-		switch {
-		case r == ' ':
-			return fmt.Errorf("name has a space in it, at letter %d: %s", i+1, want)
-		case r == '{':
-			return fmt.Errorf("name has a brace in it, at letter %d, and placeholders are not expanded there, but {$VARIABLE} is: %s", i+1, want)
-		}
-		return fmt.Errorf("name has something else in it, at letter %d: %s", i+1, want)
-	}
-	return errors.New("name is not one: " + want)
-}
-
 // label names the endpoint in errors: by its name if that is one.
 func (h *Handler) label() string {
-	if namePattern.MatchString(h.Name) && h.Name != h.Provider {
+	if grammar.CheckName(h.Name) == nil && h.Name != h.Provider {
 		return h.Name
 	}
 	if slices.Contains(grammar.ProviderNames(), h.Provider) || h.Provider == custom {
 		return h.Provider
 	}
 	return "(of an unknown provider)"
-}
-
-// checkOptionNames refuses options that the provider does not have. What stands in
-// the place of a name may be a value.
-func (h *Handler) checkOptionNames(p *verify.Provider) error {
-	var names []string
-	for _, s := range p.Settings {
-		names = append(names, s.Name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(h.Options)) {
-		switch {
-		case slices.Contains(names, name):
-		case len(names) == 0:
-			return fmt.Errorf("option: provider %s has no such option, and takes none: remove the line", p.Name)
-		case grammar.Nearest(name, names) != "":
-			return fmt.Errorf("option %s: did you mean %s? Provider %s has %s", name, grammar.Nearest(name, names), p.Name, strings.Join(names, ", "))
-		default:
-			return fmt.Errorf("option: provider %[2]s has no such option (%[1]s): want `option <name> <value>` with one of %[3]s", grammar.ShownWord(name, nil), p.Name, strings.Join(names, ", "))
-		}
-	}
-	return nil
 }
 
 // lookUpProvider finds the provider's row, or makes one of the `verify` block.
@@ -156,92 +109,30 @@ func (h *Handler) warnOfHandshakes() {
 	}
 }
 
-// newVerifier expands the secrets and builds the endpoint's verifier. An unset
-// placeholder must not become an empty key, which anybody could sign with.
+// newVerifier expands the secrets and builds the endpoint's verifier.
 func (h *Handler) newVerifier() (*verify.Verifier, error) {
-	secrets, err := grammar.Expand("secret", h.Secrets)
+	loaded, err := h.credentials(h.provider).Load()
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(grammar.CheckWritten("secret", h.Secrets), grammar.CheckExpanded("secret", h.Secrets, secrets)); err != nil {
-		return nil, err
-	}
-	doubts, err := checkSecretForms(h.provider, secrets)
-	if err != nil {
-		return nil, err
-	}
-	for _, doubt := range doubts {
+	for _, doubt := range loaded.Doubts {
 		h.logger.Warn(doubt, zap.String("endpoint", h.Name))
 	}
-	publicKeys, err := grammar.Expand("public_key", h.PublicKeys)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.checkOptionNames(h.provider); err != nil {
-		return nil, err
-	}
-	options := make(map[string][]string, len(h.Options))
-	for name, values := range h.Options {
-		if options[name], err = grammar.Expand("option "+name, values); err != nil {
-			return nil, err
-		}
-		if err := grammar.CheckExpanded("option "+name, values, options[name]); err != nil {
-			return nil, err
-		}
-	}
-	h.configuredSecrets = slices.Concat(secrets, h.secretOptions(options))
-	h.hidden, h.keyers = redact.NewValues(h.configuredSecrets), intake.NewKeyers(h.Name, secrets, publicKeys)
+	h.configuredSecrets, h.hidden = loaded.Hidden, redact.NewValues(loaded.Hidden)
+	h.keyers = intake.NewKeyers(h.Name, loaded.Secrets, loaded.PublicKeys)
 	return h.provider.NewVerifier(verify.Options{
-		Secrets:    secrets,
-		PublicKeys: publicKeys,
-		Settings:   options,
+		Secrets:    loaded.Secrets,
+		PublicKeys: loaded.PublicKeys,
+		Settings:   loaded.Options,
 		Tolerance:  time.Duration(h.Tolerance),
 		Now:        process.Clock,
 		Keys:       process.Keys,
 	})
 }
 
-// secretOptions are the values of the options that are secrets.
-func (h *Handler) secretOptions(options map[string][]string) (secrets []string) {
-	for _, setting := range h.provider.Settings {
-		if setting.Secret {
-			secrets = append(secrets, options[setting.Name]...)
-		}
-	}
-	return secrets
-}
-
-// checkSecretForms refuses secrets that cannot be the provider's, and tells which
-// do not look like it. What it says has no part of a secret.
-func checkSecretForms(p *verify.Provider, secrets []string) (doubts []string, err error) {
-	for i, secret := range secrets {
-		doubt, err := p.CheckSecret(secret)
-		if err != nil {
-			return nil, fmt.Errorf("secret %d %w", i+1, err)
-		}
-		if doubt != "" {
-			doubts = append(doubts, fmt.Sprintf("secret %d %s", i+1, doubt))
-		}
-		if doubt, err = spacesIn(p, i, secret); err != nil {
-			return nil, err
-		}
-		if doubt != "" {
-			doubts = append(doubts, doubt)
-		}
-	}
-	return doubts, nil
-}
-
-// spacesIn tells of white space in a secret. It is an error where the provider makes the
-// secrets, since none of them has any.
-func spacesIn(p *verify.Provider, i int, secret string) (doubt string, err error) {
-	if !strings.ContainsAny(secret, " \t\r\n") || strings.Contains(secret, "-----BEGIN ") {
-		return "", nil
-	}
-	if p.SecretPrefix != "" && strings.HasPrefix(secret, p.SecretPrefix) {
-		return "", fmt.Errorf("secret %d has white space in it, which no secret of %s has: copy it again; two secrets are two words, without quotes", i+1, p.Title)
-	}
-	return fmt.Sprintf("secret %d has white space in it: if that does not belong to it, remove it; two secrets are two words, without quotes", i+1), nil
+// credentials are those of the configuration.
+func (h *Handler) credentials(p *verify.Provider) *credentials.Configured {
+	return &credentials.Configured{Provider: p, Secrets: h.Secrets, PublicKeys: h.PublicKeys, Options: h.Options}
 }
 
 // checkSettings refuses what cannot work or would not be safe.
@@ -252,8 +143,8 @@ func (h *Handler) checkSettings() error {
 // checkValues checks what can be without the keys.
 func (h *Handler) checkValues() error {
 	switch {
-	case !namePattern.MatchString(h.Name):
-		return errName(h.Name)
+	case grammar.CheckName(h.Name) != nil:
+		return grammar.CheckName(h.Name)
 	case h.MaxBody < 0 || h.MaxBody > grammar.MostBody:
 		return fmt.Errorf("max_body is %d: want 1 to %d bytes", h.MaxBody, grammar.MostBody)
 	case h.Respond != "" && h.Respond != respondAccepted && h.Respond != respondUpstream:
@@ -370,4 +261,103 @@ func (a *App) checkBodyMemory(h *Handler) error {
 			h.MaxBody, a.MaxBodyMemory, least)
 	}
 	return nil
+}
+
+// checkHeaderNames refuses settings that read headers which the server drops; nil stands for a
+// server that expects none of them.
+func (h *Handler) checkHeaderNames(server *caddyhttp.Server) error {
+	if h.Verify != nil {
+		for setting, name := range h.Verify.HeaderNames() {
+			if err := httpserver.CheckHeader(server, "verify: "+setting, name); err != nil {
+				return err
+			}
+		}
+	}
+	if h.Dedupe != nil {
+		for _, source := range h.Dedupe.Sources {
+			if source.From == verify.FromHeader {
+				if err := httpserver.CheckHeader(server, "dedupe", source.Name); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Values of App.RateLimitOnError.
+const (
+	onErrorAllow = "allow"
+	onErrorDeny  = "deny"
+	onErrorLocal = "local"
+)
+
+func (a *App) checkOnError() error {
+	switch a.RateLimitOnError {
+	case "":
+		a.RateLimitOnError = onErrorAllow
+	case onErrorAllow, onErrorDeny, onErrorLocal:
+	default:
+		return fmt.Errorf("rate_limit on_error %s: want allow, deny or local", grammar.ShownValue(a.RateLimitOnError))
+	}
+	return nil
+}
+
+// countedBy is who counts the rate limits. Before the app was started, that is
+// this process.
+func (a *App) countedBy() limiter.Backend {
+	select {
+	case <-a.started:
+		return a.limits
+	default:
+		return process.Limits
+	}
+}
+
+// RateLimits bound how many webhooks come in. A tier that is absent has no limit.
+type RateLimits struct {
+	// What each client address may send, before its webhooks are verified: a
+	// cheap shield. An IPv6 address counts with its /64.
+	IP RateLimit `json:"ip,omitzero"`
+
+	// What the endpoint takes in all. Only verified webhooks count.
+	Provider RateLimit `json:"provider,omitzero"`
+}
+
+// RateLimit is what may come in of one tier. The zero RateLimit is no limit.
+type RateLimit struct {
+	// How many webhooks may come at once, from 1 up. Required.
+	Burst int64 `json:"burst"`
+
+	// How fast they come back: "5/s", "100/m", "1000/h", "0.5/s", or per any
+	// duration, "1/10s". Required.
+	Rate string `json:"rate"`
+
+	// How they are counted: "token_bucket" or "sliding_window". Default: token_bucket.
+	Algorithm string `json:"algorithm,omitempty"`
+
+	limit limiter.Limit // what they say; set by check
+}
+
+func rateLimitOf(l limiter.Limit) RateLimit {
+	return RateLimit{Burst: l.Burst, Rate: l.Rate.String(), Algorithm: string(l.Algorithm), limit: l}
+}
+
+// IsZero reports whether there is no limit.
+func (l RateLimit) IsZero() bool { return l.Burst == 0 && l.Rate == "" && l.Algorithm == "" }
+
+// check reads what was configured, and reports everything that is wrong with it.
+func (l *RateLimit) check() error {
+	if l.IsZero() {
+		return nil
+	}
+	l.limit = limiter.Limit{Burst: l.Burst, Algorithm: limiter.Algorithm(l.Algorithm)}
+	if l.Rate != "" {
+		rate, err := limiter.ParseRate(l.Rate)
+		if err != nil {
+			return err
+		}
+		l.limit.Rate = rate
+	}
+	return l.limit.Validate()
 }

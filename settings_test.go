@@ -119,11 +119,11 @@ func TestMistakesBehindPlaceholders(t *testing.T) {
 				h.Options = map[string][]string{s.Name: {"{env.Z}"}}
 			}
 		}
-		if err := h.checkPartly(row); err != nil && !strings.Contains(err.Error(), "is missing") {
+		if err := h.credentials(row).CheckPartly(h.checkDestinations); err != nil && !strings.Contains(err.Error(), "is missing") {
 			t.Errorf("%s: %v", p, err)
 		}
 		h.PublicKeys = nil
-		if err := h.checkPartly(row); err != nil && !strings.Contains(err.Error(), "is missing") && !strings.Contains(err.Error(), "is not ") {
+		if err := h.credentials(row).CheckPartly(h.checkDestinations); err != nil && !strings.Contains(err.Error(), "is missing") && !strings.Contains(err.Error(), "is not ") {
 			t.Errorf("%s with a secret: %v", p, err)
 		}
 	}

@@ -1,7 +1,6 @@
-package caddywebhooks
+package deliver
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -9,18 +8,16 @@ import (
 	"strconv"
 	"strings"
 
-	"go.uber.org/zap"
-
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 )
 
 // plainPath is a path of words, or of versions of an API.
 var plainPath = regexp.MustCompile(`^(?:/(?:[a-z]{1,9}|v[0-9]))+$`)
 
-// checkUpstreamForm refuses what is no address, and a URL with more than an address
+// CheckUpstreamForm refuses what is no address, and a URL with more than an address
 // in it: the application is called by the path that the provider called. What it
 // says has no password and no query of a URL.
-func checkUpstreamForm(upstream string) error {
+func CheckUpstreamForm(upstream string) error {
 	scheme, address, isURL := strings.Cut(upstream, "://")
 	if !isURL {
 		scheme, address = "", upstream
@@ -92,52 +89,53 @@ func checkHostPort(address string) error {
 	return nil
 }
 
-// twins are the names of destinations that differ in nothing but their addresses,
-// and have no names of their own. They may be replicas of one application, each of
-// which would then get every event.
-func (h *Handler) twins() []string {
-	same := make(map[string][]string) // by settings
-	for _, f := range h.Forward {
-		if len(f.Upstreams) == 0 || f.Name != f.Upstreams[0] {
-			continue
+// IsGlobal reports whether an address has only placeholders that no handler sets.
+func IsGlobal(address string) bool {
+	for _, name := range grammar.InBraces(address) {
+		if !strings.HasPrefix(name, "{env.") && !strings.HasPrefix(name, "{file.") && !strings.HasPrefix(name, "{system.") {
+			return false
 		}
-		c := *f
-		c.Name, c.Upstreams = "", nil
-		settings, err := json.Marshal(&c)
-		if err != nil {
-			continue
-		}
-		same[string(settings)] = append(same[string(settings)], f.Name)
 	}
-	for _, f := range h.Forward { // in the order of the config
-		for _, names := range same {
-			if len(names) > 1 && names[0] == f.Name {
-				return names
-			}
+	return true
+}
+
+// ExpandUpstreams expands global placeholders. Those of a request are left for
+// each attempt.
+func ExpandUpstreams(upstreams []string) ([]string, error) {
+	expanded := make([]string, len(upstreams))
+	for i, upstream := range upstreams {
+		expanded[i] = upstream
+		if strings.Contains(upstream, "{http.") {
+			continue
 		}
+		if strings.Contains(upstream, "{") {
+			if name := grammar.NotGlobal(upstream); name != "" {
+				return nil, fmt.Errorf("upstream: %s is none of {env.…}, {file.…}, {system.…}, {time.…} and {http.…}", name)
+			}
+			values, err := grammar.Expand("upstream", []string{upstream})
+			if err != nil {
+				return nil, err
+			}
+			expanded[i] = values[0]
+		}
+		if err := CheckUpstream(expanded[i]); err != nil {
+			return nil, fmt.Errorf("upstream %s: %w", upstream, err)
+		}
+	}
+	return expanded, nil
+}
+
+// CheckUpstream refuses what nobody can listen on. Everything else about the form
+// of an address is for reverse_proxy to say.
+func CheckUpstream(address string) error {
+	if strings.ContainsAny(address, " \t\r\n") {
+		return fmt.Errorf("%q has a space in it: want one address, such as localhost:3000", address)
+	}
+	if _, rest, ok := strings.Cut(address, "://"); ok {
+		address = rest
+	}
+	if _, port, err := net.SplitHostPort(address); err == nil && port != "" && strings.Trim(port, "0") == "" {
+		return fmt.Errorf("%q has port 0, on which nobody listens: want the application's, such as localhost:3000", address)
 	}
 	return nil
-}
-
-// twinsAdvice is what to do about them.
-const twinsAdvice = "If they are replicas of one application, put all addresses behind one `forward`: `forward <address> <address>`, or a reverse_proxy in its `handle`. If each is to get every event, give each a `name`."
-
-func (h *Handler) warnOfTwins() {
-	if names := h.twins(); len(names) > 0 {
-		h.logger.Warn("destinations differ only by their addresses, and each gets every event",
-			zap.String("endpoint", h.Name), zap.Strings("destinations", names), zap.String("advice", twinsAdvice))
-	}
-}
-
-// warnOfLedDestinations tells where the address of a destination is what the sender writes.
-func (h *Handler) warnOfLedDestinations() {
-	for _, f := range h.Forward {
-		for _, upstream := range f.Upstreams {
-			if strings.Contains(upstream, "{http.request.") {
-				h.logger.Warn("the address of a destination is taken from the webhook: its sender says where it goes, and headers are not signed by most providers",
-					zap.String("endpoint", h.Name), zap.String("destination", f.Name), zap.String("upstream", upstream),
-					zap.String("advice", "name the address, or choose among known ones with `map` in `handle`"))
-			}
-		}
-	}
 }

@@ -1,20 +1,19 @@
-package caddywebhooks
+package grammar
 
 import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 func init() {
-	grammar.Declare("the block of how provider custom signs: verify <algorithm> { … }",
+	Declare("the block of how provider custom signs: verify <algorithm> { … }",
 		"signature", "format", "content", "body_digest", "key", "key_prefix", "private_key_prefix", "timestamp", "id", "type")
 }
 
-// unmarshalVerify reads how provider "custom" signs:
+// Scheme reads how provider "custom" signs:
 //
 //	verify <algorithm> {
 //	    signature          <source>
@@ -28,21 +27,16 @@ func init() {
 //	    id                 <source>
 //	    type               <source>
 //	}
-func (h *Handler) unmarshalVerify(d *caddyfile.Dispenser) error {
+func Scheme(d *caddyfile.Dispenser, s *verify.Scheme) error {
 	start := *d // errors about the scheme as a whole name its first line
-	if h.Provider != custom {
-		return d.Errf("verify is for provider %s; provider %s has a scheme of its own", custom, h.Provider)
-	}
-	s := new(verify.Scheme)
-	h.Verify = s
-	lines := grammar.Lines{
+	lines := Lines{
 		"signature":          func(d *caddyfile.Dispenser) error { return source(d, &s.Signature) },
-		"format":             func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.Format) },
+		"format":             func(d *caddyfile.Dispenser) error { return OneArg(d, &s.Format) },
 		"content":            func(d *caddyfile.Dispenser) error { return contents(d, s) },
 		"body_digest":        func(d *caddyfile.Dispenser) error { return source(d, &s.BodyDigest) },
-		"key":                func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.Key) },
-		"key_prefix":         func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.KeyPrefix) },
-		"private_key_prefix": func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &s.PrivateKeyPrefix) },
+		"key":                func(d *caddyfile.Dispenser) error { return OneArg(d, &s.Key) },
+		"key_prefix":         func(d *caddyfile.Dispenser) error { return OneArg(d, &s.KeyPrefix) },
+		"private_key_prefix": func(d *caddyfile.Dispenser) error { return OneArg(d, &s.PrivateKeyPrefix) },
 		"timestamp":          func(d *caddyfile.Dispenser) error { return timestamp(d, &s.Timestamp) },
 		"id":                 func(d *caddyfile.Dispenser) error { return source(d, &s.ID) },
 		"type":               func(d *caddyfile.Dispenser) error { return source(d, &s.Type) },
@@ -53,7 +47,7 @@ func (h *Handler) unmarshalVerify(d *caddyfile.Dispenser) error {
 	if at := *d; !at.NextArg() {
 		return d.Err("verify wants one value, the algorithm, such as hmac-sha256: verify hmac-sha256 { … }")
 	}
-	if err := grammar.OneArg(d, &s.Algorithm); err != nil {
+	if err := OneArg(d, &s.Algorithm); err != nil {
 		return err
 	}
 	if err := lines.Parse(d); err != nil {
@@ -90,7 +84,7 @@ var templateVariables = strings.NewReplacer(
 
 func contents(d *caddyfile.Dispenser, s *verify.Scheme) error {
 	var all []string
-	if err := grammar.SomeArgs(d, &all); err != nil {
+	if err := SomeArgs(d, &all); err != nil {
 		return err
 	}
 	for i, template := range all {

@@ -1,4 +1,4 @@
-package caddywebhooks
+package httpserver
 
 import (
 	"cmp"
@@ -8,40 +8,23 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // Caddy drops request headers whose names have underscores or dots, unless the server's settings
 // expect them. A setting that reads such a header would never find it.
 
-// serverOf is the server that the endpoint belongs to; nil if it is not known.
-func serverOf(ctx caddy.Context) *caddyhttp.Server {
+// ServerOf is the server that a handler is provisioned for; nil if it is not known.
+func ServerOf(ctx caddy.Context) *caddyhttp.Server {
 	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	return server
 }
 
-// checkHeaderNames refuses settings that read headers which the server drops; nil stands for a
-// server that expects none of them.
-func (h *Handler) checkHeaderNames(server *caddyhttp.Server) error {
-	if h.Verify != nil {
-		for setting, name := range h.Verify.HeaderNames() {
-			if dropped(server, name) {
-				return errDropped("verify: "+setting, name)
-			}
-		}
+// CheckHeader refuses a setting that reads a header which the server drops; nil stands for a
+// server that expects none of those that servers drop.
+func CheckHeader(server *caddyhttp.Server, setting, name string) error {
+	if !dropped(server, name) {
+		return nil
 	}
-	if h.Dedupe != nil {
-		for _, source := range h.Dedupe.Sources {
-			if source.From == verify.FromHeader && dropped(server, source.Name) {
-				return errDropped("dedupe", source.Name)
-			}
-		}
-	}
-	return nil
-}
-
-func errDropped(setting, name string) error {
 	what, option := "underscores", "expected_underscore_headers"
 	if !strings.Contains(name, "_") {
 		what, option = "dots", "expected_dot_headers"

@@ -35,8 +35,8 @@ func (m *machine) ticks(t time.Time) int {
 	return int(math.Round(float64(t.Sub(m.h.Now())) / float64(m.duration(1))))
 }
 
-// callerNow is the time of those who call the store: it passes for them as well
-// when a server's clock is moved.
+// callerNow is the time of the store's callers. It passes also when a server's clock is
+// moved.
 func (m *machine) callerNow() time.Time {
 	return m.h.Now().Add(m.ahead).Truncate(time.Millisecond).UTC()
 }

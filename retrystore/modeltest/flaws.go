@@ -220,7 +220,7 @@ func (f *flawed) leased(ctx context.Context, d *retrystore.Delivery) bool {
 	return err == nil && now.State == retrystore.Leased && l != nil && l.Lease.Token == d.Lease.Token
 }
 
-// A lease that lapsed is lost, though nobody else took the delivery.
+// A lapsed lease counts as lost although no other worker took the delivery.
 type lateResultRefused struct{ *flawed }
 
 func (f *lateResultRefused) Settle(ctx context.Context, d *retrystore.Delivery, s retrystore.Settlement) error {

@@ -1,6 +1,6 @@
 package modeltest
 
-// guard is what the holders of keys do, and those who want to be. It changes s.
+// guard is an operation on a key: to hold it, or of its holder. It changes s.
 func (s *state) guard(o Op) []outcome {
 	k := s.key(o.key)
 	live := s.held(o.key)
@@ -19,8 +19,8 @@ func (s *state) guard(o Op) []outcome {
 	}
 	var all []outcome
 	if !live {
-		// It lapsed and nobody else took it: whether it is good for anything is
-		// left to the backend.
+		// It lapsed and no other caller took it: the backend decides whether it is
+		// still valid.
 		lost := s.clone()
 		lost.key(o.key).hold = 0
 		all = append(all, outcome{answerLost, lost})

@@ -142,7 +142,7 @@ func (s *state) key(number int) *keyState { return &s.keys[number-1] }
 
 func (s *state) remembers(number int) bool { return s.key(number).expires > s.now }
 
-// held says that somebody has to decide about the key.
+// held reports whether a caller holds the key.
 func (s *state) held(number int) bool {
 	k := s.key(number)
 	return k.hold != 0 && k.until > s.now
@@ -164,7 +164,7 @@ func (s *state) occupied() bool {
 	return slices.ContainsFunc(s.events, func(e event) bool { return !e.finished() })
 }
 
-// finished says that nobody can see the event any more.
+// finished reports whether the event cannot be seen any more.
 func (e *event) finished() bool {
 	return !slices.ContainsFunc(e.deliveries, func(d delivery) bool { return d.state != retrystore.Delivered && d.state != removed })
 }
@@ -214,8 +214,8 @@ func (s *state) settled() {
 	}
 }
 
-// advance lets time pass. What lapses is pending, but its token stays good until
-// somebody else takes the delivery.
+// advance lets time pass. A delivery whose lease lapses is pending, but its token stays
+// valid until another worker takes the delivery.
 func (s *state) advance(ticks int) {
 	before := s.now
 	s.now += ticks

@@ -122,8 +122,8 @@ func (v *laneView) String() string {
 	return fmt.Sprintf("lane %s: %d pending, %d of them retries, %d leased, %d dead, oldest %s\n", v.lane, v.pending, v.retrying, v.leased, v.dead, oldest)
 }
 
-// viewText is the whole view. It sorts by name, since the order of a list among
-// events of the same time is nobody's promise.
+// viewText is the whole view. It sorts by name, because no
+// order is promised for events of the same time.
 func viewText(deliveries []deliveryView, lanes []laneView, keys []string) string {
 	slices.SortFunc(deliveries, func(a, b deliveryView) int { return cmp.Compare(a.name, b.name) })
 	slices.SortFunc(lanes, func(a, b laneView) int { return cmp.Compare(a.lane, b.lane) })

@@ -13,7 +13,7 @@ const walkLength = 200
 
 // walk goes on random walks through everything. Each has a seed of its own, which
 // a failure names: it belongs in the list `found`. Without flags the seeds are the
-// same every time, so that nobody's change fails by chance; `make model` takes others.
+// same every time, so that a change does not fail by chance; `make model` takes others.
 func walk(t *testing.T, newHarness NewHarness) {
 	first := *seed
 	if first == 0 {

@@ -284,8 +284,8 @@ func (s *Store) receipt(p *parts, a *acceptance, sub *retrystore.Submission, c *
 	return retrystore.Receipt{}, unexpected(c)
 }
 
-// stored is the receipt of an event that is now in Redis, and wakes whoever may
-// deliver what is not leased. full are the numbers of those open ones, from 1, that
+// stored returns the receipt of an event that is now in Redis, and wakes the workers for
+// deliveries that are not leased. full are the numbers, from 1, of the open deliveries that
 // had no room.
 func (s *Store) stored(a *acceptance, sub *retrystore.Submission, c *call, full []any) retrystore.Receipt {
 	died := make(map[int]bool, len(full))
@@ -330,8 +330,8 @@ func (a *acceptance) releases(l *line) iter.Seq2[*lane, *call] {
 	}
 }
 
-// abandon makes an event that was stored for a caller who left pending and due.
-// It is done when abandon returns, unless Redis fails: then the leases lapse.
+// abandon makes the deliveries of an event pending and due whose caller has left. They are
+// so when abandon returns. If Redis fails, they become due when their leases lapse.
 func (a *acceptance) abandon(ctx context.Context, l *line) {
 	for lane, c := range a.releases(l) {
 		if err := l.submit(ctx, c, a.store.options.Timeout); err != nil && c.unsure {
@@ -342,8 +342,8 @@ func (a *acceptance) abandon(ctx context.Context, l *line) {
 	}
 }
 
-// regret does the same once the server is back, for an event of which nobody
-// knows whether it was stored.
+// regret does the same once the server is back, for an event of which it is not known
+// whether it was stored.
 func (a *acceptance) regret(l *line) {
 	for _, c := range a.releases(l) {
 		l.regret(c)

@@ -253,8 +253,8 @@ if refused and not leased then return redis.error_reply(refused) end
 return out
 `)
 
-// lease leases candidates. all says that none was another's meanwhile. What
-// nobody knows the end of lapses by itself.
+// lease leases candidates. all says that no other worker took one meanwhile. If the result
+// of a script is not known, its leases lapse by themselves.
 func (s *Store) lease(p *parts, l *lane, due []candidate, lease time.Duration) (leased []*retrystore.Delivery, all bool, err error) {
 	if len(due) == 0 {
 		return nil, true, nil

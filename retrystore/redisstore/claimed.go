@@ -10,7 +10,7 @@ import (
 )
 
 // claimed makes a delivery of what leaseScript said about a candidate; nil if it
-// was not leased. What cannot be read is made dead, so that it blocks nobody.
+// was not leased. An unreadable delivery becomes a dead letter, so that it blocks no other.
 func (s *Store) claimed(p *parts, l *lane, c candidate, answer any, from *call) *retrystore.Delivery {
 	values, ok := answer.([]any)
 	if !ok || len(values) != 6 {
@@ -50,9 +50,9 @@ func (s *Store) describe(d *retrystore.Delivery, h *head, attempts, budgetAttemp
 	}
 }
 
-// buryScript makes a leased delivery dead whose event cannot be read, and gives
-// up the event's key: should the provider send the event again, it is welcome. A key that
-// cannot be read either is given up by who meets it (see luaLost).
+// buryScript makes a leased delivery dead whose event cannot be read, and forgets the event's
+// key: if the provider sends the event again, it is stored again. If the key cannot be read
+// either, the script that next finds it forgets it (see luaLost).
 //
 //	KEYS  1 leases, 2 progress, 3 open index, 4 dead letters, 5 lost, and 6 the key if it could be read
 //	ARGV  1 member, 2 token, 3 reason, 4 error, 5 event id, 6 how long to know that an event is lost

@@ -61,8 +61,8 @@
 //	P:lost:<event> string 31 days  the record of that event was gone, or could not be read, before it was
 //	                                delivered: its key does not count any more
 //	P:probe                         never written: deleted to see whether the server takes writes
-//	P:broken:<…>  any     none      a key of another type than ours, as somebody left it: renamed, so that
-//	                                it blocks nothing; never read, never removed
+//	P:broken:<…>  any     none      a key of ours that had another type: renamed, so that it blocks
+//	                                nothing; never read, never removed
 //
 // A pending event of 1 KiB with one destination takes 1.9 KB, one that was
 // delivered 166 bytes until its key expires. What bounds the data is MaxPending,
@@ -78,8 +78,8 @@
 // the oldest is done beside that, in the background: two scripts for 64
 // deliveries, which name their keys. Each shard keeps its share of the count, and
 // up to a sixteenth more for a while. Replicas need not confirm it. A full server
-// keeps nothing new, and whoever is refused has the oldest 512 of each shard
-// dropped. Nodes go by what each was told: they should be told the same.
+// keeps nothing new. A node whose write is refused drops the oldest 512 of each shard. Each
+// node follows its own configuration: all should have the same.
 //
 // A band is a priority, most urgent first, and within it first attempts before
 // retries: band times 2^42 plus milliseconds is the score of queue and leases.
@@ -88,23 +88,23 @@
 //
 // Each shard counts its own part of MaxPending for each lane: a share of equal size,
 // rounded up; and of MaxBytes for each endpoint. What is full is told, and made dead, by
-// the script that stores. The tally is exact but for what other hands remove: that is
-// counted until nothing of the endpoint is stored, which is looked for each minute, or until
-// an event is refused because of it: then what there is is counted.
+// the script that stores. The tally is exact unless records are removed by hand. Removed
+// records count until the endpoint has nothing stored, which is checked each minute, or until
+// an event is refused because of them: then the tally is counted anew.
 //
 // # Time
 //
 // Scripts use the server's clock; nodes send durations, and translate times they
 // are told by the difference they observe. Leases have random tokens, so that
-// one that a failover forgot does not come back. A lease that lapsed is still its
-// holder's until somebody takes the delivery.
+// a lease that a failover forgot does not come back. A lapsed lease stays valid until another
+// worker takes the delivery.
 //
 // # Round trips
 //
 // A server, or a shard's master in a Cluster, has a line: calls wait in a bounded
 // queue for one of two senders, which takes all that wait and sends them in one
-// pipeline. Nobody waits for others to come: when nothing is under way a call goes
-// at once, and while the senders are busy the next pipelines fill. Where replicas
+// pipeline. If no pipeline is under way, a call goes at once. While the senders are busy,
+// calls gather for the next pipelines. Where replicas
 // have to confirm, WAIT is the last command of the pipeline, on the connection of
 // the writes; duplicates wait too. Reads and claims have connections of their own.
 //
@@ -122,9 +122,9 @@
 //
 // A connection that breaks is tried once more at once, since servers close idle
 // ones. That is safe: an Accept finds its own event and a claim its own token, and
-// a result told twice is told once. An Accept of which nobody knows the end gives
-// its lease back when the server does answer again, so that the event, if it was
-// stored, is delivered; the provider's next try is then a duplicate. The client
+// a result told twice is told once. If the end of an Accept is not known,
+// its lease is given back when the server answers again. So the event is delivered if it was
+// stored; the provider's next try is then a duplicate. The client
 // should not retry by itself (MaxRetries -1), or a result may be taken for lost.
 //
 // While the slot of a shard moves to another master, events of that shard are
@@ -142,8 +142,8 @@
 //
 // Redis that was emptied, or is another one, has another generation, or none: looked at
 // every five seconds and at each connection. Then the store says in its Condition, and in the
-// log, what was lost, gives the data a new generation, and goes on with what there is. What
-// happened while no node ran is found by who remembers the generation.
+// log, what was lost, gives the data a new generation, and goes on with what there is. If
+// that happens while no node runs, the node finds it that remembers the generation.
 //
 // A server that was killed and comes back with its latest snapshot, a replica that was behind, and
 // a backup have the same generation. Each pipeline that stores something ends with a script that
@@ -153,12 +153,12 @@
 // are as they were, and it is made anew with the same generation. Masters are asked every
 // five seconds how many keys they have evicted: more than before are a loss as well.
 //
-// Somebody who writes to our keys blocks nothing. A key of another type than ours is renamed
+// Foreign writes to our keys block nothing. A key that has another type than ours is renamed
 // to P:broken:<type>:<time>:<number>; that takes RENAME, and where the user may not the key is
 // deleted. Entries that are no deliveries are removed, records that cannot be read become dead
 // letters with the reason corrupt_record, and sets of a lane that are not in line any more are
 // made anew from the others. The key of an event that is gone
-// or unreadable is given up, so that the provider can send it again. All of it is logged,
+// or unreadable is forgotten, so that the provider can send the event again. All of it is logged,
 // and counted in Condition.Damaged. What Redis refuses for a while (as a replica, while it loads,
 // for lack of a permission) is no damage: it is tried again later.
 //
@@ -166,8 +166,8 @@
 //
 // Deliveries that become due by Accept, Release or Replay are announced on the
 // channel "wh:wake", at most every 50 ms for a lane; a node does not hear
-// itself. Who misses a message, or may not subscribe, finds them when it asks
-// next. Nodes wait for retries and lapsed leases by Claim.Next.
+// itself. A node that misses a message, or may not subscribe, finds the deliveries at its
+// next claim. Nodes wait for retries and lapsed leases by Claim.Next.
 //
 // # Versions
 //

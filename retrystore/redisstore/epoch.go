@@ -13,9 +13,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// A server that was killed comes back with its latest snapshot, a replica that is made
-// master has what it had got, and somebody may restore a backup: Redis goes back to an older
-// state, with the same generation. So each server, or shard of a Cluster, has an epoch: a
+// Redis may go back to an older state with the same generation: a killed server comes back
+// with its latest snapshot, a new master may lack the latest writes, and an operator may
+// restore a backup. So each server, or shard of a Cluster, has an epoch: a
 // number that grows with each pipeline that stores something, as its last command. A node
 // remembers the highest that it was told. If there is a lower one, all that was acknowledged
 // in between may be gone. To tell that once, and to all nodes, the epoch then gets another

@@ -22,13 +22,13 @@ const (
 	full
 	// unscripted: Redis does not know the script; send the source. Nothing was written.
 	unscripted
-	// passing: a state that ends by itself, such as a failover. Nothing was
-	// written; try again, for as long as somebody waits.
+	// passing: a state that ends by itself, such as a failover. Nothing was written. Retry
+	// for as long as the caller waits.
 	passing
 	// moving is passing, but of single keys: those of a slot under migration.
 	moving
-	// refusing: Redis takes no writes until somebody repairs it, or it recovers.
-	// Nothing was written.
+	// refusing: Redis takes no writes until it is repaired, or recovers. Nothing was
+	// written.
 	refusing
 	// forbidden: the configuration is wrong. Nothing was written.
 	forbidden
@@ -134,8 +134,8 @@ func timedOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// errReplicas means that a write is not as durable as it has to be. cause is
-// why nobody could tell, or nil.
+// errReplicas means that a write is not as durable as it has to be. cause is the error of
+// the question to the replicas, or nil.
 type errReplicas struct {
 	got, want int
 	cause     error

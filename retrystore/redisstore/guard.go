@@ -13,11 +13,10 @@ import (
 // The value of an event key says what it is: "e" and the id of the event that
 // was accepted, "c" for committed, "h<token>:<until>:<since>" while held.
 
-// luaHold reads a hold, and sees to it that it does not outlast the clock that it was made
-// by. One that was made later than now was made before the clock was set back.
-// Whether its holder lives, nobody knows: it lasts as long as it was made for, from now.
+// luaHold reads a hold. If the hold was made later than now, the clock was set back since.
+// It is not known whether the holder lives, so the hold lasts for its whole time from now.
 //
-// An end that is years ahead is none of ours, and is believed by nobody.
+// An end that is years ahead comes from damage, and is ignored.
 const luaHold = `
 local function held(token, til, now) return 'h' .. token .. ':' .. string.format('%.0f:%.0f', til, now) end
 local function hold(key, value, now)
@@ -43,9 +42,8 @@ const (
 	holdSeen
 )
 
-// holdScript holds a key that nobody holds or has committed. It outlives the
-// lease by as much again: a holder who is late may still commit, unless somebody
-// else took the key meanwhile.
+// holdScript holds a key that is neither held nor committed. The record lives for twice the
+// lease: a late holder may still commit, unless another caller took the key meanwhile.
 //
 //	KEYS  1 event key
 //	ARGV  1 token, 2 milliseconds

@@ -25,7 +25,7 @@ const sole = 255
 
 // eventID names an event: milliseconds of its reception (6 bytes), a number that
 // orders those of one millisecond (2), chance (7), its shard (1). So ids sort by
-// time, are made without asking anybody, and say where the event is.
+// time, can be made without asking a server, and say where the event is.
 type eventID [16]byte
 
 // deliveryID is an event and the index of its destination, or sole.

@@ -318,7 +318,7 @@ func (s *Store) node(ctx context.Context, l *line) (*redis.Client, error) {
 	return s.single, nil
 }
 
-// reload makes the client of a Cluster look again who serves what.
+// reload makes the client of a Cluster read again which server has which slots.
 func (s *Store) reload(ctx context.Context) {
 	if s.cluster != nil {
 		s.cluster.ReloadState(ctx)
@@ -326,7 +326,7 @@ func (s *Store) reload(ctx context.Context) {
 }
 
 // direct sends calls at once, beside the lines' queues, in one pipeline for each
-// server: what reads much must not delay what somebody waits for.
+// server: large reads must not delay calls of waiting webhooks.
 func (s *Store) direct(calls []*call) {
 	deadline := time.Now().Add(s.options.Timeout)
 	ready := calls[:0:0]

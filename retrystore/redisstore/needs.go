@@ -16,7 +16,7 @@ var sent = []string{
 	"EVALSHA 0000000000000000000000000000000000000000 1 <key>", "EVAL return 1 <key>", "HSETNX <key> field value", "PUBLISH <channel> text",
 }
 
-// Needs returns what a user of Redis must be allowed, for whoever tries it out
+// Needs returns what a user of Redis must be allowed, so that the rights can be checked
 // before: commands as they are used, with <key> and <channel> in the places of
 // keys and channels, and the patterns of both in the words of ACL SETUSER.
 func Needs(prefix string) (commands, keys, channels []string) {

@@ -7,7 +7,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// fail takes the line down, and sets somebody to watch for the server.
+// fail takes the line down, and starts a goroutine that watches for the server.
 func (l *line) fail(cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -19,8 +19,8 @@ func (l *line) fail(cause error) {
 	l.s.background("redis store: watch", l.watch)
 }
 
-// rest waits until nobody is about to set a watch any more, once the store's
-// context has ended.
+// rest waits, after the store's context has ended, until no goroutine can start a watch any
+// more.
 func (l *line) rest() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,8 +58,8 @@ func (l *line) watch() {
 	l.s.wakeAll()
 }
 
-// regret gives back a lease of which nobody knows whether it was stored: now, or
-// once the server is back. Where that does not work out the lease lapses.
+// regret gives back a lease of which it is not known whether it was stored: now, or once the
+// server is back. If that fails, the lease lapses.
 func (l *line) regret(release *call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// reconcileChunk is how many entries a script looks at: Redis serves nobody else
+// reconcileChunk is how many entries a script looks at: Redis serves no other client
 // meanwhile.
 const reconcileChunk = 256
 
@@ -76,8 +76,8 @@ redis.call('ZADD', KEYS[2], ARGV[2] + now, ARGV[1])
 return 1
 `)
 
-// reconcile brings the sets of all lanes in line: a set that somebody deleted, or
-// that was set aside, is made anew from the others.
+// reconcile repairs the sets of all lanes: it makes a set that was deleted or set aside anew
+// from the others.
 func (s *Store) reconcile() {
 	p, err := s.enter(s.ctx)
 	if err != nil {

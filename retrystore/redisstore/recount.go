@@ -55,8 +55,8 @@ return left
 `)
 
 // recountTally counts what an endpoint that is full has in a shard, and corrects the tally
-// if that is much less. While it is full nothing comes in, so that what ends meanwhile
-// is all that changes, and is taken off by who ends it.
+// if that is much less. While it is full no events come in. So only
+// events that end change the tally meanwhile, and their scripts take them off.
 func (s *Store) recountTally(of tallied) {
 	p, err := s.enter(s.ctx)
 	if err != nil {

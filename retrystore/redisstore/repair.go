@@ -135,7 +135,7 @@ local function counted(siblings)
 end
 `
 
-// luaInt reads a number that somebody may have garbled: 0 then.
+// luaInt reads a number; 0 if it is garbled.
 const luaInt = `
 local function int(v)
   v = tonumber(v or 0)
@@ -160,7 +160,7 @@ return n
 `)
 
 // recount writes anew how many deliveries of the events of a call are open or dead.
-// Of an event that cannot be read nobody knows: it stays.
+// An event that cannot be read stays, because its number is not known.
 func (s *Store) recount(ctx context.Context, c *call) (repaired bool) {
 	p := s.parts.Load()
 	for _, key := range c.keys() {
@@ -203,7 +203,7 @@ end
 return 1
 `)
 
-// evict removes members of sets that nobody of ours wrote.
+// evict removes foreign members of sets.
 func (s *Store) evict(l *line, sets []string, members []string) error {
 	args := make([]any, len(members))
 	for i, m := range members {

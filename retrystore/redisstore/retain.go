@@ -171,7 +171,7 @@ return 1
 `)
 
 const (
-	// trimChunk is how many deliveries a script drops: Redis serves nobody else
+	// trimChunk is how many deliveries a script drops: Redis serves no other client
 	// meanwhile.
 	trimChunk = 64
 	// squeezeChunks is how many chunks of each shard go when Redis is full.

@@ -11,8 +11,8 @@ import (
 // at a time, for the little that tells most of them.
 
 const (
-	// screenMost is how many deliveries a script looks at: Redis serves nobody
-	// else meanwhile.
+	// screenMost is how many deliveries a script looks at: Redis serves no other
+	// client meanwhile.
 	screenMost = 128
 	// maxTrip is how many calls of a list share a round trip. All of them must be
 	// answered within the time of one, and other clients wait for a part of it.

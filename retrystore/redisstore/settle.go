@@ -12,9 +12,9 @@ import (
 )
 
 // luaFence is the beginning of the scripts that need a lease. It returns 0 from
-// the script unless the lease with the token is the delivery's latest. A lapsed
-// one is, until somebody takes the delivery. A lease that Accept made has no
-// token in Redis.
+// the script unless the lease with the token is the delivery's latest. A lapsed lease is the
+// latest until another worker takes the delivery. A lease that Accept made has no token in
+// Redis.
 //
 //	KEYS  1 leases, 2 progress
 //	ARGV  1 member, 2 token
@@ -306,8 +306,8 @@ func (s *Store) hold(ctx context.Context, d *retrystore.Delivery) (*held, error)
 }
 
 // fenced runs a script that returns 0 when a lease, or the hold of a key, was
-// lost. ends says that the script spends the token: if a run before, of which
-// nobody knows the end, did that already, all is well.
+// lost. ends says that the script spends the token: then it is no error if an earlier run,
+// whose result is not known, has spent it already.
 func (s *Store) fenced(ctx context.Context, c *call, lease doubt, ends bool) error {
 	again := ends && s.doubts.forget(lease) // a call before this one
 	err := c.line.submit(ctx, c, 2*s.options.Timeout)

@@ -165,8 +165,8 @@ func (s *Store) memory(ctx context.Context) int64 {
 	return total
 }
 
-// isGone tells a delivery that is no longer there, or that nobody can read, from
-// a server that is away.
+// isGone reports whether an error means that a delivery is gone or unreadable, and not that
+// the server is away.
 func isGone(err error) bool {
 	return errors.Is(err, retrystore.ErrNotFound) || errors.Is(err, retrystore.ErrCorrupt)
 }

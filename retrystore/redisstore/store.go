@@ -57,7 +57,7 @@ type Options struct {
 	Check func(context.Context) error
 	// Reconnected is sent to by the client when it has made a new connection. nil means never.
 	Reconnected <-chan struct{}
-	// Logger reports what nobody waits for. nil means no logs.
+	// Logger gets the errors of background work. nil means no logs.
 	Logger *zap.Logger
 
 	markEvery, checkEvery time.Duration // tests make them short; 0 means markInterval, upkeepInterval
@@ -115,7 +115,7 @@ type parts struct {
 func (p *parts) line(shard int) *line { return p.lines[shard] }
 
 // Open opens the store that the client's server or Cluster holds. The client
-// stays the caller's, who closes it after the Store; it should not retry by
+// belongs to the caller, who closes it after the Store; it should not retry by
 // itself (MaxRetries: -1) and should respect contexts (ContextTimeoutEnabled).
 //
 // A server that cannot be reached is no error: every call answers
@@ -257,7 +257,7 @@ func (s *Store) connect(ctx context.Context) error {
 // layout is the version of the keys, their names and what is in them.
 const layout = "1"
 
-// checkMeta returns the number of shards, which it fixes if nobody did before.
+// checkMeta returns the number of shards, and stores it if it is not stored yet.
 func (s *Store) checkMeta(ctx context.Context) (int, error) {
 	key := s.options.Prefix + ":meta"
 	shards := s.options.Shards

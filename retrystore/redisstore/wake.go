@@ -28,9 +28,9 @@ const (
 	listenForbidden = 10 * time.Minute
 )
 
-// wakers are those who want to know what becomes due, here and, through a
-// channel of Redis, on other nodes. The channel is for speed and not for safety:
-// who misses a message asks again after a while.
+// wakers are the functions to call when a delivery becomes due: those of this node and,
+// through a channel of Redis, of other nodes. The channel is for speed, not for safety: a
+// node that misses a message claims again after a while.
 type wakers struct {
 	mu        sync.Mutex
 	callbacks []*func(retrystore.Lane)
@@ -74,7 +74,7 @@ func (w *wakers) call(l retrystore.Lane) {
 	}
 }
 
-// wake tells everybody that a delivery of the lane became due.
+// wake tells all nodes that a delivery of the lane became due.
 func (s *Store) wake(l *lane) {
 	s.wakers.call(l.name)
 	s.wakers.mu.Lock()

@@ -220,8 +220,8 @@ func testCrashEndsLeases(x *suite) {
 	ds := x.accept(x.target("a", 10), x.target("b", 0))
 	claimed := x.claimOnly(ds[1])
 	x.crash()
-	// The workers died with the process, or live on elsewhere and their leases
-	// must lapse first: either way nobody waits longer than that.
+	// The workers died with the process, or live on elsewhere and their leases must lapse
+	// first: in both cases this time is enough.
 	x.advance(11)
 	for _, d := range []*retrystore.Delivery{ds[0], claimed} {
 		x.claimOnly(d)

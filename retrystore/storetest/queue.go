@@ -117,8 +117,8 @@ func testFencing(x *suite) {
 	}
 }
 
-// A lapsed lease that nobody else took is still good for its result: better
-// than to deliver again what was delivered.
+// A lapsed lease still takes a result if no other worker took the delivery. Otherwise a
+// delivery that was made would be made again.
 func testLateButUnrivalled(x *suite) {
 	a := x.claimOnly(x.acceptOne())
 	x.advance(11)

@@ -271,7 +271,7 @@ func reversed(s []string) []string {
 	return s
 }
 
-// testRetainAge: what is old goes, whoever comes after it.
+// testRetainAge: deliveries go by their age, whether or not others come after them.
 func testRetainAge(x *suite) {
 	x.retain(retrystore.Retention{Age: 10 * x.Unit})
 	early := x.accept(x.target("early", 10))[0]

@@ -83,7 +83,7 @@ func testMaxBytes(x *suite) {
 	x.check(err)
 }
 
-// testMaxBytesOfDead: what nobody will deliver takes its space as well, until somebody decides about it.
+// testMaxBytesOfDead: dead letters count towards the space, too, until they are replayed or deleted.
 func testMaxBytesOfDead(x *suite) {
 	dead := retrystore.Target{Destination: "app", Dead: "type_unknown"}
 	first, err := x.space(x.spaceOf(1), dead)

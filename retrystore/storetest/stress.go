@@ -12,7 +12,7 @@ import (
 
 var stressTests = map[string]func(*suite){"Stress": testStress}
 
-// holders knows which deliveries somebody holds, and which are done.
+// holders knows which deliveries are held, and which are done.
 type holders struct {
 	mu   sync.Mutex
 	held map[string]bool
@@ -47,7 +47,7 @@ func (h *holders) count() int {
 }
 
 // testStress does everything at once until all events are delivered. No lease
-// lapses, so nobody may ever hold what somebody else holds.
+// lapses, so two workers may never hold the same delivery.
 func testStress(x *suite) {
 	const producers, consumers, each = 4, 4, 100
 	h := &holders{held: make(map[string]bool), done: make(map[string]bool)}

@@ -293,8 +293,8 @@ func TestShortWayComesBackUnderLoad(t *testing.T) {
 	})
 }
 
-// What nobody tells us about is found by polling: another node's retry, and
-// the lease of a node that died.
+// Polling finds due deliveries of which this process is not told: another node's retry,
+// and the lease of a node that died.
 func TestPollFindsWhatNobodyTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()

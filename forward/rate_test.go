@@ -25,7 +25,7 @@ func TestValidateRate(t *testing.T) {
 		if !ok {
 			continue
 		}
-		// Whatever is valid works: somebody may start at once.
+		// Every valid rate works: one attempt may start at once.
 		p, now := newPace(rate), time.Now()
 		if p.room(now) < 1 || p.wait(now) != 0 {
 			t.Errorf("rate %v: room %d, wait %s", rate, p.room(now), p.wait(now))

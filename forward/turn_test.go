@@ -46,7 +46,7 @@ func TestNewcomersWaitTheirTurn(t *testing.T) {
 	})
 }
 
-// Where a slot is not to be expected soon, nobody waits.
+// If no slot will be free soon, newcomers do not wait.
 func TestNobodyWaitsInVain(t *testing.T) {
 	const short, long = 10 * time.Millisecond, 60 * time.Millisecond
 	for name, c := range map[string]struct {

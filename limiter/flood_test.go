@@ -52,7 +52,7 @@ func address(n uint32) netip.Addr {
 }
 
 // Five million addresses, faster than their budgets come back: memory stays
-// within the bound, and who was there before keeps the budget it had.
+// within the bound, and an address that came before keeps its budget.
 func TestFlood(t *testing.T) {
 	const maxKeys, flood = 20_000, 5_000_000
 	for _, algorithm := range []string{"token_bucket", "sliding_window"} {
@@ -189,8 +189,8 @@ func TestSharedBudget(t *testing.T) {
 	want(true, 1, ask("shop", "old0", three))
 }
 
-// A clock that goes back does not keep fresh keys in their place, even if
-// nobody uses them, and their order may change with it.
+// A clock that goes back does not keep fresh keys from being forgotten, even if they are not
+// used, and their order may change with it.
 func TestRoomAfterClockWentBack(t *testing.T) {
 	for _, algorithm := range []string{"token_bucket", "sliding_window"} {
 		l, clock := newBounded(2)
@@ -218,8 +218,8 @@ func TestRefusedIsNotRemembered(t *testing.T) {
 	}
 }
 
-// Who had to wait for the lock of the shared budget reads the clock again, or
-// it would go backwards for those who come to it at once.
+// A call that had to wait for the lock of the shared budget reads the clock again. Otherwise
+// the budget would see the clock go backwards when calls come at once.
 func TestClockIsReadUnderTheLocks(t *testing.T) {
 	now, reads := time.Unix(1_700_000_000, 0), 0
 	l := limiter.NewLocal(limiter.LocalOptions{MaxKeys: 1, Now: func() time.Time {

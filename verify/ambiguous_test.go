@@ -91,7 +91,7 @@ func TestAddedFields(t *testing.T) {
 	}
 }
 
-// looseOf is where s and its row look in r, and somebody could add something.
+// looseOf returns the places where s and its row look in r, and an attacker could add.
 func looseOf(s *scheme, r *Request, row *Provider) []Source {
 	sources := slices.Clone(s.loose)
 	for _, group := range [][]Source{row.EventID, row.EventType} {

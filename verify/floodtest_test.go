@@ -93,7 +93,7 @@ func (f *floodTest) genuine(t testing.TB, from string) error {
 	return err
 }
 
-// forged sends a webhook that names a key nobody has named before. Its answer is never success.
+// forged sends a webhook with a new key name. Its answer is never success.
 func (f *floodTest) forged(t testing.TB, from netip.Addr) {
 	t.Helper()
 	f.names++

@@ -20,7 +20,7 @@ import (
 )
 
 // FuzzToken offers anything as a token. What is read must be what encoding/json
-// reads, and nothing is accepted, since nobody here knows the secret.
+// reads, and nothing is accepted, because the fuzzer does not know the secret.
 func FuzzToken(f *testing.F) {
 	f.Add(`{"alg":"HS256","typ":"JWT"}`, `{"iss":"netlify","sha256":"x"}`, []byte("x"), ".")
 	f.Add(`{"alg":"none"}`, `{}`, []byte{}, ".")
@@ -86,7 +86,7 @@ func FuzzJWKS(f *testing.F) {
 	})
 }
 
-// FuzzKeyAddress: an address that is taken leads to the provider, whoever reads it.
+// FuzzKeyAddress: for every parser an accepted address leads to the provider.
 func FuzzKeyAddress(f *testing.F) {
 	f.Add("https://sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem")
 	f.Add("https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem")
@@ -237,8 +237,8 @@ func FuzzEscapes(f *testing.F) {
 	})
 }
 
-// FuzzHandshake: an answer to whoever asks is no page, no header of his own, and
-// no signature of a webhook.
+// FuzzHandshake: an answer to a stranger is no page, has no header that the stranger chose,
+// and is no signature of a webhook.
 func FuzzHandshake(f *testing.F) {
 	f.Add("GET", "/?crc_token=abc&hub.mode=subscribe&hub.challenge=1&hub.verify_token=t&challenge=x&bt_challenge=20f9f8ed05f77439fe955c977e4c8a53", "", "secret")
 	f.Add("POST", "/?validationToken=a%0d%0ab", `{"challenge":"<b>","type":"url_verification","verification_token":"x"}`, "a\r\nb")

@@ -115,7 +115,7 @@ func (s *scheme) webhooks(v *Verifier, challenge string, proof []byte) (made []*
 	return made
 }
 
-// challenges are what somebody could want a signature of, for any scheme.
+// challenges are texts of which an attacker could want a signature, for any scheme.
 func (v *Verifier) challenges() []string {
 	texts := []string{
 		"abcdef123", "0123456789abcdef0123456789abcdef", "0123456789abcdef0123", strings.Repeat("a", 256), strings.Repeat("a", 257),

@@ -218,7 +218,7 @@ func TestTokensThatAreNotSigned(t *testing.T) {
 		if x.scheme.algorithm.kind != kindPublicKey {
 			return
 		}
-		// The public key, which everybody knows, is no secret.
+		// The public key must not work as a secret.
 		k := &sharedTestKeys
 		for _, secret := range []string{k.rsa, k.ec, strings.TrimSpace(k.rsa), ""} {
 			signed := encodePart(t, x.header, map[string]any{"alg": "HS256"}) + "." + parts[1]

@@ -7,7 +7,7 @@ import (
 )
 
 // wallStep moves the wall clock of a reading on, and not its monotonic clock: as when the
-// machine was suspended, or somebody set the clock.
+// machine was suspended, or the clock was set.
 func wallStep(t *testing.T, at time.Time, by time.Duration) time.Time {
 	t.Helper()
 	moved := at.Add(by)

@@ -135,8 +135,8 @@ func TestNamesThatAreRepeated(t *testing.T) {
 	}
 }
 
-// TestSlowKeyServers: while the key server does not answer, those who ask for much do not
-// hold all the places.
+// TestSlowKeyServers: while the key server does not answer, addresses that ask for many keys
+// do not hold all the places.
 func TestSlowKeyServers(t *testing.T) {
 	f := newFloodTest(t)
 	f.answers.wait = make(chan struct{})
@@ -158,7 +158,7 @@ func TestSlowKeyServers(t *testing.T) {
 }
 
 // TestKnownKeysNeedNoBudget: a key that was fetched once is fetched again when it
-// expires, whatever else is asked for, and whoever asks.
+// expires, whatever else is asked for, and from any address.
 func TestKnownKeysNeedNoBudget(t *testing.T) {
 	f := newFloodTest(t)
 	if err := f.genuine(t, "192.0.2.1"); err != nil {

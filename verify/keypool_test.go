@@ -254,7 +254,7 @@ func TestKeysAreNotMixed(t *testing.T) {
 	verdict(t, other, x.request(t), KeyUnavailable, DetailKeyNotFetched) // there is no such host
 	v.Close()
 	other.Close()
-	// Not even where somebody has moved the files about.
+	// Not even if the files were renamed.
 	name, _ := storage.one(t)
 	storage.files[other.fetched.file] = storage.files[name]
 	_, moved := x.start(t, storage, at)

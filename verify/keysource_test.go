@@ -19,7 +19,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/faketime"
 )
 
-// TestMain finds goroutines that nobody has ended.
+// TestMain finds goroutines that were not ended.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const testJWKS = "https://keys.example.com/jwks.json"

@@ -96,7 +96,7 @@ func TestSignedBeforeCompression(t *testing.T) {
 	}
 }
 
-// TestSignedBombs: whoever sends one, it is not decoded beyond the bound.
+// TestSignedBombs: even a signed one is not decoded beyond the bound.
 func TestSignedBombs(t *testing.T) {
 	v := providerVerifier(t, "stream")
 	for _, c := range []struct {
@@ -115,7 +115,7 @@ func TestSignedBombs(t *testing.T) {
 	}
 }
 
-// TestPlainBodyOfOthers: who signs what is sent, signs what is sent.
+// TestPlainBodyOfOthers: providers that sign the bytes as sent have no other plain body.
 func TestPlainBodyOfOthers(t *testing.T) {
 	v := providerVerifier(t, "github")
 	body := gzipped(t, []byte(`{}`))

@@ -12,7 +12,7 @@ import (
 )
 
 // TestPublishedRanges reads a list as each provider publishes it, and compares
-// it with the snapshot: who brings one up to date does it with the other.
+// it with the snapshot: both have to be updated together.
 func TestPublishedRanges(t *testing.T) {
 	published := 0
 	for _, p := range Providers() {

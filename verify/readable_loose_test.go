@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestLooseBodiesInOtherWritings: where the body is not signed as a whole, nobody gets
-// around the checks of ids and types by writing it another way.
+// TestLooseBodiesInOtherWritings: if the body is not signed as a whole, an attacker cannot avoid
+// the checks of ids and types by writing it in another way.
 func TestLooseBodiesInOtherWritings(t *testing.T) {
 	p, err := Custom(Scheme{Algorithm: algorithmToken, Signature: header("X-Token"), ID: jsonAt("/id"), Type: jsonAt("/type")})
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// labels are what somebody who sends a webhook again may call its body.
+// labels are the Content-Types under which an attacker may repeat a webhook.
 var labels = [][]string{
 	nil, {""}, {"application/JSON"}, {mediaJSON + "; charset=utf-8"}, {mediaJSON + "; charset=utf-16"}, {"text/plain"}, {"application/xml"},
 	{mediaForm}, {strings.ToUpper(mediaForm)}, {mediaForm + "; charset=ibm037"}, {mediaMultipart}, {mediaMultipart + "; boundary=x"},

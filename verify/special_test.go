@@ -97,8 +97,8 @@ func TestEveryItemIsSigned(t *testing.T) {
 	}
 }
 
-// TestForeignAddressesOfKeys: what a webhook says of its key's address is not
-// believed, and nobody is asked.
+// TestForeignAddressesOfKeys: an address of keys in a webhook is not believed, and nothing
+// is fetched.
 func TestForeignAddressesOfKeys(t *testing.T) {
 	sns := vectorOf(t, "aws-sns", "notification")
 	v := sns.verifier(t)

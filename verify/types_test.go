@@ -31,7 +31,7 @@ func TestDocumentedTypes(t *testing.T) {
 	}
 }
 
-// TestDocumentedTypesHaveSources: whoever reads a list can look where it is from.
+// TestDocumentedTypesHaveSources: every list of types names its source.
 func TestDocumentedTypesHaveSources(t *testing.T) {
 	lines := strings.Split(typesText, "\n")
 	for i, line := range lines {

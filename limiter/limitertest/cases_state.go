@@ -137,7 +137,7 @@ func testClockGoesBack(x *suite) {
 }
 
 // What NTP, suspend and people do to a clock: one that steps forward gives back no more than the
-// limit, one that steps back locks nobody out for longer than the limit says.
+// limit, one that steps back locks no client out for longer than the limit says.
 func testClockSteps(x *suite) {
 	for _, by := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour, -time.Minute, -time.Hour, -24 * time.Hour} {
 		for _, l := range []limiter.Limit{limit("5", "1/1m"), limit("5", "1/1m", "sliding_window")} {

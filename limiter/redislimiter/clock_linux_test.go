@@ -10,9 +10,9 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/limiter/redislimiter"
 )
 
-// TestServerClockSteps: Redis's clock is stepped while a budget is spent. A step back locks nobody out
-// for longer than the limit says, one forward gives the budget back, once, and
-// afterwards all goes on as it did.
+// TestServerClockSteps: Redis's clock is stepped while a budget is spent. A step back locks no client
+// out for longer than the limit says. A step forward gives the budget back, once. Afterwards
+// the limit works as before.
 func TestServerClockSteps(t *testing.T) {
 	t.Parallel()
 	server, step := redistest.StartWithClock(t)

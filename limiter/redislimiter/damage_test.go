@@ -112,7 +112,7 @@ func TestDamagedKeys(t *testing.T) {
 				}
 				check(kind)
 			}
-			// A token that was taken before comes back to nobody, and is no failure.
+			// To give back a token that was taken before has no effect, and is no failure.
 			_ = admin.Del(t.Context(), key)
 			if err := admin.RPush(t.Context(), key, "x").Err(); err != nil {
 				t.Fatal(err)

@@ -55,8 +55,8 @@ func eventually(t testing.TB, what string, f func() bool) {
 	}
 }
 
-// TestOutage kills and pauses Redis: whoever finds it away waits for the timeout
-// at most, the others do not wait, and as soon as it is back it is asked again.
+// TestOutage kills and pauses Redis. The first call that finds it away waits for the timeout
+// at most, and later calls do not wait. As soon as Redis is back, it is used again.
 func TestOutage(t *testing.T) {
 	for _, outage := range []string{"killed", "paused"} {
 		t.Run(outage, func(t *testing.T) { testOutage(t, outage) })
@@ -124,8 +124,8 @@ func testOutage(t *testing.T, outage string) {
 	}
 }
 
-// Those who wait when Redis stops answering wait for the timeout at most, all
-// together, and not one after the other.
+// Calls that wait when Redis stops answering wait for the timeout at most, all together
+// and not one after the other.
 func TestManyWaitTogether(t *testing.T) {
 	s := redistest.Start(t)
 	const timeout = 200 * time.Millisecond
@@ -154,8 +154,8 @@ func TestManyWaitTogether(t *testing.T) {
 	}
 	s.Resume()
 	eventually(t, "redis is asked again", func() bool { return !l.Away() })
-	// What nobody waited for any more spends nothing later, but for the two round
-	// trips that were under way.
+	// Abandoned calls spend nothing later, except for those of the two round trips that
+	// were under way.
 	if d, _ := take(t, l, ask); d.Tiers[0].Remaining < 100000-2-2*128 {
 		t.Errorf("%+v", d)
 	}
@@ -176,7 +176,7 @@ func TestReturnWhileAway(t *testing.T) {
 	}
 }
 
-// Scripts that Redis forgets under load are sent again; nobody notices.
+// Scripts that Redis forgets under load are sent again, and no call fails.
 func TestScriptFlush(t *testing.T) {
 	s := redistest.Start(t)
 	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}),
@@ -222,7 +222,7 @@ func TestScriptFlush(t *testing.T) {
 	}
 }
 
-// Keys that somebody has removed are as never used.
+// Keys that were removed count as never used.
 func TestFlushAll(t *testing.T) {
 	s := redistest.Start(t)
 	l := open(t, connect(t, redisclient.Options{Addresses: []string{s.URL()}}), redislimiter.Options{Timeout: patient})

@@ -86,7 +86,7 @@ func TestKeysExpire(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Many addresses, and the room they take is given back without anybody's doing.
+	// The room that many addresses take is freed by itself.
 	for i := range 1000 {
 		take(t, l, ip(fmt.Sprint(i), limit("50", "20/s")))
 	}
@@ -154,7 +154,7 @@ func TestHostileKeys(t *testing.T) {
 	}
 }
 
-// A user who may do what Needs says, and no more, is enough.
+// A user with the rights that Needs returns, and no more, is enough.
 func TestNeedsAreEnough(t *testing.T) {
 	s := redistest.Start(t, redistest.AOF...)
 	commands, keys := redislimiter.Needs("")

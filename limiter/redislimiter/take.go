@@ -11,10 +11,10 @@ import (
 // Take implements limiter.Backend. Its errors are those of Check and of the
 // context, and ErrUnavailable while Redis is away.
 //
-// On a Cluster, the ip tier is in another slot than the others. Who asks for it
-// together with them, as a webhook on its way in never does, has one taken
-// after the other, and given back if a later one is refused: between the two
-// somebody else may be refused that would have been allowed.
+// On a Cluster, the ip tier is in another slot than the others. A Take for
+// several slots, which webhooks never make, takes one token after the other, and gives them
+// back if a later one is refused. In between another request may be refused that would have
+// been allowed.
 func (l *Limiter) Take(ctx context.Context, asks ...limiter.Ask) (limiter.Decision, error) {
 	if err := limiter.Check(asks); err != nil {
 		return limiter.Decision{}, err

@@ -119,7 +119,7 @@ func TestSizeLimit(t *testing.T) {
 }
 
 // drainAndRecover fills the disk to the brim with small events and delivers them
-// all. That has to make room in the file by itself, as nobody makes any outside.
+// all. That has to make room in the file, because there is no more room on the disk.
 func drainAndRecover(t *testing.T, s *Store, want error) {
 	ctx := context.Background()
 	var mu sync.Mutex

@@ -35,7 +35,7 @@ func mustAccept(t testing.TB, s *Store, lease time.Duration) *retrystore.Deliver
 	return d
 }
 
-// eventually tries f until it works, as whoever waits for a disk has to.
+// eventually tries f until it works.
 func eventually(t testing.TB, what string, f func() error) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {

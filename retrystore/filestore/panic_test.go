@@ -9,8 +9,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// TestPanickingWriter has the writer panic: the store refuses what is new, goes on
-// delivering what it has, and ends the process of nobody.
+// TestPanickingWriter has the writer panic: the store refuses new events, still delivers the
+// stored ones, and the process goes on.
 func TestPanickingWriter(t *testing.T) {
 	boom := false
 	s, err := Open(filepath.Join(t.TempDir(), "deliveries.db"), Options{afterCommit: func(err error) error {

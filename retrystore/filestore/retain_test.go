@@ -211,7 +211,7 @@ func TestRetainThroughFailures(t *testing.T) {
 	}
 }
 
-// Of what is damaged nobody is shown anything, and it goes in its turn.
+// A damaged record is not shown, and is dropped when its turn comes.
 func TestRetainedDamage(t *testing.T) {
 	f := newFixture(t)
 	s := f.open(t)

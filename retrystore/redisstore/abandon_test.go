@@ -12,7 +12,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// leaver is the context of somebody who leaves right when the event is stored.
+// leaver is the context of a caller that leaves right when the event is stored.
 type leaver struct {
 	context.Context
 	mu   sync.Mutex

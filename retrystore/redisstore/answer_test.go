@@ -14,8 +14,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// An answer that was lost must not become a false alarm: the result is told
-// again, and it was we who had told it.
+// A lost answer must not become a false alarm: the result is told again, and the script
+// finds that the same node had told it.
 func TestSettleWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -50,7 +50,7 @@ func TestSettleWithoutAnswer(t *testing.T) {
 			t.Errorf("%s a third time: %v, want ErrLeaseLost", how, err)
 		}
 	}
-	// An Accept without an answer is stored, and leased to nobody.
+	// The event of an Accept without an answer is stored, and not leased.
 	proxy.mute(true)
 	if _, err := s.Accept(t.Context(), submission("accepted", time.Hour)); !errors.Is(err, retrystore.ErrUnavailable) {
 		t.Fatalf("accepted without an answer: %v", err)

@@ -154,8 +154,8 @@ func TestPolicyChangesWhileRunning(t *testing.T) {
 	}
 }
 
-// A new connection is reason enough to look, long before the minute is over: who restarts
-// Redis with another configuration.
+// A new connection is checked at once, long before the minute is over: Redis may have been
+// restarted with another configuration.
 func TestCheckedAtReconnection(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.AOF...)
@@ -233,7 +233,8 @@ func TestRedisComesLater(t *testing.T) {
 	}
 }
 
-// The data is gone while Caddy runs: told once, with what it was, whoever asks first.
+// The data is gone while Caddy runs: that is told once, with what is lost, to the first
+// caller.
 func TestFlushIsTold(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]func(w *watched){
@@ -327,7 +328,7 @@ func TestClusterIsChecked(t *testing.T) {
 			second.loses(line, loss)
 		})
 	}
-	// While nobody looks.
+	// Between two checks.
 	w.Close()
 	node := cluster.Nodes[0]
 	if node == home {

@@ -92,7 +92,7 @@ func TestFailoverUnderLoad(t *testing.T) {
 	l.end(t, s)
 }
 
-// A shard whose master is gone, with nobody to take over, fails none of the others.
+// A shard whose master is gone, without a replica, makes no other shard fail.
 func TestLostShardFailsNoOther(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t, 3, 0, "--cluster-require-full-coverage", "no")

@@ -25,7 +25,7 @@ func usable(t testing.TB, s *Store) {
 	})
 }
 
-// refusedAtOnce checks that an outage keeps nobody waiting.
+// refusedAtOnce checks that no call waits in an outage.
 func refusedAtOnce(t testing.TB, s *Store) {
 	t.Helper()
 	began := time.Now()
@@ -103,8 +103,8 @@ func TestSettleAfterOutage(t *testing.T) {
 	}
 }
 
-// A server that was stopped answers nobody: calls fail after the timeout, later
-// ones at once, and all goes on when it does.
+// A stopped server does not answer: the first calls fail after the timeout, later ones at
+// once. When the server goes on, all works again.
 func TestPause(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -211,7 +211,7 @@ func TestRetainGivesWay(t *testing.T) {
 	})
 }
 
-// Results of which nobody heard the answer are told again, and keep the event once.
+// Results whose answer was lost are told again, and the event is kept once.
 func TestRetainToldTwice(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -105,7 +105,7 @@ func TestClaimsOfManyStores(t *testing.T) {
 	}
 }
 
-// What becomes due on one node wakes the other soon, and nobody twice.
+// A delivery that becomes due on one node wakes the other soon, and each node once.
 func TestStoresWakeEachOther(t *testing.T) {
 	server := redistest.Start(t)
 	a, b := newStore(t, server, Options{}), newStore(t, server, Options{})
@@ -189,7 +189,7 @@ func TestSubscriptionComesBack(t *testing.T) {
 	}
 }
 
-// The number of shards is the data's, and nobody divides it otherwise.
+// The number of shards is stored with the data, and every node uses that number.
 func TestShardsAreFixed(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

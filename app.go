@@ -19,6 +19,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/policy"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 	"github.com/caddywebhooks/caddy-webhooks/internal/storebook"
@@ -72,10 +73,10 @@ type App struct {
 
 	// What is kept of webhooks that were delivered, for inspection. A reload
 	// changes it; without it what was kept is removed. Default: nothing.
-	RetainDelivered *RetainDelivered `json:"retain_delivered,omitempty"`
+	RetainDelivered *policy.Retain `json:"retain_delivered,omitempty"`
 
 	// What all endpoints together take. Only verified webhooks count. Default: no limit.
-	RateLimit RateLimit `json:"rate_limit,omitzero"`
+	RateLimit policy.RateLimit `json:"rate_limit,omitzero"`
 
 	// What becomes of webhooks while rate limits cannot be checked, since the
 	// Redis that counts them is away: "allow" lets them through, "deny" answers 503,
@@ -131,7 +132,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.httpStopped = make(chan struct{})
 	a.endpoints = make(map[string]*Handler)
 	a.servers = make(map[endpointOnServer]*Handler)
-	if err := a.RateLimit.check(); err != nil {
+	if err := a.RateLimit.Check(); err != nil {
 		return fmt.Errorf("rate_limit global: %w", err)
 	}
 	if err := a.checkOnError(); err != nil {
@@ -140,7 +141,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.Node == "" {
 		a.Node, _ = os.Hostname() // for people only; without one they see none
 	}
-	if err := errors.Join(a.setBounds(), a.RetainDelivered.validate()); err != nil {
+	if err := errors.Join(a.setBounds(), a.RetainDelivered.Validate()); err != nil {
 		return err
 	}
 	if a.StoreRaw == nil {
@@ -200,7 +201,7 @@ func (a *App) Start() error {
 	if sharer, ok := retrystore.As[limiter.Sharer](store); ok {
 		a.limits = sharer.Limits()
 	}
-	if err := process.Retentions.Add(key, store, a, a.RetainDelivered.retention()); err != nil {
+	if err := process.Retentions.Add(key, store, a, a.RetainDelivered.Retention()); err != nil {
 		process.ReleaseStore(key, a.logger)
 		return err
 	}

@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"internal/inflight":     {},
 	"internal/intake":       {"dedupe", "forward", "internal/envelope", "internal/inflight", "internal/rawpath", "internal/safe", "limiter", "retrystore", "verify"},
 	"internal/offered":      {},
+	"internal/policy":       {"forward", "internal/grammar", "limiter", "retrystore"},
 	"internal/process":      {"internal/adminapi", "internal/inflight", "internal/lanes", "internal/safe", "internal/statefiles", "internal/storebook", "internal/traffic", "limiter", "retrystore", "verify"},
 	"internal/redact":       {"forward", "retrystore", "verify"},
 	"internal/adminapi":     {"internal/api", "internal/lanes", "internal/pace", "internal/redact", "internal/safe", "internal/strictjson", "limiter", "retrystore"},
@@ -72,7 +73,7 @@ var mayImport = map[string][]string{
 }
 
 // mayImportCaddy lists the packages below the root that are about Caddy itself.
-var mayImportCaddy = []string{"internal/cli", "internal/deliver", "internal/grammar", "internal/httpserver", "internal/ipsource", "internal/process", "internal/reach", "retrystore/filestore/module", "retrystore/redisstore/module"}
+var mayImportCaddy = []string{"internal/cli", "internal/deliver", "internal/grammar", "internal/httpserver", "internal/ipsource", "internal/policy", "internal/process", "internal/reach", "retrystore/filestore/module", "retrystore/redisstore/module"}
 
 // TestImports keeps the layers: packages below the root import no Caddy, and
 // only what mayImport says.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/ipsource"
-	"github.com/caddywebhooks/caddy-webhooks/limiter"
+	"github.com/caddywebhooks/caddy-webhooks/internal/policy"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -139,6 +139,14 @@ func (h *Handler) unmarshalVerify(d *caddyfile.Dispenser) error {
 	}
 	h.Verify = new(verify.Scheme)
 	return grammar.Scheme(d, h.Verify)
+}
+
+// unmarshalRateLimit reads one of several lines of limits.
+func (h *Handler) unmarshalRateLimit(d *caddyfile.Dispenser) error {
+	if h.RateLimit == nil {
+		h.RateLimit = new(policy.RateLimits)
+	}
+	return h.RateLimit.UnmarshalCaddyfile(d)
 }
 
 // unmarshalOption reads `option <name> <value>...`; a name may be repeated to give more values.
@@ -280,46 +288,6 @@ func caddyNoModule(name string) bool {
 // badAddress says what to write instead.
 func badAddress(text string) error {
 	return fmt.Errorf("%s is not an address or an address range: want one such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32; names of hosts are not looked up", grammar.ShownRange(text))
-}
-
-// unmarshalRateLimit reads `rate_limit [ip|provider <burst> <rate> [<algorithm>]]`.
-// Without arguments both tiers have their defaults.
-func (h *Handler) unmarshalRateLimit(d *caddyfile.Dispenser) error {
-	first := h.RateLimit == nil
-	if first {
-		h.RateLimit = new(RateLimits)
-	}
-	args := d.RemainingArgs()
-	if len(args) == 0 {
-		if !first {
-			return d.Err("rate_limit without arguments stands for both tiers: it must be the only one")
-		}
-		h.RateLimit.IP, h.RateLimit.Provider = rateLimitOf(limiter.DefaultIP), rateLimitOf(limiter.DefaultProvider)
-		return nil
-	}
-	var into *RateLimit
-	switch args[0] {
-	case string(limiter.IP):
-		into = &h.RateLimit.IP
-	case string(limiter.Provider):
-		into = &h.RateLimit.Provider
-	default:
-		return d.Errf("rate_limit %s: want ip or provider; the global one belongs into the global option webhooks", grammar.ShownValue(args[0]))
-	}
-	return limit(d, args, into)
-}
-
-// limit reads the limit of the tier args[0].
-func limit(d *caddyfile.Dispenser, args []string, into *RateLimit) error {
-	if !into.IsZero() {
-		return d.Errf("rate_limit %s is repeated", args[0])
-	}
-	value, err := limiter.ParseLimit(args[1:])
-	if err != nil {
-		return d.Errf("rate_limit %s: %v", args[0], err)
-	}
-	*into = rateLimitOf(value)
-	return nil
 }
 
 // Interface guard

@@ -2,7 +2,6 @@ package caddywebhooks
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -11,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
+	"github.com/caddywebhooks/caddy-webhooks/internal/policy"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
@@ -56,7 +56,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"max_pending":     func(d *caddyfile.Dispenser) error { return grammar.Number(d, &a.MaxPending, 1) },
 		"max_body_memory": func(d *caddyfile.Dispenser) error { return grammar.Size(d, &a.MaxBodyMemory, grammar.MostBody) },
 		"max_stored":      func(d *caddyfile.Dispenser) error { return grammar.Size(d, &a.MaxStored, maxMaxStored) },
-		"retain":          a.unmarshalRetain,
+		"retain": func(d *caddyfile.Dispenser) error {
+			a.RetainDelivered = new(policy.Retain)
+			return a.RetainDelivered.UnmarshalCaddyfile(d)
+		},
 	}
 	if err := errors.Join(lines.CheckOpening(d, "webhooks", 0), grammar.CheckBrace(d)); err != nil {
 		return err
@@ -112,39 +115,7 @@ func (a *App) unmarshalGlobalRateLimit(d *caddyfile.Dispenser) error {
 	case len(args) == 0 || args[0] != string(limiter.Global):
 		return d.Err("rate_limit wants: global <burst> <rate>, such as global 1000 100/s, or on_error allow|deny|local")
 	}
-	return limit(d, args, &a.RateLimit)
-}
-
-// unmarshalRetain reads `retain delivered <number>|<duration>... [bodies]`.
-func (a *App) unmarshalRetain(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
-	if len(args) == 0 || args[0] != "delivered" {
-		return d.Err("retain wants: delivered, and then how many or for how long, such as `retain delivered 10000 7d`")
-	}
-	r := new(RetainDelivered)
-	for _, arg := range args[1:] {
-		count, notCount := strconv.Atoi(arg)
-		age, notAge := caddy.ParseDuration(arg)
-		again := false
-		switch {
-		case arg == "bodies":
-			again, r.Bodies = r.Bodies, true
-		case notCount == nil && count > 0:
-			again, r.Count = r.Count > 0, count
-		case notCount != nil && notAge == nil && age > 0:
-			again, r.Age = r.Age > 0, caddy.Duration(age)
-		default:
-			return d.Errf("retain delivered has %s: want how many to keep, such as 10000, for how long, such as 7d, or bodies; leave the line out to keep nothing", grammar.ShownValue(arg))
-		}
-		if again {
-			return d.Errf("retain delivered has %s where that was said before: want one number, one duration, and bodies at most once", grammar.ShownValue(arg))
-		}
-	}
-	if r.Count == 0 && r.Age == 0 {
-		return d.Err("retain delivered wants how many to keep, such as 10000, or for how long, such as 7d, or both")
-	}
-	a.RetainDelivered = r
-	return nil
+	return a.RateLimit.Unmarshal(d, args)
 }
 
 // Interface guard

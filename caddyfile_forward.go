@@ -1,7 +1,6 @@
 package caddywebhooks
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
+	"github.com/caddywebhooks/caddy-webhooks/internal/policy"
 	"github.com/caddywebhooks/caddy-webhooks/internal/references"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -24,8 +24,6 @@ import (
 func init() {
 	grammar.Declare("the block of a destination, forward <upstream>... { … }",
 		"name", "events", "timeout", "retry", "dead_on", "max_in_flight", "priority", "rate", "breaker", "resign", "handle")
-	grammar.Declare("the block of retry, in forward: retry { … }",
-		"initial", "multiplier", "max_delay", "max_attempts", "max_age", "jitter")
 	grammar.Declare("the block of handle, in forward: handle { … }",
 		"reverse_proxy", "rewrite", "header", "route", "uri")
 }
@@ -38,14 +36,17 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 		"name":          func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &f.Name) },
 		"events":        func(d *caddyfile.Dispenser) error { return f.unmarshalTypes(d, &f.Events) },
 		"timeout":       f.unmarshalTimeout,
-		"retry":         f.unmarshalRetry,
+		"retry":         func(d *caddyfile.Dispenser) error { f.Retry = new(policy.Retry); return f.Retry.UnmarshalCaddyfile(d) },
 		"dead_on":       f.unmarshalDeadOn,
 		"max_in_flight": func(d *caddyfile.Dispenser) error { return grammar.Number(d, &f.MaxInFlight, 1) },
 		"priority":      f.unmarshalPriority,
 		"rate":          f.unmarshalRate,
-		"breaker":       f.unmarshalBreaker,
-		"resign":        func(d *caddyfile.Dispenser) error { return grammar.OnOff(d, &f.Resign) },
-		"handle":        f.stashHandle,
+		"breaker": func(d *caddyfile.Dispenser) error {
+			f.Breaker = new(policy.Breaker)
+			return f.Breaker.UnmarshalCaddyfile(d)
+		},
+		"resign": func(d *caddyfile.Dispenser) error { return grammar.OnOff(d, &f.Resign) },
+		"handle": f.stashHandle,
 	}
 	if err := lines.CheckOpening(d, "forward <upstream>...", 0); err != nil {
 		return err
@@ -73,46 +74,6 @@ func (h *Handler) unmarshalForward(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// unmarshalRetry reads:
-//
-//	retry [exponential|linear|fibonacci] {
-//	    initial      <duration>
-//	    multiplier   <number>
-//	    max_delay    <duration>
-//	    max_attempts <number>
-//	    max_age      <duration>
-//	    jitter       <percent>
-//	}
-func (f *Forward) unmarshalRetry(d *caddyfile.Dispenser) error {
-	r := new(Retry)
-	f.Retry = r
-	lines := grammar.Lines{
-		"initial":      func(d *caddyfile.Dispenser) error { return grammar.Duration(d, &r.Initial) },
-		"multiplier":   func(d *caddyfile.Dispenser) error { return grammar.Factor(d, &r.Multiplier) },
-		"max_delay":    func(d *caddyfile.Dispenser) error { return grammar.Duration(d, &r.MaxDelay) },
-		"max_attempts": func(d *caddyfile.Dispenser) error { return grammar.Number(d, &r.MaxAttempts, 1) },
-		"max_age":      func(d *caddyfile.Dispenser) error { return grammar.Duration(d, &r.MaxAge) },
-		"jitter":       r.unmarshalJitter,
-	}
-	if err := lines.CheckOpening(d, "retry [<strategy>]", 0); err != nil {
-		return err
-	}
-	start := *d // errors about the policy as a whole name its first line
-	if d.NextArg() {
-		r.Strategy = d.Val()
-	}
-	if d.NextArg() {
-		return d.Errf("unexpected argument %s after the strategy", grammar.ShownValue(d.Val()))
-	}
-	if err := lines.Parse(d); err != nil {
-		return err
-	}
-	if err := r.policy().Validate(); err != nil {
-		return start.WrapErr(err)
-	}
-	return nil
-}
-
 // unmarshalPriority reads `priority <0..10> [<glob>...]`.
 func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
 	types := *d
@@ -126,8 +87,8 @@ func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return d.Errf("priority is %s: want 0 to %d", grammar.ShownValue(args[0]), retrystore.MaxPriority)
 	}
-	p := Priority{Level: level, Events: args[1:]}
-	if err := p.check(); err != nil {
+	p := policy.Priority{Level: level, Events: args[1:]}
+	if err := p.Check(); err != nil {
 		return d.WrapErr(err)
 	}
 	if n := len(f.Priority); n > 0 && len(f.Priority[n-1].Events) == 0 {
@@ -199,45 +160,6 @@ func (f *Forward) unmarshalRate(d *caddyfile.Dispenser) error {
 		return d.Errf("rate is %s: want attempts per second, such as 50/s", grammar.ShownValue(text))
 	}
 	f.Rate = value
-	return nil
-}
-
-// unmarshalBreaker reads `breaker <failures> [<recovery> [<probes>]]` or `breaker off`.
-func (f *Forward) unmarshalBreaker(d *caddyfile.Dispenser) error {
-	var args []string
-	if err := grammar.SomeArgs(d, &args); err != nil {
-		return err
-	}
-	f.Breaker = new(Breaker)
-	if len(args) == 1 && args[0] == "off" {
-		f.Breaker.Off = true
-		return nil
-	}
-	var errs [3]error
-	f.Breaker.Failures, errs[0] = strconv.Atoi(args[0])
-	if len(args) > 1 {
-		var recovery time.Duration
-		recovery, errs[1] = caddy.ParseDuration(args[1])
-		f.Breaker.Recovery = caddy.Duration(recovery)
-	}
-	if len(args) > 2 {
-		f.Breaker.Probes, errs[2] = strconv.Atoi(args[2])
-	}
-	if errors.Join(errs[:]...) != nil || len(args) > 3 || f.Breaker.Failures < 1 ||
-		len(args) > 1 && f.Breaker.Recovery <= 0 || len(args) > 2 && f.Breaker.Probes < 1 {
-		return d.Errf("breaker %s: want `off`, or failures, recovery and probes, such as 5 60s 3", grammar.ShownValues(args))
-	}
-	return nil
-}
-
-// unmarshalJitter writes "none" as a negative share, since zero means the default.
-func (r *Retry) unmarshalJitter(d *caddyfile.Dispenser) error {
-	if err := grammar.Fraction(d, &r.Jitter); err != nil {
-		return err
-	}
-	if r.Jitter == 0 {
-		r.Jitter = -1
-	}
 	return nil
 }
 

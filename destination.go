@@ -17,6 +17,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/policy"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -51,7 +52,7 @@ type Forward struct {
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
 	// When a failed attempt is tried again.
-	Retry *Retry `json:"retry,omitempty"`
+	Retry *policy.Retry `json:"retry,omitempty"`
 
 	// Statuses that make a delivery a dead letter at once. Default: 410.
 	DeadOn []int `json:"dead_on,omitempty"`
@@ -61,14 +62,14 @@ type Forward struct {
 
 	// Which of the due deliveries go first. The first entry that matches an
 	// event's type counts. Default: 0 for all.
-	Priority []Priority `json:"priority,omitempty"`
+	Priority []policy.Priority `json:"priority,omitempty"`
 
 	// How many attempts are started per second at most. What comes faster
 	// waits in the store; nothing is refused. Default: no limit.
 	Rate float64 `json:"rate,omitempty"`
 
 	// When the destination is given a rest. Default: after 5 failures in a row, for 60s.
-	Breaker *Breaker `json:"breaker,omitempty"`
+	Breaker *policy.Breaker `json:"breaker,omitempty"`
 
 	// Whether attempts later than the first, and first ones that had to wait, get a
 	// fresh signature and timestamp in the provider's own format, made with the
@@ -83,81 +84,6 @@ type Forward struct {
 	lane   retrystore.Lane
 	routes caddyhttp.RouteList // what delivers
 	sender forward.Sender
-}
-
-// Retry says when a failed attempt is tried again. A zero field has its default.
-type Retry struct {
-	// How the delay grows: "exponential" (default), "linear" or "fibonacci".
-	Strategy string `json:"strategy,omitempty"`
-	// The delay after the first failed attempt. Default: 1s.
-	Initial caddy.Duration `json:"initial,omitempty"`
-	// What each delay is multiplied with to give the next; exponential only. Default: 2.
-	Multiplier float64 `json:"multiplier,omitempty"`
-	// The longest delay, also of one that the application asks for with Retry-After. Default: 1h.
-	MaxDelay caddy.Duration `json:"max_delay,omitempty"`
-	// How many attempts are made before a delivery becomes a dead letter. Default: 16.
-	MaxAttempts int `json:"max_attempts,omitempty"`
-	// How old a delivery may become before it is a dead letter. Default: 3d.
-	MaxAge caddy.Duration `json:"max_age,omitempty"`
-	// How much each delay is randomly lengthened or shortened, as a fraction of
-	// it, so that failed deliveries do not come back all at once. Default: 0.1.
-	// A negative value means none.
-	Jitter float64 `json:"jitter,omitempty"`
-}
-
-// policy translates the settings for package forward.
-func (r *Retry) policy() forward.Retry {
-	if r == nil {
-		return forward.Retry{}
-	}
-	return forward.Retry{
-		Strategy:    forward.Strategy(r.Strategy),
-		Initial:     time.Duration(r.Initial),
-		Multiplier:  r.Multiplier,
-		MaxDelay:    time.Duration(r.MaxDelay),
-		MaxAttempts: r.MaxAttempts,
-		MaxAge:      time.Duration(r.MaxAge),
-		Jitter:      r.Jitter,
-	}
-}
-
-// Priority says how urgent events are.
-type Priority struct {
-	// From 0 to 10. Higher goes first among due deliveries.
-	Level int `json:"level"`
-	// Event types. `*` stands for any characters. Default: all.
-	Events []string `json:"events,omitempty"`
-}
-
-func (p Priority) check() error {
-	if p.Level < 0 || p.Level > retrystore.MaxPriority {
-		return fmt.Errorf("priority is %d: want 0 to %d", p.Level, retrystore.MaxPriority)
-	}
-	return nil
-}
-
-// Breaker holds deliveries back while a destination fails: they stay in the
-// store, spend no attempts and are not dropped. A failure is no answer, or a
-// status from 500 up. A zero field has its default.
-type Breaker struct {
-	// Always try.
-	Off bool `json:"off,omitempty"`
-	// How many failures in a row open it. Default: 5.
-	Failures int `json:"failures,omitempty"`
-	// How long it holds deliveries back before it probes. Default: 60s.
-	Recovery caddy.Duration `json:"recovery,omitempty"`
-	// How many attempts must succeed to close it. Default: 3.
-	Probes int `json:"probes,omitempty"`
-}
-
-// policy translates the settings for package forward.
-func (b *Breaker) policy() forward.Breaker {
-	if b == nil {
-		return forward.Breaker{}
-	}
-	return forward.Breaker{
-		Off: b.Off, Failures: b.Failures, Recovery: time.Duration(b.Recovery), Probes: b.Probes,
-	}
 }
 
 // setDefaultName gives an unnamed destination the name of its first upstream.
@@ -263,7 +189,7 @@ func (f *Forward) check() error {
 		}
 	}
 	for _, p := range f.Priority {
-		if err := p.check(); err != nil {
+		if err := p.Check(); err != nil {
 			return err
 		}
 	}
@@ -298,11 +224,11 @@ func (f *Forward) destination() forward.Destination {
 	return forward.Destination{
 		Lane:        f.lane,
 		Sender:      f.sender,
-		Retry:       f.Retry.policy(),
+		Retry:       f.Retry.Policy(),
 		DeadOn:      f.DeadOn,
 		Timeout:     time.Duration(f.Timeout),
 		MaxInFlight: f.MaxInFlight,
 		Rate:        f.Rate,
-		Breaker:     f.Breaker.policy(),
+		Breaker:     f.Breaker.Policy(),
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/ipsource"
+	"github.com/caddywebhooks/caddy-webhooks/internal/policy"
 	filestore "github.com/caddywebhooks/caddy-webhooks/retrystore/filestore/module"
 	redisstore "github.com/caddywebhooks/caddy-webhooks/retrystore/redisstore/module"
 )
@@ -19,7 +20,7 @@ import (
 // config: they are the public documentation, of which Caddy's website shows one a field.
 func TestFieldsAreDocumented(t *testing.T) {
 	fields := 0
-	for _, dir := range []string{".", "limiter", "verify", "internal/ipsource", "retrystore/filestore/module", "retrystore/redisstore/module"} {
+	for _, dir := range []string{".", "limiter", "verify", "internal/ipsource", "internal/policy", "retrystore/filestore/module", "retrystore/redisstore/module"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -59,7 +60,7 @@ func TestFieldsHavePlainTypes(t *testing.T) {
 	for _, config := range []any{new(Handler), new(App), new(filestore.Store), new(redisstore.Store), new(ipsource.Source)} {
 		checkPlain(t, reflect.TypeOf(config), seen)
 	}
-	if !seen[reflect.TypeFor[RateLimit]()] {
+	if !seen[reflect.TypeFor[policy.RateLimit]()] {
 		t.Error("the limits were not looked at: this test shows nothing")
 	}
 }

@@ -74,9 +74,9 @@ func (h *Handler) newEndpoint(server httpserver.Server) *intake.Endpoint {
 
 // limits are the handler's and the app's.
 func (h *Handler) limits() intake.Limits {
-	l := intake.Limits{Global: h.app.RateLimit.limit, Backend: h.app.countedBy, Deny: h.app.RateLimitOnError == onErrorDeny}
+	l := intake.Limits{Global: h.app.RateLimit.Limit(), Backend: h.app.countedBy, Deny: h.app.RateLimitOnError == onErrorDeny}
 	if h.RateLimit != nil {
-		l.IP, l.Provider = h.RateLimit.IP.limit, h.RateLimit.Provider.limit
+		l.IP, l.Provider = h.RateLimit.IP.Limit(), h.RateLimit.Provider.Limit()
 	}
 	if h.app.RateLimitOnError == onErrorLocal {
 		l.Own = process.Limits

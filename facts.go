@@ -2,7 +2,6 @@ package caddywebhooks
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -169,36 +168,6 @@ func (a *App) metricsSource() telemetry.Source {
 		MaxPending: func() int { return a.MaxPending },
 		MaxStored:  func() int64 { return a.MaxStored },
 	}
-}
-
-// RetainDelivered says what is kept of webhooks once every destination has them,
-// for `caddy webhooks list --state delivered` and `show`: everything but the body.
-type RetainDelivered struct {
-	// How many deliveries are kept, the latest of the whole store; those of one
-	// event go together. Default: 100000 with age; without it, one of the two is required.
-	Count int `json:"count,omitempty"`
-
-	// For how long each is kept. Default: as long as count allows.
-	Age caddy.Duration `json:"age,omitempty"`
-
-	// Whether bodies are kept, too. They may hold personal data, and take as much
-	// room in the store as they are long. Default: false.
-	Bodies bool `json:"bodies,omitempty"`
-}
-
-// retention is what the store is asked for. nil keeps nothing.
-func (r *RetainDelivered) retention() retrystore.Retention {
-	if r == nil {
-		return retrystore.Retention{}
-	}
-	return retrystore.Retention{Count: r.Count, Age: time.Duration(r.Age), Bodies: r.Bodies}.Normal()
-}
-
-func (r *RetainDelivered) validate() error {
-	if r != nil && (r.Count < 0 || r.Age < 0 || r.Count == 0 && r.Age == 0) {
-		return fmt.Errorf("retain delivered: count is %d and age is %s: want one of them above zero, and none below", r.Count, time.Duration(r.Age))
-	}
-	return nil
 }
 
 // bookUse enters the open store in the book, which tells what earlier ones still hold.

@@ -20,6 +20,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/policy"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
 	"github.com/caddywebhooks/caddy-webhooks/internal/traffic"
@@ -108,7 +109,7 @@ type Handler struct {
 	AllowIPSourcesRaw []json.RawMessage `json:"allow_ip_sources,omitempty" caddy:"namespace=http.ip_sources inline_key=source"`
 
 	// How many webhooks come in. Default: no limits.
-	RateLimit *RateLimits `json:"rate_limit,omitempty"`
+	RateLimit *policy.RateLimits `json:"rate_limit,omitempty"`
 
 	// The largest accepted body, in bytes. Default: what the provider's largest webhooks
 	// have, if it says so, up to a quarter of max_body_memory; at least 1 MiB.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/policy"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
@@ -39,16 +40,16 @@ func TestRetainErrors(t *testing.T) {
 			t.Errorf("retain %s: error %v, want one with %q and the line", arguments, err, want)
 		}
 	}
-	for _, r := range []*RetainDelivered{{}, {Bodies: true}, {Count: -1, Age: 1}, {Count: 1, Age: -1}} {
-		if err := r.validate(); err == nil || !strings.Contains(err.Error(), "retain delivered") {
+	for _, r := range []*policy.Retain{{}, {Bodies: true}, {Count: -1, Age: 1}, {Count: 1, Age: -1}} {
+		if err := r.Validate(); err == nil || !strings.Contains(err.Error(), "retain delivered") {
 			t.Errorf("%+v: error %v", *r, err)
 		}
 	}
-	var none *RetainDelivered
-	if err := none.validate(); err != nil || none.retention().On() {
-		t.Errorf("none: %v, %+v", err, none.retention())
+	var none *policy.Retain
+	if err := none.Validate(); err != nil || none.Retention().On() {
+		t.Errorf("none: %v, %+v", err, none.Retention())
 	}
-	if got := (&RetainDelivered{Age: caddy.Duration(time.Hour)}).retention(); got.Count != 100_000 {
+	if got := (&policy.Retain{Age: caddy.Duration(time.Hour)}).Retention(); got.Count != 100_000 {
 		t.Errorf("a duration alone keeps %d", got.Count)
 	}
 }

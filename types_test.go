@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
+	"github.com/caddywebhooks/caddy-webhooks/internal/policy"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -175,7 +176,7 @@ func TestTypeDoubtsAreLogged(t *testing.T) {
 	core, logs := observer.New(zapcore.WarnLevel)
 	p, _ := verify.Lookup("stripe")
 	h := &Handler{Name: "shop", provider: p, logger: zap.New(core),
-		Forward: []*Forward{{Name: "a", Events: []string{"invoices.*"}, Priority: []Priority{{Events: []string{"charge.payed"}}}}}}
+		Forward: []*Forward{{Name: "a", Events: []string{"invoices.*"}, Priority: []policy.Priority{{Events: []string{"charge.payed"}}}}}}
 	if err := h.warnOfTypes(); err != nil || len(h.doubts) != 2 || logs.Len() != 2 {
 		t.Errorf("%v, %q, %d lines", err, h.doubts, logs.Len())
 	}

@@ -39,14 +39,14 @@ bin/caddy: $(SOURCES)
 bin/demo: $(SOURCES)
 	go build -o $@ ./examples/quickstart/demo
 
-bench: bin/caddy bin/loadtest
-	bin/loadtest $(BENCHFLAGS)
+bench: bin/caddy bin/bench
+	bin/bench $(BENCHFLAGS)
 
-soak: bin/caddy bin/loadtest
-	bin/loadtest $(SOAKFLAGS)
+soak: bin/caddy bin/bench
+	bin/bench $(SOAKFLAGS)
 
-bin/loadtest: $(SOURCES)
-	go build -o $@ ./examples/loadtest
+bin/bench: $(SOURCES)
+	go build -o $@ ./internal/bench
 
 torture: bin/caddy bin/torture
 	bin/torture $(TORTUREFLAGS)

@@ -84,7 +84,7 @@ func TestPanickingStore(t *testing.T) {
 }
 
 // TestPanickingClassification has our own code panic around an attempt: the slot is
-// free again, and the delivery is tried again when its lease lapses.
+// free again, and the delivery is retried when its lease lapses.
 func TestPanickingClassification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()

@@ -66,7 +66,7 @@ func (in *input) release() {
 func (in *input) reset(r *Request) {
 	in.request, in.keyID, in.trustee = r, "", nil
 	in.at, in.payload, in.claims = time.Time{}, "", gjson.Result{}
-	if in.document != nil && in.document.request != r { // else what was read of the body is of use for the next scheme, too
+	if in.document != nil && in.document.request != r { // else the next scheme uses what was read of the body
 		in.document, in.ownDocument = nil, document{}
 	}
 	if in.document == nil && r != nil {

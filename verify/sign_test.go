@@ -40,7 +40,7 @@ func TestSignSetsWhatTheSchemeOwns(t *testing.T) {
 	}
 }
 
-// TestSignAgainLater is what happens to a delivery that is tried again: the id
+// TestSignAgainLater signs a delivery again, as before a retry: the id
 // stays, the time is new, and the old signature is gone.
 func TestSignAgainLater(t *testing.T) {
 	for _, p := range Providers() {

@@ -93,7 +93,7 @@ var cryptoProviders = []*Provider{
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
 		Methods:      post,
-		Accepted:     Answer{Status: http.StatusOK}, // other statuses are tried again
+		Accepted:     Answer{Status: http.StatusOK}, // it retries after other statuses
 	},
 	// Nonce, time and body stand side by side. The time's place is fixed by its window:
 	// a digit more or less is years away, and a body does not begin with one.

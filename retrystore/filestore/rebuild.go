@@ -102,7 +102,7 @@ func (s *Store) decodeStored(seq uint64, b []byte, now instant) *event {
 		e.key, e.expiry = head.key, head.expiry
 		return e
 	}
-	// The key stays out: should the provider send the event again, it is welcome.
+	// The key stays out: if the provider sends the event again, it is stored again.
 	s.log.Error("stored event is unreadable", zap.String("path", s.path), zap.Uint64("seq", seq), zap.Error(err))
 	e.corrupt = true
 	for i := range e.deliveries {

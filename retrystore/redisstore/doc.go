@@ -160,7 +160,7 @@
 // made anew from the others. The key of an event that is gone
 // or unreadable is forgotten, so that the provider can send the event again. All of it is logged,
 // and counted in Condition.Damaged. What Redis refuses for a while (as a replica, while it loads,
-// for lack of a permission) is no damage: it is tried again later.
+// for lack of a permission) is no damage: it is retried later.
 //
 // # Waking up
 //

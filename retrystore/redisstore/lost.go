@@ -12,7 +12,7 @@ import (
 const lostTime = 31 * 24 * time.Hour
 
 // luaLost tells whether the event that an event key stands for was lost before it was
-// delivered. Then the key is given up: the event is welcome if the provider sends it again.
+// delivered. Then the key is forgotten: if the provider sends the event again, it is stored again.
 // Only the event knew its key, so this is looked at when the key is met.
 //
 // The name of what it reads is known only here, so it is not declared. In a slot that moves

@@ -21,7 +21,7 @@ const (
 	publishInterval = 50 * time.Millisecond
 	// listenCheck is how long a silent subscription is believed to be alive.
 	listenCheck = 15 * time.Second
-	// Bounds of the pause before a subscription is tried again.
+	// Bounds of the pause before a subscription is retried.
 	listenMin = 100 * time.Millisecond
 	listenMax = 5 * time.Second
 	// listenForbidden is that pause if the Redis user may not subscribe.

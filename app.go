@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -135,7 +136,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.RateLimit.Check(); err != nil {
 		return fmt.Errorf("rate_limit global: %w", err)
 	}
-	if err := a.checkOnError(); err != nil {
+	if err := policy.CheckOnError(a.RateLimitOnError); err != nil {
 		return err
 	}
 	if a.Node == "" {
@@ -182,7 +183,7 @@ func (a *App) register(ctx caddy.Context, h *Handler) error {
 		a.endpoints[h.Name] = h
 		return nil
 	}
-	if !first.sameSettings(h) {
+	if !bytes.Equal(first.settings, h.settings) {
 		return errNameTaken
 	}
 	return nil
@@ -205,7 +206,7 @@ func (a *App) Start() error {
 		process.ReleaseStore(key, a.logger)
 		return err
 	}
-	a.use = a.bookUse(store, key)
+	a.use = process.UseStore(a.ctx, a.opener, store, key, a.logger)
 	store = telemetry.Timed(store)
 	dispatcher, err := forward.New(store, a.destinations(), forward.Options{
 		Logger: a.logger, Observer: telemetry.Observers{a.emitter, telemetry.Deliveries{}, &process.Attempts},
@@ -217,7 +218,7 @@ func (a *App) Start() error {
 		return err
 	}
 	a.store, a.storeKey, a.dispatcher = store, key, dispatcher
-	a.warnOfOrphans()
+	a.config().WarnOfOrphans(a.ctx, a.store, a.logger)
 	a.warnOfUnreached()
 	a.emitter.Start()
 	dispatcher.Start()
@@ -287,7 +288,7 @@ func (a *App) stopDelivering() {
 		process.Draining.Go(a.logger, "app: drain", a.drain)
 		if caddy.Exiting() {
 			process.Jobs.Stop()
-			waitFor(process.Draining.Wait, exitGrace+time.Second)
+			safe.Wait(process.Draining.Wait, exitGrace+time.Second)
 		}
 	})
 }
@@ -341,16 +342,6 @@ func (a *App) accept(ctx context.Context, s *retrystore.Submission, done intake.
 	}
 	s.MaxPending, s.MaxBytes = a.MaxPending, a.MaxStored
 	return a.dispatcher.Accept(ctx, s, done)
-}
-
-// waitFor calls wait, and returns when it does or the time is over.
-func waitFor(wait func(), limit time.Duration) {
-	done := make(chan struct{})
-	safe.Go(nil, "app: wait", func() { defer close(done); wait() })
-	select {
-	case <-done:
-	case <-time.After(limit):
-	}
 }
 
 // Interface guards

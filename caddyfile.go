@@ -2,9 +2,7 @@ package caddywebhooks
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -101,8 +99,8 @@ func (h *Handler) unmarshalProvider(d *caddyfile.Dispenser) error {
 		return d.Err("the provider is missing: webhooks [<matcher>] <provider> { … }")
 	}
 	h.Provider = d.Val()
-	if isMatcher(h.Provider) {
-		return d.Errf("%q is a second matcher: want one, and then the provider: webhooks [<matcher>] <provider> { … }; for several paths name a matcher, `@hooks path /a /b`", shownMatcher(h.Provider))
+	if grammar.IsMatcher(h.Provider) {
+		return d.Errf("%q is a second matcher: want one, and then the provider: webhooks [<matcher>] <provider> { … }; for several paths name a matcher, `@hooks path /a /b`", grammar.ShownMatcher(h.Provider))
 	}
 	if _, ok := verify.Lookup(h.Provider); !ok && h.Provider != custom {
 		return d.WrapErr(grammar.UnknownProvider(h.Provider))
@@ -110,26 +108,14 @@ func (h *Handler) unmarshalProvider(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
 		return nil
 	}
-	if isMatcher(d.Val()) {
-		return d.Errf("the matcher %s goes before the provider: webhooks %[1]s %s { … }", shownMatcher(d.Val()), h.Provider)
+	if grammar.IsMatcher(d.Val()) {
+		return d.Errf("the matcher %s goes before the provider: webhooks %[1]s %s { … }", grammar.ShownMatcher(d.Val()), h.Provider)
 	}
 	if _, ok := verify.Lookup(d.Val()); ok {
 		return d.Errf("unexpected argument %q after the provider: an endpoint has one, give the other a directive of its own", d.Val())
 	}
 	// Not quoted: people put the secret there.
 	return d.Errf("unexpected argument after the provider: what else there is goes into the block, webhooks [<matcher>] %s { secret … }, each on a line of its own", h.Provider)
-}
-
-// shownMatcher is a matcher as errors name it: a path may be as secret as a token.
-func shownMatcher(matcher string) string {
-	if len(matcher) > 24 || grammar.Keys(matcher) != nil {
-		return matcher[:1] + "…"
-	}
-	return matcher
-}
-
-func isMatcher(word string) bool {
-	return strings.HasPrefix(word, "/") || strings.HasPrefix(word, "@") || word == "*"
 }
 
 // unmarshalVerify reads how provider "custom" signs; see grammar.Scheme.
@@ -229,13 +215,13 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
 		return d.Err("allow_ips wants addresses, `provider`, or the name of an IP source module")
 	}
-	if !isAddress(d.Val()) {
+	if !ipsource.IsAddress(d.Val()) {
 		name := d.Val()
-		if looksLikeAddress(name) {
-			return d.Errf("allow_ips: %v", badAddress(name))
+		if ipsource.LooksLikeAddress(name) {
+			return d.Errf("allow_ips: %v", ipsource.BadAddress(name))
 		}
 		module, err := caddyfile.UnmarshalModule(d, "http.ip_sources."+name)
-		if err != nil && caddyNoModule(name) {
+		if err != nil && !ipsource.Exists(name) {
 			return d.Errf("allow_ips: %s is neither an address, a CIDR, `provider`, nor an IP source module: this Caddy has no http.ip_sources of that name; private networks are `allow_ips static private_ranges`", grammar.ShownWord(name, []string{"static", "provider", "private_ranges", "webhooks"}))
 		}
 		if err != nil {
@@ -244,7 +230,7 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 		if static, ok := module.(*caddyhttp.StaticIPRange); ok { // which looks at them later, where no line is known
 			for _, text := range static.Ranges {
 				if _, err := caddyhttp.CIDRExpressionToPrefix(text); err != nil {
-					return d.Errf("allow_ips static: %v", badAddress(text))
+					return d.Errf("allow_ips static: %v", ipsource.BadAddress(text))
 				}
 			}
 		}
@@ -252,13 +238,13 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 		return nil
 	}
 	for _, text := range append([]string{d.Val()}, d.RemainingArgs()...) {
-		if !isAddress(text) && looksLikeAddress(text) {
-			return d.Errf("allow_ips: %v", badAddress(text))
+		if !ipsource.IsAddress(text) && ipsource.LooksLikeAddress(text) {
+			return d.Errf("allow_ips: %v", ipsource.BadAddress(text))
 		}
-		if !isAddress(text) {
+		if !ipsource.IsAddress(text) {
 			return d.Errf("allow_ips: %s is neither an address, a CIDR nor `provider`; a module goes on a line of its own", grammar.ShownValue(text))
 		}
-		if text == providerRanges {
+		if text == ipsource.Provider {
 			p, _ := verify.Lookup(h.Provider) // nil for custom
 			if _, err := ipsource.Of(p); err != nil {
 				return d.Errf("allow_ips provider: %v", err)
@@ -267,27 +253,6 @@ func (h *Handler) unmarshalAllowIPs(d *caddyfile.Dispenser) error {
 		h.AllowIPs = append(h.AllowIPs, text)
 	}
 	return nil
-}
-
-func isAddress(text string) bool {
-	_, err := verify.ParsePrefix(text)
-	return err == nil || text == providerRanges
-}
-
-// looksLikeAddress tells a mistyped address or host name from the name of a module.
-func looksLikeAddress(text string) bool {
-	return strings.ContainsAny(text, ":/") || strings.Contains(text, ".") && caddyNoModule(text) || text[0] >= '0' && text[0] <= '9'
-}
-
-// caddyNoModule reports whether no source of addresses has that name.
-func caddyNoModule(name string) bool {
-	_, err := caddy.GetModule("http.ip_sources." + name)
-	return err != nil
-}
-
-// badAddress says what to write instead.
-func badAddress(text string) error {
-	return fmt.Errorf("%s is not an address or an address range: want one such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32; names of hosts are not looked up", grammar.ShownRange(text))
 }
 
 // Interface guard

@@ -108,7 +108,7 @@ func (a *App) unmarshalGlobalRateLimit(d *caddyfile.Dispenser) error {
 			return d.Err("rate_limit on_error is repeated")
 		}
 		a.RateLimitOnError = args[1]
-		if err := a.checkOnError(); err != nil {
+		if err := policy.CheckOnError(a.RateLimitOnError); err != nil {
 			return d.WrapErr(err)
 		}
 		return nil

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
+	"github.com/caddywebhooks/caddy-webhooks/internal/doctor"
 	"github.com/caddywebhooks/caddy-webhooks/internal/eventtypes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 	"github.com/caddywebhooks/caddy-webhooks/internal/references"
@@ -117,13 +118,10 @@ func (h *Handler) twins() []string {
 	return nil
 }
 
-// twinsAdvice is what to do about them.
-const twinsAdvice = "If they are replicas of one application, put all addresses behind one `forward`: `forward <address> <address>`, or a reverse_proxy in its `handle`. If each is to get every event, give each a `name`."
-
 func (h *Handler) warnOfTwins() {
 	if names := h.twins(); len(names) > 0 {
 		h.logger.Warn("destinations differ only by their addresses, and each gets every event",
-			zap.String("endpoint", h.Name), zap.Strings("destinations", names), zap.String("advice", twinsAdvice))
+			zap.String("endpoint", h.Name), zap.Strings("destinations", names), zap.String("advice", doctor.TwinsAdvice))
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
+	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 )
 
 // doctor asks the running Caddy for its checks.
@@ -246,7 +247,7 @@ func TestDoctorPublic(t *testing.T) {
 		":80": true, "[::]:80": true, "203.0.113.7:80": true, "example.com:80": true,
 		"127.0.0.1:80": false, "[::1]:80": false, "10.1.2.3:80": false, "100.64.0.1:80": false, "localhost:80": false, "unix//run/x.sock": false,
 	} {
-		if got := listensPublicly(&caddyhttp.Server{Listen: []string{listen}}); got != want {
+		if got := reach.ListensPublicly(&caddyhttp.Server{Listen: []string{listen}}); got != want {
 			t.Errorf("%s is public: %v, want %v", listen, got, want)
 		}
 	}

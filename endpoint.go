@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -18,6 +17,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/ipsource"
 	"github.com/caddywebhooks/caddy-webhooks/internal/offered"
+	"github.com/caddywebhooks/caddy-webhooks/internal/policy"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
@@ -46,10 +46,10 @@ func (h *Handler) newEndpoint(server httpserver.Server) *intake.Endpoint {
 		RespondTimeout:  time.Duration(h.RespondTimeout),
 		GuardPatience:   process.GuardPatience,
 		Headers:         h.headers,
-		Secrets:         redact.Marks(h.secretPlaces()),
+		Secrets:         redact.Marks(h.verifier.SecretPlaces()),
 
 		Accept:     h.app.accept,
-		Guard:      guardStore{h.app},
+		Guard:      h.app.guard,
 		EndpointOf: h.app.endpointOf,
 		Waits:      &h.app.waits,
 		Serving:    &h.app.serving,
@@ -74,40 +74,19 @@ func (h *Handler) newEndpoint(server httpserver.Server) *intake.Endpoint {
 
 // limits are the handler's and the app's.
 func (h *Handler) limits() intake.Limits {
-	l := intake.Limits{Global: h.app.RateLimit.Limit(), Backend: h.app.countedBy, Deny: h.app.RateLimitOnError == onErrorDeny}
+	l := intake.Limits{Global: h.app.RateLimit.Limit(), Backend: h.app.countedBy, Deny: h.app.RateLimitOnError == policy.OnErrorDeny}
 	if h.RateLimit != nil {
 		l.IP, l.Provider = h.RateLimit.IP.Limit(), h.RateLimit.Provider.Limit()
 	}
-	if h.app.RateLimitOnError == onErrorLocal {
+	if h.app.RateLimitOnError == policy.OnErrorLocal {
 		l.Own = process.Limits
 	}
 	return l
 }
 
-// guardStore is the store's guard from when the app has started.
-type guardStore struct{ app *App }
-
-// HoldKey implements retrystore.Guard.
-func (g guardStore) HoldKey(ctx context.Context, key retrystore.Key, lease time.Duration) (retrystore.Hold, error) {
-	if err := g.app.ready(ctx); err != nil {
-		return retrystore.Hold{}, err
-	}
-	return g.app.store.HoldKey(ctx, key, lease)
-}
-
-// RenewKey implements retrystore.Guard.
-func (g guardStore) RenewKey(ctx context.Context, hold *retrystore.Hold, lease time.Duration) error {
-	return g.app.store.RenewKey(ctx, hold, lease)
-}
-
-// CommitKey implements retrystore.Guard.
-func (g guardStore) CommitKey(ctx context.Context, hold retrystore.Hold, ttl time.Duration) error {
-	return g.app.store.CommitKey(ctx, hold, ttl)
-}
-
-// ReleaseKey implements retrystore.Guard.
-func (g guardStore) ReleaseKey(ctx context.Context, hold retrystore.Hold) error {
-	return g.app.store.ReleaseKey(ctx, hold)
+// guard is the store's, once the app has started.
+func (a *App) guard(ctx context.Context) (retrystore.Guard, error) {
+	return a.store, a.ready(ctx)
 }
 
 // endpointOf tells whose a stored delivery is; empty if there is none, or the store cannot tell.
@@ -122,22 +101,11 @@ func (a *App) endpointOf(ctx context.Context, id string) (string, error) {
 	return d.Endpoint, nil
 }
 
-// keepOffered keeps a secret that a handshake handed over, and tells the operator where.
+// keepOffered keeps a secret that a handshake handed over.
 func (h *Handler) keepOffered(in *intake.Inbound, secret string) error {
 	all := offered.Directory{Path: filepath.Join(caddy.AppDataDir(), "webhooks", "offered"), InUse: h.inUse}
-	kept, err := all.Save(offered.Offer{Endpoint: h.Name, Secret: secret, From: in.Client()}, time.Now())
-	if err != nil {
-		return err
-	}
-	fields := []zap.Field{
-		zap.String("endpoint", h.Name), zap.String("file", kept.Path), zap.String("setting", "secret {file."+kept.Path+"}"),
-		zap.String("client_ip", in.ClientName()), zap.String("correlation_id", in.CorrelationID()),
-	}
-	if kept.Removed != "" {
-		fields = append(fields, zap.String("removed_file", kept.Removed))
-	}
-	h.logger.Warn("a secret was offered to an endpoint; if that was the provider, add the file to the endpoint's secrets, else remove it", fields...)
-	return nil
+	return all.Keep(offered.Offer{Endpoint: h.Name, Secret: secret, From: in.Client()}, h.logger,
+		zap.String("client_ip", in.ClientName()), zap.String("correlation_id", in.CorrelationID()))
 }
 
 // inUse reports whether an endpoint of the config has the secret.
@@ -175,21 +143,8 @@ func defaultRespondTimeout(provider string) time.Duration {
 	return 10 * time.Second
 }
 
-// secretPlaces are the places of what nobody is shown of the endpoint's events: secrets that
-// are sent as they are, and what proves a webhook.
-func (h *Handler) secretPlaces() []verify.Source {
-	return slices.Concat(h.verifier.Credentials(), h.verifier.Proofs())
-}
-
-// loggedPlaces are those of what must not be logged of the endpoint's requests: secrets that are
-// sent as they are, and what handshakes are answered with. Signatures are no secrets, and
-// stay as Caddy logs them.
-func (h *Handler) loggedPlaces() []verify.Source {
-	return slices.Concat(h.verifier.Credentials(), h.verifier.Challenges())
-}
-
 func (h *Handler) hides() redact.Hidden {
-	return redact.Hidden{Places: h.secretPlaces(), Values: h.hidden}
+	return redact.Hidden{Places: h.verifier.SecretPlaces(), Values: h.hidden}
 }
 
 // hides is what is hidden of an endpoint, which the running config may not have.
@@ -200,22 +155,6 @@ func (a *App) hides(endpoint string) redact.Hidden {
 	return redact.Hidden{}
 }
 
-// offerPlaceholders makes {http.webhooks.*} available to other handlers and to
-// logs. They are looked up when somebody asks, so they cost little otherwise.
-func (h *Handler) offerPlaceholders(in *intake.Inbound) {
-	replacer, ok := in.Request().Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok {
-		return
-	}
-	replacer.Map(func(key string) (any, bool) {
-		name, ok := strings.CutPrefix(key, "http.webhooks.")
-		if !ok {
-			return nil, false
-		}
-		return h.endpoint.Placeholder(in, name)
-	})
-}
-
 // watchTraffic is the handler's view of its endpoint's traffic.
 func (h *Handler) watchTraffic() traffic.View {
 	secrets, err := grammar.Expand("secret", h.Secrets)
@@ -224,9 +163,6 @@ func (h *Handler) watchTraffic() traffic.View {
 	}
 	return process.Traffic.Watch(h.Name, secrets, h.now())
 }
-
-// providerRanges stands in allow_ips for what the provider publishes.
-const providerRanges = "provider"
 
 // newAccess prepares block_ips and allow_ips. What it loads lives as long as ctx.
 func (h *Handler) newAccess(ctx caddy.Context) (intake.Access, error) {
@@ -239,7 +175,7 @@ func (h *Handler) newAccess(ctx caddy.Context) (intake.Access, error) {
 		a.Blocked = append(a.Blocked, prefix)
 	}
 	for _, text := range h.AllowIPs {
-		if text == providerRanges {
+		if text == ipsource.Provider {
 			if _, err := ipsource.Of(h.provider); err != nil {
 				return a, fmt.Errorf("allow_ips provider: %w", err)
 			}

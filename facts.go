@@ -3,23 +3,19 @@ package caddywebhooks
 import (
 	"context"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/doctor"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
-	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/lanes"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
-	"github.com/caddywebhooks/caddy-webhooks/internal/storebook"
 	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -71,7 +67,7 @@ func (h *Handler) facts() doctor.Endpoint {
 	e := doctor.Endpoint{
 		Name: h.Name, Provider: h.Provider, Row: h.provider, Custom: h.Provider == custom,
 		Traffic: h.traffic.Snapshot(), Uses: h.traffic.Uses(),
-		Doubts: h.doubts, Wishes: h.wishes(), Twins: h.twins(), TwinsAdvice: twinsAdvice,
+		Doubts: h.doubts, Wishes: h.wishes(), Twins: h.twins(),
 		PlainPublic: h.isPublic(), TakesHTTP: h.RequireHTTPS != nil && !*h.RequireHTTPS, PublicHTTPS: h.publicURL.HTTPS(),
 		Tolerance: time.Duration(h.Tolerance), ToleranceSet: time.Duration(h.Tolerance) != verify.DefaultTolerance, SignedTime: h.verifier.SignedTimestamp(),
 		DedupeOff: h.Dedupe != nil && h.Dedupe.Off,
@@ -103,24 +99,7 @@ func (h *Handler) secretFacts(e *doctor.Endpoint) {
 // elsewhere than this machine or a private network.
 func (h *Handler) isPublic() bool {
 	for place := range h.app.servers {
-		if place.name == h.Name && place.server != nil && listensPublicly(place.server) {
-			return true
-		}
-	}
-	return false
-}
-
-func listensPublicly(s *caddyhttp.Server) bool {
-	if len(s.TLSConnPolicies) > 0 {
-		return false // no plain HTTP
-	}
-	for _, text := range s.Listen {
-		address, err := caddy.ParseNetworkAddress(text)
-		if err != nil || address.IsUnixNetwork() || address.IsFdNetwork() || address.Host == "localhost" {
-			continue
-		}
-		ip, err := netip.ParseAddr(address.Host)
-		if err != nil || !intake.IsLocal(ip) { // a name, nothing (which is all addresses), or a public one
+		if place.name == h.Name && place.server != nil && reach.ListensPublicly(place.server) {
 			return true
 		}
 	}
@@ -164,55 +143,15 @@ func (a *App) metricsSource() telemetry.Source {
 			return condition
 		},
 		Config:     a.config,
-		LeftBehind: a.leftBehind,
+		LeftBehind: func() int { return a.use.LeftBehind() },
 		MaxPending: func() int { return a.MaxPending },
 		MaxStored:  func() int64 { return a.MaxStored },
 	}
 }
 
-// bookUse enters the open store in the book, which tells what earlier ones still hold.
-func (a *App) bookUse(store retrystore.Store, key string) *storebook.Use {
-	place := storebook.Place{ID: key, Name: key}
-	if module, ok := a.opener.(caddy.Module); ok {
-		place.Name = module.CaddyModule().ID.Name()
-	}
-	if placer, ok := a.opener.(retrystore.Placer); ok {
-		place.ID, place.Name = placer.Place()
-	}
-	return process.Book.Use(a.ctx, place, storebook.Of(store), a.logger)
-}
-
 // ending tells whether this process ends, or has no config any more: then what stores
 // hold is told by the next start.
 func ending() bool { return caddy.Exiting() || caddy.ActiveContext().Context == nil }
-
-// leftBehind counts the deliveries in stores that earlier configs used and nobody has open.
-func (a *App) leftBehind() (n int) {
-	for _, l := range a.use.Left() {
-		n += l.Pending + l.Dead
-	}
-	return n
-}
-
-// warnOfOrphans names the stored deliveries that this config delivers nowhere:
-// they stay until their endpoint and destination are back, or they are deleted.
-func (a *App) warnOfOrphans() {
-	stats, err := a.store.Stats(a.ctx)
-	if err != nil {
-		a.logger.Warn("counting stored deliveries", zap.Error(err))
-		return
-	}
-	config := a.config()
-	for _, lane := range stats.Lanes {
-		if open := lane.Pending + lane.Leased; open > 0 && !config.Has(lane.Lane) {
-			a.logger.Warn("stored deliveries have no destination in this config; they are kept",
-				zap.String("endpoint", lane.Endpoint),
-				zap.String("destination", lane.Destination),
-				zap.Int("pending", open),
-				zap.String("advice", "if the endpoint or destination was renamed, give it this name again until they are delivered; under a new name of an endpoint no event is known as seen"))
-		}
-	}
-}
 
 // config is what the app runs, for those who look at what waits where.
 func (a *App) config() *lanes.Config {

@@ -1,7 +1,3 @@
-// Package caddywebhooks is a Caddy HTTP handler that receives webhooks in front
-// of an application: it verifies the provider's signature, drops duplicates,
-// stores the event durably, answers the provider at once, and delivers the
-// event to the application with retries and dead letters.
 package caddywebhooks
 
 import (
@@ -248,7 +244,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 		return err
 	}
 	if h.masked, err = httpserver.NewLog(ctx, httpserver.Secrets{
-		Places: h.loggedPlaces(), Values: h.configuredSecrets, Bearer: h.verifier.Bearer(),
+		Places: h.verifier.LoggedPlaces(), Values: h.configuredSecrets, Bearer: h.verifier.Bearer(),
 	}); err != nil {
 		return err
 	}
@@ -290,7 +286,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if line := h.masked.Begin(w, r, in.URI(), in.BodySize); line != nil {
 		defer func() { line.End(err) }()
 	}
-	h.offerPlaceholders(in)
+	httpserver.OfferPlaceholders(r, func(name string) (string, bool) { return h.endpoint.Placeholder(in, name) })
 	h.tracer.Begin(in, h.Name, h.Provider)
 	return h.endpoint.Serve(in, next)
 }

@@ -1,7 +1,6 @@
 package caddywebhooks
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -170,7 +169,7 @@ func (h *Handler) checkDedupeTTL(signedTimestamp bool) error {
 func (h *Handler) checkContentTypes() error {
 	for i, text := range h.ContentTypes {
 		if strings.Contains(text, "*") {
-			return fmt.Errorf("content_type: %w", errWildcard)
+			return errors.New("content_type: wildcards are not for content_type: name each type that the sender uses, such as application/json; without the line it is what the provider sends")
 		}
 		media, parameters, err := mime.ParseMediaType(text)
 		if err != nil || len(parameters) > 0 || !strings.Contains(media, "/") {
@@ -180,9 +179,6 @@ func (h *Handler) checkContentTypes() error {
 	}
 	return nil
 }
-
-// errWildcard is about a content type that is none.
-var errWildcard = errors.New("wildcards are not for content_type: name each type that the sender uses, such as application/json; without the line it is what the provider sends")
 
 func (h *Handler) checkLimits() error {
 	if h.RateLimit == nil {
@@ -223,12 +219,6 @@ func (h *Handler) checkSources() error {
 
 func errDestinationTaken(name string) error {
 	return fmt.Errorf("two destinations are named %q: give one of them another with `name`", name)
-}
-
-// sameSettings tells copies of one directive on several servers from two
-// endpoints that want one name.
-func (h *Handler) sameSettings(other *Handler) bool {
-	return bytes.Equal(h.settings, other.settings)
 }
 
 // defaultMaxBody has room for the largest webhooks of the provider, but leaves room for others.
@@ -282,24 +272,6 @@ func (h *Handler) checkHeaderNames(server *caddyhttp.Server) error {
 				}
 			}
 		}
-	}
-	return nil
-}
-
-// Values of App.RateLimitOnError.
-const (
-	onErrorAllow = "allow"
-	onErrorDeny  = "deny"
-	onErrorLocal = "local"
-)
-
-func (a *App) checkOnError() error {
-	switch a.RateLimitOnError {
-	case "":
-		a.RateLimitOnError = onErrorAllow
-	case onErrorAllow, onErrorDeny, onErrorLocal:
-	default:
-		return fmt.Errorf("rate_limit on_error %s: want allow, deny or local", grammar.ShownValue(a.RateLimitOnError))
 	}
 	return nil
 }

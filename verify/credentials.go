@@ -102,3 +102,16 @@ func names(schemes []*scheme) (headers, parameters []string) {
 	}
 	return headers, parameters
 }
+
+// SecretPlaces are the places of what nobody is shown of the endpoint's events: secrets that
+// are sent as they are, and what proves a webhook.
+func (v *Verifier) SecretPlaces() []Source {
+	return slices.Concat(v.Credentials(), v.Proofs())
+}
+
+// LoggedPlaces are those of what must not be logged of the endpoint's requests: secrets that are
+// sent as they are, and what handshakes are answered with. Signatures are no secrets, and
+// stay as Caddy logs them.
+func (v *Verifier) LoggedPlaces() []Source {
+	return slices.Concat(v.Credentials(), v.Challenges())
+}

@@ -94,9 +94,8 @@ type Endpoint struct {
 	Doubts []string
 	Wishes string
 
-	// Twins are destinations that differ only by their addresses, TwinsAdvice what to do about them.
-	Twins       []string
-	TwinsAdvice string
+	// Twins are destinations that differ only by their addresses.
+	Twins []string
 
 	// AddressRules are the settings that look at the sender's address.
 	AddressRules []string
@@ -113,6 +112,9 @@ type Endpoint struct {
 	// DedupeOff is whether nothing is deduplicated.
 	DedupeOff bool
 }
+
+// TwinsAdvice is what to do about destinations that differ only by their addresses.
+const TwinsAdvice = "If they are replicas of one application, put all addresses behind one `forward`: `forward <address> <address>`, or a reverse_proxy in its `handle`. If each is to get every event, give each a `name`."
 
 // Outdated is a secret that is in use though its placeholder stands for another one.
 type Outdated struct {

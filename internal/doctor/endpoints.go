@@ -40,7 +40,7 @@ func (d *diagnosis) checkEndpoint(e *Endpoint) {
 	d.checkRotation(e)
 	d.checkProxy(e)
 	if len(e.Twins) > 0 {
-		d.add(api.LevelWarn, "destinations", e.Name, strings.Join(e.Twins, " and ")+" differ only by their addresses, and each gets every event", e.TwinsAdvice)
+		d.add(api.LevelWarn, "destinations", e.Name, strings.Join(e.Twins, " and ")+" differ only by their addresses, and each gets every event", TwinsAdvice)
 	}
 	d.checkHTTPS(e)
 	if e.Tolerance > wideTolerance && e.SignedTime {

@@ -87,8 +87,12 @@ func (g *guarded) take() *reply {
 		g.decided = true // there is nothing to decide about
 		return nil
 	}
-	var err error
-	g.hold, err = e.Guard.HoldKey(e.Waits.Now(), key, guardLease)
+	ctx := e.Waits.Now()
+	store, err := e.Guard(ctx)
+	if err == nil {
+		g.store = store
+		g.hold, err = store.HoldKey(ctx, key, guardLease)
+	}
 	switch {
 	case err != nil:
 		return storeRefused(err)
@@ -126,6 +130,7 @@ type guarded struct {
 	status      int  // of it
 
 	mu      sync.Mutex // what follows, against the renewal of hold and the end of the request
+	store   retrystore.Guard
 	hold    retrystore.Hold
 	decided bool
 	renewal *time.Timer
@@ -146,7 +151,7 @@ func (g *guarded) keep() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(g.in.r.Context()), guardLease/4)
 		defer cancel()
 		defer g.renewal.Reset(guardLease / 2)
-		if err := g.e.Guard.RenewKey(ctx, &g.hold, guardLease); err != nil {
+		if err := g.store.RenewKey(ctx, &g.hold, guardLease); err != nil {
 			g.e.Logger.Warn("renewing the hold of an event", zap.String("correlation_id", g.in.correlationID), zap.Error(err))
 		}
 	})
@@ -173,12 +178,12 @@ func (g *guarded) decide(how func(context.Context, retrystore.Hold) error) {
 func (g *guarded) commit() {
 	g.in.outcome = OutcomeAccepted
 	g.decide(func(ctx context.Context, hold retrystore.Hold) error {
-		return g.e.Guard.CommitKey(ctx, hold, g.e.KeyTTL)
+		return g.store.CommitKey(ctx, hold, g.e.KeyTTL)
 	})
 }
 
 func (g *guarded) release() {
-	g.decide(g.e.Guard.ReleaseKey)
+	g.decide(func(ctx context.Context, hold retrystore.Hold) error { return g.store.ReleaseKey(ctx, hold) })
 }
 
 // WriteHeader implements http.ResponseWriter.

@@ -81,8 +81,8 @@ type Config struct {
 	// comes of the first target's attempt; see forward.Dispatcher.
 	Accept func(ctx context.Context, s *retrystore.Submission, done Done) (retrystore.Receipt, error)
 
-	// Guard keeps the keys of events in guard mode.
-	Guard retrystore.Guard
+	// Guard keeps the keys of events in guard mode. It fails while there is no store.
+	Guard func(ctx context.Context) (retrystore.Guard, error)
 
 	// EndpointOf tells whose a stored delivery is; empty if there is none of that id.
 	EndpointOf func(ctx context.Context, id string) (endpoint string, err error)

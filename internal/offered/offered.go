@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // Some providers make up the secret themselves and hand it over in a handshake
@@ -106,6 +108,22 @@ func (s Directory) Save(o Offer, now time.Time) (Kept, error) {
 		}
 	}
 	return Kept{Path: path, Removed: gives.path}, nil
+}
+
+// Keep saves a secret, and tells the operator where it is. fields say more of the handshake.
+func (s Directory) Keep(o Offer, logger *zap.Logger, fields ...zap.Field) error {
+	kept, err := s.Save(o, time.Now())
+	if err != nil {
+		return err
+	}
+	fields = append([]zap.Field{
+		zap.String("endpoint", o.Endpoint), zap.String("file", kept.Path), zap.String("setting", "secret {file."+kept.Path+"}"),
+	}, fields...)
+	if kept.Removed != "" {
+		fields = append(fields, zap.String("removed_file", kept.Removed))
+	}
+	logger.Warn("a secret was offered to an endpoint; if that was the provider, add the file to the endpoint's secrets, else remove it", fields...)
+	return nil
 }
 
 // before lists the endpoint's files, without those whose secrets are in use. same

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"fmt"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
@@ -93,4 +95,20 @@ func (l *RateLimit) Unmarshal(d *caddyfile.Dispenser, args []string) error {
 	}
 	*l = rateLimitOf(value)
 	return nil
+}
+
+// What becomes of webhooks while rate limits cannot be checked.
+const (
+	OnErrorAllow = "allow" // they are let through; the default
+	OnErrorDeny  = "deny"  // they are answered 503
+	OnErrorLocal = "local" // this process counts by itself
+)
+
+// CheckOnError refuses what is none of them. Empty is the default.
+func CheckOnError(word string) error {
+	switch word {
+	case "", OnErrorAllow, OnErrorDeny, OnErrorLocal:
+		return nil
+	}
+	return fmt.Errorf("rate_limit on_error %s: want allow, deny or local", grammar.ShownValue(word))
 }

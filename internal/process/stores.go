@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"sync"
@@ -143,4 +144,16 @@ func either(a, b retrystore.Retention) retrystore.Retention {
 		age = 0
 	}
 	return retrystore.Retention{Count: max(a.Count, b.Count), Age: age, Bodies: a.Bodies || b.Bodies}
+}
+
+// UseStore enters the open store in the book, which tells what earlier ones still hold.
+func UseStore(ctx context.Context, opener retrystore.Opener, store retrystore.Store, key string, logger *zap.Logger) *storebook.Use {
+	place := storebook.Place{ID: key, Name: key}
+	if module, ok := opener.(caddy.Module); ok {
+		place.Name = module.CaddyModule().ID.Name()
+	}
+	if placer, ok := opener.(retrystore.Placer); ok {
+		place.ID, place.Name = placer.Place()
+	}
+	return Book.Use(ctx, place, storebook.Of(store), logger)
 }

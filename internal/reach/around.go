@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -163,31 +162,4 @@ func variants(r *http.Request) []variant {
 	put := r.Clone(r.Context())
 	put.Method = http.MethodPut
 	return append(out, variant{levelWarn, "", put})
-}
-
-// ListensOn reports whether an upstream is, on this machine, one of the addresses.
-func ListensOn(listen []string, upstream string) bool {
-	if _, rest, ok := strings.Cut(upstream, "://"); ok {
-		upstream = rest
-	}
-	host, port, err := net.SplitHostPort(upstream)
-	if err != nil {
-		return false
-	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	own := host == "" || host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsUnspecified())
-	return slices.ContainsFunc(listen, func(text string) bool {
-		address, err := caddy.ParseNetworkAddress(text)
-		if err != nil || address.IsUnixNetwork() || uint(number) < address.StartPort || uint(number) > address.EndPort {
-			return false
-		}
-		bound, err := netip.ParseAddr(address.Host)
-		everywhere := address.Host == "" || err == nil && bound.IsUnspecified()
-		loopback := address.Host == "localhost" || err == nil && bound.IsLoopback()
-		return own && (everywhere || loopback) || host != "" && host == address.Host
-	})
 }

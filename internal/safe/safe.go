@@ -147,3 +147,13 @@ func (g *Group) Go(logger *zap.Logger, place string, f func()) {
 func AfterContext(ctx context.Context, logger *zap.Logger, place string, f func()) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { _ = Do(logger, place, f) })
 }
+
+// Wait calls wait, and returns when it does or the time is over.
+func Wait(wait func(), limit time.Duration) {
+	done := make(chan struct{})
+	Go(nil, "app: wait", func() { defer close(done); wait() })
+	select {
+	case <-done:
+	case <-time.After(limit):
+	}
+}

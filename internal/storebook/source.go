@@ -29,3 +29,11 @@ func (s storeSource) Count(ctx context.Context) (pending, dead int, err error) {
 	}
 	return pending, dead, err
 }
+
+// LeftBehind counts the deliveries in stores that earlier configs used and nobody has open.
+func (u *Use) LeftBehind() (n int) {
+	for _, l := range u.Left() {
+		n += l.Pending + l.Dead
+	}
+	return n
+}

@@ -16,89 +16,128 @@ import (
 
 const modulePath = "github.com/caddywebhooks/caddy-webhooks"
 
-// mayImport says which of our packages each package may import: one way only.
-// Packages that are missing here may import anything of ours.
+// The size of the root package, which is the adapter to Caddy and nothing else.
+const (
+	mostRootFiles = 15
+	mostRootLines = 2600
+)
+
+// mayImport says which of our packages each package may import: one way only, and never the root. What is
+// not listed is denied.
 var mayImport = map[string][]string{
+	// The libraries: what the product is about.
 	"verify":                {"internal/safe"},
+	"limiter":               {},
+	"limiter/redislimiter":  {"limiter", "internal/safe"},
+	"dedupe":                {"retrystore"},
 	"retrystore":            {},
 	"retrystore/filestore":  {"retrystore", "internal/safe"},
 	"retrystore/redisstore": {"retrystore", "internal/safe"},
-	"retrystore/storetest":  {"retrystore"},
-	"dedupe":                {"retrystore"},
 	"forward":               {"retrystore", "internal/safe"},
-	"limiter":               {},
-	"limiter/limitertest":   {"limiter", "internal/faketime"},
-	"limiter/redislimiter":  {"limiter", "internal/safe"},
-	"internal/safe":         {},
-	"internal/traffic":      {"internal/intake"},
-	"internal/redisclient":  {},
-	"internal/redistest":    {},
-	"internal/catalog":      {"verify"},
-	"internal/faketime":     {},
-	"internal/vectors":      {},
-	"internal/statefiles":   {},
-	"internal/storebook":    {"internal/safe", "internal/statefiles", "retrystore"},
-	"internal/reach":        {"internal/rawpath"},
-	"internal/rawpath":      {},
-	"internal/references":   {},
-	"internal/sample":       {"verify"},
-	"internal/explain":      {"verify"},
-	"internal/eventtypes":   {"forward", "verify"},
-	"internal/inflight":     {},
-	"internal/intake":       {"dedupe", "forward", "internal/envelope", "internal/inflight", "internal/rawpath", "internal/safe", "limiter", "retrystore", "verify"},
-	"internal/offered":      {},
-	"internal/policy":       {"forward", "internal/grammar", "limiter", "retrystore"},
-	"internal/process":      {"internal/adminapi", "internal/inflight", "internal/lanes", "internal/safe", "internal/statefiles", "internal/storebook", "internal/traffic", "limiter", "retrystore", "verify"},
-	"internal/redact":       {"forward", "retrystore", "verify"},
-	"internal/adminapi":     {"internal/api", "internal/lanes", "internal/pace", "internal/redact", "internal/safe", "internal/strictjson", "limiter", "retrystore"},
-	"internal/api":          {},
-	"internal/cli":          {"internal/api", "internal/catalog", "internal/explain", "internal/grammar", "internal/intake", "internal/pace", "internal/safe", "internal/sample", "internal/wording", "limiter", "verify"},
-	"internal/doctor":       {"forward", "internal/api", "internal/inflight", "internal/intake", "internal/lanes", "internal/storebook", "internal/traffic", "internal/wording", "retrystore", "verify"},
-	"internal/lanes":        {"forward", "internal/api", "internal/traffic", "retrystore"},
-	"internal/wording":      {},
-	"internal/pace":         {"limiter"},
-	"internal/caddyproc":    {},
-	"internal/strictjson":   {},
-	"internal/credentials":  {"internal/grammar", "verify"},
-	"internal/deliver":      {"forward", "internal/grammar", "internal/envelope", "internal/intake", "internal/redact", "internal/telemetry", "retrystore"},
-	"internal/telemetry":    {"forward", "internal/inflight", "internal/intake", "internal/lanes", "internal/safe", "retrystore", "verify"},
-	"internal/envelope":     {"retrystore", "verify"},
-	"internal/e2e":          {"internal/caddyproc"},
-	"internal/grammar":      {"internal/eventtypes", "verify"},
-	"internal/httpserver":   {"internal/intake", "internal/redact", "verify"},
 
+	// Leaves: they know nothing of ours.
+	"internal/api": {}, "internal/inflight": {}, "internal/ipaddr": {}, "internal/offered": {}, "internal/rawpath": {}, "internal/redisclient": {},
+	"internal/references": {}, "internal/safe": {}, "internal/statefiles": {}, "internal/strictjson": {}, "internal/wording": {},
+
+	// The way of an event.
+	"internal/envelope": {"retrystore", "verify"},
+	"internal/intake":   {"dedupe", "forward", "internal/envelope", "internal/inflight", "internal/ipaddr", "internal/rawpath", "internal/safe", "limiter", "retrystore", "verify"},
+	"internal/deliver":  {"forward", "internal/envelope", "internal/grammar", "internal/intake", "internal/redact", "internal/telemetry", "retrystore"},
+
+	// What is configured.
+	"internal/eventtypes":          {"forward", "verify"},
+	"internal/grammar":             {"internal/eventtypes", "verify"},
+	"internal/policy":              {"forward", "internal/grammar", "limiter", "retrystore"},
+	"internal/credentials":         {"internal/grammar", "verify"},
 	"internal/ipsource":            {"internal/grammar", "internal/safe", "verify"},
 	"retrystore/filestore/module":  {"internal/grammar", "retrystore", "retrystore/filestore"},
 	"retrystore/redisstore/module": {"internal/grammar", "internal/redisclient", "internal/statefiles", "limiter", "limiter/redislimiter", "retrystore", "retrystore/redisstore"},
+
+	// What happens, and what outlives a config.
+	"internal/redact":     {"forward", "retrystore", "verify"},
+	"internal/traffic":    {"internal/intake"},
+	"internal/lanes":      {"forward", "internal/api", "internal/traffic", "retrystore"},
+	"internal/telemetry":  {"forward", "internal/inflight", "internal/intake", "internal/lanes", "internal/safe", "retrystore", "verify"},
+	"internal/storebook":  {"internal/safe", "internal/statefiles", "retrystore"},
+	"internal/httpserver": {"internal/intake", "internal/redact", "verify"},
+	"internal/reach":      {"internal/ipaddr", "internal/rawpath"},
+	"internal/process":    {"internal/adminapi", "internal/inflight", "internal/lanes", "internal/safe", "internal/statefiles", "internal/storebook", "internal/traffic", "limiter", "retrystore", "verify"},
+
+	// What people operate it with.
+	"internal/pace":     {"limiter"},
+	"internal/catalog":  {"verify"},
+	"internal/explain":  {"verify"},
+	"internal/sample":   {"verify"},
+	"internal/doctor":   {"forward", "internal/api", "internal/inflight", "internal/intake", "internal/ipaddr", "internal/lanes", "internal/storebook", "internal/traffic", "internal/wording", "retrystore", "verify"},
+	"internal/adminapi": {"internal/api", "internal/lanes", "internal/pace", "internal/redact", "internal/safe", "internal/strictjson", "limiter", "retrystore"},
+	"internal/cli":      {"internal/api", "internal/catalog", "internal/explain", "internal/grammar", "internal/intake", "internal/pace", "internal/safe", "internal/sample", "internal/wording", "limiter", "verify"},
+
+	// Tests and tools.
+	"internal/caddyproc": {}, "internal/crosscheck": {}, "internal/e2e": {}, "internal/faketime": {}, "internal/oracle": {}, "internal/redistest": {}, "internal/vectors": {},
+	"internal/bench":           {"internal/caddyproc"},
+	"internal/torture":         {"internal/caddyproc", "internal/oracle", "internal/redistest"},
+	"limiter/limitertest":      {"internal/faketime", "limiter"},
+	"retrystore/storetest":     {"retrystore"},
+	"retrystore/modeltest":     {"retrystore"},
+	"examples/quickstart/demo": {"internal/caddyproc", "internal/sample", "verify"},
 }
 
-// mayImportCaddy lists the packages below the root that are about Caddy itself.
-var mayImportCaddy = []string{"internal/cli", "internal/deliver", "internal/grammar", "internal/httpserver", "internal/ipsource", "internal/policy", "internal/process", "internal/reach", "retrystore/filestore/module", "retrystore/redisstore/module"}
+// mayImportCaddy are the packages below the root that are about Caddy itself.
+var mayImportCaddy = []string{
+	"internal/cli", "internal/deliver", "internal/grammar", "internal/httpserver", "internal/ipsource", "internal/policy", "internal/process", "internal/reach",
+	"retrystore/filestore/module", "retrystore/redisstore/module",
+}
 
-// TestImports keeps the layers: packages below the root import no Caddy, and
-// only what mayImport says.
+// TestImports keeps the layers: no package imports what mayImport does not list, and
+// only a few import Caddy.
 func TestImports(t *testing.T) {
+	packages := make(map[string]bool)
 	walkGo(t, func(path string, _ []byte) {
-		if strings.HasSuffix(path, "_test.go") {
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		packages[pkg] = true
+		if strings.HasSuffix(path, "_test.go") || pkg == "." {
 			return
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
 		if err != nil {
 			t.Fatal(err)
 		}
-		pkg := filepath.ToSlash(filepath.Dir(path))
+		allowed, listed := mayImport[pkg]
+		if !listed {
+			t.Errorf("%s: package %s is not in mayImport: say there what it may import", path, pkg)
+		}
 		for _, spec := range file.Imports {
 			imported, _ := strconv.Unquote(spec.Path.Value)
-			if pkg != "." && !slices.Contains(mayImportCaddy, pkg) && strings.HasPrefix(imported, "github.com/caddyserver/") {
+			if !slices.Contains(mayImportCaddy, pkg) && strings.HasPrefix(imported, "github.com/caddyserver/") {
 				t.Errorf("%s imports %s: only the root package and %v import Caddy", path, imported, mayImportCaddy)
 			}
-			ours, ok := strings.CutPrefix(imported, modulePath+"/")
-			allowed, limited := mayImport[pkg]
-			if ok && limited && !slices.Contains(allowed, ours) {
+			if imported == modulePath {
+				t.Errorf("%s imports the root package, which is at the top", path)
+			}
+			if ours, ok := strings.CutPrefix(imported, modulePath+"/"); ok && !slices.Contains(allowed, ours) {
 				t.Errorf("%s imports %s: %s may import %v", path, ours, pkg, allowed)
 			}
 		}
 	})
+	for pkg := range mayImport {
+		if !packages[pkg] {
+			t.Errorf("mayImport lists %s, which there is not", pkg)
+		}
+	}
+}
+
+// TestRootIsSmall holds the root to the adapter that it is.
+func TestRootIsSmall(t *testing.T) {
+	files, lines := 0, 0
+	walkGo(t, func(path string, content []byte) {
+		if filepath.Dir(path) == "." && !strings.HasSuffix(path, "_test.go") {
+			files++
+			lines += bytes.Count(content, []byte("\n"))
+		}
+	})
+	if files > mostRootFiles || lines > mostRootLines {
+		t.Errorf("the root has %d files and %d lines: at most %d and %d; what is not configuration, grammar or lifecycle is a folder below internal", files, lines, mostRootFiles, mostRootLines)
+	}
 }
 
 // mayStart are the folders whose code may start goroutines without package

@@ -3,6 +3,8 @@ package intake
 import (
 	"net/http"
 	"net/netip"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/ipaddr"
 )
 
 // forwardedByStranger reports whether a proxy of this network forwarded the
@@ -15,19 +17,9 @@ func forwardedByStranger(r *http.Request) bool {
 		return true
 	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && IsLocal(peer.Addr())
+	return err == nil && ipaddr.IsLocal(peer.Addr())
 }
 
 // byUnixSocket reports whether the request came by a Unix socket, whose peers
 // have no addresses.
 func byUnixSocket(r *http.Request) bool { return r.RemoteAddr == "@" || r.RemoteAddr == "" }
-
-// sharedSpace are the addresses between carriers and their customers (RFC 6598),
-// which clouds use within their networks too.
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
-
-// IsLocal reports whether the address is of this machine or of a private network.
-func IsLocal(ip netip.Addr) bool {
-	ip = ip.Unmap().WithZone("")
-	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || sharedSpace.Contains(ip)
-}

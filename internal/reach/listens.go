@@ -10,7 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
+	"github.com/caddywebhooks/caddy-webhooks/internal/ipaddr"
 )
 
 // ListensOn reports whether an upstream is, on this machine, one of the addresses.
@@ -51,7 +51,7 @@ func ListensPublicly(s *caddyhttp.Server) bool {
 			continue
 		}
 		ip, err := netip.ParseAddr(address.Host)
-		if err != nil || !intake.IsLocal(ip) { // a name, nothing (which is all addresses), or a public one
+		if err != nil || !ipaddr.IsLocal(ip) { // a name, nothing (which is all addresses), or a public one
 			return true
 		}
 	}

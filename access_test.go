@@ -13,12 +13,13 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/ipsource"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // accessSite has one GitHub endpoint for each name, with the lines that it maps to.
-func accessSite(app *application, lines map[string]string) string {
+func accessSite(app *harness.Application, lines map[string]string) string {
 	var b strings.Builder
 	for name, line := range lines {
 		fmt.Fprintf(&b, `webhooks /%[1]s github {
@@ -30,7 +31,7 @@ func accessSite(app *application, lines map[string]string) string {
 				name app
 			}
 		}
-		`, name, githubSecret, line, app.address)
+		`, name, harness.GitHubSecret, line, app.Address)
 	}
 	return b.String()
 }
@@ -57,11 +58,11 @@ type accessTest struct {
 	word      string   // the answer
 }
 
-func (c *running) checkAccess(t *testing.T, tests []accessTest) {
+func checkAccess(c *harness.Caddy, t *testing.T, tests []accessTest) {
 	t.Helper()
 	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r := c.githubRequest("/"+test.endpoint, fmt.Sprintf("%s-%d", t.Name(), i), "{}")
+			r := c.GitHubRequest("/"+test.endpoint, fmt.Sprintf("%s-%d", t.Name(), i), "{}")
 			for _, value := range test.forwarded {
 				r.Header.Add("X-Forwarded-For", value)
 			}
@@ -69,7 +70,7 @@ func (c *running) checkAccess(t *testing.T, tests []accessTest) {
 			if test.word == "accepted" {
 				code = http.StatusAccepted
 			}
-			checkAnswer(t, c.do(r), code, test.word)
+			harness.CheckAnswer(t, c.Do(r), code, test.word)
 		})
 	}
 }
@@ -78,8 +79,8 @@ func (c *running) checkAccess(t *testing.T, tests []accessTest) {
 // whatever it says of itself.
 func TestAccessOfPeers(t *testing.T) {
 	withoutFetching(t)
-	app := startApplication(t)
-	c := startCaddy(t, accessSite(app, map[string]string{
+	app := harness.StartApplication(t)
+	c := harness.Start(t, accessSite(app, map[string]string{
 		"blocked":        "block_ips 127.0.0.0/8",
 		"blocked-others": "block_ips 203.0.113.0/24 2001:db8::/32",
 		"allowed":        "allow_ips 127.0.0.1",
@@ -92,7 +93,7 @@ func TestAccessOfPeers(t *testing.T) {
 		"provider":       "allow_ips provider",
 	}), "")
 	inside, outside := []string{"203.0.113.9"}, []string{"198.51.100.9"}
-	c.checkAccess(t, []accessTest{
+	checkAccess(c, t, []accessTest{
 		{"blocked", "blocked", nil, "ip_blocked"},
 		{"others are blocked", "blocked-others", nil, "accepted"},
 		{"allowed", "allowed", nil, "accepted"},
@@ -113,17 +114,17 @@ func TestAccessOfPeers(t *testing.T) {
 	})
 
 	t.Run("before all else", func(t *testing.T) {
-		r := c.githubRequest("/blocked", "unsigned", "{}")
+		r := c.GitHubRequest("/blocked", "unsigned", "{}")
 		r.Method = http.MethodPut
 		r.Header.Del("X-Hub-Signature-256")
-		got := c.do(r)
-		checkAnswer(t, got, http.StatusForbidden, "ip_blocked")
-		if got.json(t)["message"] != "this address is blocked" || got.json(t)["correlation_id"] == "" {
-			t.Errorf("answered %s", got.body)
+		got := c.Do(r)
+		harness.CheckAnswer(t, got, http.StatusForbidden, "ip_blocked")
+		if got.JSON(t)["message"] != "this address is blocked" || got.JSON(t)["correlation_id"] == "" {
+			t.Errorf("answered %s", got.Body)
 		}
 		for _, secret := range []string{"127.0.0", "block_ips"} {
-			if strings.Contains(got.body, secret) {
-				t.Errorf("the answer tells %q: %s", secret, got.body)
+			if strings.Contains(got.Body, secret) {
+				t.Errorf("the answer tells %q: %s", secret, got.Body)
 			}
 		}
 	})
@@ -132,15 +133,15 @@ func TestAccessOfPeers(t *testing.T) {
 // TestAccessBehindProxy: a proxy that the server trusts says who the client is.
 func TestAccessBehindProxy(t *testing.T) {
 	withoutFetching(t)
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	lines := map[string]string{
 		"provider": "allow_ips provider",
 		"blocked":  "block_ips 203.0.113.0/24 2001:db8::/32",
 		"both":     "allow_ips provider\nblock_ips 140.82.112.0/24",
 	}
 	const github, stranger = "140.82.113.9", "203.0.113.9"
-	c := startCaddy(t, accessSite(app, lines), "servers {\ntrusted_proxies static 127.0.0.1/32\n}")
-	c.checkAccess(t, []accessTest{
+	c := harness.Start(t, accessSite(app, lines), "servers {\ntrusted_proxies static 127.0.0.1/32\n}")
+	checkAccess(c, t, []accessTest{
 		{"provider", "provider", []string{github}, "accepted"},
 		{"provider, newest range", "provider", []string{"9.234.106.63"}, "accepted"},
 		{"next to a range", "provider", []string{"9.234.106.64"}, "ip_not_allowed"},
@@ -166,11 +167,11 @@ func TestAccessBehindProxy(t *testing.T) {
 // no trusted proxy counts, which a client cannot make up.
 func TestAccessStrict(t *testing.T) {
 	withoutFetching(t)
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	const github, stranger = "140.82.113.9", "203.0.113.9"
-	c := startCaddy(t, accessSite(app, map[string]string{"provider": "allow_ips provider"}),
+	c := harness.Start(t, accessSite(app, map[string]string{"provider": "allow_ips provider"}),
 		"servers {\ntrusted_proxies static 127.0.0.1/32 192.0.2.0/24\ntrusted_proxies_strict\n}")
-	c.checkAccess(t, []accessTest{
+	checkAccess(c, t, []accessTest{
 		{"made up by a stranger", "provider", []string{github + ", " + stranger}, "ip_not_allowed"},
 		{"made up in a header of its own", "provider", []string{github, stranger}, "ip_not_allowed"},
 		{"provider", "provider", []string{stranger + ", " + github}, "accepted"},
@@ -185,7 +186,7 @@ func TestAccessRefreshed(t *testing.T) {
 		fmt.Fprint(w, `{"hooks":["203.0.113.0/24"]}`)
 	}))
 	t.Cleanup(mirror.Close)
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	site := func(more string) string {
 		return accessSite(app, map[string]string{"mirror": fmt.Sprintf(`allow_ips webhook_provider github {
 			interval 1h
@@ -195,29 +196,29 @@ func TestAccessRefreshed(t *testing.T) {
 		%s`, mirror.URL, more)})
 	}
 	const old, new = "140.82.113.9", "203.0.113.9"
-	c := startCaddy(t, site("max_body 1KiB"), "servers {\ntrusted_proxies static 127.0.0.1/32\n}")
+	c := harness.Start(t, site("max_body 1KiB"), "servers {\ntrusted_proxies static 127.0.0.1/32\n}")
 	sent := 0
 	send := func(client string) string {
 		sent++
-		r := c.githubRequest("/mirror", fmt.Sprintf("event-%d", sent), "{}")
+		r := c.GitHubRequest("/mirror", fmt.Sprintf("event-%d", sent), "{}")
 		r.Header.Set("X-Forwarded-For", client)
-		return c.do(r).header.Get("Webhook-Status")
+		return c.Do(r).Header.Get("Webhook-Status")
 	}
 	if got := send(old); got != "accepted" {
 		t.Fatalf("before the first fetch: %s", got)
 	}
-	eventually(t, "the list is fetched", func() bool { return send(new) != "ip_not_allowed" })
+	harness.Eventually(t, "the list is fetched", func() bool { return send(new) != "ip_not_allowed" })
 	if got := send(old); got != "ip_not_allowed" {
 		t.Errorf("the snapshot is still in use: %s", got)
 	}
 	for range 3 {
-		if err := c.load(site("block_ips 198.51.100.1")); err != nil {
+		if err := c.Load(site("block_ips 198.51.100.1")); err != nil {
 			t.Fatal(err)
 		}
 		if got := send(new); got != "accepted" {
 			t.Errorf("after a reload: %s", got)
 		}
-		if err := c.load(site("max_body 2KiB")); err != nil {
+		if err := c.Load(site("max_body 2KiB")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -241,7 +242,7 @@ func TestAccessErrors(t *testing.T) {
 		{"custom", "allow_ips provider", "provider custom publishes no addresses"},
 	} {
 		t.Run(test.line, func(t *testing.T) {
-			_, err := adapt("example.com {\nwebhooks /hook " + test.provider + " {\n" + test.line + "\nforward app:3000\n}\n}")
+			_, err := harness.Adapt("example.com {\nwebhooks /hook " + test.provider + " {\n" + test.line + "\nforward app:3000\n}\n}")
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("error is %v: want one with %q", err, test.want)
 			}
@@ -283,10 +284,10 @@ func TestAccessFollowsLists(t *testing.T) {
 	var asked atomic.Int32
 	mirror := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	t.Cleanup(mirror.Close)
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	site := accessSite(app, map[string]string{"mirror": "allow_ips webhook_provider stripe {\nurl " + mirror.URL + "\n}"})
 
-	adapted, err := adapt("{\nadmin off\nlog {\noutput discard\n}\nservers {\ntrusted_proxies webhook_provider svix {\nurl " +
+	adapted, err := harness.Adapt("{\nadmin off\nlog {\noutput discard\n}\nservers {\ntrusted_proxies webhook_provider svix {\nurl " +
 		mirror.URL + "\n}\n}\n}\nhttp://:8080 {\n" + site + "}\n")
 	if err != nil {
 		t.Fatal(err)
@@ -307,12 +308,12 @@ func TestAccessFollowsLists(t *testing.T) {
 		t.Error("validating fetched the list")
 	}
 
-	c := startCaddy(t, site, "")
+	c := harness.Start(t, site, "")
 	for range 3 {
 		if n := fetching(); n != 1 {
 			t.Fatalf("%d goroutines follow the list: want 1", n)
 		}
-		if err := c.load(site); err != nil {
+		if err := c.Load(site); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -26,13 +27,13 @@ func TestHandshakesAreNotLogged(t *testing.T) {
 	t.Cleanup(func() { process.Clock = nil })
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // for secrets that are handed over
 	const token = "my-token-of-the-handshake"
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	log := filepath.Join(t.TempDir(), "log")
-	c := startCaddyLogging(t, log, "respond 404")
+	c := harness.StartLogging(t, log, "respond 404")
 	var routes []any
-	attempts := make(map[string][]providerWebhook)
+	attempts := make(map[string][]harness.ProviderWebhook)
 	for _, p := range verify.Providers() {
-		x := webhooksOf(t, p.Name)[0]
+		x := harness.WebhooksOf(t, p.Name)[0]
 		x.Settings = maps.Clone(x.Settings)
 		secret := func(name string) bool {
 			return slices.ContainsFunc(p.Settings, func(s verify.Setting) bool { return s.Name == name && s.Secret })
@@ -49,23 +50,23 @@ func TestHandshakesAreNotLogged(t *testing.T) {
 			}
 		}
 		if len(attempts[p.Name]) > 0 {
-			routes = append(routes, endpointRoute(p.Name, x, app))
+			routes = append(routes, harness.EndpointRoute(p.Name, x, app))
 			now.Store(x.Now)
 		}
 	}
-	c.loadServer(routes, map[string]any{"logs": map[string]any{}})
+	c.LoadServer(routes, map[string]any{"logs": map[string]any{}})
 	sent := 0
 	for name, tries := range attempts {
-		now.Store(webhooksOf(t, name)[0].Now)
+		now.Store(harness.WebhooksOf(t, name)[0].Now)
 		for _, attempt := range tries {
-			c.do(attempt.request(t, c.site, name))
+			c.Do(attempt.RequestTo(t, c.Site, name))
 			sent++
 		}
 	}
 	if sent < 24 {
 		t.Errorf("%d handshakes were tried, want 24 at least", sent)
 	}
-	lines := c.accessLines(log, sent)
+	lines := accessLines(c, log, sent)
 	for _, leak := range []string{token, challenge} {
 		if at := strings.Index(lines, leak); at >= 0 {
 			t.Errorf("%q is in the log: …%s…", leak, lines[max(0, at-400):min(len(lines), at+100)])
@@ -77,14 +78,14 @@ func TestHandshakesAreNotLogged(t *testing.T) {
 // secrets: the same fields, status, size and further fields, by the same loggers. And they are
 // left out where Caddy would leave them out.
 func TestMaskedLines(t *testing.T) {
-	app := startApplication(t)
-	app.answerStatus(503)
+	app := harness.StartApplication(t)
+	app.AnswerStatus(503)
 	log := filepath.Join(t.TempDir(), "log")
 	const secret = "glpat-tell-nobody"
 	gitlab := func(path, more string) string {
 		return fmt.Sprintf("webhooks %s gitlab-token {\nname %s\nsecret %s\nrequire_https off\n%s\n}", path, path[1:], secret, more)
 	}
-	c := startCaddyLogging(t, log, fmt.Sprintf(`log {
+	c := harness.StartLogging(t, log, fmt.Sprintf(`log {
 		output file %[1]s {
 			roll_disabled
 		}
@@ -111,20 +112,20 @@ func TestMaskedLines(t *testing.T) {
 	}
 	handle_errors {
 		respond "instead" 200
-	}`, log, gitlab("/hook", "forward "+app.address), gitlab("/named", "forward "+app.address),
-		gitlab("/skipped", "forward "+app.address), gitlab("/guarded", ""), app.address, secret))
+	}`, log, gitlab("/hook", "forward "+app.Address), gitlab("/named", "forward "+app.Address),
+		gitlab("/skipped", "forward "+app.Address), gitlab("/guarded", ""), app.Address, secret))
 	for n, path := range []string{"/plain", "/hook?own=1&%74oken=" + secret, "/named", "/skipped", "/guarded"} {
-		r := c.request(http.MethodPost, c.site+path, `{}`)
+		r := c.Request(http.MethodPost, c.Site+path, `{}`)
 		r.Header.Set("Content-Type", mediaJSON)
 		r.Header.Set("X-Gitlab-Token", secret)
 		r.Header.Set("Idempotency-Key", fmt.Sprint("masked-", n))
-		got := c.do(r)
-		if path == "/guarded" && got.body != "instead" {
-			t.Errorf("%s is answered %d %s", path, got.code, got.body)
+		got := c.Do(r)
+		if path == "/guarded" && got.Body != "instead" {
+			t.Errorf("%s is answered %d %s", path, got.Code, got.Body)
 		}
 	}
 	lines := make(map[string]map[string]any)
-	eventually(t, "four lines", func() bool {
+	harness.Eventually(t, "four lines", func() bool {
 		text, err := os.ReadFile(log)
 		if err != nil {
 			t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 )
 
@@ -20,14 +21,14 @@ import (
 // that it was answered.
 func TestSecretsThatDoNotArrive(t *testing.T) {
 	const token, password, hubToken = "tell-nobody/of-this", "pass word of basic", "hub-token-of-meta"
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	log := filepath.Join(t.TempDir(), "log")
 	hash, err := bcrypt.GenerateFromPassword([]byte("another"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
-	forward := "require_https off\nforward " + app.address + "\n}"
-	c := startCaddyLogging(t, log, fmt.Sprintf(`log {
+	forward := "require_https off\nforward " + app.Address + "\n}"
+	c := harness.StartLogging(t, log, fmt.Sprintf(`log {
 		output file %s {
 			roll_disabled
 		}
@@ -100,7 +101,7 @@ func TestSecretsThatDoNotArrive(t *testing.T) {
 	}
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for _, test := range tests {
-		r := c.request(test.method, c.site+test.path, test.body)
+		r := c.Request(test.method, c.Site+test.path, test.body)
 		r.Header.Set("Content-Type", mediaJSON)
 		if test.header != "" {
 			r.Header.Set(test.header, test.value)
@@ -113,7 +114,7 @@ func TestSecretsThatDoNotArrive(t *testing.T) {
 	}
 	const logger = `"logger":"http.log.access.log0"`
 	var lines string
-	eventually(t, "a line for each", func() bool {
+	harness.Eventually(t, "a line for each", func() bool {
 		text, err := os.ReadFile(log)
 		if err != nil {
 			t.Fatal(err)

@@ -8,32 +8,15 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
-// deadSite is a site whose application refuses everything for good.
-func deadSite(t *testing.T, dead int) (*running, *application) {
-	t.Helper()
-	app := startApplication(t)
-	app.answerStatus(410)
-	c := startCaddy(t, githubSite(app, ""), "")
-	for n := range dead {
-		checkAnswer(t, c.do(c.githubRequest("/github", fmt.Sprintf("dead-%02d", n), "{}")), 202, "accepted")
-		app.next(t)
-	}
-	eventually(t, "all are dead letters", func() bool {
-		var stats api.Stats
-		c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
-		return len(stats.Destinations) == 1 && stats.Destinations[0].Dead == dead
-	})
-	return c, app
-}
-
 func TestAdminList(t *testing.T) {
-	c, _ := deadSite(t, 5)
+	c, _ := harness.DeadSite(t, 5)
 	var seen []string
 	for cursor := ""; ; {
 		var page api.List
-		if code := c.adminCall(http.MethodGet, "/webhooks/deliveries?state=dead&limit=2&cursor="+url.QueryEscape(cursor), "", &page); code != 200 {
+		if code := c.AdminCall(http.MethodGet, "/webhooks/deliveries?state=dead&limit=2&cursor="+url.QueryEscape(cursor), "", &page); code != 200 {
 			t.Fatalf("list answered %d", code)
 		}
 		for _, d := range page.Deliveries {
@@ -56,7 +39,7 @@ func TestAdminList(t *testing.T) {
 		"until=2020-01-01T00:00:00Z": 0,
 	} {
 		var page api.List
-		c.adminCall(http.MethodGet, "/webhooks/deliveries?"+query, "", &page)
+		c.AdminCall(http.MethodGet, "/webhooks/deliveries?"+query, "", &page)
 		if len(page.Deliveries) != want {
 			t.Errorf("%s selected %d: want %d", query, len(page.Deliveries), want)
 		}
@@ -64,7 +47,7 @@ func TestAdminList(t *testing.T) {
 }
 
 func TestAdminRefusals(t *testing.T) {
-	c, _ := deadSite(t, 0)
+	c, _ := harness.DeadSite(t, 0)
 	for _, test := range []struct {
 		method, path, body string
 		code               int
@@ -101,7 +84,7 @@ func TestAdminRefusals(t *testing.T) {
 		{"GET", "/webhooks/purge", "", 405, "not allowed"},
 	} {
 		var answer struct{ Error string }
-		code := c.adminCall(test.method, test.path, test.body, &answer)
+		code := c.AdminCall(test.method, test.path, test.body, &answer)
 		if code != test.code || !strings.Contains(answer.Error, test.want) {
 			t.Errorf("%s %s answered %d %q: want %d with %q", test.method, test.path, code, answer.Error, test.code, test.want)
 		}
@@ -109,74 +92,74 @@ func TestAdminRefusals(t *testing.T) {
 }
 
 func TestAdminWithoutWebhooks(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, ""), "")
-	webhooks := c.options
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GitHubSite(app, ""), "")
+	webhooks := c.Options
 	options, _, _ := strings.Cut(webhooks, "webhooks {")
-	c.options = options
-	if err := c.load("respond 200"); err != nil {
+	c.Options = options
+	if err := c.Load("respond 200"); err != nil {
 		t.Fatal(err)
 	}
 	var answer struct{ Error string }
-	if code := c.adminCall("GET", "/webhooks/stats", "", &answer); code != 404 || !strings.Contains(answer.Error, "no webhooks") {
+	if code := c.AdminCall("GET", "/webhooks/stats", "", &answer); code != 404 || !strings.Contains(answer.Error, "no webhooks") {
 		t.Errorf("answered %d %q", code, answer.Error)
 	}
 }
 
 func TestAdminBulkReplay(t *testing.T) {
-	c, app := deadSite(t, 4)
+	c, app := harness.DeadSite(t, 4)
 	var result api.BulkResult
-	if code := c.adminCall("POST", "/webhooks/replay", `{"filter":{"state":"dead","event_id":"dead-01"},"dry_run":true}`, &result); code != 200 || result.Matched != 1 || result.Done != 0 {
+	if code := c.AdminCall("POST", "/webhooks/replay", `{"filter":{"state":"dead","event_id":"dead-01"},"dry_run":true}`, &result); code != 200 || result.Matched != 1 || result.Done != 0 {
 		t.Fatalf("dry run answered %d %+v", code, result)
 	}
-	app.answerStatus(200)
-	if code := c.adminCall("POST", "/webhooks/replay", `{}`, &result); code != 200 || result.Matched != 4 || result.Done != 4 {
+	app.AnswerStatus(200)
+	if code := c.AdminCall("POST", "/webhooks/replay", `{}`, &result); code != 200 || result.Matched != 4 || result.Done != 4 {
 		t.Fatalf("replay answered %d %+v", code, result)
 	}
 	for range 4 {
-		if got := app.next(t); got.header.Get("Webhook-Attempt") != "2" {
-			t.Errorf("replayed as attempt %s", got.header.Get("Webhook-Attempt"))
+		if got := app.Next(t); got.Header.Get("Webhook-Attempt") != "2" {
+			t.Errorf("replayed as attempt %s", got.Header.Get("Webhook-Attempt"))
 		}
 	}
-	eventually(t, "the store is empty", func() bool {
+	harness.Eventually(t, "the store is empty", func() bool {
 		var list api.List
-		c.adminCall("GET", "/webhooks/deliveries", "", &list)
+		c.AdminCall("GET", "/webhooks/deliveries", "", &list)
 		return len(list.Deliveries) == 0
 	})
 }
 
 func TestAdminPurge(t *testing.T) {
-	c, _ := deadSite(t, 3)
+	c, _ := harness.DeadSite(t, 3)
 	var result api.BulkResult
-	if code := c.adminCall("POST", "/webhooks/purge", `{"filter":{"state":"dead","event_id":"dead-01"}}`, &result); code != 200 || result.Done != 1 {
+	if code := c.AdminCall("POST", "/webhooks/purge", `{"filter":{"state":"dead","event_id":"dead-01"}}`, &result); code != 200 || result.Done != 1 {
 		t.Fatalf("purge answered %d %+v", code, result)
 	}
-	out, err := runCommand(command("purge"), "--address="+c.adminAddress(), "--all-dead", "--yes")
+	out, err := harness.RunCommand(harness.Command("purge"), "--address="+c.AdminAddress(), "--all-dead", "--yes")
 	if err != nil || out != "2 dead letters deleted\n" {
 		t.Errorf("purge --all-dead: %q, %v", out, err)
 	}
 	var list api.List
-	if c.adminCall("GET", "/webhooks/deliveries", "", &list); len(list.Deliveries) != 0 {
+	if c.AdminCall("GET", "/webhooks/deliveries", "", &list); len(list.Deliveries) != 0 {
 		t.Errorf("left: %+v", list)
 	}
 }
 
 func TestAdminDelete(t *testing.T) {
-	c, _ := deadSite(t, 1)
-	d := c.delivery("state=dead")
-	if code := c.adminCall("DELETE", "/webhooks/deliveries/"+d.ID, "", nil); code != 200 {
+	c, _ := harness.DeadSite(t, 1)
+	d := c.Delivery("state=dead")
+	if code := c.AdminCall("DELETE", "/webhooks/deliveries/"+d.ID, "", nil); code != 200 {
 		t.Fatalf("answered %d", code)
 	}
-	if code := c.adminCall("GET", "/webhooks/deliveries/"+d.ID, "", nil); code != 404 {
+	if code := c.AdminCall("GET", "/webhooks/deliveries/"+d.ID, "", nil); code != 404 {
 		t.Errorf("it is still shown: %d", code)
 	}
-	checkAnswer(t, c.do(c.githubRequest("/github", "dead-00", "{}")), 200, "duplicate")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "dead-00", "{}")), 200, "duplicate")
 }
 
 func TestAdminEndpoints(t *testing.T) {
-	c, _ := deadSite(t, 0)
+	c, _ := harness.DeadSite(t, 0)
 	var view api.Endpoints
-	c.adminCall("GET", "/webhooks/endpoints", "", &view)
+	c.AdminCall("GET", "/webhooks/endpoints", "", &view)
 	if fmt.Sprint(view) != "{[{github github [app]}]}" {
 		t.Errorf("endpoints: %+v", view)
 	}

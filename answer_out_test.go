@@ -11,14 +11,15 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 )
 
 // TestInterceptedRefusal: `intercept` around an endpoint must not tell the provider that an event
 // was taken which was not.
 func TestInterceptedRefusal(t *testing.T) {
-	app := startApplication(t)
-	app.answerStatus(500)
+	app := harness.StartApplication(t)
+	app.AnswerStatus(500)
 	for name, intercept := range map[string]string{
 		"status":           "replace_status 200",
 		"handler":          "handle_response {\nrespond fine 200\n}",
@@ -26,19 +27,19 @@ func TestInterceptedRefusal(t *testing.T) {
 	} {
 		for _, log := range []string{"", "log\n", "log\nencode\n"} {
 			site := log + "route {\nintercept {\n" + intercept + "\n}\nintercept {\n" + intercept + "\n}\n" +
-				fmt.Sprintf(hooked, "/github", githubSecret, "forward "+app.address) +
-				"\nroute /guard {\nwebhooks github {\nname guard\nsecret \"" + githubSecret + "\"\nrequire_https off\n}\nreverse_proxy " + app.address + "\n}\n}"
-			c := startCaddy(t, site, "")
-			forged := c.githubRequest("/github", "forged", "{}")
-			forged.Header.Set("X-Hub-Signature-256", githubSignature("else"))
-			checkAnswer(t, c.do(forged), 401, "invalid_signature")
+				fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "forward "+app.Address) +
+				"\nroute /guard {\nwebhooks github {\nname guard\nsecret \"" + harness.GitHubSecret + "\"\nrequire_https off\n}\nreverse_proxy " + app.Address + "\n}\n}"
+			c := harness.Start(t, site, "")
+			forged := c.GitHubRequest("/github", "forged", "{}")
+			forged.Header.Set("X-Hub-Signature-256", harness.GitHubSignature("else"))
+			harness.CheckAnswer(t, c.Do(forged), 401, "invalid_signature")
 			for range 2 {
-				if got := c.do(c.githubRequest("/guard", "failing", "{}")); got.code != 500 || got.header.Get("Webhook-Status") != intake.OutcomeFailed {
-					t.Errorf("%s, guard mode: answered %d %q", name, got.code, got.body)
+				if got := c.Do(c.GitHubRequest("/guard", "failing", "{}")); got.Code != 500 || got.Header.Get("Webhook-Status") != intake.OutcomeFailed {
+					t.Errorf("%s, guard mode: answered %d %q", name, got.Code, got.Body)
 				}
 			}
-			if r := c.githubRequest("/github", "fine", "{}"); name == "status of errors" {
-				checkAnswer(t, c.do(r), 202, "accepted")
+			if r := c.GitHubRequest("/github", "fine", "{}"); name == "status of errors" {
+				harness.CheckAnswer(t, c.Do(r), 202, "accepted")
 			}
 		}
 	}
@@ -65,14 +66,14 @@ func (w changedWriter) WriteHeader(int) { w.ResponseWriterWrapper.WriteHeader(20
 
 // TestChangedRefusal: another handler that does so is found out.
 func TestChangedRefusal(t *testing.T) {
-	c := startCaddy(t, "log\nroute {\ntest_change\n"+fmt.Sprintf(hooked, "/github", githubSecret, "name "+filepath.Base(filepath.Dir(t.TempDir()))+"\nforward localhost:1")+"\n}", "")
-	if c.finds(t, "answer", "makes successes of its refusals") {
+	c := harness.Start(t, "log\nroute {\ntest_change\n"+fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "name "+filepath.Base(filepath.Dir(t.TempDir()))+"\nforward localhost:1")+"\n}", "")
+	if c.Finds(t, "answer", "makes successes of its refusals") {
 		t.Error("found before anything was changed")
 	}
-	forged := c.githubRequest("/github", "forged", "{}")
-	forged.Header.Set("X-Hub-Signature-256", githubSignature("else"))
-	if got := c.do(forged); got.code != 200 || !strings.Contains(got.body, "invalid_signature") {
-		t.Fatalf("answered %d %s: this test shows nothing", got.code, got.body)
+	forged := c.GitHubRequest("/github", "forged", "{}")
+	forged.Header.Set("X-Hub-Signature-256", harness.GitHubSignature("else"))
+	if got := c.Do(forged); got.Code != 200 || !strings.Contains(got.Body, "invalid_signature") {
+		t.Fatalf("answered %d %s: this test shows nothing", got.Code, got.Body)
 	}
-	eventually(t, "the doctor finds it", func() bool { return c.finds(t, "answer", "it answered 401, and 200 went out") })
+	harness.Eventually(t, "the doctor finds it", func() bool { return c.Finds(t, "answer", "it answered 401, and 200 went out") })
 }

@@ -12,12 +12,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestTimestampAnswers: stale, future and malformed timestamps, each signed correctly.
 func TestTimestampAnswers(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, fmt.Sprintf("webhooks /slack slack {\nsecret s3cret\nrequire_https off\nforward %s\n}", app.address), "")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, fmt.Sprintf("webhooks /slack slack {\nsecret s3cret\nrequire_https off\nforward %s\n}", app.Address), "")
 	unix := func(d time.Duration) string { return fmt.Sprint(time.Now().Add(d).Unix()) }
 	for _, test := range []struct {
 		name, stamp string
@@ -33,20 +35,20 @@ func TestTimestampAnswers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			body := fmt.Sprintf(`{"event_id":%q,"event":{"type":"message"}}`, test.name)
-			checkAnswerWord(t, c.do(newSlackRequestAt(t, c, "s3cret", body, test.stamp)), test.code, test.word)
+			harness.CheckAnswerWord(t, c.Do(newSlackRequestAt(t, c, "s3cret", body, test.stamp)), test.code, test.word)
 		})
 	}
 }
 
 // twilioRequest is a form webhook, signed as Twilio documents it, with the standard library only.
-func twilioRequest(t *testing.T, c *running, token string) *http.Request {
+func twilioRequest(t *testing.T, c *harness.Caddy, token string) *http.Request {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.site+"/twilio", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.Site+"/twilio", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	form := url.Values{"From": {"+15550001"}, "Body": {"hi"}, "MessageSid": {"SM1"}, "SmsStatus": {"received"}}
-	signed := c.site + "/twilio"
+	signed := c.Site + "/twilio"
 	names := make([]string, 0, len(form))
 	for name := range form {
 		names = append(names, name)
@@ -69,20 +71,20 @@ func twilioRequest(t *testing.T, c *running, token string) *http.Request {
 // TestProviderAcknowledgement: Twilio takes JSON for an error, so it gets an
 // empty TwiML response, for accepted, duplicate and ignored alike.
 func TestProviderAcknowledgement(t *testing.T) {
-	app := startApplication(t)
-	site := "webhooks /twilio twilio {\nsecret auth-token\nrequire_https off\nforward " + app.address + " {\nEVENTS\n}\n}"
-	c := startCaddy(t, strings.Replace(site, "EVENTS", "", 1), "")
+	app := harness.StartApplication(t)
+	site := "webhooks /twilio twilio {\nsecret auth-token\nrequire_https off\nforward " + app.Address + " {\nEVENTS\n}\n}"
+	c := harness.Start(t, strings.Replace(site, "EVENTS", "", 1), "")
 	acknowledged := func(word string) {
 		t.Helper()
-		got := c.do(twilioRequest(t, c, "token-1"))
-		if got.code != 200 || got.header.Get("Webhook-Status") != word || got.header.Get("Content-Type") != "text/xml" ||
-			!strings.Contains(got.body, "<Response/>") {
-			t.Errorf("answered %d %v %q: want %s", got.code, got.header, got.body, word)
+		got := c.Do(twilioRequest(t, c, "token-1"))
+		if got.Code != 200 || got.Header.Get("Webhook-Status") != word || got.Header.Get("Content-Type") != "text/xml" ||
+			!strings.Contains(got.Body, "<Response/>") {
+			t.Errorf("answered %d %v %q: want %s", got.Code, got.Header, got.Body, word)
 		}
 	}
 	acknowledged("accepted")
 	acknowledged("duplicate")
-	if err := c.load(strings.Replace(site, "EVENTS", "events nothing.*", 1)); err != nil {
+	if err := c.Load(strings.Replace(site, "EVENTS", "events nothing.*", 1)); err != nil {
 		t.Fatal(err)
 	}
 	acknowledged("ignored")
@@ -90,23 +92,23 @@ func TestProviderAcknowledgement(t *testing.T) {
 
 // TestTwiML relays the application's TwiML.
 func TestTwiML(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	const twiml = `<Response><Message>hello</Message></Response>`
-	app.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+	app.AnswerWith(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/xml")
 		_, _ = io.WriteString(w, twiml)
 	})
-	c := startCaddy(t, fmt.Sprintf("webhooks /twilio twilio {\nsecret auth-token\nrequire_https off\nrespond upstream\nforward %s\n}", app.address), "")
-	if got := c.do(twilioRequest(t, c, "token-2")); got.code != 200 || got.body != twiml || got.header.Get("Content-Type") != "text/xml" {
-		t.Errorf("answered %d %v %q", got.code, got.header, got.body)
+	c := harness.Start(t, fmt.Sprintf("webhooks /twilio twilio {\nsecret auth-token\nrequire_https off\nrespond upstream\nforward %s\n}", app.Address), "")
+	if got := c.Do(twilioRequest(t, c, "token-2")); got.Code != 200 || got.Body != twiml || got.Header.Get("Content-Type") != "text/xml" {
+		t.Errorf("answered %d %v %q", got.Code, got.Header, got.Body)
 	}
 }
 
 // TestStoreGone answers 503 while the store is closed under a running server,
 // as happens to the last requests when Caddy exits.
 func TestStoreGone(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, "")+fmt.Sprintf("\nroute /guarded {\nwebhooks github {\nname guarded\nsecret \"%s\"\nrequire_https off\n}\nrespond 200\n}", githubSecret), "")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GitHubSite(app, "")+fmt.Sprintf("\nroute /guarded {\nwebhooks github {\nname guarded\nsecret \"%s\"\nrequire_https off\n}\nrespond 200\n}", harness.GitHubSecret), "")
 	running, err := runningApp()
 	if err != nil {
 		t.Fatal(err)
@@ -115,9 +117,9 @@ func TestStoreGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/github", "/guarded"} {
-		got := c.do(c.githubRequest(path, "late", "{}"))
-		checkAnswer(t, got, 503, "unavailable")
-		if got.header.Get("Retry-After") == "" {
+		got := c.Do(c.GitHubRequest(path, "late", "{}"))
+		harness.CheckAnswer(t, got, 503, "unavailable")
+		if got.Header.Get("Retry-After") == "" {
 			t.Errorf("%s: no Retry-After", path)
 		}
 	}

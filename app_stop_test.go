@@ -12,6 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // The name of this file comes before that of command_process_test.go, whose process
@@ -47,7 +49,7 @@ func (*stubborn) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 // TestExitDoesNotWaitForHandlers: Caddy ends within the grace that attempts have, and
 // that passes once, though a handler does not notice that its attempt was cancelled.
 func TestExitDoesNotWaitForHandlers(t *testing.T) {
-	port, directory := freePort(t), t.TempDir()
+	port, directory := harness.FreePort(t), t.TempDir()
 	config := filepath.Join(directory, "Caddyfile")
 	if err := os.WriteFile(config, fmt.Appendf(nil, `{
 	admin off
@@ -67,7 +69,7 @@ http://127.0.0.1:%s {
 `, filepath.Join(directory, "log"), filepath.Join(directory, "deliveries.db"), port, handledSite("", "test_stubborn")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	process := caddyCommand(t, "run", "--config", config)
+	process := harness.CaddyCommand(t, "run", "--config", config)
 	process.Env = append(process.Env, "XDG_DATA_HOME="+directory)
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
@@ -76,9 +78,9 @@ http://127.0.0.1:%s {
 	go func() { ended <- process.Wait() }()
 	t.Cleanup(func() { _ = process.Process.Kill() })
 
-	c := &running{t: t, site: "http://127.0.0.1:" + port}
-	eventually(t, "Caddy listens", func() bool {
-		response, err := http.Get(c.site)
+	c := &harness.Caddy{T: t, Site: "http://127.0.0.1:" + port}
+	harness.Eventually(t, "Caddy listens", func() bool {
+		response, err := http.Get(c.Site)
 		if err == nil {
 			response.Body.Close()
 		}
@@ -86,10 +88,10 @@ http://127.0.0.1:%s {
 	})
 	const attempts = 3
 	for n := range attempts {
-		checkAnswer(t, c.do(c.githubRequest("/github", fmt.Sprint(n), "{}")), 202, "accepted")
+		harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", fmt.Sprint(n), "{}")), 202, "accepted")
 	}
-	eventually(t, "the attempts are under way", func() bool {
-		return c.do(c.request("GET", c.site, "")).body == fmt.Sprint(attempts)
+	harness.Eventually(t, "the attempts are under way", func() bool {
+		return c.Do(c.Request("GET", c.Site, "")).Body == fmt.Sprint(attempts)
 	})
 	http.DefaultClient.CloseIdleConnections()
 	began := time.Now()
@@ -98,7 +100,7 @@ http://127.0.0.1:%s {
 	}
 	select {
 	case <-ended:
-	case <-time.After(patience):
+	case <-time.After(harness.Patience):
 	}
 	// Waited for once, that takes exitGrace and a second; twice, 22 seconds.
 	if took := time.Since(began); took < exitGrace || took > 2*exitGrace-time.Second {

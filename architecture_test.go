@@ -75,6 +75,7 @@ var mayImport = map[string][]string{
 	// Tests and tools.
 	"internal/caddyproc": {}, "internal/crosscheck": {}, "internal/e2e": {}, "internal/faketime": {}, "internal/oracle": {}, "internal/redistest": {}, "internal/vectors": {},
 	"internal/bench":           {"internal/caddyproc"},
+	"internal/harness":         {"internal/api", "internal/caddyproc", "internal/cli", "internal/process", "internal/vectors", "verify"},
 	"internal/torture":         {"internal/caddyproc", "internal/oracle", "internal/redistest"},
 	"limiter/limitertest":      {"internal/faketime", "limiter"},
 	"retrystore/storetest":     {"retrystore"},
@@ -84,7 +85,7 @@ var mayImport = map[string][]string{
 
 // mayImportCaddy are the packages below the root that are about Caddy itself.
 var mayImportCaddy = []string{
-	"internal/cli", "internal/deliver", "internal/grammar", "internal/httpserver", "internal/ipsource", "internal/policy", "internal/process", "internal/reach",
+	"internal/cli", "internal/deliver", "internal/grammar", "internal/harness", "internal/httpserver", "internal/ipsource", "internal/policy", "internal/process", "internal/reach",
 	"retrystore/filestore/module", "retrystore/redisstore/module",
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -17,7 +18,7 @@ import (
 // bearer is an endpoint whose webhooks carry a secret.
 type bearer struct {
 	provider *verify.Provider
-	webhook  providerWebhook
+	webhook  harness.ProviderWebhook
 	secrets  []string // what must not be read anywhere, in every spelling
 }
 
@@ -27,18 +28,18 @@ func bearers(t *testing.T) map[string]bearer {
 	t.Helper()
 	all := make(map[string]bearer)
 	for _, p := range verify.Providers() {
-		for i, x := range webhooksOf(t, p.Name) {
+		for i, x := range harness.WebhooksOf(t, p.Name) {
 			v, err := p.NewVerifier(verify.Options{Secrets: x.Secrets, PublicKeys: x.PublicKeys, Settings: x.Settings})
 			if err != nil {
 				t.Fatal(err)
 			}
 			v.Close()
 			carried := slices.ContainsFunc(v.Credentials(), func(s verify.Source) bool {
-				value, ok := s.Extract(x.signed(t))
+				value, ok := s.Extract(x.Signed(t))
 				return ok && value != "" || strings.Contains(s.Name, "*")
 			})
 			if carried && len(x.Secrets[0]) >= 8 { // a shorter one is also found by chance
-				if len(p.ContentTypes) > 0 && !x.hasHeader("Content-Type") {
+				if len(p.ContentTypes) > 0 && !x.HasHeader("Content-Type") {
 					x.Headers["Content-Type"], _ = json.Marshal(p.ContentTypes[0])
 				}
 				all[fmt.Sprint(p.Name, i)] = bearer{p, x, spellingsOf(x.Secrets)}
@@ -64,7 +65,7 @@ func bearers(t *testing.T) map[string]bearer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := providerWebhook{vectors.Vector{URL: "https://hooks.example.com/in" + scheme.url, Body: scheme.body, Secrets: []string{secret}, Headers: map[string]json.RawMessage{}}}
+		x := harness.ProviderWebhook{Vector: vectors.Vector{URL: "https://hooks.example.com/in" + scheme.url, Body: scheme.body, Secrets: []string{secret}, Headers: map[string]json.RawMessage{}}}
 		x.Headers["Content-Type"], _ = json.Marshal(firstNonEmpty(scheme.contentType, mediaJSON))
 		if name == "header" {
 			x.Headers["X-Own"], _ = json.Marshal(secret)
@@ -95,8 +96,8 @@ func spellingsOf(secrets []string) (all []string) {
 }
 
 // route is the bearer's endpoint, chosen by a header; without forward it guards what next does.
-func (b bearer) route(name string, app *application, guard bool) map[string]any {
-	route := endpointRoute(name, b.webhook, app)
+func (b bearer) route(name string, app *harness.Application, guard bool) map[string]any {
+	route := harness.EndpointRoute(name, b.webhook, app)
 	handler := route["handle"].([]any)[0].(map[string]any)
 	handler["provider"] = b.provider.Name
 	if b.provider.Name == custom {
@@ -105,7 +106,7 @@ func (b bearer) route(name string, app *application, guard bool) map[string]any 
 	if guard {
 		delete(handler, "forward")
 		route["handle"] = append(route["handle"].([]any), map[string]any{
-			"handler": "reverse_proxy", "upstreams": []any{map[string]any{"dial": app.address}},
+			"handler": "reverse_proxy", "upstreams": []any{map[string]any{"dial": app.Address}},
 		})
 	}
 	return route
@@ -113,9 +114,9 @@ func (b bearer) route(name string, app *application, guard bool) map[string]any 
 
 // nearMisses are requests that carry the secret, or another, and are refused.
 func (b bearer) nearMisses(t *testing.T, site, name string) (refused []*http.Request) {
-	forged := b.webhook.forge(t, b.provider)
+	forged := b.webhook.Forge(t, b.provider)
 	request := func(change func(r *http.Request)) {
-		r := forged.request(t, site, name)
+		r := forged.RequestTo(t, site, name)
 		change(r)
 		refused = append(refused, r)
 	}

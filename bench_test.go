@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
@@ -32,7 +33,7 @@ func BenchmarkHandler(b *testing.B) {
 }
 
 func benchmarkHandler(b *testing.B, forward string, parallel int) {
-	config, err := adapt(fmt.Sprintf(`{
+	config, err := harness.Adapt(fmt.Sprintf(`{
 	admin off
 	persist_config off
 	log {
@@ -52,7 +53,7 @@ http://127.0.0.1:0 {
 			%s
 		}
 	}
-}`, b.TempDir(), githubSecret, forward))
+}`, b.TempDir(), harness.GitHubSecret, forward))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -73,7 +74,7 @@ http://127.0.0.1:0 {
 	}
 	h := app.endpoints["github"]
 	body := `{"padding":"` + strings.Repeat("x", 1024-14) + `"}`
-	signature := githubSignature(body)
+	signature := harness.GitHubSignature(body)
 	var sequence atomic.Int64
 
 	b.ReportAllocs()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
@@ -43,15 +44,15 @@ func (a *arrivals) count() (arrived, again int) {
 // rate, interrupts it in the middle, and has the same command do the rest.
 func TestReplayThousands(t *testing.T) {
 	t.Run("file", func(t *testing.T) {
-		testReplayThousands(t, func(site string) *running { return startCaddy(t, site, "") })
+		testReplayThousands(t, func(site string) *harness.Caddy { return harness.Start(t, site, "") })
 	})
 	t.Run("redis", func(t *testing.T) {
 		server := redistest.Start(t, "--appendonly", "yes") // written every second: this is about many, not about power cuts
-		testReplayThousands(t, func(site string) *running { return onRedis(t, "redis "+server.URL(), site) })
+		testReplayThousands(t, func(site string) *harness.Caddy { return harness.OnRedis(t, "redis "+server.URL(), site) })
 	})
 }
 
-func testReplayThousands(t *testing.T, start func(site string) *running) {
+func testReplayThousands(t *testing.T, start func(site string) *harness.Caddy) {
 	const all = 10_000
 	app := &arrivals{byID: make(map[string]int)}
 	server := httptest.NewServer(app)
@@ -63,22 +64,22 @@ func testReplayThousands(t *testing.T, start func(site string) *running) {
 			name app
 			max_in_flight 64
 		}
-	}`, githubSecret, strings.TrimPrefix(server.URL, "http://")))
-	c.fillDead(all)
-	address := "--address=" + c.adminAddress()
+	}`, harness.GitHubSecret, strings.TrimPrefix(server.URL, "http://")))
+	fillDead(c, all)
+	address := "--address=" + c.AdminAddress()
 	replay := []string{"webhooks", "replay", "--all-dead", "--endpoint=github", "--rate=2000/s", address}
 
 	began := time.Now()
 	var out, notes bytes.Buffer
-	cmd := caddyCommand(t, replay...)
+	cmd := harness.CaddyCommand(t, replay...)
 	cmd.Stdout, cmd.Stderr = &out, &notes
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	seen := []int{0} // the progress, each time that it moved
-	eventuallyWithin(t, 2*time.Minute, "a third of the job is done", func() bool {
+	harness.EventuallyWithin(t, 2*time.Minute, "a third of the job is done", func() bool {
 		var view api.Jobs
-		c.adminCall(http.MethodGet, "/webhooks/jobs", "", &view)
+		c.AdminCall(http.MethodGet, "/webhooks/jobs", "", &view)
 		if len(view.Jobs) > 0 && view.Jobs[0].StartedAt.After(began) && view.Jobs[0].Seen > seen[len(seen)-1] {
 			seen = append(seen, view.Jobs[0].Seen)
 		}
@@ -98,17 +99,17 @@ func testReplayThousands(t *testing.T, start func(site string) *running) {
 		t.Errorf("%d in %s: more than 2000/s", all/3, took)
 	}
 	left := all - done
-	text, stderr, code := runCaddy(t, "webhooks", "replay", "--all-dead", "--dry-run", address)
+	text, stderr, code := harness.RunCaddy(t, "webhooks", "replay", "--all-dead", "--dry-run", address)
 	if text != fmt.Sprintf("%d dead letters would be replayed\n", left) || code != 0 {
 		t.Errorf("%d of %d were replayed; left are: %q, %q", done, all, text, stderr)
 	}
-	text, stderr, code = runCaddy(t, replay...)
+	text, stderr, code = harness.RunCaddy(t, replay...)
 	if text != fmt.Sprintf("%d dead letters replayed\n", left) || code != 0 {
 		t.Errorf("the rest: %d, %q, %q", code, text, stderr)
 	}
-	eventuallyWithin(t, 2*time.Minute, "all have arrived", func() bool { arrived, _ := app.count(); return arrived == all })
-	eventually(t, "nothing is left", func() bool {
-		text, _, _ := runCaddy(t, "webhooks", "list", address)
+	harness.EventuallyWithin(t, 2*time.Minute, "all have arrived", func() bool { arrived, _ := app.count(); return arrived == all })
+	harness.Eventually(t, "nothing is left", func() bool {
+		text, _, _ := harness.RunCaddy(t, "webhooks", "list", address)
 		return text == "No deliveries are stored that match.\n"
 	})
 	if arrived, again := app.count(); arrived != all || again != 0 {
@@ -118,18 +119,18 @@ func testReplayThousands(t *testing.T, start func(site string) *running) {
 }
 
 // fillDead puts dead letters into the running config's store, as attempts that failed would.
-func (c *running) fillDead(n int) {
-	c.t.Helper()
+func fillDead(c *harness.Caddy, n int) {
+	c.T.Helper()
 	app, err := runningApp()
 	if err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range 128 {
 		wg.Go(func() {
 			for i := range next {
-				r, err := app.store.Accept(c.t.Context(), &retrystore.Submission{
+				r, err := app.store.Accept(c.T.Context(), &retrystore.Submission{
 					Event: &retrystore.Event{
 						Endpoint: "github", Provider: "github", EventID: fmt.Sprint("evt-", i), EventType: "push", ReceivedAt: time.Now(),
 						Method: http.MethodPost, Scheme: "http", Host: "hooks.example.com", URI: "/github", Proto: "HTTP/1.1",
@@ -138,12 +139,12 @@ func (c *running) fillDead(n int) {
 					Targets: []retrystore.Target{{Destination: "app", Lease: time.Minute}},
 				})
 				if err == nil {
-					err = app.store.Settle(c.t.Context(), r.Deliveries[0], retrystore.Settlement{
+					err = app.store.Settle(c.T.Context(), r.Deliveries[0], retrystore.Settlement{
 						State: retrystore.Dead, Reason: "status_410", Attempt: retrystore.Attempt{At: time.Now(), Status: 410},
 					})
 				}
 				if err != nil {
-					c.t.Error(err)
+					c.T.Error(err)
 				}
 			}
 		})

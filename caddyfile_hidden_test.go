@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // secretKinds are values as people have them: generated ones, and those made of words.
@@ -87,7 +89,7 @@ func TestWordsAreHidden(t *testing.T) {
 		{"{\nwebhooks {\nrate_limit on_error VALUE\n}\n}", "on_error"},
 	} {
 		for _, secret := range secretKinds {
-			_, err := adapt(strings.ReplaceAll(test.caddyfile, "VALUE", secret))
+			_, err := harness.Adapt(strings.ReplaceAll(test.caddyfile, "VALUE", secret))
 			switch {
 			case err == nil:
 				t.Errorf("%q was taken", test.caddyfile)

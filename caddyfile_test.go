@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 var update = flag.Bool("update", false, "write what adapting gives as the expected JSON")
@@ -24,7 +26,7 @@ func TestAdapt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			config, err := adapt(string(input))
+			config, err := harness.Adapt(string(input))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +121,7 @@ func TestAdaptErrors(t *testing.T) {
 		{"bad jitter", "forward a:1 {\nretry {\njitter 200%\n}\n}", "jitter is \"200%\""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := adapt("example.com {\nwebhooks /hook github {\n" + test.block + "\n" + forward + "\nsecret x\n}\n}")
+			_, err := harness.Adapt("example.com {\nwebhooks /hook github {\n" + test.block + "\n" + forward + "\nsecret x\n}\n}")
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("error is %v: want one with %q", err, test.want)
 			}
@@ -159,7 +161,7 @@ func TestAdaptErrors(t *testing.T) {
 		{"option with argument", "{\nwebhooks on {\n}\n}", `unexpected argument "on"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if _, err := adapt(test.caddyfile); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := harness.Adapt(test.caddyfile); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("error is %v: want one with %q", err, test.want)
 			}
 		})
@@ -185,7 +187,7 @@ func TestAdaptChecks(t *testing.T) {
 		{"verify is missing", "custom", "secret x\nforward a:1", "provider custom needs a `verify` block"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := adapt("example.com {\nwebhooks /hook " + test.provider + " {\n" + test.block + "\n}\n}")
+			_, err := harness.Adapt("example.com {\nwebhooks /hook " + test.provider + " {\n" + test.block + "\n}\n}")
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "Caddyfile:") {
 				t.Fatalf("error is %v: want one with a line and %q", err, test.want)
 			}
@@ -193,7 +195,7 @@ func TestAdaptChecks(t *testing.T) {
 	}
 	// Only a running Caddy can tell.
 	for _, block := range []string{"secret {env.X}", "secret x {file./run/y}", "secret x\nname in\ndedupe_ttl 10m", "secret x {env.X}\ntolerance 1h\ndedupe_ttl 2h"} {
-		if _, err := adapt("example.com {\nwebhooks stripe {\n" + block + "\nforward a:1\n}\n}"); err != nil {
+		if _, err := harness.Adapt("example.com {\nwebhooks stripe {\n" + block + "\nforward a:1\n}\n}"); err != nil {
 			t.Errorf("%q: %v", block, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestMistakes has what people mistype in a block refused, with the line and what
@@ -112,7 +113,7 @@ func TestMistakes(t *testing.T) {
 			if !strings.Contains(block, "forward") {
 				block += "\nforward app:3000"
 			}
-			_, err := adapt("example.com {\nwebhooks /hook " + test.provider + " {\n" + block + "\n}\n}")
+			_, err := harness.Adapt("example.com {\nwebhooks /hook " + test.provider + " {\n" + block + "\n}\n}")
 			checkMistake(t, err, secret, fmt.Sprintf("Caddyfile:%d", test.line), test.want)
 		})
 	}
@@ -164,7 +165,7 @@ func TestMistakesOutside(t *testing.T) {
 		{"{\nwebhooks {\nsecret x\n}\n}", 3, "it goes into the block of the directive"},
 	} {
 		t.Run(test.caddyfile, func(t *testing.T) {
-			_, err := adapt(test.caddyfile)
+			_, err := harness.Adapt(test.caddyfile)
 			checkMistake(t, err, secret, fmt.Sprintf("Caddyfile:%d", test.line), test.want)
 		})
 	}
@@ -177,7 +178,7 @@ func TestWordsInQuotes(t *testing.T) {
 		`secret "tolerance" "name"`, "dedupe header name", "dedupe json /type", "name forward",
 		"forward {$NOT_SET_ANYWHERE} app:3000 {\nevents \"retry\" \"name\"\n}", "secret \"a\\{b}\"", `secret "{ab"`,
 	} {
-		_, err := adapt("example.com {\nwebhooks /hook github {\n" + block + "\nsecret x\nforward app:3000 {\nname other\n}\n}\n}")
+		_, err := harness.Adapt("example.com {\nwebhooks /hook github {\n" + block + "\nsecret x\nforward app:3000 {\nname other\n}\n}\n}")
 		if err != nil {
 			t.Errorf("%s: %v", block, err)
 		}
@@ -187,7 +188,7 @@ func TestWordsInQuotes(t *testing.T) {
 // validate adapts and provisions a config as `caddy validate` does.
 func validate(t *testing.T, text string) error {
 	t.Helper()
-	raw, err := adapt(text)
+	raw, err := harness.Adapt(text)
 	if err != nil {
 		return err
 	}
@@ -251,8 +252,8 @@ func TestForwardToTLS(t *testing.T) {
 	}
 	// The same config, but for the certificate, which no authority vouches for.
 	proxy := strings.Replace(string(raw), `"tls":{}`, `"tls":{"insecure_skip_verify":true}`, 1)
-	c := startCaddy(t, "respond 204", "")
-	config, err := adapt("{\n" + c.options + "\n}\nhttp://:" + c.port + " {\nbind 127.0.0.1\nroute {\nrespond 204\n}\n}")
+	c := harness.Start(t, "respond 204", "")
+	config, err := harness.Adapt("{\n" + c.Options + "\n}\nhttp://:" + c.Port + " {\nbind 127.0.0.1\nroute {\nrespond 204\n}\n}")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,13 +264,13 @@ func TestForwardToTLS(t *testing.T) {
 	if err := caddy.Load([]byte(strings.Replace(string(config), placeholder, proxy, 1)), true); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.awaitOldConfig(); err != nil {
+	if err := c.AwaitOldConfig(); err != nil {
 		t.Fatal(err)
 	}
-	r := c.request(http.MethodPost, c.site+"/hook", "{}")
+	r := c.Request(http.MethodPost, c.Site+"/hook", "{}")
 	r.Host = "hooks.example.com"
-	if answer := c.do(r); answer.code != 200 {
-		t.Fatalf("answered %d", answer.code)
+	if answer := c.Do(r); answer.Code != 200 {
+		t.Fatalf("answered %d", answer.Code)
 	}
 	if s := <-got; s != (seen{"hooks.example.com", "localhost"}) {
 		t.Errorf("the upstream saw %+v", s)

@@ -9,16 +9,18 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestAdminOff: at the address that is the default there is another Caddy, whose
 // deliveries are not those of the config that was named. Nobody may replay or purge them.
 func TestAdminOff(t *testing.T) {
-	other, _ := deadSite(t, 1)
+	other, _ := harness.DeadSite(t, 1)
 	before := caddy.DefaultAdminListen
-	caddy.DefaultAdminListen = other.adminAddress()
+	caddy.DefaultAdminListen = other.AdminAddress()
 	t.Cleanup(func() { caddy.DefaultAdminListen = before })
-	if out, err := runCommand(command("list")); err != nil || !strings.Contains(out, "github/app") {
+	if out, err := harness.RunCommand(harness.Command("list")); err != nil || !strings.Contains(out, "github/app") {
 		t.Fatalf("the other Caddy is not at the default address: %v\n%s", err, out)
 	}
 	for name, text := range map[string]string{
@@ -33,10 +35,10 @@ func TestAdminOff(t *testing.T) {
 			cmd  *cobra.Command
 			args []string
 		}{
-			{command("list"), nil}, {command("show"), []string{"1"}}, {command("replay"), []string{"--all-dead"}}, {command("purge"), []string{"--all-dead", "--yes"}},
-			{command("stats"), nil}, {command("doctor"), nil}, {command("jobs"), nil},
+			{harness.Command("list"), nil}, {harness.Command("show"), []string{"1"}}, {harness.Command("replay"), []string{"--all-dead"}}, {harness.Command("purge"), []string{"--all-dead", "--yes"}},
+			{harness.Command("stats"), nil}, {harness.Command("doctor"), nil}, {harness.Command("jobs"), nil},
 		} {
-			out, err := runCommand(command.cmd, append([]string{"--config", config}, command.args...)...)
+			out, err := harness.RunCommand(command.cmd, append([]string{"--config", config}, command.args...)...)
 			if text := fmt.Sprint(out, err); err == nil || !strings.Contains(text, "says `admin off`") || !strings.Contains(text, config) {
 				t.Errorf("%s of %s: %v\n%s", command.cmd.Name(), name, err, out)
 			}

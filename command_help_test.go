@@ -4,11 +4,13 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestHelpFits reads every command's help as a terminal of 80 columns shows it.
 func TestHelpFits(t *testing.T) {
-	out, _, code := runCaddy(t, "__completeNoDesc", "webhooks", "")
+	out, _, code := harness.RunCaddy(t, "__completeNoDesc", "webhooks", "")
 	if code != 0 {
 		t.Fatalf("the list of commands ended with %d", code)
 	}
@@ -26,7 +28,7 @@ func TestHelpFits(t *testing.T) {
 		if command == "" {
 			args = []string{"webhooks", "--help"}
 		}
-		help, _, code := runCaddy(t, args...)
+		help, _, code := harness.RunCaddy(t, args...)
 		if code != 0 || !strings.Contains(help, "Usage:") || command != "" && !strings.Contains(help, "--help") {
 			t.Errorf("%v ended with %d:\n%s", args, code, help)
 		}

@@ -1,65 +1,20 @@
 package caddywebhooks
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
-
-// beCaddy makes the test's binary a Caddy: what ends with an exit code can only
-// be tested as a process.
-const beCaddy = "CADDY_WEBHOOKS_TEST_BE_CADDY"
-
-// The files of a package's tests are initialised after its own, so all commands are registered by now.
-func init() {
-	if os.Getenv(beCaddy) != "" {
-		caddycmd.Main() // ends the process if the command fails
-		os.Exit(0)
-	}
-}
-
-// caddyCommand is `caddy` with these arguments.
-func caddyCommand(t *testing.T, args ...string) *exec.Cmd {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Env = append(os.Environ(), beCaddy+"=1")
-	return cmd
-}
-
-// runCaddy runs `caddy` to its end.
-func runCaddy(t *testing.T, args ...string) (stdout, stderr string, code int) {
-	t.Helper()
-	cmd := caddyCommand(t, args...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
-		t.Fatal(err)
-	} else if ok {
-		code = exit.ExitCode()
-	}
-	return out.String(), errs.String(), code
-}
 
 // TestExitCodes runs each kind of end through Caddy's own main.
 func TestExitCodes(t *testing.T) {
-	c, _ := deadSite(t, 1)
-	id := c.delivery("state=dead").ID
-	address := "--address=" + c.adminAddress()
+	c, _ := harness.DeadSite(t, 1)
+	id := c.Delivery("state=dead").ID
+	address := "--address=" + c.AdminAddress()
 	wrong := []string{"verify", "github", "--secret=x", "--header=X-Hub-Signature-256: sha256=" + strings.Repeat("0", 64)}
 	for _, test := range []struct {
 		args []string
@@ -71,8 +26,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"show", address, "nonsense"}, 1, "no such delivery"},
 		{[]string{"jobs", address, "nonsense"}, 1, "no such job"},
 		{wrong, 1, "does not prove"},
-		{[]string{"send", "github", c.site + "/github", "--secret=wrong"}, 1, "not every webhook was accepted"},
-		{[]string{"send", "github", c.site + "/github", "--secret=" + githubSecret}, 0, ""},
+		{[]string{"send", "github", c.Site + "/github", "--secret=wrong"}, 1, "not every webhook was accepted"},
+		{[]string{"send", "github", c.Site + "/github", "--secret=" + harness.GitHubSecret}, 0, ""},
 		{[]string{"send", "github", "http://127.0.0.1:1/", "--secret=x"}, 1, "refused"},
 		{[]string{"list", address, "--state=lost"}, 2, "unknown state"},
 		{[]string{"list", address, "--nonsense"}, 2, "--nonsense\nSee caddy webhooks list --help"},
@@ -86,7 +41,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"lst"}, 2, `there is no command "lst": did you mean list?`},
 		{nil, 0, ""},
 	} {
-		_, stderr, code := runCaddy(t, append([]string{"webhooks"}, test.args...)...)
+		_, stderr, code := harness.RunCaddy(t, append([]string{"webhooks"}, test.args...)...)
 		if code != test.code || !strings.Contains(stderr, test.want) || test.want == "" && stderr != "" {
 			t.Errorf("%v ended with %d and %q: want %d with %q", test.args, code, stderr, test.code, test.want)
 		}
@@ -98,9 +53,9 @@ func TestExitCodes(t *testing.T) {
 
 // TestCompletion asks Caddy's own completion for what each command takes.
 func TestCompletion(t *testing.T) {
-	c, _ := deadSite(t, 2)
-	id := c.delivery("event_id=dead-01").ID
-	address := "--address=" + c.adminAddress()
+	c, _ := harness.DeadSite(t, 2)
+	id := c.Delivery("event_id=dead-01").ID
+	address := "--address=" + c.AdminAddress()
 	for _, test := range []struct {
 		args []string
 		want []string
@@ -116,7 +71,7 @@ func TestCompletion(t *testing.T) {
 		{[]string{"send", ""}, []string{"stripe", "github"}},
 		{[]string{"stats", "--js"}, []string{"--json"}},
 	} {
-		out, _, code := runCaddy(t, append([]string{"__completeNoDesc", "webhooks"}, test.args...)...)
+		out, _, code := harness.RunCaddy(t, append([]string{"__completeNoDesc", "webhooks"}, test.args...)...)
 		words := strings.Split(out, "\n")
 		for _, want := range test.want {
 			if code != 0 || !slices.Contains(words, want) {
@@ -125,7 +80,7 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 	// Without a Caddy there is nothing to suggest, and nothing is said.
-	out, stderr, code := runCaddy(t, "__completeNoDesc", "webhooks", "list", "--address=127.0.0.1:1", "--endpoint", "")
+	out, stderr, code := harness.RunCaddy(t, "__completeNoDesc", "webhooks", "list", "--address=127.0.0.1:1", "--endpoint", "")
 	if code != 0 || out != ":4\n" || strings.Contains(stderr, "127.0.0.1") {
 		t.Errorf("completing without a Caddy: %d, %q, %q", code, out, stderr)
 	}
@@ -133,7 +88,7 @@ func TestCompletion(t *testing.T) {
 
 // TestBashCompletion has bash itself complete with the script that Caddy prints.
 func TestBashCompletion(t *testing.T) {
-	script, _, code := runCaddy(t, "completion", "bash")
+	script, _, code := harness.RunCaddy(t, "completion", "bash")
 	if code != 0 || !strings.Contains(script, "_caddy_webhooks_replay()") {
 		t.Fatalf("caddy completion bash ended with %d and lacks our commands", code)
 	}
@@ -155,7 +110,7 @@ __start_caddy 2>/dev/null
 printf '%s\n' "${COMPREPLY[@]}"
 `
 	cmd := exec.CommandContext(t.Context(), "bash", "--norc", "-c", prelude+script+complete)
-	cmd.Env = append(os.Environ(), beCaddy+"=1", "PATH="+dir+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), harness.BeCaddy+"=1", "PATH="+dir+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil || !slices.Contains(strings.Fields(string(out)), "stripe") {
 		t.Errorf("bash completes stri: %q, %v", out, err)

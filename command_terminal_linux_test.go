@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
@@ -32,7 +33,7 @@ type terminal struct {
 func onTerminal(t *testing.T, columns uint16, env []string, args ...string) *terminal {
 	t.Helper()
 	master, slave := openTerminal(t, columns)
-	cmd := caddyCommand(t, append([]string{"webhooks"}, args...)...)
+	cmd := harness.CaddyCommand(t, append([]string{"webhooks"}, args...)...)
 	cmd.Env = append(append(cmd.Env, "TERM=xterm", "NO_COLOR="), env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // so that Ctrl-C is a signal
@@ -99,7 +100,7 @@ func (s *terminal) text() string {
 // sees waits until the text is shown.
 func (s *terminal) sees(text string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); !strings.Contains(s.text(), text); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(harness.Patience); !strings.Contains(s.text(), text); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			shown := s.text()
 			s.t.Fatalf("the terminal does not show %q but ends with %q", text, shown[max(0, len(shown)-1000):])
@@ -127,7 +128,7 @@ func (s *terminal) exit() int {
 			s.t.Fatal(err)
 		}
 		return 0
-	case <-time.After(patience):
+	case <-time.After(harness.Patience):
 		s.t.Fatalf("it does not end; it shows %q", s.text())
 		return -1
 	}
@@ -135,8 +136,8 @@ func (s *terminal) exit() int {
 
 // TestTableOnTerminal has the terminal's width and colours, unless they are not wanted.
 func TestTableOnTerminal(t *testing.T) {
-	c, _ := deadSite(t, 2)
-	address := "--address=" + c.adminAddress()
+	c, _ := harness.DeadSite(t, 2)
+	address := "--address=" + c.AdminAddress()
 	coloured := onTerminal(t, 60, nil, "list", address)
 	if code := coloured.exit(); code != 0 || !strings.Contains(coloured.text(), "\x1b[31mdead\x1b[0m") {
 		t.Errorf("ended with %d, shows no red: %q", code, coloured.text())
@@ -155,15 +156,15 @@ func TestTableOnTerminal(t *testing.T) {
 
 // TestWatchOnTerminal redraws in place, with rates, until Ctrl-C.
 func TestWatchOnTerminal(t *testing.T) {
-	c, app := deadSite(t, 1)
-	watch := onTerminal(t, 80, nil, "stats", "--address="+c.adminAddress(), "--watch", "200ms")
+	c, app := harness.DeadSite(t, 1)
+	watch := onTerminal(t, 80, nil, "stats", "--address="+c.AdminAddress(), "--watch", "200ms")
 	watch.sees("\x1b[31m1\x1b[0m") // the dead letter, in red
 	watch.sees("per second: 0.0 accepted, ")
-	app.answerStatus(200)
-	if _, err := runCommand(command("replay"), "--address="+c.adminAddress(), "--all-dead"); err != nil {
+	app.AnswerStatus(200)
+	if _, err := harness.RunCommand(harness.Command("replay"), "--address="+c.AdminAddress(), "--all-dead"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the delivery is counted", func() bool {
+	harness.Eventually(t, "the delivery is counted", func() bool {
 		return regexp.MustCompile(`accepted, ([1-9]\d*\.\d|0\.[1-9]) delivered`).MatchString(watch.text())
 	})
 	if frames := strings.Count(watch.text(), "\x1b[H"); frames < 3 || strings.Count(watch.text(), "\x1b[J") != frames {
@@ -177,49 +178,49 @@ func TestWatchOnTerminal(t *testing.T) {
 
 // TestPurgeAsks deletes after a yes, and only then.
 func TestPurgeAsks(t *testing.T) {
-	c, _ := deadSite(t, 2)
-	purge := []string{"purge", "--address=" + c.adminAddress(), "--all-dead"}
+	c, _ := harness.DeadSite(t, 2)
+	purge := []string{"purge", "--address=" + c.AdminAddress(), "--all-dead"}
 	asked := onTerminal(t, 80, nil, purge...)
 	asked.sees("Delete 2 dead letters for good? [y/N]")
 	asked.types("\n")
-	if code := asked.exit(); code != 1 || !strings.Contains(asked.text(), "nothing was deleted") || c.dead() != 2 {
-		t.Errorf("after no: %d, %d are left, %q", code, c.dead(), asked.text())
+	if code := asked.exit(); code != 1 || !strings.Contains(asked.text(), "nothing was deleted") || dead(c) != 2 {
+		t.Errorf("after no: %d, %d are left, %q", code, dead(c), asked.text())
 	}
 	asked = onTerminal(t, 80, nil, purge...)
 	asked.sees("[y/N]")
 	asked.types("y\n")
-	if code := asked.exit(); code != 0 || !strings.Contains(asked.text(), "2 dead letters deleted") || c.dead() != 0 {
-		t.Errorf("after yes: %d, %d are left, %q", code, c.dead(), asked.text())
+	if code := asked.exit(); code != 0 || !strings.Contains(asked.text(), "2 dead letters deleted") || dead(c) != 0 {
+		t.Errorf("after yes: %d, %d are left, %q", code, dead(c), asked.text())
 	}
 }
 
 // TestReplayOnTerminal shows a bar, ends with Ctrl-C, and goes on with what is left.
 func TestReplayOnTerminal(t *testing.T) {
 	const all = 30
-	c, app := deadSite(t, all)
-	app.answerStatus(200)
-	address := "--address=" + c.adminAddress()
+	c, app := harness.DeadSite(t, all)
+	app.AnswerStatus(200)
+	address := "--address=" + c.AdminAddress()
 	replay := onTerminal(t, 80, nil, "replay", address, "--all-dead", "--rate=10/s")
 	replay.sees("of 30, ")
 	replay.sees("█")
 	replay.types(ctrlC)
 	code := replay.exit()
-	left := c.dead()
+	left := dead(c)
 	if code != 1 || left == 0 || left == all ||
 		!strings.Contains(replay.text(), fmt.Sprintf("cancelled: %d dead letter", all-left)) || !strings.Contains(replay.text(), "goes on with what is left") {
 		t.Fatalf("ended with %d, %d are left: %q", code, left, replay.text())
 	}
-	out, stderr, code := runCaddy(t, "webhooks", "replay", address, "--all-dead")
-	if code != 0 || out != wording.Plural(left, "dead letter")+" replayed\n" || c.dead() != 0 {
+	out, stderr, code := harness.RunCaddy(t, "webhooks", "replay", address, "--all-dead")
+	if code != 0 || out != wording.Plural(left, "dead letter")+" replayed\n" || dead(c) != 0 {
 		t.Errorf("the rest: %d, %q, %q", code, out, stderr)
 	}
 }
 
 // TestSendOnTerminal shows a bar, and sums up what was sent when Ctrl-C ends it.
 func TestSendOnTerminal(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, ""), "")
-	send := onTerminal(t, 80, nil, "send", "github", c.site+"/github", "--secret="+githubSecret, "--count=1000", "--rate=20/s")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GitHubSite(app, ""), "")
+	send := onTerminal(t, 80, nil, "send", "github", c.Site+"/github", "--secret="+harness.GitHubSecret, "--count=1000", "--rate=20/s")
 	send.sees("of 1000, ")
 	send.types(ctrlC)
 	if code := send.exit(); code != 1 || !strings.Contains(send.text(), "202 accepted") || !strings.Contains(send.text(), "interrupted after ") {

@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestConnectionNamesHeaders: proxies take out what a Connection header names, so one that names
 // headers of a webhook would have the application get less than was verified.
 func TestConnectionNamesHeaders(t *testing.T) {
-	app := startApplication(t)
-	block := fmt.Sprintf("{\nname %%s\nsecret %q\nrequire_https off\n", githubSecret)
-	c := startCaddy(t, "webhooks /forward github "+fmt.Sprintf(block, "forward")+"forward "+app.address+"\n}\n"+
-		"route /guard {\nwebhooks github "+fmt.Sprintf(block, "guard")+"}\nreverse_proxy "+app.address+"\n}", "")
+	app := harness.StartApplication(t)
+	block := fmt.Sprintf("{\nname %%s\nsecret %q\nrequire_https off\n", harness.GitHubSecret)
+	c := harness.Start(t, "webhooks /forward github "+fmt.Sprintf(block, "forward")+"forward "+app.Address+"\n}\n"+
+		"route /guard {\nwebhooks github "+fmt.Sprintf(block, "guard")+"}\nreverse_proxy "+app.Address+"\n}", "")
 	for i, test := range []struct {
 		connection string
 		refused    bool
@@ -26,22 +28,22 @@ func TestConnectionNamesHeaders(t *testing.T) {
 		{"X-Not-There", false},
 	} {
 		for _, path := range []string{"/forward", "/guard"} {
-			r := c.githubRequest(path, fmt.Sprint(i), "{}")
+			r := c.GitHubRequest(path, fmt.Sprint(i), "{}")
 			r.Header["Connection"] = []string{test.connection}
-			got := c.do(r)
+			got := c.Do(r)
 			if !test.refused {
-				if got.code >= 300 {
-					t.Errorf("%s, Connection: %s: answered %d %s", path, test.connection, got.code, got.body)
+				if got.Code >= 300 {
+					t.Errorf("%s, Connection: %s: answered %d %s", path, test.connection, got.Code, got.Body)
 				}
-				if h := app.next(t).header; h.Get("X-GitHub-Event") == "" || h.Get("X-GitHub-Delivery") == "" {
+				if h := app.Next(t).Header; h.Get("X-GitHub-Event") == "" || h.Get("X-GitHub-Delivery") == "" {
 					t.Errorf("%s, Connection: %s: arrived %v", path, test.connection, h)
 				}
 				continue
 			}
-			checkAnswer(t, got, http.StatusBadRequest, "ambiguous_request")
+			harness.CheckAnswer(t, got, http.StatusBadRequest, "ambiguous_request")
 		}
 	}
-	if len(app.got) != 0 {
+	if len(app.Got) != 0 {
 		t.Error("a refused webhook came to the application")
 	}
 }

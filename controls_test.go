@@ -13,10 +13,11 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // controlledSite is a GitHub endpoint whose destination has these lines.
-func controlledSite(app *application, lines string) string {
+func controlledSite(app *harness.Application, lines string) string {
 	return fmt.Sprintf(`webhooks /github github {
 		secret "%s"
 		require_https off
@@ -24,25 +25,25 @@ func controlledSite(app *application, lines string) string {
 			name app
 			%s
 		}
-	}`, githubSecret, app.address, lines)
+	}`, harness.GitHubSecret, app.Address, lines)
 }
 
 // TestRateSmooths sends eleven webhooks at once. A tenth of a second's worth, two, may
 // start at once; the others come 50 ms apart: none sooner, and none much later.
 func TestRateSmooths(t *testing.T) {
 	const count, atOnce, apart = 11, 2, 50 * time.Millisecond
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	arrived := make(chan time.Time, count)
-	app.answerWith(func(http.ResponseWriter, *http.Request) { arrived <- time.Now() })
-	c := startCaddy(t, controlledSite(app, "rate 20/s"), "")
+	app.AnswerWith(func(http.ResponseWriter, *http.Request) { arrived <- time.Now() })
+	c := harness.Start(t, controlledSite(app, "rate 20/s"), "")
 	started := time.Now()
 	for n := range count {
-		checkAnswer(t, c.do(c.githubRequest("/github", fmt.Sprint("rate-", n), "{}")), 202, "accepted")
+		harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", fmt.Sprint("rate-", n), "{}")), 202, "accepted")
 	}
 	sent := time.Since(started)
 	var last time.Duration
 	for n := range count {
-		app.next(t)
+		app.Next(t)
 		last = (<-arrived).Sub(started)
 		if soonest := (n + 1 - atOnce) * int(apart); last < time.Duration(soonest) {
 			t.Errorf("delivery %d started after %s, want %s at the soonest", n+1, last, time.Duration(soonest))
@@ -54,24 +55,24 @@ func TestRateSmooths(t *testing.T) {
 }
 
 func TestPriority(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	release := make(chan struct{})
-	app.answerWith(func(http.ResponseWriter, *http.Request) { <-release })
-	c := startCaddy(t, controlledSite(app, "max_in_flight 1\npriority 9 release\npriority 5 pu*"), "")
+	app.AnswerWith(func(http.ResponseWriter, *http.Request) { <-release })
+	c := harness.Start(t, controlledSite(app, "max_in_flight 1\npriority 9 release\npriority 5 pu*"), "")
 	send := func(id, eventType string) {
 		t.Helper()
-		r := c.githubRequest("/github", id, "{}")
+		r := c.GitHubRequest("/github", id, "{}")
 		r.Header.Set("X-GitHub-Event", eventType)
-		checkAnswer(t, c.do(r), 202, "accepted")
+		harness.CheckAnswer(t, c.Do(r), 202, "accepted")
 	}
 	send("blocker", "push")
-	app.next(t)
+	app.Next(t)
 	send("low", "issues")
 	send("middle", "push")
 	send("high", "release")
 	close(release)
 	for _, want := range []string{"high", "middle", "low"} {
-		if got := app.next(t).header.Get("Webhook-Event-Id"); got != want {
+		if got := app.Next(t).Header.Get("Webhook-Event-Id"); got != want {
 			t.Errorf("%s arrived: want %s", got, want)
 		}
 	}
@@ -80,33 +81,33 @@ func TestPriority(t *testing.T) {
 // TestBreaker opens the breaker, sees that deliveries are held without spending
 // attempts, and that all arrive after the application has recovered.
 func TestBreaker(t *testing.T) {
-	app := startApplication(t)
-	app.answerStatus(500)
-	c := startCaddy(t, controlledSite(app, "breaker 3 400ms 1\nretry linear {\ninitial 1ms\nmax_delay 1ms\nmax_attempts 10\n}"),
+	app := harness.StartApplication(t)
+	app.AnswerStatus(500)
+	c := harness.Start(t, controlledSite(app, "breaker 3 400ms 1\nretry linear {\ninitial 1ms\nmax_delay 1ms\nmax_attempts 10\n}"),
 		"events {\non webhook_breaker_opened test_collect\non webhook_breaker_closed test_collect\n}")
 	for n := range 5 {
-		checkAnswer(t, c.do(c.githubRequest("/github", fmt.Sprint("held-", n), "{}")), 202, "accepted")
+		harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", fmt.Sprint("held-", n), "{}")), 202, "accepted")
 	}
 	if got := collected(t); got.Name() != "webhook_breaker_opened" || got.Data["destination"] != "app" {
 		t.Errorf("event %s %v", got.Name(), got.Data)
 	}
 	opened := time.Now()
 	var stats api.Stats
-	c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
+	c.AdminCall(http.MethodGet, "/webhooks/stats", "", &stats)
 	if len(stats.Destinations) != 1 || stats.Destinations[0].Breaker != "open" || stats.Destinations[0].BreakerUntil == nil {
 		t.Errorf("stats: %+v", stats)
 	}
-	app.answerStatus(200)
+	app.AnswerStatus(200)
 	probes := int(time.Since(opened) / (400 * time.Millisecond)) // that failed meanwhile, on a busy machine
-	eventually(t, "all are delivered", func() bool { return c.openDeliveries() == 0 })
+	harness.Eventually(t, "all are delivered", func() bool { return c.OpenDeliveries() == 0 })
 	if got := collected(t); got.Name() != "webhook_breaker_closed" && probes == 0 {
 		t.Errorf("event %s", got.Name())
 	}
 	// Three failures open the breaker, of one delivery or of several. Without it each
 	// delivery would be tried ten times within some milliseconds.
 	seen := 0
-	for ; len(app.got) > 0; seen++ {
-		attempt, err := strconv.Atoi((<-app.got).header.Get("Webhook-Attempt"))
+	for ; len(app.Got) > 0; seen++ {
+		attempt, err := strconv.Atoi((<-app.Got).Header.Get("Webhook-Attempt"))
 		if most := 3 + probes + 1; err != nil || attempt > most {
 			t.Errorf("attempt %d (%v), want %d at most: the open breaker spent attempts", attempt, err, most)
 		}
@@ -117,10 +118,10 @@ func TestBreaker(t *testing.T) {
 }
 
 func TestDeadEvent(t *testing.T) {
-	app := startApplication(t)
-	app.answerStatus(404)
-	c := startCaddy(t, controlledSite(app, "dead_on 404"), "events {\non webhook_dead test_collect\n}")
-	checkAnswer(t, c.do(c.githubRequest("/github", "dead", "{}")), 202, "accepted")
+	app := harness.StartApplication(t)
+	app.AnswerStatus(404)
+	c := harness.Start(t, controlledSite(app, "dead_on 404"), "events {\non webhook_dead test_collect\n}")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "dead", "{}")), 202, "accepted")
 	if got := collected(t); got.Name() != "webhook_dead" || got.Data["event_id"] != "dead" || got.Data["reason"] != "status_404" {
 		t.Errorf("event %s %v", got.Name(), got.Data)
 	}
@@ -128,12 +129,12 @@ func TestDeadEvent(t *testing.T) {
 
 // TestPlaceholders uses them in a header that Caddy writes with the answer.
 func TestPlaceholders(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, `header >X-Seen "{http.webhooks.endpoint} {http.webhooks.provider} {http.webhooks.event_id} {http.webhooks.event_type} {http.webhooks.outcome}"`+"\n"+
-		githubSite(app, "name hub"), "")
-	got := c.do(c.githubRequest("/github", "seen", "{}"))
-	checkAnswer(t, got, 202, "accepted")
-	if seen := got.header.Get("X-Seen"); seen != "hub github seen push accepted" {
+	app := harness.StartApplication(t)
+	c := harness.Start(t, `header >X-Seen "{http.webhooks.endpoint} {http.webhooks.provider} {http.webhooks.event_id} {http.webhooks.event_type} {http.webhooks.outcome}"`+"\n"+
+		harness.GitHubSite(app, "name hub"), "")
+	got := c.Do(c.GitHubRequest("/github", "seen", "{}"))
+	harness.CheckAnswer(t, got, 202, "accepted")
+	if seen := got.Header.Get("X-Seen"); seen != "hub github seen push accepted" {
 		t.Errorf("X-Seen: %q", seen)
 	}
 }
@@ -161,7 +162,7 @@ func collected(t *testing.T) caddy.Event {
 	select {
 	case e := <-collectedEvents:
 		return e
-	case <-time.After(patience):
+	case <-time.After(harness.Patience):
 		t.Fatal("no event was emitted")
 		return caddy.Event{}
 	}

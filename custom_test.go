@@ -16,11 +16,12 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 )
 
 // customSite is an endpoint of a provider with a scheme of its own.
-func customSite(app *application, verify, more string) string {
+func customSite(app *harness.Application, verify, more string) string {
 	return fmt.Sprintf(`webhooks /custom custom {
 		secret s3cret
 		require_https off
@@ -37,14 +38,14 @@ func customSite(app *application, verify, more string) string {
 			}
 			%s
 		}
-	}`, verify, app.address, more)
+	}`, verify, app.Address, more)
 }
 
-func (c *running) customRequest(body, signed string, header map[string]string) *http.Request {
-	c.t.Helper()
-	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.site+"/custom", strings.NewReader(body))
+func customRequest(c *harness.Caddy, body, signed string, header map[string]string) *http.Request {
+	c.T.Helper()
+	r, err := http.NewRequestWithContext(c.T.Context(), http.MethodPost, c.Site+"/custom", strings.NewReader(body))
 	if err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
 	mac := hmac.New(sha256.New, []byte("s3cret"))
 	mac.Write([]byte(signed))
@@ -58,17 +59,17 @@ func (c *running) customRequest(body, signed string, header map[string]string) *
 // TestNotResignable: where a late attempt cannot be signed anew, it carries the
 // provider's own signature; nothing is spent on trying.
 func TestNotResignable(t *testing.T) {
-	app := startApplication(t)
-	app.answerStatus(500)
-	c := startCaddy(t, customSite(app, "content \"{timestamp}.{body}\"\ntimestamp json /ts", ""), "")
+	app := harness.StartApplication(t)
+	app.AnswerStatus(500)
+	c := harness.Start(t, customSite(app, "content \"{timestamp}.{body}\"\ntimestamp json /ts", ""), "")
 	body := fmt.Sprintf(`{"ts":%d}`, time.Now().Unix())
-	checkAnswer(t, c.do(c.customRequest(body, body[6:16]+"."+body, nil)), 202, "accepted")
-	first := app.next(t).header.Get("X-Sig")
-	app.answerStatus(200)
-	if second := app.next(t); second.header.Get("X-Sig") != first || second.body != body {
-		t.Errorf("the second attempt carries %q: want the provider's own %q", second.header.Get("X-Sig"), first)
+	harness.CheckAnswer(t, c.Do(customRequest(c, body, body[6:16]+"."+body, nil)), 202, "accepted")
+	first := app.Next(t).Header.Get("X-Sig")
+	app.AnswerStatus(200)
+	if second := app.Next(t); second.Header.Get("X-Sig") != first || second.Body != body {
+		t.Errorf("the second attempt carries %q: want the provider's own %q", second.Header.Get("X-Sig"), first)
 	}
-	err := c.load(customSite(app, "content \"{timestamp}.{body}\"\ntimestamp json /ts", "resign on"))
+	err := c.Load(customSite(app, "content \"{timestamp}.{body}\"\ntimestamp json /ts", "resign on"))
 	if err == nil || !strings.Contains(err.Error(), "resign is on, but") {
 		t.Errorf("resign on was answered %v", err)
 	}
@@ -77,12 +78,12 @@ func TestNotResignable(t *testing.T) {
 // TestOwnedHeaders: what the provider's scheme signs arrives as the provider
 // sent it, even under a name of ours.
 func TestOwnedHeaders(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, customSite(app, "content \"{id}.{header.X-Correlation-Id}.{body}\"\nid header Idempotency-Key", ""), "")
-	checkAnswer(t, c.do(c.customRequest("{}", "own-id.own-corr.{}", map[string]string{
+	app := harness.StartApplication(t)
+	c := harness.Start(t, customSite(app, "content \"{id}.{header.X-Correlation-Id}.{body}\"\nid header Idempotency-Key", ""), "")
+	harness.CheckAnswer(t, c.Do(customRequest(c, "{}", "own-id.own-corr.{}", map[string]string{
 		"Idempotency-Key": "own-id", "X-Correlation-Id": "own-corr",
 	})), 202, "accepted")
-	got := app.next(t).header
+	got := app.Next(t).Header
 	if got.Get("Idempotency-Key") != "own-id" || got.Get("X-Correlation-Id") != "own-corr" || got.Get("Webhook-Event-Id") != "own-id" {
 		t.Errorf("arrived with %v", got)
 	}
@@ -93,14 +94,14 @@ func TestOwnedHeaders(t *testing.T) {
 
 // TestCustomSecretIsMasked: a token is nothing but the secret, whatever its header is called.
 func TestCustomSecretIsMasked(t *testing.T) {
-	app := startApplication(t)
-	app.answerStatus(410)
-	c := startCaddy(t, fmt.Sprintf("webhooks /custom custom {\nsecret tell-nobody\nrequire_https off\nverify token {\nsignature header X-Hook\nid header X-Event\n}\nforward %s\n}", app.address), "")
-	checkAnswer(t, c.do(c.customRequest("{}", "", map[string]string{"X-Hook": "tell-nobody", "X-Event": "e1"})), 202, "accepted")
-	app.next(t)
-	d := c.delivery("state=dead")
+	app := harness.StartApplication(t)
+	app.AnswerStatus(410)
+	c := harness.Start(t, fmt.Sprintf("webhooks /custom custom {\nsecret tell-nobody\nrequire_https off\nverify token {\nsignature header X-Hook\nid header X-Event\n}\nforward %s\n}", app.Address), "")
+	harness.CheckAnswer(t, c.Do(customRequest(c, "{}", "", map[string]string{"X-Hook": "tell-nobody", "X-Event": "e1"})), 202, "accepted")
+	app.Next(t)
+	d := c.Delivery("state=dead")
 	var detail api.Detail
-	c.adminCall(http.MethodGet, "/webhooks/deliveries/"+d.ID, "", &detail)
+	c.AdminCall(http.MethodGet, "/webhooks/deliveries/"+d.ID, "", &detail)
 	if got := detail.Headers.Get("X-Hook"); got != redact.Masked {
 		t.Errorf("X-Hook is shown as %q", got)
 	}
@@ -109,12 +110,12 @@ func TestCustomSecretIsMasked(t *testing.T) {
 // TestNameOnTwoServers: endpoints that differ only in their `handle` are not
 // copies of one. (In a Caddyfile the second name is refused earlier.)
 func TestNameOnTwoServers(t *testing.T) {
-	c := startCaddy(t, "respond 200", "")
+	c := harness.Start(t, "respond 200", "")
 	endpoint := func(name, answer string) string {
 		return fmt.Sprintf("webhooks /github github {\nname %s\nsecret x\nforward {\nname app\nhandle {\nrespond %s\n}\n}\n}", name, answer)
 	}
-	config, err := adapt(fmt.Sprintf("{\n%s\n}\nhttp://127.0.0.1:%s {\n%s\n}\nhttp://127.0.0.1:%s {\n%s\n}",
-		c.options, c.port, endpoint("one", "200"), freePort(t), endpoint("two", "201")))
+	config, err := harness.Adapt(fmt.Sprintf("{\n%s\n}\nhttp://127.0.0.1:%s {\n%s\n}\nhttp://127.0.0.1:%s {\n%s\n}",
+		c.Options, c.Port, endpoint("one", "200"), harness.FreePort(t), endpoint("two", "201")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,44 +127,44 @@ func TestNameOnTwoServers(t *testing.T) {
 
 // TestBrokenAnswerIsNotRelayed: half an answer must not look like a whole one.
 func TestBrokenAnswerIsNotRelayed(t *testing.T) {
-	app := startApplication(t)
-	app.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+	app := harness.StartApplication(t)
+	app.AnswerWith(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, "half")
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	})
-	c := startCaddy(t, relaySite(app, ""), "")
-	checkAnswer(t, c.do(c.githubRequest("/github", "half", "{}")), 202, "accepted")
-	eventually(t, "it counts as delivered", func() bool { return c.openDeliveries() == 0 })
-	if len(app.got) != 1 {
-		t.Errorf("%d requests at the application: want one", len(app.got))
+	c := harness.Start(t, relaySite(app, ""), "")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "half", "{}")), 202, "accepted")
+	harness.Eventually(t, "it counts as delivered", func() bool { return c.OpenDeliveries() == 0 })
+	if len(app.Got) != 1 {
+		t.Errorf("%d requests at the application: want one", len(app.Got))
 	}
 }
 
 // TestGuardFlush: the first flush decides, as a header does.
 func TestGuardFlush(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, guardSite(app, "test_flush"), "")
-	if got := c.do(c.githubRequest("/github", "flushed", "{}")); got.code != 200 || got.body != "flushed" {
-		t.Errorf("answered %d %q", got.code, got.body)
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GuardSite(app, "test_flush"), "")
+	if got := c.Do(c.GitHubRequest("/github", "flushed", "{}")); got.Code != 200 || got.Body != "flushed" {
+		t.Errorf("answered %d %q", got.Code, got.Body)
 	}
-	checkAnswer(t, c.do(c.githubRequest("/github", "flushed", "{}")), 200, "duplicate")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "flushed", "{}")), 200, "duplicate")
 }
 
 func TestRequestBodyLimitOfCaddy(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, "request_body {\nmax_size 1KB\n}\n"+githubSite(app, ""), "")
-	r := c.githubRequest("/github", "large", "")
-	withChunkedBody(strings.Repeat("x", 5000))(r)
-	checkAnswer(t, c.do(r), 413, "payload_too_large")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, "request_body {\nmax_size 1KB\n}\n"+harness.GitHubSite(app, ""), "")
+	r := c.GitHubRequest("/github", "large", "")
+	harness.WithChunkedBody(strings.Repeat("x", 5000))(r)
+	harness.CheckAnswer(t, c.Do(r), 413, "payload_too_large")
 }
 
 func TestContentTypeSetting(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, "content_type Application/JSON"), "")
-	checkAnswer(t, c.do(c.githubRequest("/github", "case", "{}")), 202, "accepted")
-	err := c.load(githubSite(app, `content_type "application/json; charset=utf-8"`))
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GitHubSite(app, "content_type Application/JSON"), "")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "case", "{}")), 202, "accepted")
+	err := c.Load(harness.GitHubSite(app, `content_type "application/json; charset=utf-8"`))
 	if err == nil || !strings.Contains(err.Error(), "without parameters") {
 		t.Errorf("error is %v", err)
 	}
@@ -171,11 +172,11 @@ func TestContentTypeSetting(t *testing.T) {
 
 // TestForwardedProtoOfStrangers: what is left of the trusted proxy's own word is anybody's.
 func TestForwardedProtoOfStrangers(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nforward %s\n}", githubSecret, app.address), "servers {\ntrusted_proxies static 127.0.0.1/32\n}")
-	r := c.githubRequest("/github", "proto", "{}")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nforward %s\n}", harness.GitHubSecret, app.Address), "servers {\ntrusted_proxies static 127.0.0.1/32\n}")
+	r := c.GitHubRequest("/github", "proto", "{}")
 	r.Header.Set("X-Forwarded-Proto", "https, http")
-	checkAnswer(t, c.do(r), 400, "https_required")
+	harness.CheckAnswer(t, c.Do(r), 400, "https_required")
 }
 
 // TestAppBeforeStart stops and cleans up an app that never started.

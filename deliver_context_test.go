@@ -9,17 +9,18 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestHandledPlaceholders sends a stored event through Caddy's own handlers,
 // matchers and placeholders: each finds what it looks for.
 func TestHandledPlaceholders(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "github"), []byte("file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	proxy := "reverse_proxy " + app.address + " {\nheader_up X-Seen \"VALUE\"\n}"
+	proxy := "reverse_proxy " + app.Address + " {\nheader_up X-Seen \"VALUE\"\n}"
 	value := func(placeholder string) string { return strings.Replace(proxy, "VALUE", placeholder, 1) }
 	for _, test := range []struct{ name, handle, seen string }{
 		{"local", value("{http.request.local}"), "127.0.0.1:PORT"},
@@ -60,8 +61,8 @@ func TestHandledPlaceholders(t *testing.T) {
 		{"tracing", "tracing {\nspan in\n}\n" + value("yes"), "yes"},
 		{"request header", "request_header X-Twice {http.request.local.host}\n" + value("{header.X-Twice}"), "127.0.0.1"},
 		{"intercept", "intercept {\n@ok status 2xx\nhandle_response @ok {\nrespond \"{http.intercept.status_code}\" 200\n}\n}\n" + value("yes"), "yes"},
-		{"forward_auth", "forward_auth " + app.address + " {\nuri /auth\ncopy_headers X-User\nheader_up X-Seen auth\n}\n" + value("yes"), "auth"},
-		{"copy_response", "reverse_proxy " + app.address + " {\nheader_up X-Seen yes\n@ok status 2xx\nhandle_response @ok {\ncopy_response_headers {\ninclude X-Any\n}\ncopy_response\n}\n}", "yes"},
+		{"forward_auth", "forward_auth " + app.Address + " {\nuri /auth\ncopy_headers X-User\nheader_up X-Seen auth\n}\n" + value("yes"), "auth"},
+		{"copy_response", "reverse_proxy " + app.Address + " {\nheader_up X-Seen yes\n@ok status 2xx\nhandle_response @ok {\ncopy_response_headers {\ninclude X-Any\n}\ncopy_response\n}\n}", "yes"},
 		{"try_files", "root * " + root + "\ntry_files {path} /index.html\n" + value("{path}"), "/github"},
 		{"uuid", value("{http.request.uuid}"), ""},
 		{"duration", value("{http.request.duration_ms}"), ""},
@@ -70,17 +71,17 @@ func TestHandledPlaceholders(t *testing.T) {
 		{"delivery id", value("{http.webhooks.delivery_id}"), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := startCaddy(t, handledSite(laterRetry, test.handle), "")
-			r := c.githubRequest("/github?x=1", "seen", "{}")
+			c := harness.Start(t, handledSite(laterRetry, test.handle), "")
+			r := c.GitHubRequest("/github?x=1", "seen", "{}")
 			r.Header.Set("Cookie", "a=b")
-			checkAnswer(t, c.do(r), 202, "accepted")
-			got := app.next(t).header.Get("X-Seen")
-			want := strings.ReplaceAll(test.seen, "PORT", c.port)
+			harness.CheckAnswer(t, c.Do(r), 202, "accepted")
+			got := app.Next(t).Header.Get("X-Seen")
+			want := strings.ReplaceAll(test.seen, "PORT", c.Port)
 			if want != "" && got != want || got == "" || strings.Contains(got, "{http") {
 				t.Errorf("saw %q: want %q", got, want)
 			}
 			for test.name == "forward_auth" && got == "auth" { // then comes the webhook itself
-				got = app.next(t).header.Get("X-Seen")
+				got = app.Next(t).Header.Get("X-Seen")
 			}
 		})
 	}
@@ -98,11 +99,11 @@ func TestHandledAnswers(t *testing.T) {
 		"metrics":     "method GET\nmetrics",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := startCaddy(t, handledSite(laterRetry, handle), "")
-			checkAnswer(t, c.do(c.githubRequest("/github", "seen", "{}")), 202, "accepted")
-			eventually(t, "it was delivered", func() bool {
+			c := harness.Start(t, handledSite(laterRetry, handle), "")
+			harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "seen", "{}")), 202, "accepted")
+			harness.Eventually(t, "it was delivered", func() bool {
 				var list api.List
-				c.adminCall(http.MethodGet, "/webhooks/deliveries?event_id=seen", "", &list)
+				c.AdminCall(http.MethodGet, "/webhooks/deliveries?event_id=seen", "", &list)
 				if len(list.Deliveries) > 0 && list.Deliveries[0].Attempts > 0 {
 					t.Fatalf("%+v", list.Deliveries[0])
 				}
@@ -124,7 +125,7 @@ func TestHandledReferencesRefused(t *testing.T) {
 		{"respond \"{re.name.1}\"", "{http.regexp.name.1}", ":9"},
 		{"@t vars tenant acme\nrespond @t 200", "{http.vars.tenant}", ":8"},
 	} {
-		_, err := adapt("http://:1 {\n" + handledSite("timeout 1s", test.handle) + "\n}")
+		_, err := harness.Adapt("http://:1 {\n" + handledSite("timeout 1s", test.handle) + "\n}")
 		if err == nil || !strings.Contains(err.Error(), test.text) || !strings.Contains(err.Error(), "Caddyfile"+test.line) {
 			t.Errorf("%s: %v", test.handle, err)
 		}
@@ -133,23 +134,23 @@ func TestHandledReferencesRefused(t *testing.T) {
 
 // TestUpstreamPlaceholders: an upstream that comes to nothing is an error at load.
 func TestUpstreamPlaceholders(t *testing.T) {
-	app := startApplication(t)
-	t.Setenv("WEBHOOKS_TEST_APP", app.address)
-	t.Setenv("WEBHOOKS_TEST_URL", "http://"+app.address)
+	app := harness.StartApplication(t)
+	t.Setenv("WEBHOOKS_TEST_APP", app.Address)
+	t.Setenv("WEBHOOKS_TEST_URL", "http://"+app.Address)
 	t.Setenv("WEBHOOKS_TEST_EMPTY", "")
 	t.Setenv("WEBHOOKS_TEST_ZERO", "127.0.0.1:0")
 	t.Setenv("WEBHOOKS_TEST_TWO", "a:1 b:2")
 	site := func(upstream string) string {
-		return fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nrequire_https off\nforward %s {\nname app\n%s\n}\n}", githubSecret, upstream, laterRetry)
+		return fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nrequire_https off\nforward %s {\nname app\n%s\n}\n}", harness.GitHubSecret, upstream, laterRetry)
 	}
 	for _, upstream := range []string{"{env.WEBHOOKS_TEST_APP}", "{env.WEBHOOKS_TEST_URL}", "{http.request.header.X-App}"} {
-		c := startCaddy(t, site(upstream), "")
-		r := c.githubRequest("/github", "expanded", "{}")
-		r.Header.Set("X-App", app.address)
-		checkAnswer(t, c.do(r), 202, "accepted")
-		app.next(t)
+		c := harness.Start(t, site(upstream), "")
+		r := c.GitHubRequest("/github", "expanded", "{}")
+		r.Header.Set("X-App", app.Address)
+		harness.CheckAnswer(t, c.Do(r), 202, "accepted")
+		app.Next(t)
 	}
-	c := startCaddy(t, "respond 200", "")
+	c := harness.Start(t, "respond 200", "")
 	for upstream, text := range map[string]string{
 		"{env.WEBHOOKS_TEST_UNSET}": "{env.WEBHOOKS_TEST_UNSET} is not set",
 		"{env.WEBHOOKS_TEST_EMPTY}": "{env.WEBHOOKS_TEST_EMPTY} is not set, or empty",
@@ -160,10 +161,10 @@ func TestUpstreamPlaceholders(t *testing.T) {
 		"{http.vars.app}":           "{http.vars.app} is empty",
 	} {
 		// Another process may have the value: adapting a config asks for none.
-		if _, err := adapt("http://:1 {\n" + site(upstream) + "\n}"); err != nil && strings.Contains(upstream, "{env.") {
+		if _, err := harness.Adapt("http://:1 {\n" + site(upstream) + "\n}"); err != nil && strings.Contains(upstream, "{env.") {
 			t.Errorf("%s: %v", upstream, err)
 		}
-		if err := c.load(site(upstream)); err == nil || !strings.Contains(err.Error(), text) {
+		if err := c.Load(site(upstream)); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", upstream, err)
 		}
 	}
@@ -171,11 +172,11 @@ func TestUpstreamPlaceholders(t *testing.T) {
 		"reverse_proxy {env.WEBHOOKS_TEST_UNSET}":                "{env.WEBHOOKS_TEST_UNSET} is not set",
 		"route {\nreverse_proxy a:1 {env.WEBHOOKS_TEST_ZERO}\n}": "port 0",
 	} {
-		if err := c.load(handledSite(laterRetry, handle)); err == nil || !strings.Contains(err.Error(), text) {
+		if err := c.Load(handledSite(laterRetry, handle)); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", handle, err)
 		}
 	}
-	if err := c.load(handledSite(laterRetry, "map {path} {backend} {\ndefault "+app.address+"\n}\nreverse_proxy {backend}")); err != nil {
+	if err := c.Load(handledSite(laterRetry, "map {path} {backend} {\ndefault "+app.Address+"\n}\nreverse_proxy {backend}")); err != nil {
 		t.Error(err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 func init() {
@@ -53,13 +54,13 @@ func (*quitter) ServeHTTP(_ http.ResponseWriter, r *http.Request, _ caddyhttp.Ha
 // handledSite is a GitHub endpoint that delivers through these directives.
 func handledSite(lines, handle string) string {
 	return fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nrequire_https off\nforward {\nname app\n%s\nhandle {\n%s\n}\n}\n}",
-		githubSecret, lines, handle)
+		harness.GitHubSecret, lines, handle)
 }
 
 // TestHandlerErrorsAreAnswers: what a handler refuses with an error has its status,
 // like what it writes; what a reverse_proxy could not reach has none.
 func TestHandlerErrorsAreAnswers(t *testing.T) {
-	nobody := freePort(t)
+	nobody := harness.FreePort(t)
 	const later = "retry {\ninitial 1h\n}\n"
 	for _, test := range []struct {
 		name, lines, handle string
@@ -87,18 +88,18 @@ func TestHandlerErrorsAreAnswers(t *testing.T) {
 		{"goexit", later, "test_goexit", "pending", 0, "runtime.Goexit"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			app := startApplication(t)
+			app := harness.StartApplication(t)
 			if test.name == "upstream is slow" {
-				app.answerWith(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+				app.AnswerWith(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 			}
-			handle := strings.ReplaceAll(strings.ReplaceAll(test.handle, "APP/", app.address), "APP", app.address)
-			c := newRunning(t, filepath.Join(t.TempDir(), "deliveries.db"), "")
-			c.options += "\n}\n&(gone) {\nerror \"gone\" 410\n"
-			startRunning(t, c, handledSite(test.lines, handle))
-			checkAnswer(t, c.do(c.githubRequest("/github", "refused", "{}")), 202, "accepted")
+			handle := strings.ReplaceAll(strings.ReplaceAll(test.handle, "APP/", app.Address), "APP", app.Address)
+			c := harness.New(t, filepath.Join(t.TempDir(), "deliveries.db"), "")
+			c.Options += "\n}\n&(gone) {\nerror \"gone\" 410\n"
+			harness.Begin(t, c, handledSite(test.lines, handle))
+			harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "refused", "{}")), 202, "accepted")
 			var d api.Delivery
-			eventually(t, "one attempt ended", func() bool {
-				d = c.delivery("event_id=refused")
+			harness.Eventually(t, "one attempt ended", func() bool {
+				d = c.Delivery("event_id=refused")
 				return d.Attempts == 1 && d.State == test.state
 			})
 			if d.LastStatus != test.status || !strings.Contains(d.LastError, test.text) {
@@ -114,12 +115,12 @@ func TestHandlerErrorsAreAnswers(t *testing.T) {
 // TestHandlerErrorKeepsRetryAfter: what was set on the writer before the error counts.
 func TestHandlerErrorKeepsRetryAfter(t *testing.T) {
 	for _, code := range []int{429, 503} {
-		c := startCaddy(t, handledSite("retry {\ninitial 1ms\n}", fmt.Sprintf("route {\nheader Retry-After 1000\nerror \"slow down\" %d\n}", code)), "")
+		c := harness.Start(t, handledSite("retry {\ninitial 1ms\n}", fmt.Sprintf("route {\nheader Retry-After 1000\nerror \"slow down\" %d\n}", code)), "")
 		started := time.Now()
-		checkAnswer(t, c.do(c.githubRequest("/github", "later", "{}")), 202, "accepted")
+		harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "later", "{}")), 202, "accepted")
 		var d api.Delivery
-		eventually(t, "one attempt ended", func() bool {
-			d = c.delivery("event_id=later")
+		harness.Eventually(t, "one attempt ended", func() bool {
+			d = c.Delivery("event_id=later")
 			return d.Attempts == 1 && d.State == "pending"
 		})
 		if wait := d.NextAttemptAt.Sub(started); wait < 990*time.Second || wait > 1100*time.Second {
@@ -134,16 +135,16 @@ func TestHandlerErrorsAndTheBreaker(t *testing.T) {
 		code  int
 		state string
 	}{{404, "closed"}, {429, "closed"}, {503, "open"}} {
-		c := startCaddy(t, handledSite("breaker 2 1h\nretry {\ninitial 1h\n}", fmt.Sprintf("error %d", test.code)), "")
+		c := harness.Start(t, handledSite("breaker 2 1h\nretry {\ninitial 1h\n}", fmt.Sprintf("error %d", test.code)), "")
 		for n := range 3 {
 			id := fmt.Sprint("breaker-", n)
-			checkAnswer(t, c.do(c.githubRequest("/github", id, "{}")), 202, "accepted")
+			harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", id, "{}")), 202, "accepted")
 			if n < 2 {
-				eventually(t, "the attempt ended", func() bool { return c.delivery("event_id="+id).Attempts == 1 })
+				harness.Eventually(t, "the attempt ended", func() bool { return c.Delivery("event_id="+id).Attempts == 1 })
 			}
 		}
 		var stats api.Stats
-		c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
+		c.AdminCall(http.MethodGet, "/webhooks/stats", "", &stats)
 		if got := stats.Destinations[0].Breaker; string(got) != test.state {
 			t.Errorf("after errors %d the breaker is %s: want %s", test.code, got, test.state)
 		}
@@ -155,11 +156,11 @@ func TestHandlerErrorsAndTheBreaker(t *testing.T) {
 func TestHandlerErrorIsNotRelayed(t *testing.T) {
 	for _, handle := range []string{"error \"gone\" 410", "error \"what?\" 200", "route {\nheader Content-Type text/xml\nerror \"secret words\" 404\n}", "test_goexit"} {
 		site := strings.Replace(handledSite("retry {\ninitial 1h\n}", handle), "require_https off", "require_https off\nrespond upstream 10s", 1)
-		c := startCaddy(t, site, "")
-		got := c.do(c.githubRequest("/github", "relayed", "{}"))
-		checkAnswer(t, got, 202, "accepted")
-		if strings.Contains(got.body, "secret words") {
-			t.Errorf("answered %q", got.body)
+		c := harness.Start(t, site, "")
+		got := c.Do(c.GitHubRequest("/github", "relayed", "{}"))
+		harness.CheckAnswer(t, got, 202, "accepted")
+		if strings.Contains(got.Body, "secret words") {
+			t.Errorf("answered %q", got.Body)
 		}
 	}
 }

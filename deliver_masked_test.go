@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestAttemptErrorsHideSecrets: a handler that puts the URL into its error puts the provider's token
@@ -16,7 +17,7 @@ import (
 func TestAttemptErrorsHideSecrets(t *testing.T) {
 	const token = "Qm9zdG9uIHRva2Vu-7731"
 	log := filepath.Join(t.TempDir(), "log")
-	c := startCaddyLogging(t, log, fmt.Sprintf(`webhooks /hook custom {
+	c := harness.StartLogging(t, log, fmt.Sprintf(`webhooks /hook custom {
 		name told
 		verify token {
 			signature query token
@@ -30,13 +31,13 @@ func TestAttemptErrorsHideSecrets(t *testing.T) {
 			}
 		}
 	}`, token))
-	r := c.githubRequest("/hook?token="+token, "", "{}")
+	r := c.GitHubRequest("/hook?token="+token, "", "{}")
 	r.Header = http.Header{"Content-Type": {"application/json"}, "X-Copy": {token}}
-	checkAnswer(t, c.do(r), 202, "accepted")
+	harness.CheckAnswer(t, c.Do(r), 202, "accepted")
 	var d api.Delivery
-	eventually(t, "the delivery is dead", func() bool {
+	harness.Eventually(t, "the delivery is dead", func() bool {
 		var page struct{ Deliveries []api.Delivery }
-		c.adminCall("GET", "/webhooks/deliveries?state=dead", "", &page)
+		c.AdminCall("GET", "/webhooks/deliveries?state=dead", "", &page)
 		if len(page.Deliveries) != 1 {
 			return false
 		}
@@ -47,11 +48,11 @@ func TestAttemptErrorsHideSecrets(t *testing.T) {
 		t.Errorf("the error is %q, want %q", d.LastError, want)
 	}
 	var detail api.Detail
-	c.adminCall("GET", "/webhooks/deliveries/"+d.ID, "", &detail)
+	c.AdminCall("GET", "/webhooks/deliveries/"+d.ID, "", &detail)
 	if text := fmt.Sprintf("%+v", detail); strings.Contains(text, token) || len(detail.History) != 1 {
 		t.Errorf("the history shows the token: %s", text)
 	}
-	eventually(t, "the attempt is logged", func() bool {
+	harness.Eventually(t, "the attempt is logged", func() bool {
 		text, err := os.ReadFile(log)
 		return err == nil && strings.Contains(string(text), "delivery settled")
 	})

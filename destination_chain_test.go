@@ -6,16 +6,18 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestHandleThatDeliversNothing refuses handlers by which an event would count as delivered, or
 // be tried for ever, and the application would never get it.
 func TestHandleThatDeliversNothing(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	site := func(handle string) string {
-		return fmt.Sprintf(hooked, "/github", githubSecret, "forward {\nname app\nhandle {\n"+strings.ReplaceAll(handle, "APP", app.address)+"\n}\n}")
+		return fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "forward {\nname app\nhandle {\n"+strings.ReplaceAll(handle, "APP", app.Address)+"\n}\n}")
 	}
-	c := startCaddy(t, "respond empty", "")
+	c := harness.Start(t, "respond empty", "")
 	for _, test := range []struct{ name, handle, want string }{
 		{"respond", "reverse_proxy APP\nrespond 202", "respond (or redir) answers every event before reverse_proxy"},
 		{"respond with a path that all match", "reverse_proxy APP\nrespond /* 202", "answers every event before reverse_proxy"},
@@ -35,7 +37,7 @@ func TestHandleThatDeliversNothing(t *testing.T) {
 		{"only an answer", "respond 204", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := c.load(site(test.handle))
+			err := c.Load(site(test.handle))
 			switch {
 			case test.want == "" && err != nil:
 				t.Error(err)
@@ -57,7 +59,7 @@ func TestNullInJSON(t *testing.T) {
 	} {
 		config := fmt.Sprintf(`{"admin":{"disabled":true},"apps":{"http":{"servers":{"s":{"listen":["127.0.0.1:%s"],"routes":[{"handle":[
 			{"handler":"webhooks","provider":"github","secrets":["some secret of ours"],"forward":%s}]}]}}},
-			"webhooks":{"store":{"backend":"file","path":%q}}}}`, freePort(t), test.forward, t.TempDir()+"/db")
+			"webhooks":{"store":{"backend":"file","path":%q}}}}`, harness.FreePort(t), test.forward, t.TempDir()+"/db")
 		var parsed caddy.Config
 		if err := caddy.StrictUnmarshalJSON([]byte(config), &parsed); err != nil {
 			t.Fatal(err)
@@ -70,12 +72,12 @@ func TestNullInJSON(t *testing.T) {
 
 // TestHandleThatMatchesNothing: a destination whose matchers the endpoint's webhooks cannot pass.
 func TestHandleThatMatchesNothing(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	site := func(matcher string) string {
-		return "handle_path /hooks/* {\n" + fmt.Sprintf(hooked, "/github", githubSecret,
-			"forward {\nname app\nhandle {\n"+matcher+"\nreverse_proxy @x "+app.address+"\n}\n}") + "\n}"
+		return "handle_path /hooks/* {\n" + fmt.Sprintf(hooked, "/github", harness.GitHubSecret,
+			"forward {\nname app\nhandle {\n"+matcher+"\nreverse_proxy @x "+app.Address+"\n}\n}") + "\n}"
 	}
-	c := startCaddy(t, "respond empty", "")
+	c := harness.Start(t, "respond empty", "")
 	for _, test := range []struct {
 		matcher string
 		found   bool
@@ -86,10 +88,10 @@ func TestHandleThatMatchesNothing(t *testing.T) {
 		{"@x header X-GitHub-Event push", false},
 		{"@x path_regexp ^/hub", true},
 	} {
-		if err := c.load(site(test.matcher)); err != nil {
+		if err := c.Load(site(test.matcher)); err != nil {
 			t.Fatal(err)
 		}
-		if got := c.finds(t, "route", "find no handler"); got != test.found {
+		if got := c.Finds(t, "route", "find no handler"); got != test.found {
 			t.Errorf("%s: found %v", test.matcher, got)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestAdminDocs has docs/admin.md list every request of the admin API, and no other.
@@ -53,7 +54,7 @@ func TestReadmeIndex(t *testing.T) {
 			t.Errorf("README.md does not lead to examples/%s", name)
 		}
 	}
-	out, _, _ := runCaddy(t, "__completeNoDesc", "webhooks", "")
+	out, _, _ := harness.RunCaddy(t, "__completeNoDesc", "webhooks", "")
 	for command := range strings.FieldsSeq(out) {
 		if !strings.HasPrefix(command, ":") && !strings.Contains(text, "`"+command+"`") && !strings.Contains(text, "webhooks "+command) {
 			t.Errorf("README.md does not name the command %s", command)

@@ -3,13 +3,15 @@ package caddywebhooks
 import (
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestDoctorAdvice has advice that can be followed as it stands.
 func TestDoctorAdvice(t *testing.T) {
-	forgetTraffic(t)
-	c, _ := deadSite(t, 1)
-	if err := c.load(`webhooks /in custom {
+	harness.ForgetTraffic(t)
+	c, _ := harness.DeadSite(t, 1)
+	if err := c.Load(`webhooks /in custom {
 		name in
 		secret 6b58387150 7a327676
 		require_https off
@@ -21,8 +23,8 @@ func TestDoctorAdvice(t *testing.T) {
 	}`); err != nil {
 		t.Fatal(err)
 	}
-	address := c.adminAddress()
-	out, _ := runCommand(command("doctor"), "--address="+address)
+	address := c.AdminAddress()
+	out, _ := harness.RunCommand(harness.Command("doctor"), "--address="+address)
 	for _, want := range []string{
 		"Enter its URL at the sender", // which no command can play
 		"`caddy webhooks list --endpoint github --destination app --address " + address + "`",
@@ -31,11 +33,11 @@ func TestDoctorAdvice(t *testing.T) {
 			t.Errorf("the doctor lacks %q:\n%s", want, out)
 		}
 	}
-	c.do(c.request("POST", c.site+"/in", "{}"))
-	forged := c.request("POST", c.site+"/in", "{}")
+	c.Do(c.Request("POST", c.Site+"/in", "{}"))
+	forged := c.Request("POST", c.Site+"/in", "{}")
 	forged.Header.Set("X-Signature", strings.Repeat("0", 64))
-	c.do(forged)
-	out, _ = runCommand(command("doctor"), "--address="+address)
+	c.Do(forged)
+	out, _ = harness.RunCommand(harness.Command("doctor"), "--address="+address)
 	if strings.Contains(out, "send custom") || strings.Contains(out, "verify custom") || !strings.Contains(out, "what the `verify` block says is signed") {
 		t.Errorf("the doctor's advice for a custom endpoint:\n%s", out)
 	}

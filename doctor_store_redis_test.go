@@ -7,36 +7,37 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
 // TestDoctorRedis warns of a Redis that forgets what it has when it crashes, of one
 // whose settings somebody changed meanwhile, and of one that is away.
 func TestDoctorRedis(t *testing.T) {
-	forgetTraffic(t)
+	harness.ForgetTraffic(t)
 	server := redistest.Start(t)
-	c := onRedis(t, "redis "+server.URL(), doctorSite("redis", rand.Text(), "", "127.0.0.1:1", ""))
-	if checks := c.doctor(); !storeSays(checks, api.LevelWarn, "append-only file") {
+	c := harness.OnRedis(t, "redis "+server.URL(), doctorSite("redis", rand.Text(), "", "127.0.0.1:1", ""))
+	if checks := c.Doctor(); !storeSays(checks, api.LevelWarn, "append-only file") {
 		t.Errorf("without AOF: %+v", checks)
 	}
 	if err := server.Client().ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if checks := c.doctor(); !storeSays(checks, api.LevelWarn, "noeviction") {
+	if checks := c.Doctor(); !storeSays(checks, api.LevelWarn, "noeviction") {
 		t.Errorf("with eviction: %+v", checks)
 	}
 	server.Kill()
-	eventually(t, "the doctor says that the store is away", func() bool { return storeSays(c.doctor(), api.LevelError, "it does not answer") })
+	harness.Eventually(t, "the doctor says that the store is away", func() bool { return storeSays(c.Doctor(), api.LevelError, "it does not answer") })
 }
 
 // TestDoctorReplicas warns of acknowledging before every replica has the event,
 // where any of them may be made master.
 func TestDoctorReplicas(t *testing.T) {
-	forgetTraffic(t)
+	harness.ForgetTraffic(t)
 	group := redistest.StartSentinel(t, redistest.AOF...)
-	c := onRedis(t, fmt.Sprintf("redis %s {\nsentinel %s\nmin_replicas 1 500ms\n}", strings.Join(group.Addrs(), " "), group.Master()),
+	c := harness.OnRedis(t, fmt.Sprintf("redis %s {\nsentinel %s\nmin_replicas 1 500ms\n}", strings.Join(group.Addrs(), " "), group.Master()),
 		doctorSite("redis", rand.Text(), "", "127.0.0.1:1", ""))
-	eventually(t, "the doctor sees both replicas", func() bool { return storeSays(c.doctor(), api.LevelWarn, "`min_replicas 2` prevents that") })
+	harness.Eventually(t, "the doctor sees both replicas", func() bool { return storeSays(c.Doctor(), api.LevelWarn, "`min_replicas 2` prevents that") })
 }
 
 // storeSays looks for a finding about the store.

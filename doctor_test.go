@@ -3,7 +3,6 @@ package caddywebhooks
 import (
 	"crypto/rand"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,41 +15,11 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 )
-
-// doctor asks the running Caddy for its checks.
-func (c *running) doctor() []api.Check {
-	c.t.Helper()
-	var view api.Doctor
-	if code := c.adminCall(http.MethodGet, "/webhooks/doctor", "", &view); code != 200 {
-		c.t.Fatalf("the doctor answered %d", code)
-	}
-	for i := 1; i < len(view.Checks); i++ {
-		if api.LevelOrder(view.Checks[i-1].Level) > api.LevelOrder(view.Checks[i].Level) {
-			c.t.Errorf("check %d is worse than the one before", i)
-		}
-	}
-	return view.Checks
-}
-
-// found looks for a check, by what it is about and a part of its message.
-func found(checks []api.Check, level, name, subject, message string) bool {
-	return slices.ContainsFunc(checks, func(c api.Check) bool {
-		return c.Level == level && c.Name == name && c.Subject == subject && strings.Contains(c.Message, message) &&
-			(c.Level == api.LevelOK || c.Fix != "")
-	})
-}
-
-// forgetTraffic makes a test independent of those before it: what came in, and
-// what became of it, is remembered for the life of the process.
-func forgetTraffic(t *testing.T) {
-	t.Helper()
-	process.Traffic.Clear()
-	process.Attempts.Clear()
-}
 
 // doctorSite is an endpoint of that name with further lines.
 func doctorSite(name, secret, lines, upstream, destination string) string {
@@ -68,26 +37,26 @@ func doctorSite(name, secret, lines, upstream, destination string) string {
 }
 
 // send sends webhooks to /name, which may all be refused.
-func (c *running) send(name, secret string, more ...string) {
-	c.t.Helper()
-	if _, err := runCommand(command("send"), append([]string{"github", c.site + "/" + name, "--secret", secret}, more...)...); err != nil && cli.ExitCode(err) != cli.ExitNo {
-		c.t.Fatal(err)
+func send(c *harness.Caddy, name, secret string, more ...string) {
+	c.T.Helper()
+	if _, err := harness.RunCommand(harness.Command("send"), append([]string{"github", c.Site + "/" + name, "--secret", secret}, more...)...); err != nil && cli.ExitCode(err) != cli.ExitNo {
+		c.T.Fatal(err)
 	}
 }
 
 // TestDoctorWell finds nothing about an endpoint that is as it should be, and the
 // command ends well.
 func TestDoctorWell(t *testing.T) {
-	forgetTraffic(t)
-	app := startApplication(t)
+	harness.ForgetTraffic(t)
+	app := harness.StartApplication(t)
 	good := rand.Text()
-	c := startCaddy(t, doctorSite("well", good, "", app.address, ""), "")
-	c.send("well", good)
-	app.next(t)
+	c := harness.Start(t, doctorSite("well", good, "", app.Address, ""), "")
+	send(c, "well", good)
+	app.Next(t)
 	var checks []api.Check
-	eventually(t, "it is delivered, and counted", func() bool {
-		checks = c.doctor()
-		return found(checks, api.LevelOK, "destination", "well/app", "nothing is overdue")
+	harness.Eventually(t, "it is delivered, and counted", func() bool {
+		checks = c.Doctor()
+		return harness.Found(checks, api.LevelOK, "destination", "well/app", "nothing is overdue")
 	})
 	accepted := regexp.MustCompile(`\Athe last webhook was accepted [0-9]+s ago\z`) // none was refused or ignored
 	if !slices.ContainsFunc(checks, func(c api.Check) bool {
@@ -100,7 +69,7 @@ func TestDoctorWell(t *testing.T) {
 			t.Errorf("found %+v", check)
 		}
 	}
-	out, err := runCommand(command("doctor"), "--address="+c.adminAddress())
+	out, err := harness.RunCommand(harness.Command("doctor"), "--address="+c.AdminAddress())
 	if err != nil || !strings.Contains(out, "checks passed\n") || strings.Contains(out, good) {
 		t.Errorf("doctor: %v\n%s", err, out)
 	}
@@ -108,24 +77,24 @@ func TestDoctorWell(t *testing.T) {
 
 // TestDoctorSettings finds what is risky in settings.
 func TestDoctorSettings(t *testing.T) {
-	forgetTraffic(t)
-	app := startApplication(t)
+	harness.ForgetTraffic(t)
+	app := harness.StartApplication(t)
 	secrets := map[string]string{"weak": "my-test-key-0123456789", "short": "kX8qPz2vN", "wide": rand.Text()}
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte(rand.Text()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	good := rand.Text()
-	c := startCaddy(t, doctorSite("weak", secrets["weak"], "", app.address, "")+
-		doctorSite("short", good+`" "`+secrets["short"], "", app.address, "")+
-		doctorSite("repeats", good, "dedupe off", app.address, "")+
-		doctorSite("filed", "{file."+file+"}", "", app.address, "")+
-		doctorSite("timeless", good, "tolerance 1m", app.address, "")+
-		fmt.Sprintf("webhooks /wide stripe {\nname wide\nsecret whsec_%s\ntolerance 1h\nforward %s\n}", secrets["wide"], app.address), "")
+	c := harness.Start(t, doctorSite("weak", secrets["weak"], "", app.Address, "")+
+		doctorSite("short", good+`" "`+secrets["short"], "", app.Address, "")+
+		doctorSite("repeats", good, "dedupe off", app.Address, "")+
+		doctorSite("filed", "{file."+file+"}", "", app.Address, "")+
+		doctorSite("timeless", good, "tolerance 1m", app.Address, "")+
+		fmt.Sprintf("webhooks /wide stripe {\nname wide\nsecret whsec_%s\ntolerance 1h\nforward %s\n}", secrets["wide"], app.Address), "")
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	checks := c.doctor()
+	checks := c.Doctor()
 	for _, want := range []api.Check{
 		{Name: "secret", Level: api.LevelWarn, Subject: "weak", Message: "secret 1 looks like one of an example"},
 		{Name: "secret", Level: api.LevelWarn, Subject: "short", Message: "secret 2 has less than 16 bytes"},
@@ -135,7 +104,7 @@ func TestDoctorSettings(t *testing.T) {
 		{Name: "secret", Level: api.LevelError, Subject: "filed", Message: "the next reload or start will fail"},
 		{Name: "traffic", Level: api.LevelWarn, Subject: "weak", Message: "no webhook has come in"},
 	} {
-		if !found(checks, want.Level, want.Name, want.Subject, want.Message) {
+		if !harness.Found(checks, want.Level, want.Name, want.Subject, want.Message) {
 			t.Errorf("not found: %+v", want)
 		}
 	}
@@ -153,22 +122,22 @@ func TestDoctorSettings(t *testing.T) {
 
 // TestDoctorTraffic finds who is refused, and why.
 func TestDoctorTraffic(t *testing.T) {
-	forgetTraffic(t)
-	app := startApplication(t)
+	harness.ForgetTraffic(t)
+	app := harness.StartApplication(t)
 	good := rand.Text()
-	c := startCaddy(t, doctorSite("forged", good, "", app.address, "")+doctorSite("unsigned", good, "", app.address, "")+
-		doctorSite("proxied", good, "rate_limit ip 50 5/s\nblock_ips 192.0.2.0/24", app.address, "")+
-		doctorSite("rested", good, "", app.address, ""), "")
-	c.send("forged", "another", "--count=3")
-	unsigned := c.githubRequest("/unsigned", "unsigned", "{}")
+	c := harness.Start(t, doctorSite("forged", good, "", app.Address, "")+doctorSite("unsigned", good, "", app.Address, "")+
+		doctorSite("proxied", good, "rate_limit ip 50 5/s\nblock_ips 192.0.2.0/24", app.Address, "")+
+		doctorSite("rested", good, "", app.Address, ""), "")
+	send(c, "forged", "another", "--count=3")
+	unsigned := c.GitHubRequest("/unsigned", "unsigned", "{}")
 	unsigned.Header.Del("X-Hub-Signature-256")
-	checkAnswer(t, c.do(unsigned), 401, "missing_signature")
-	c.send("proxied", good, "--header=X-Forwarded-For: 203.0.113.7")
-	c.send("rested", good)
+	harness.CheckAnswer(t, c.Do(unsigned), 401, "missing_signature")
+	send(c, "proxied", good, "--header=X-Forwarded-For: 203.0.113.7")
+	send(c, "rested", good)
 	process.Traffic.Watch("rested", nil, time.Now()).Report(&intake.Report{Outcome: "accepted", OK: true, ReceivedAt: time.Now().Add(-3 * time.Hour)})
-	c.send("rested", "another", "--count=2")
+	send(c, "rested", "another", "--count=2")
 
-	checks := c.doctor()
+	checks := c.Doctor()
 	for _, want := range []api.Check{
 		{Name: "traffic", Level: api.LevelError, Subject: "forged", Message: "none was accepted: 3 webhooks refused, the last 0s ago: invalid_signature (no_matching_signature)"},
 		{Name: "traffic", Level: api.LevelWarn, Subject: "unsigned", Message: "1 webhook refused, the last 0s ago: missing_signature"},
@@ -177,70 +146,70 @@ func TestDoctorTraffic(t *testing.T) {
 		{Name: "traffic", Level: api.LevelError, Subject: "rested", Message: "none was accepted since 3h ago; 2 webhooks refused since then"},
 	} {
 		want.Message = strings.Split(want.Message, "the last 0s")[0] // it may be 1s on a slow machine
-		if !found(checks, want.Level, want.Name, want.Subject, want.Message) {
+		if !harness.Found(checks, want.Level, want.Name, want.Subject, want.Message) {
 			t.Errorf("not found: %+v in %+v", want, checks)
 		}
 	}
-	out, err := runCommand(command("doctor"), "--address="+c.adminAddress())
+	out, err := harness.RunCommand(harness.Command("doctor"), "--address="+c.AdminAddress())
 	if err == nil || cli.ExitCode(err) != cli.ExitNo || err.Error() != "3 errors" || !strings.Contains(out, "3 errors\n") || !strings.Contains(out, "caddy webhooks verify github") {
 		t.Errorf("doctor: %v\n%s", err, out)
 	}
 
 	// A reload forgets nothing.
-	if err := c.load(doctorSite("forged", good, "max_body 2KiB", app.address, "")); err != nil {
+	if err := c.Load(doctorSite("forged", good, "max_body 2KiB", app.Address, "")); err != nil {
 		t.Fatal(err)
 	}
-	if !found(c.doctor(), api.LevelError, "traffic", "forged", "3 webhooks refused") {
+	if !harness.Found(c.Doctor(), api.LevelError, "traffic", "forged", "3 webhooks refused") {
 		t.Error("a reload forgets what was refused")
 	}
 }
 
 // TestDoctorDestinations finds those that are down, and what nobody delivers.
 func TestDoctorDestinations(t *testing.T) {
-	forgetTraffic(t)
-	down, wrong, gone := startApplication(t), startApplication(t), startApplication(t)
-	down.answerStatus(500)
-	wrong.answerStatus(404)
-	gone.answerStatus(410)
+	harness.ForgetTraffic(t)
+	down, wrong, gone := harness.StartApplication(t), harness.StartApplication(t), harness.StartApplication(t)
+	down.AnswerStatus(500)
+	wrong.AnswerStatus(404)
+	gone.AnswerStatus(410)
 	good := rand.Text()
 	later := "retry {\ninitial 1h\n}\n"
-	site := doctorSite("down", good, "", down.address, later+"breaker 2 1h 1") + doctorSite("wrong", good, "", wrong.address, later) +
-		doctorSite("gone", good, "", gone.address, "")
+	site := doctorSite("down", good, "", down.Address, later+"breaker 2 1h 1") + doctorSite("wrong", good, "", wrong.Address, later) +
+		doctorSite("gone", good, "", gone.Address, "")
 	// Not by a reload: the old config's listener may take a webhook or two yet.
-	c := newRunning(t, filepath.Join(t.TempDir(), "deliveries.db")+"\nmax_pending 5", "")
-	startRunning(t, c, site)
-	c.send("down", good, "--count=4")
-	c.send("wrong", good)
-	c.send("gone", good)
+	c := harness.New(t, filepath.Join(t.TempDir(), "deliveries.db")+"\nmax_pending 5", "")
+	harness.Begin(t, c, site)
+	send(c, "down", good, "--count=4")
+	send(c, "wrong", good)
+	send(c, "gone", good)
 	for _, want := range []api.Check{
 		{Name: "destination", Level: api.LevelError, Subject: "down/app", Message: "2 attempts in a row failed, so its breaker is open; it is tried again in 5"},
 		{Name: "destination", Level: api.LevelError, Subject: "wrong/app", Message: "no attempt has succeeded since Caddy was started; 1 failed"},
 		{Name: "dead letters", Level: api.LevelWarn, Subject: "gone/app", Message: "1 dead letter will not be tried again"},
 		{Name: "queue", Level: api.LevelWarn, Subject: "down/app", Message: "4 deliveries are waiting, 80% of max_pending (5)"},
 	} {
-		eventually(t, fmt.Sprintf("found %+v", want), func() bool { return found(c.doctor(), want.Level, want.Name, want.Subject, want.Message) })
+		harness.Eventually(t, fmt.Sprintf("found %+v", want), func() bool { return harness.Found(c.Doctor(), want.Level, want.Name, want.Subject, want.Message) })
 	}
-	c.send("down", good)
-	eventually(t, "the queue is full", func() bool {
-		return found(c.doctor(), api.LevelError, "queue", "down/app", "else answered 503")
+	send(c, "down", good)
+	harness.Eventually(t, "the queue is full", func() bool {
+		return harness.Found(c.Doctor(), api.LevelError, "queue", "down/app", "else answered 503")
 	})
-	if err := c.load(doctorSite("gone", good, "", gone.address, "")); err != nil {
+	if err := c.Load(doctorSite("gone", good, "", gone.Address, "")); err != nil {
 		t.Fatal(err)
 	}
-	checks := c.doctor()
-	if !found(checks, api.LevelWarn, "orphans", "down/app", "5 deliveries are stored for it") || !found(checks, api.LevelWarn, "orphans", "wrong/app", "1 delivery is stored for it") {
+	checks := c.Doctor()
+	if !harness.Found(checks, api.LevelWarn, "orphans", "down/app", "5 deliveries are stored for it") || !harness.Found(checks, api.LevelWarn, "orphans", "wrong/app", "1 delivery is stored for it") {
 		t.Errorf("orphans: %+v", checks)
 	}
 }
 
 // TestDoctorPublic finds plain HTTP that others may read.
 func TestDoctorPublic(t *testing.T) {
-	forgetTraffic(t)
-	app := startApplication(t)
-	c := startCaddy(t, doctorSite("private", rand.Text(), "", app.address, "")+
-		fmt.Sprintf("}\nhttp://:%s {\nbind 0.0.0.0\n", freePort(t))+doctorSite("public", rand.Text(), "", app.address, ""), "")
-	checks := c.doctor()
-	if !found(checks, api.LevelWarn, "https", "public", "require_https is off") || found(checks, api.LevelWarn, "https", "private", "") {
+	harness.ForgetTraffic(t)
+	app := harness.StartApplication(t)
+	c := harness.Start(t, doctorSite("private", rand.Text(), "", app.Address, "")+
+		fmt.Sprintf("}\nhttp://:%s {\nbind 0.0.0.0\n", harness.FreePort(t))+doctorSite("public", rand.Text(), "", app.Address, ""), "")
+	checks := c.Doctor()
+	if !harness.Found(checks, api.LevelWarn, "https", "public", "require_https is off") || harness.Found(checks, api.LevelWarn, "https", "private", "") {
 		t.Errorf("%+v", checks)
 	}
 	for listen, want := range map[string]bool{
@@ -255,12 +224,12 @@ func TestDoctorPublic(t *testing.T) {
 
 // TestDoctorSecretUse follows secrets through webhooks and a reload that changes their order.
 func TestDoctorSecretUse(t *testing.T) {
-	forgetTraffic(t)
-	app := startApplication(t)
+	harness.ForgetTraffic(t)
+	app := harness.StartApplication(t)
 	older, newer := rand.Text(), rand.Text()
-	c := startCaddy(t, doctorSite("used", older, "", app.address, ""), "")
-	c.send("used", older)
-	if err := c.load(doctorSite("used", newer+`" "`+older, "", app.address, "")); err != nil {
+	c := harness.Start(t, doctorSite("used", older, "", app.Address, ""), "")
+	send(c, "used", older)
+	if err := c.Load(doctorSite("used", newer+`" "`+older, "", app.Address, "")); err != nil {
 		t.Fatal(err)
 	}
 	running, err := runningApp()
@@ -272,8 +241,8 @@ func TestDoctorSecretUse(t *testing.T) {
 		t.Errorf("after a reload: %+v", uses)
 	}
 	// The old config's listener may take a webhook or two yet.
-	eventually(t, "the new one is used", func() bool {
-		c.send("used", newer)
+	harness.Eventually(t, "the new one is used", func() bool {
+		send(c, "used", newer)
 		return !running.endpoints["used"].traffic.Uses()[0].Last.IsZero()
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -28,8 +29,8 @@ func gzipped(t *testing.T, text string) string {
 // TestEncodedBodies: types are read from bodies that are compressed or in UTF-16, and
 // bodies are delivered as they came; the same id in another writing is a duplicate.
 func TestEncodedBodies(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, stripeSite("shop", forwardOf(app, "a", "events invoice.*")), "")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, stripeSite("shop", forwardOf(app, "a", "events invoice.*")), "")
 	event := func(id string) string { return `{"id":"` + id + `","type":"invoice.paid","note":"some more text"}` }
 	for name, body := range map[string]string{
 		"gzip":     gzipped(t, event("gzip")),
@@ -39,31 +40,31 @@ func TestEncodedBodies(t *testing.T) {
 		"raw TAB":  strings.Replace(event("raw TAB"), "some more", "some\tmore", 1),
 		"new line": "\r\n" + event("new line") + "\n",
 	} {
-		checkAnswer(t, c.stripe("shop", body), 202, "accepted")
-		got := app.next(t)
-		if string(got.body) != body || got.header.Get("Webhook-Event-Type") != "invoice.paid" || got.header.Get("Webhook-Event-Id") != name {
-			t.Errorf("%s: %q, %v", name, got.body, got.header)
+		harness.CheckAnswer(t, stripe(c, "shop", body), 202, "accepted")
+		got := app.Next(t)
+		if string(got.Body) != body || got.Header.Get("Webhook-Event-Type") != "invoice.paid" || got.Header.Get("Webhook-Event-Id") != name {
+			t.Errorf("%s: %q, %v", name, got.Body, got.Header)
 		}
-		checkAnswer(t, c.stripe("shop", event(name)), 200, "duplicate")
+		harness.CheckAnswer(t, stripe(c, "shop", event(name)), 200, "duplicate")
 	}
 }
 
 // TestBodyBeyondTheBound: what becomes longer than max_body has no type that can be read.
 func TestBodyBeyondTheBound(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, stripeSite("shop", "max_body 4KiB\n"+forwardOf(app, "a", "events invoice.*")), "")
-	checkAnswer(t, c.stripe("shop", gzipped(t, `{"id":"1","type":"invoice.paid","note":"`+strings.Repeat("x", 3<<10)+`"}`)), 202, "accepted")
-	app.next(t)
-	checkAnswer(t, c.stripe("shop", gzipped(t, `{"id":"2","type":"invoice.paid","note":"`+strings.Repeat("x", 5<<10)+`"}`)), 202, "accepted")
-	if d := c.delivery("endpoint=shop&state=dead"); d.Reason != "type_unknown" {
+	app := harness.StartApplication(t)
+	c := harness.Start(t, stripeSite("shop", "max_body 4KiB\n"+forwardOf(app, "a", "events invoice.*")), "")
+	harness.CheckAnswer(t, stripe(c, "shop", gzipped(t, `{"id":"1","type":"invoice.paid","note":"`+strings.Repeat("x", 3<<10)+`"}`)), 202, "accepted")
+	app.Next(t)
+	harness.CheckAnswer(t, stripe(c, "shop", gzipped(t, `{"id":"2","type":"invoice.paid","note":"`+strings.Repeat("x", 5<<10)+`"}`)), 202, "accepted")
+	if d := c.Delivery("endpoint=shop&state=dead"); d.Reason != "type_unknown" {
 		t.Errorf("%+v, want a dead letter", d)
 	}
 }
 
 // TestSignedBeforeCompression: other gzip of what Stream has signed is the same webhook.
 func TestSignedBeforeCompression(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, fmt.Sprintf("webhooks /quick quicknode {\nname quick\nsecret %s\nrequire_https off\n%s\n}\n", stripeSecret, forwardOf(app, "a", "")), "")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, fmt.Sprintf("webhooks /quick quicknode {\nname quick\nsecret %s\nrequire_https off\n%s\n}\n", stripeSecret, forwardOf(app, "a", "")), "")
 	p, _ := verify.Lookup("quicknode")
 	v, err := p.NewVerifier(verify.Options{Secrets: []string{stripeSecret}})
 	if err != nil {
@@ -74,22 +75,22 @@ func TestSignedBeforeCompression(t *testing.T) {
 	if err := v.Sign(signed, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	send := func(body, coding string) reply {
-		r := c.request(http.MethodPost, c.site+"/quick", body)
+	send := func(body, coding string) harness.Reply {
+		r := c.Request(http.MethodPost, c.Site+"/quick", body)
 		if r.Header = signed.Header.Clone(); coding != "" {
 			r.Header.Set("Content-Encoding", coding)
 		}
-		return c.do(r)
+		return c.Do(r)
 	}
 	body := gzipped(t, text)
-	checkAnswer(t, send(body, "gzip"), 200, "accepted")
-	if got := app.next(t); string(got.body) != body || got.header.Get("Content-Encoding") != "gzip" {
-		t.Errorf("%d bytes, %v", len(got.body), got.header)
+	harness.CheckAnswer(t, send(body, "gzip"), 200, "accepted")
+	if got := app.Next(t); string(got.Body) != body || got.Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("%d bytes, %v", len(got.Body), got.Header)
 	}
 	other := body[:4] + "\x01" + body[5:] // its time
-	checkAnswer(t, send(other, "gzip"), 200, "duplicate")
-	checkAnswer(t, send(text, ""), 200, "duplicate")
-	if got := send(body, ""); got.code != 401 {
-		t.Errorf("without its Content-Encoding: %d", got.code)
+	harness.CheckAnswer(t, send(other, "gzip"), 200, "duplicate")
+	harness.CheckAnswer(t, send(text, ""), 200, "duplicate")
+	if got := send(body, ""); got.Code != 401 {
+		t.Errorf("without its Content-Encoding: %d", got.Code)
 	}
 }

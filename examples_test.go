@@ -19,6 +19,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/credentials"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
@@ -56,7 +57,7 @@ func TestExamples(t *testing.T) {
 
 // example is an example at work.
 type example struct {
-	*running
+	*harness.Caddy
 	address string
 }
 
@@ -66,7 +67,7 @@ func startExample(t *testing.T, name string, env ...string) *example {
 	before := process.Limits // outlive configs, and so would outlive this test
 	process.Limits = limiter.NewLocal(limiter.LocalOptions{})
 	t.Cleanup(func() { process.Limits = before })
-	port, adminPort := freePort(t), freePort(t)
+	port, adminPort := harness.FreePort(t), harness.FreePort(t)
 	env = append(env, "PORT="+port, "ADMIN_PORT="+adminPort, "STORE="+filepath.Join(t.TempDir(), "store.db"))
 	for _, pair := range env {
 		name, value, _ := strings.Cut(pair, "=")
@@ -113,7 +114,7 @@ func startExample(t *testing.T, name string, env ...string) *example {
 		process.Draining.Wait()
 	})
 	checkExampleSecrets(t)
-	return &example{&running{t: t, site: "http://localhost:" + port, admin: "http://localhost:" + adminPort}, "localhost:" + port}
+	return &example{&harness.Caddy{T: t, Site: "http://localhost:" + port, Admin: "http://localhost:" + adminPort}, "localhost:" + port}
 }
 
 // checkExampleSecrets: those of an example have the form of the provider's, so that
@@ -150,121 +151,125 @@ func signs(provider, secret string) *signing {
 }
 
 // send posts a signed webhook. change may be nil.
-func (e *example) send(t *testing.T, s *signing, path, body string, change func(m message) message) reply {
+func (e *example) send(t *testing.T, s *signing, path, body string, change func(m harness.Message) harness.Message) harness.Reply {
 	t.Helper()
 	m := s.message(e.address)
-	m.target, m.body = path, body
+	m.Target, m.Body = path, body
 	if change != nil {
 		m = change(m)
 	}
 	m = s.sign(m, time.Now())
-	r, err := http.NewRequestWithContext(t.Context(), m.method, e.site+m.target, strings.NewReader(m.body))
+	r, err := http.NewRequestWithContext(t.Context(), m.Method, e.Site+m.Target, strings.NewReader(m.Body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range m.header {
+	for _, field := range m.Header {
 		r.Header.Set(field[0], field[1])
 	}
-	return e.do(r)
+	return e.Do(r)
 }
 
 func runQuickstart(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	e := startExample(t, "quickstart", "APP_PORT="+portOf(app))
-	checkAnswer(t, e.send(t, signs("stripe", "whsec_demo"), "/stripe", someJSON, nil), 202, "accepted")
-	if got := app.next(t); got.body != someJSON || got.header.Get("Webhook-Event-Type") != "invoice.paid" {
+	harness.CheckAnswer(t, e.send(t, signs("stripe", "whsec_demo"), "/stripe", someJSON, nil), 202, "accepted")
+	if got := app.Next(t); got.Body != someJSON || got.Header.Get("Webhook-Event-Type") != "invoice.paid" {
 		t.Errorf("arrived: %+v", got)
 	}
 }
 
 func runGuard(t *testing.T) {
-	app := startApplication(t)
-	app.answerWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
+	app := harness.StartApplication(t)
+	app.AnswerWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
 	e := startExample(t, "guard", "APP_PORT="+portOf(app))
 	s := signs("github", "github-demo")
-	if got := e.send(t, s, "/hooks/github", someJSON, nil); got.code != 200 || got.body != "done" {
-		t.Errorf("answered %d %q", got.code, got.body)
+	if got := e.send(t, s, "/hooks/github", someJSON, nil); got.Code != 200 || got.Body != "done" {
+		t.Errorf("answered %d %q", got.Code, got.Body)
 	}
-	if got := app.next(t); got.body != someJSON {
+	if got := app.Next(t); got.Body != someJSON {
 		t.Errorf("arrived: %+v", got)
 	}
-	checkAnswer(t, e.send(t, s, "/hooks/github", someJSON, nil), 200, "duplicate")
-	checkAnswer(t, e.send(t, signs("github", "wrong"), "/hooks/github", someJSON, nil), 401, "invalid_signature")
-	if len(app.got) != 0 {
+	harness.CheckAnswer(t, e.send(t, s, "/hooks/github", someJSON, nil), 200, "duplicate")
+	harness.CheckAnswer(t, e.send(t, signs("github", "wrong"), "/hooks/github", someJSON, nil), 401, "invalid_signature")
+	if len(app.Got) != 0 {
 		t.Error("the application was called for a duplicate or a forgery")
 	}
 	for _, similar := range []string{"/hooks/github/", "/hooks/github;x", "/hooks;x/github", "/hooks/github%2f", "/hooks/github%00", "/hooks/github.json", "/HOOKS/GITHUB/", "//hooks/github/", "/x/../hooks/github/",
 		"/;x/hooks/github", "/x/..;/hooks/github", "/.;/hooks/github", "/index.php/hooks/github", "/%5chooks/github", "/%20hooks/github", "/%00hooks/github", "/%252e/hooks/github"} {
-		if got := e.send(t, signs("github", "wrong"), similar, someJSON, nil); got.code != 404 && got.code != 401 {
-			t.Errorf("a forged webhook to %s was answered %d %q", similar, got.code, got.body)
+		if got := e.send(t, signs("github", "wrong"), similar, someJSON, nil); got.Code != 404 && got.Code != 401 {
+			t.Errorf("a forged webhook to %s was answered %d %q", similar, got.Code, got.Body)
 		}
 	}
-	if len(app.got) != 0 {
+	if len(app.Got) != 0 {
 		t.Error("a forged webhook came to the application by a similar path")
 	}
-	if got := e.send(t, s, "/other", "", nil); got.body != "done" {
-		t.Errorf("the rest of the application answered %d %q", got.code, got.body)
+	if got := e.send(t, s, "/other", "", nil); got.Body != "done" {
+		t.Errorf("the rest of the application answered %d %q", got.Code, got.Body)
 	}
 }
 
 func runRouting(t *testing.T) {
-	billing, crm, audit, ci := startApplication(t), startApplication(t), startApplication(t), startApplication(t)
+	billing, crm, audit, ci := harness.StartApplication(t), harness.StartApplication(t), harness.StartApplication(t), harness.StartApplication(t)
 	e := startExample(t, "routing", "BILLING_PORT="+portOf(billing), "CRM_PORT="+portOf(crm), "AUDIT_PORT="+portOf(audit), "CI_PORT="+portOf(ci))
 	stripe, github := signs("stripe", "whsec_demo"), signs("github", "github-demo")
-	for eventType, wanted := range map[string]*application{"invoice.paid": billing, "customer.created": crm} {
+	for eventType, wanted := range map[string]*harness.Application{"invoice.paid": billing, "customer.created": crm} {
 		body := fmt.Sprintf(`{"id":"evt_%s","type":"%[1]s"}`, eventType)
-		checkAnswer(t, e.send(t, stripe, "/stripe", body, nil), 202, "accepted")
-		for _, app := range []*application{wanted, audit} {
-			if got := app.next(t); got.body != body {
-				t.Errorf("%s: %q arrived", eventType, got.body)
+		harness.CheckAnswer(t, e.send(t, stripe, "/stripe", body, nil), 202, "accepted")
+		for _, app := range []*harness.Application{wanted, audit} {
+			if got := app.Next(t); got.Body != body {
+				t.Errorf("%s: %q arrived", eventType, got.Body)
 			}
 		}
 	}
-	checkAnswer(t, e.send(t, github, "/github", someJSON, nil), 202, "accepted")
-	ci.next(t)
-	star := func(m message) message { return m.set("X-GitHub-Event", "star").set("X-GitHub-Delivery", "star") }
-	checkAnswer(t, e.send(t, github, "/github", someJSON, star), 200, "ignored")
-	eventually(t, "nothing is left", func() bool { return e.openDeliveries() == 0 })
-	if left := len(billing.got) + len(crm.got) + len(audit.got) + len(ci.got); left != 0 {
+	harness.CheckAnswer(t, e.send(t, github, "/github", someJSON, nil), 202, "accepted")
+	ci.Next(t)
+	star := func(m harness.Message) harness.Message {
+		return m.Set("X-GitHub-Event", "star").Set("X-GitHub-Delivery", "star")
+	}
+	harness.CheckAnswer(t, e.send(t, github, "/github", someJSON, star), 200, "ignored")
+	harness.Eventually(t, "nothing is left", func() bool { return e.OpenDeliveries() == 0 })
+	if left := len(billing.Got) + len(crm.Got) + len(audit.Got) + len(ci.Got); left != 0 {
 		t.Errorf("%d more deliveries arrived", left)
 	}
 }
 
 func runSlack(t *testing.T) {
-	app := startApplication(t)
-	app.answerWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "On its way.") })
+	app := harness.StartApplication(t)
+	app.AnswerWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "On its way.") })
 	e := startExample(t, "slack", "APP_PORT="+portOf(app))
 	s := signs("slack", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
-	form := func(m message) message { return m.set("Content-Type", mediaForm) }
-	if got := e.send(t, s, "/slack/commands", "command=%2Fdeploy&text=now&trigger_id=1.2.abc", form); got.code != 200 || got.body != "On its way." {
-		t.Errorf("the command was answered %d %q", got.code, got.body)
+	form := func(m harness.Message) harness.Message { return m.Set("Content-Type", mediaForm) }
+	if got := e.send(t, s, "/slack/commands", "command=%2Fdeploy&text=now&trigger_id=1.2.abc", form); got.Code != 200 || got.Body != "On its way." {
+		t.Errorf("the command was answered %d %q", got.Code, got.Body)
 	}
-	if got := app.next(t); got.header.Get("Webhook-Event-Type") != "/deploy" {
+	if got := app.Next(t); got.Header.Get("Webhook-Event-Type") != "/deploy" {
 		t.Errorf("arrived: %+v", got)
 	}
-	checkAnswerWord(t, e.send(t, s, "/slack/events", someJSON, nil), 200, "accepted")
-	app.next(t)
-	if got := e.send(t, s, "/slack/events", `{"type":"url_verification","challenge":"c"}`, nil); got.code != 200 || got.body != "c" {
-		t.Errorf("url_verification was answered %d %q", got.code, got.body)
+	harness.CheckAnswerWord(t, e.send(t, s, "/slack/events", someJSON, nil), 200, "accepted")
+	app.Next(t)
+	if got := e.send(t, s, "/slack/events", `{"type":"url_verification","challenge":"c"}`, nil); got.Code != 200 || got.Body != "c" {
+		t.Errorf("url_verification was answered %d %q", got.Code, got.Body)
 	}
-	if len(app.got) != 0 {
+	if len(app.Got) != 0 {
 		t.Error("the application got the handshake")
 	}
 }
 
 func runLoadBalancer(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	e := startExample(t, "load-balancer", "APP_PORT="+portOf(app), "ALLOW_IPS=203.0.113.0/24", "PROVIDER_LIMIT=1 1/h")
 	s := signs("stripe", "whsec_demo")
-	from := func(proto, address string) func(message) message {
-		return func(m message) message { return m.with("X-Forwarded-Proto", proto).with("X-Forwarded-For", address) }
+	from := func(proto, address string) func(harness.Message) harness.Message {
+		return func(m harness.Message) harness.Message {
+			return m.With("X-Forwarded-Proto", proto).With("X-Forwarded-For", address)
+		}
 	}
-	checkAnswer(t, e.send(t, s, "/stripe", someJSON, nil), 400, "https_required")
-	checkAnswer(t, e.send(t, s, "/stripe", someJSON, from("http", "203.0.113.7")), 400, "https_required")
-	checkAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "198.51.100.1")), 403, "ip_not_allowed")
-	checkAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "203.0.113.7, 198.51.100.1")), 403, "ip_not_allowed")
-	checkAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "203.0.113.7")), 202, "accepted")
-	app.next(t)
+	harness.CheckAnswer(t, e.send(t, s, "/stripe", someJSON, nil), 400, "https_required")
+	harness.CheckAnswer(t, e.send(t, s, "/stripe", someJSON, from("http", "203.0.113.7")), 400, "https_required")
+	harness.CheckAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "198.51.100.1")), 403, "ip_not_allowed")
+	harness.CheckAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "203.0.113.7, 198.51.100.1")), 403, "ip_not_allowed")
+	harness.CheckAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "203.0.113.7")), 202, "accepted")
+	app.Next(t)
 	wantLimited(t, e.send(t, s, "/stripe", `{"id":"evt_2"}`, from("https", "203.0.113.7")), "provider", `"provider";q=1`)
 }
 
@@ -286,17 +291,17 @@ func runPHP(t *testing.T) {
 	}()
 	t.Cleanup(func() { _ = listener.Close(); <-stopped })
 	e := startExample(t, "php", "PHP_ADDRESS="+listener.Addr().String())
-	checkAnswer(t, e.send(t, signs("stripe", "whsec_demo"), "/stripe?a=b", someJSON, nil), 202, "accepted")
+	harness.CheckAnswer(t, e.send(t, signs("stripe", "whsec_demo"), "/stripe?a=b", someJSON, nil), 202, "accepted")
 	select {
 	case got := <-calls:
 		if !strings.HasSuffix(got.script, "examples/php/public/index.php") || !filepath.IsAbs(got.script) ||
 			got.uri != "/stripe?a=b" || got.id == "" || got.eventType != "invoice.paid" || got.body != someJSON {
 			t.Errorf("called with %+v", got)
 		}
-	case <-time.After(patience):
+	case <-time.After(harness.Patience):
 		t.Fatal("the script was not called")
 	}
-	eventually(t, "its answer counts", func() bool { return e.openDeliveries() == 0 })
+	harness.Eventually(t, "its answer counts", func() bool { return e.OpenDeliveries() == 0 })
 }
 
 func runRedis(t *testing.T) {
@@ -315,34 +320,34 @@ func runCluster(t *testing.T) {
 }
 
 func runOnRedis(t *testing.T, name string, env string, more ...string) {
-	app := startApplication(t)
-	e := startExample(t, name, append(more, env, "APP="+app.address, "APP_PORT="+portOf(app))...)
+	app := harness.StartApplication(t)
+	e := startExample(t, name, append(more, env, "APP="+app.Address, "APP_PORT="+portOf(app))...)
 	s := signs("stripe", "whsec_demo")
 	for i := range 20 { // in several shards
 		body := fmt.Sprintf(`{"id":"evt_%d","type":"invoice.paid"}`, i)
 		got := e.sendUntilKept(t, s, body)
-		if got.code != http.StatusAccepted && got.code != http.StatusOK { // it is there since a try that was answered 503
-			t.Errorf("answered %d %q", got.code, got.body)
+		if got.Code != http.StatusAccepted && got.Code != http.StatusOK { // it is there since a try that was answered 503
+			t.Errorf("answered %d %q", got.Code, got.Body)
 		}
-		for app.next(t).body != body { // or one before it again, if there was a failover
+		for app.Next(t).Body != body { // or one before it again, if there was a failover
 		}
-		checkAnswer(t, e.sendUntilKept(t, s, body), 200, "duplicate")
+		harness.CheckAnswer(t, e.sendUntilKept(t, s, body), 200, "duplicate")
 	}
-	eventually(t, "nothing is left", func() bool { return e.openDeliveries() == 0 })
+	harness.Eventually(t, "nothing is left", func() bool { return e.OpenDeliveries() == 0 })
 }
 
 // sendUntilKept sends as a provider does: again after a 503. On a busy machine
 // a replica can be late, and a failover can come from that.
-func (e *example) sendUntilKept(t *testing.T, s *signing, body string) (got reply) {
+func (e *example) sendUntilKept(t *testing.T, s *signing, body string) (got harness.Reply) {
 	t.Helper()
-	eventually(t, "the event is kept", func() bool {
+	harness.Eventually(t, "the event is kept", func() bool {
 		got = e.send(t, s, "/stripe", body, nil)
-		return got.code != http.StatusServiceUnavailable
+		return got.Code != http.StatusServiceUnavailable
 	})
 	return got
 }
 
-func portOf(app *application) string {
-	_, port, _ := net.SplitHostPort(app.address)
+func portOf(app *harness.Application) string {
+	_, port, _ := net.SplitHostPort(app.Address)
 	return port
 }

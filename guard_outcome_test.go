@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
@@ -34,9 +35,9 @@ func receivedLines(t *testing.T, log string) []map[string]any {
 }
 
 // processed is how many webhooks had that outcome.
-func (c *running) processed(outcome string) (sum float64) {
-	c.t.Helper()
-	for name, value := range c.metrics() {
+func processed(c *harness.Caddy, outcome string) (sum float64) {
+	c.T.Helper()
+	for name, value := range c.Metrics() {
 		if strings.HasPrefix(name, "webhook_processed_total{") && strings.Contains(name, fmt.Sprintf("status=%q", outcome)) {
 			sum += value
 		}
@@ -45,9 +46,9 @@ func (c *running) processed(outcome string) (sum float64) {
 }
 
 // sendBroken sends a webhook whose answer may break off, and returns the status that came, if any.
-func (c *running) sendBroken(id string) int {
-	c.t.Helper()
-	response, err := http.DefaultClient.Do(c.githubRequest("/github", id, "{}"))
+func sendBroken(c *harness.Caddy, id string) int {
+	c.T.Helper()
+	response, err := http.DefaultClient.Do(c.GitHubRequest("/github", id, "{}"))
 	if err != nil {
 		return 0
 	}
@@ -70,7 +71,7 @@ func TestGuardOutcomes(t *testing.T) {
 	}
 	const errorRoutes = "\nERRORS\n" // what follows is for `handle_errors`
 	backup := func(answer string) string { return errorRoutes + answer }
-	nobody := freePort(t)
+	nobody := harness.FreePort(t)
 	for _, test := range []struct {
 		name, next string
 		app        http.HandlerFunc
@@ -100,11 +101,11 @@ func TestGuardOutcomes(t *testing.T) {
 	} {
 		for _, dedupe := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, dedupe %v", test.name, dedupe), func(t *testing.T) {
-				forgetTraffic(t)
-				app := startApplication(t)
-				app.answerWith(test.app)
-				next, errors, _ := strings.Cut(strings.ReplaceAll(test.next, "APP", app.address), errorRoutes)
-				site, again := guardSite(app, next), test.again
+				harness.ForgetTraffic(t)
+				app := harness.StartApplication(t)
+				app.AnswerWith(test.app)
+				next, errors, _ := strings.Cut(strings.ReplaceAll(test.next, "APP", app.Address), errorRoutes)
+				site, again := harness.GuardSite(app, next), test.again
 				if errors != "" {
 					site += "\nhandle_errors {\n" + errors + "\n}"
 				}
@@ -112,27 +113,27 @@ func TestGuardOutcomes(t *testing.T) {
 					site, again = strings.Replace(site, "require_https off", "require_https off\ndedupe off", 1), test.outcome
 				}
 				log := filepath.Join(t.TempDir(), "log")
-				c := startCaddyLogging(t, log, site)
-				before := c.processed(test.outcome)
-				if got := c.sendBroken("outcome"); got != test.sees {
+				c := harness.StartLogging(t, log, site)
+				before := processed(c, test.outcome)
+				if got := sendBroken(c, "outcome"); got != test.sees {
 					t.Fatalf("answered %d: want %d", got, test.sees)
 				}
 				var lines []map[string]any
-				eventually(t, "the line is written", func() bool { lines = receivedLines(t, log); return len(lines) > 0 })
+				harness.Eventually(t, "the line is written", func() bool { lines = receivedLines(t, log); return len(lines) > 0 })
 				line := lines[0]
 				code, _ := line["status"].(float64)
 				reason, _ := line["reason"].(string)
 				if line["outcome"] != test.outcome || int(code) != test.status || reason != test.reason || line["level"] != test.level {
 					t.Errorf("line: %v", line)
 				}
-				if got := c.processed(test.outcome); got != before+1 {
+				if got := processed(c, test.outcome); got != before+1 {
 					t.Errorf("counted %v, then %v", before, got)
 				}
 				if seen := process.Traffic.Watch("github", nil, time.Now()).Snapshot(); (seen.Refused == 0) != (test.outcome == "accepted") || seen.LastReceived.IsZero() {
 					t.Errorf("traffic: %+v", seen)
 				}
-				c.sendBroken("outcome")
-				eventually(t, "the second line is written", func() bool { lines = receivedLines(t, log); return len(lines) == 2 })
+				sendBroken(c, "outcome")
+				harness.Eventually(t, "the second line is written", func() bool { lines = receivedLines(t, log); return len(lines) == 2 })
 				if lines[1]["outcome"] != again {
 					t.Errorf("sent again: %v, want %s", lines[1], again)
 				}
@@ -144,25 +145,25 @@ func TestGuardOutcomes(t *testing.T) {
 // TestGuardErrorsInSubroute: error routes of a subroute are none of the server's.
 // What they answer is not seen, so the provider's retry is let through.
 func TestGuardErrorsInSubroute(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	log := filepath.Join(t.TempDir(), "log")
-	c := startCaddyLogging(t, log, "handle {\n"+guardSite(app, "error \"sorry\" 503")+"\n}\nhandle_errors {\nrespond 500\n}")
-	config := c.do(c.request(http.MethodGet, c.admin+"/config/", "")).body
+	c := harness.StartLogging(t, log, "handle {\n"+harness.GuardSite(app, "error \"sorry\" 503")+"\n}\nhandle_errors {\nrespond 500\n}")
+	config := c.Do(c.Request(http.MethodGet, c.Admin+"/config/", "")).Body
 	const inner = `"handler":"subroute"`
 	cut := strings.LastIndex(config, inner) + len(inner)
 	changed := config[:cut] + `,"errors":{"routes":[{"handle":[{"handler":"static_response","status_code":200}]}]}` + config[cut:]
 	if err := caddy.Load([]byte(changed), true); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.awaitOldConfig(); err != nil {
+	if err := c.AwaitOldConfig(); err != nil {
 		t.Fatal(err)
 	}
 	for n := range 2 {
-		if got := c.do(c.githubRequest("/github", "inner", "{}")); got.code != 200 {
-			t.Fatalf("answered %d %q", got.code, got.body)
+		if got := c.Do(c.GitHubRequest("/github", "inner", "{}")); got.Code != 200 {
+			t.Fatalf("answered %d %q", got.Code, got.Body)
 		}
 		var lines []map[string]any
-		eventually(t, "the line is written", func() bool { lines = receivedLines(t, log); return len(lines) == n+1 })
+		harness.Eventually(t, "the line is written", func() bool { lines = receivedLines(t, log); return len(lines) == n+1 })
 		if line := lines[n]; line["outcome"] != "failed" || line["status"] != 503.0 {
 			t.Errorf("line: %v", line)
 		}
@@ -171,7 +172,7 @@ func TestGuardErrorsInSubroute(t *testing.T) {
 
 // TestGuardWithoutHandlerNorDedupe: nobody did the work, and Caddy's empty 200 must not say so.
 func TestGuardWithoutHandlerNorDedupe(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, strings.Replace(guardSite(app, ""), "require_https off", "require_https off\ndedupe off", 1), "")
-	checkAnswer(t, c.do(c.githubRequest("/github", "nobody", "{}")), 503, "unavailable")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, strings.Replace(harness.GuardSite(app, ""), "require_https off", "require_https off\ndedupe off", 1), "")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "nobody", "{}")), 503, "unavailable")
 }

@@ -6,15 +6,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
 // TestGuardOutlastsProvider: the provider gives up waiting while the application works. Its repeat
 // must not start the work again: it is told to wait, and in the end that it is a duplicate.
 func TestGuardOutlastsProvider(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	working, finish := make(chan struct{}, 2), make(chan struct{})
-	app.answerWith(func(_ http.ResponseWriter, r *http.Request) {
+	app.AnswerWith(func(_ http.ResponseWriter, r *http.Request) {
 		working <- struct{}{}
 		select {
 		case <-finish:
@@ -22,11 +23,11 @@ func TestGuardOutlastsProvider(t *testing.T) {
 			t.Error("the work was ended")
 		}
 	})
-	c := startCaddy(t, guardSite(app, "reverse_proxy APP"), "")
+	c := harness.Start(t, harness.GuardSite(app, "reverse_proxy APP"), "")
 	ctx, hangUp := context.WithCancel(t.Context())
 	gone := make(chan error)
 	go func() {
-		response, err := http.DefaultClient.Do(c.githubRequest("/github", "slow", "{}").WithContext(ctx))
+		response, err := http.DefaultClient.Do(c.GitHubRequest("/github", "slow", "{}").WithContext(ctx))
 		if err == nil {
 			_ = response.Body.Close()
 		}
@@ -38,13 +39,13 @@ func TestGuardOutlastsProvider(t *testing.T) {
 		t.Fatal("the provider got an answer")
 	}
 	for range 20 { // as long as Caddy takes to see that the provider is gone
-		checkAnswer(t, c.do(c.githubRequest("/github", "slow", "{}")), 409, "in_progress")
+		harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "slow", "{}")), 409, "in_progress")
 		time.Sleep(10 * time.Millisecond)
 	}
 	close(finish)
-	eventually(t, "the repeat is a duplicate", func() bool {
-		got := c.do(c.githubRequest("/github", "slow", "{}"))
-		return got.code == 200 && got.header.Get("Webhook-Status") == "duplicate"
+	harness.Eventually(t, "the repeat is a duplicate", func() bool {
+		got := c.Do(c.GitHubRequest("/github", "slow", "{}"))
+		return got.Code == 200 && got.Header.Get("Webhook-Status") == "duplicate"
 	})
 	if len(working) != 0 {
 		t.Error("the application was called again")
@@ -56,26 +57,26 @@ func TestGuardPatienceEnds(t *testing.T) {
 	before := process.GuardPatience
 	process.GuardPatience = 50 * time.Millisecond
 	t.Cleanup(func() { process.GuardPatience = before })
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	calls := make(chan struct{}, 10)
-	app.answerWith(func(_ http.ResponseWriter, r *http.Request) {
+	app.AnswerWith(func(_ http.ResponseWriter, r *http.Request) {
 		calls <- struct{}{}
 		<-r.Context().Done()
 	})
-	c := startCaddy(t, guardSite(app, "reverse_proxy APP"), "")
+	c := harness.Start(t, harness.GuardSite(app, "reverse_proxy APP"), "")
 	ctx, hangUp := context.WithCancel(t.Context())
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		if response, err := http.DefaultClient.Do(c.githubRequest("/github", "never", "{}").WithContext(ctx)); err == nil {
+		if response, err := http.DefaultClient.Do(c.GitHubRequest("/github", "never", "{}").WithContext(ctx)); err == nil {
 			_ = response.Body.Close()
 		}
 	}()
 	<-calls
 	hangUp()
 	<-gone
-	app.answerStatus(200)
-	eventually(t, "the repeat is let through", func() bool {
-		return c.do(c.githubRequest("/github", "never", "{}")).code == 200
+	app.AnswerStatus(200)
+	harness.Eventually(t, "the repeat is let through", func() bool {
+		return c.Do(c.GitHubRequest("/github", "never", "{}")).Code == 200
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	spans "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestGuardTraces: each webhook of guard mode has one span, whatever the next handler
@@ -28,9 +30,9 @@ func TestGuardTraces(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			traces := startOTLP(t)
-			app := startApplication(t)
-			c := startCaddy(t, "tracing {\nspan site\n}\n"+guardSite(app, test.handler)+"\n"+test.errors, "")
-			r := c.githubRequest("/github", "traced", `{"a":1}`)
+			app := harness.StartApplication(t)
+			c := harness.Start(t, "tracing {\nspan site\n}\n"+harness.GuardSite(app, test.handler)+"\n"+test.errors, "")
+			r := c.GitHubRequest("/github", "traced", `{"a":1}`)
 			response, err := http.DefaultClient.Do(r)
 			if err == nil {
 				_ = response.Body.Close()
@@ -38,7 +40,7 @@ func TestGuardTraces(t *testing.T) {
 			if (err != nil) != test.breaksOff {
 				t.Errorf("error %v", err)
 			}
-			eventually(t, "the spans arrive", func() bool { return len(traces.named("site")) > 0 && len(traces.named("publish github")) > 0 })
+			harness.Eventually(t, "the spans arrive", func() bool { return len(traces.named("site")) > 0 && len(traces.named("publish github")) > 0 })
 			all := traces.named("publish github")
 			if len(all) != len(traces.named("site")) { // a broken off one may be sent again by the client
 				t.Errorf("%d spans of %d requests", len(all), len(traces.named("site")))
@@ -60,21 +62,21 @@ func TestGuardTraces(t *testing.T) {
 // error routes, so what these answer for an endpoint there is not seen, as in a subroute:
 // the provider's retry is let through, and the line says that the handler failed.
 func TestGuardInNamedRoute(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	log := filepath.Join(t.TempDir(), "log")
-	before := testLog
-	testLog = log
-	c := newRunning(t, filepath.Join(t.TempDir(), "deliveries.db"), "")
-	testLog = before
-	c.options += "\n}\n&(hooks) {\n" + guardSite(app, "error 503")
-	startRunning(t, c, "invoke hooks\nhandle_errors {\nrespond 200\n}")
+	before := harness.LogFile
+	harness.LogFile = log
+	c := harness.New(t, filepath.Join(t.TempDir(), "deliveries.db"), "")
+	harness.LogFile = before
+	c.Options += "\n}\n&(hooks) {\n" + harness.GuardSite(app, "error 503")
+	harness.Begin(t, c, "invoke hooks\nhandle_errors {\nrespond 200\n}")
 	for n := range 2 {
-		got := c.do(c.githubRequest("/github", "named", "{}"))
-		if got.code != 200 || got.header.Get("Webhook-Status") != "failed" {
-			t.Errorf("answered %d %v", got.code, got.header)
+		got := c.Do(c.GitHubRequest("/github", "named", "{}"))
+		if got.Code != 200 || got.Header.Get("Webhook-Status") != "failed" {
+			t.Errorf("answered %d %v", got.Code, got.Header)
 		}
 		var lines []map[string]any
-		eventually(t, "the line is written", func() bool { lines = receivedLines(t, log); return len(lines) == n+1 })
+		harness.Eventually(t, "the line is written", func() bool { lines = receivedLines(t, log); return len(lines) == n+1 })
 		if line := lines[n]; line["outcome"] != "failed" || line["status"] != 503.0 {
 			t.Errorf("line: %v", line)
 		}

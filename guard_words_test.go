@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // ago is a time as the doctor tells it.
@@ -21,20 +22,20 @@ func TestGuardWords(t *testing.T) {
 		{"respond 404", "the handler behind it (guard mode) did not answer 2xx", "1 webhook failed, the last 0s ago: the next handler answered 404", "does not know that path"},
 		{"respond 403", "the handler behind it (guard mode)", "answered 403", "its own check of the signature"},
 		{"error 503", "the handler behind it (guard mode)", "answered 503", "the application's own log"},
-		{"reverse_proxy 127.0.0.1:" + freePort(t), "the handler behind it (guard mode)", "answered 502", "its address is right"},
+		{"reverse_proxy 127.0.0.1:" + harness.FreePort(t), "the handler behind it (guard mode)", "answered 502", "its address is right"},
 		{"abort", "were not answered", "the next handler broke off without an answer", "`abort`"},
 		{"", "no handler behind it", "1 webhook refused, the last 0s ago: unavailable (no_handler)", "add `forward <upstream>`"},
 	} {
 		t.Run(test.next, func(t *testing.T) {
-			forgetTraffic(t)
+			harness.ForgetTraffic(t)
 			good := rand.Text()
-			c := startCaddy(t, fmt.Sprintf("route /guarded {\nwebhooks github {\nname guarded\nsecret \"%s\"\nrequire_https off\n}\n%s\n}", good, test.next), "")
-			_, err := runCommand(command("send"), "github", c.site+"/guarded", "--secret", good)
+			c := harness.Start(t, fmt.Sprintf("route /guarded {\nwebhooks github {\nname guarded\nsecret \"%s\"\nrequire_https off\n}\n%s\n}", good, test.next), "")
+			_, err := harness.RunCommand(harness.Command("send"), "github", c.Site+"/guarded", "--secret", good)
 			if err == nil || cli.ExitCode(err) != cli.ExitNo || !strings.Contains(err.Error(), test.send) || strings.Contains(err.Error(), "no webhooks endpoint") {
 				t.Errorf("send: %v", err)
 			}
 			var seen *api.Check
-			for _, check := range c.doctor() {
+			for _, check := range c.Doctor() {
 				if check.Name == "traffic" && check.Subject == "guarded" {
 					seen = &check
 				}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/httpserver"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -14,8 +15,8 @@ import (
 func TestDroppedHeaders(t *testing.T) {
 	const scheme = "verify hmac-sha256 {\n\t\t\tsignature header %s\n\t\t\t%s\n\t\t}"
 	block := func(signature, more string) string { return fmt.Sprintf(scheme, signature, more) }
-	app := startApplication(t)
-	c := startCaddy(t, "respond 404", "")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, "respond 404", "")
 	for _, test := range []struct{ name, block, setting, fix string }{
 		{"signature", block("X_Sig", ""), "verify: signature: header X_Sig", "X-Sig"},
 		{"a dot", block("X.Sig", ""), "verify: signature: header X.Sig", "X-Sig"},
@@ -28,8 +29,8 @@ func TestDroppedHeaders(t *testing.T) {
 		{"dedupe", block("X-Sig", "") + "\n\t\tdedupe json /id header X_Event_Id", "dedupe: header X_Event_Id", "X-Event-Id"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			endpoint := "webhooks /custom custom {\n\t\tsecret s3cret\n\t\t" + test.block + "\n\t\tforward " + app.address + "\n\t}"
-			_, err := adapt("example.com {\n" + endpoint + "\n}")
+			endpoint := "webhooks /custom custom {\n\t\tsecret s3cret\n\t\t" + test.block + "\n\t\tforward " + app.Address + "\n\t}"
+			_, err := harness.Adapt("example.com {\n" + endpoint + "\n}")
 			for _, want := range []string{test.setting, "call it " + test.fix, "Caddyfile:"} {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("adapt: error is %v: want one with %q", err, want)
@@ -37,10 +38,10 @@ func TestDroppedHeaders(t *testing.T) {
 			}
 			// A server that expects other names is known when it is loaded.
 			servers := "{\nservers {\nexpected_underscore_headers Another_*\n}\n}\n"
-			if _, err := adapt(servers + "example.com {\n" + endpoint + "\n}"); err != nil {
+			if _, err := harness.Adapt(servers + "example.com {\n" + endpoint + "\n}"); err != nil {
 				t.Errorf("adapt, with servers: %v", err)
 			}
-			if err := c.load(endpoint); err == nil || !strings.Contains(err.Error(), test.setting) {
+			if err := c.Load(endpoint); err == nil || !strings.Contains(err.Error(), test.setting) {
 				t.Errorf("load: error is %v: want one with %q", err, test.setting)
 			}
 		})
@@ -49,21 +50,21 @@ func TestDroppedHeaders(t *testing.T) {
 
 // TestExpectedHeaders: where the server's settings expect such a header, a webhook with it is accepted.
 func TestExpectedHeaders(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, "respond 404", "servers {\n\t\texpected_underscore_headers X_Sig\n\t\texpected_dot_headers X.*\n\t}")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, "respond 404", "servers {\n\t\texpected_underscore_headers X_Sig\n\t\texpected_dot_headers X.*\n\t}")
 	site := func(more string) string {
-		return "webhooks /custom custom {\n\t\tsecret s3cret\n\t\trequire_https off\n\t\tverify hmac-sha256 {\n\t\t\tsignature header X_Sig\n\t\t\t" + more + "\n\t\t}\n\t\tforward " + app.address + "\n\t}"
+		return "webhooks /custom custom {\n\t\tsecret s3cret\n\t\trequire_https off\n\t\tverify hmac-sha256 {\n\t\t\tsignature header X_Sig\n\t\t\t" + more + "\n\t\t}\n\t\tforward " + app.Address + "\n\t}"
 	}
-	if err := c.load(site("id header X.Id")); err != nil {
+	if err := c.Load(site("id header X.Id")); err != nil {
 		t.Fatal(err)
 	}
-	r := c.customRequest(`{"a":1}`, `{"a":1}`, nil)
+	r := customRequest(c, `{"a":1}`, `{"a":1}`, nil)
 	r.Header["X_Sig"], r.Header["X.Id"] = r.Header["X-Sig"], []string{"1"}
 	r.Header.Del("X-Sig")
-	if got := c.do(r); got.code != 202 {
-		t.Errorf("answered %d %s", got.code, got.body)
+	if got := c.Do(r); got.Code != 202 {
+		t.Errorf("answered %d %s", got.Code, got.Body)
 	}
-	if err := c.load(site("id header X_Id")); err == nil || !strings.Contains(err.Error(), "verify: id: header X_Id never arrives") {
+	if err := c.Load(site("id header X_Id")); err == nil || !strings.Contains(err.Error(), "verify: id: header X_Id never arrives") {
 		t.Errorf("error is %v: want one about X_Id", err)
 	}
 }

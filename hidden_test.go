@@ -17,6 +17,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/deliver"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/internal/telemetry"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
@@ -27,7 +28,7 @@ import (
 // event is the bearer's webhook as the store has it, of an endpoint of that name.
 func (b bearer) event(t *testing.T, endpoint string) *retrystore.Event {
 	t.Helper()
-	r := b.webhook.request(t, "http://hooks.example.com", endpoint)
+	r := b.webhook.RequestTo(t, "http://hooks.example.com", endpoint)
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -144,10 +145,10 @@ func TestStoredErrorsAreHidden(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c := newRunning(t, path, "")
-	startRunning(t, c, "respond 404")
+	c := harness.New(t, path, "")
+	harness.Begin(t, c, "respond 404")
 	var list api.List
-	c.adminCall(http.MethodGet, "/webhooks/deliveries?limit=1000&state=dead", "", &list)
+	c.AdminCall(http.MethodGet, "/webhooks/deliveries?limit=1000&state=dead", "", &list)
 	if len(list.Deliveries) != leaked {
 		t.Fatalf("%d deliveries are listed, want %d", len(list.Deliveries), leaked)
 	}
@@ -157,7 +158,7 @@ func TestStoredErrorsAreHidden(t *testing.T) {
 			t.Errorf("the list of %s has %q in %q", listed.Endpoint, leak, listed.LastError)
 		}
 		var detail api.Detail
-		c.adminCall(http.MethodGet, "/webhooks/deliveries/"+listed.ID, "", &detail)
+		c.AdminCall(http.MethodGet, "/webhooks/deliveries/"+listed.ID, "", &detail)
 		h := detail.History
 		if len(h) != 1 || !strings.Contains(detail.LastError, redact.Masked) || !strings.Contains(h[0].Error, redact.Masked) || !strings.Contains(h[0].Answer, redact.Masked) {
 			t.Errorf("show of %s: %q, %+v; want all masked", listed.Endpoint, detail.LastError, h)

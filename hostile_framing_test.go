@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -13,23 +14,23 @@ import (
 func hostileFraming(t *testing.T, a *arena) {
 	for _, length := range []string{"0", "1", "10", "100000000", "65537", "999999999999999999", "9223372036854775807", "9223372036854775808",
 		"99999999999999999999", "-1", "+5", "5,5", "5, 6", "0x10", "1e3", "", " ", "\x00", "five", "5 5", "٥"} {
-		a.try(t, fmt.Sprintf("Content-Length %q", length), func(m message) string { return m.with("Content-Length", length).String() })
-		a.try(t, fmt.Sprintf("Content-Length %q and the right one", length), func(m message) string {
-			return m.with("Content-Length", fmt.Sprint(len(m.body))).with("Content-Length", length).String()
+		a.try(t, fmt.Sprintf("Content-Length %q", length), func(m harness.Message) string { return m.With("Content-Length", length).String() })
+		a.try(t, fmt.Sprintf("Content-Length %q and the right one", length), func(m harness.Message) string {
+			return m.With("Content-Length", fmt.Sprint(len(m.Body))).With("Content-Length", length).String()
 		})
-		a.try(t, fmt.Sprintf("Content-Length %q and chunked", length), func(m message) string { return m.with("Content-Length", length).chunked().String() })
+		a.try(t, fmt.Sprintf("Content-Length %q and chunked", length), func(m harness.Message) string { return m.With("Content-Length", length).Chunked().String() })
 	}
 	for _, coding := range []string{"chunked, chunked", "gzip, chunked", "chunked, gzip", "identity", "xchunked", "CHUNKED", "chunked ", "\tchunked", "chunked\x0b", "", ",", "\"chunked\""} {
-		a.try(t, fmt.Sprintf("Transfer-Encoding %q", coding), func(m message) string {
-			return strings.Replace(m.chunked().String(), "Transfer-Encoding: chunked", "Transfer-Encoding: "+coding, 1)
+		a.try(t, fmt.Sprintf("Transfer-Encoding %q", coding), func(m harness.Message) string {
+			return strings.Replace(m.Chunked().String(), "Transfer-Encoding: chunked", "Transfer-Encoding: "+coding, 1)
 		})
-		a.try(t, fmt.Sprintf("Transfer-Encoding %q and Content-Length", coding), func(m message) string {
-			return m.with("Content-Length", "4").with("Transfer-Encoding", coding).String()
+		a.try(t, fmt.Sprintf("Transfer-Encoding %q and Content-Length", coding), func(m harness.Message) string {
+			return m.With("Content-Length", "4").With("Transfer-Encoding", coding).String()
 		})
 	}
-	a.try(t, "Transfer-Encoding twice", func(m message) string { return m.with("Transfer-Encoding", "chunked").chunked().String() })
-	a.try(t, "space before the colon of Transfer-Encoding", func(m message) string { return m.with("Transfer-Encoding ", "chunked").String() })
-	a.try(t, "HTTP/1.0 chunked", func(m message) string { m.proto = "HTTP/1.0"; return m.chunked().String() })
+	a.try(t, "Transfer-Encoding twice", func(m harness.Message) string { return m.With("Transfer-Encoding", "chunked").Chunked().String() })
+	a.try(t, "space before the colon of Transfer-Encoding", func(m harness.Message) string { return m.With("Transfer-Encoding ", "chunked").String() })
+	a.try(t, "HTTP/1.0 chunked", func(m harness.Message) string { m.Proto = "HTTP/1.0"; return m.Chunked().String() })
 
 	for name, chunks := range map[string]string{
 		"size missing": "\r\nabc\r\n0\r\n\r\n", "size no number": "zz\r\nabc\r\n0\r\n\r\n", "size negative": "-1\r\nabc\r\n0\r\n\r\n",
@@ -43,26 +44,26 @@ func hostileFraming(t *testing.T, a *arena) {
 		"over the limit":                 fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", hostileMaxBody+1, strings.Repeat("x", hostileMaxBody+1)),
 		"over the limit in small chunks": strings.Repeat("10\r\n0123456789abcdef\r\n", hostileMaxBody/16+1) + "0\r\n\r\n",
 	} {
-		a.try(t, "chunks: "+name, func(m message) string {
-			m = m.with("Transfer-Encoding", "chunked")
-			m.body = chunks
+		a.try(t, "chunks: "+name, func(m harness.Message) string {
+			m = m.With("Transfer-Encoding", "chunked")
+			m.Body = chunks
 			return m.String()
 		})
 	}
-	a.try(t, "body cut off", func(m message) string { raw := m.String(); return raw[:len(raw)-5] })
-	a.try(t, "header cut off", func(m message) string { return m.String()[:60] })
-	a.try(t, "nothing but line ends", func(message) string { return strings.Repeat("\r\n", 100) })
-	a.try(t, "not HTTP", func(message) string { return "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" })
-	a.try(t, "Expect: 100-continue", func(m message) string { return m.with("Expect", "100-continue").String() })
-	a.try(t, "Expect: 100-continue and no body", func(m message) string {
-		raw := m.with("Expect", "100-continue").String()
-		return raw[:len(raw)-len(m.body)]
+	a.try(t, "body cut off", func(m harness.Message) string { raw := m.String(); return raw[:len(raw)-5] })
+	a.try(t, "header cut off", func(m harness.Message) string { return m.String()[:60] })
+	a.try(t, "nothing but line ends", func(harness.Message) string { return strings.Repeat("\r\n", 100) })
+	a.try(t, "not HTTP", func(harness.Message) string { return "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" })
+	a.try(t, "Expect: 100-continue", func(m harness.Message) string { return m.With("Expect", "100-continue").String() })
+	a.try(t, "Expect: 100-continue and no body", func(m harness.Message) string {
+		raw := m.With("Expect", "100-continue").String()
+		return raw[:len(raw)-len(m.Body)]
 	})
-	a.try(t, "Expect: 100-continue and too much", func(m message) string {
-		return m.with("Expect", "100-continue").with("Content-Length", "100000").String()
+	a.try(t, "Expect: 100-continue and too much", func(m harness.Message) string {
+		return m.With("Expect", "100-continue").With("Content-Length", "100000").String()
 	})
 
-	w := wire{address: a.address} // Caddy speaks HTTP/2 without TLS too; these are no frames of it
+	w := harness.Wire{Address: a.address} // Caddy speaks HTTP/2 without TLS too; these are no frames of it
 	a.attack(t, &w, a.signings[0], "HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+strings.Repeat("\xff", 1000))
 
 	// Pipelining: each request gets its own answer, in order.
@@ -70,15 +71,15 @@ func hostileFraming(t *testing.T, a *arena) {
 		var raw strings.Builder
 		for n := range 30 {
 			m := s.forge(s.message(a.address), time.Now())
-			m.method = []string{"POST", "DELETE"}[n%2]
+			m.Method = []string{"POST", "DELETE"}[n%2]
 			raw.WriteString(m.String())
 		}
-		w := wire{address: a.address}
+		w := harness.Wire{Address: a.address}
 		replies := a.attack(t, &w, s, "pipelined", raw.String())
-		w.close()
+		w.Close()
 		for n, got := range replies {
-			if want := []int{401, 405}[n%2]; got.code != want {
-				t.Errorf("%s: pipelined request %d was answered %d: want %d", s.provider, n, got.code, want)
+			if want := []int{401, 405}[n%2]; got.Code != want {
+				t.Errorf("%s: pipelined request %d was answered %d: want %d", s.provider, n, got.Code, want)
 			}
 		}
 		if len(replies) != 30 {
@@ -88,14 +89,14 @@ func hostileFraming(t *testing.T, a *arena) {
 
 	// Smuggling: whoever believes Content-Length sees one request, whoever believes
 	// Transfer-Encoding sees a second one in its body. One view must hold throughout.
-	a.try(t, "smuggled", func(m message) string {
-		outer := m.with("Content-Length", "0").with("Transfer-Encoding", "chunked")
-		outer.body = "0\r\n\r\n" + m.String()
+	a.try(t, "smuggled", func(m harness.Message) string {
+		outer := m.With("Content-Length", "0").With("Transfer-Encoding", "chunked")
+		outer.Body = "0\r\n\r\n" + m.String()
 		return outer.String()
 	})
-	a.try(t, "smuggled in chunks", func(m message) string {
-		outer := m.with("Content-Length", "4").with("Transfer-Encoding", "chunked")
-		outer.body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(m.String()), m.String())
+	a.try(t, "smuggled in chunks", func(m harness.Message) string {
+		outer := m.With("Content-Length", "4").With("Transfer-Encoding", "chunked")
+		outer.Body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(m.String()), m.String())
 		return outer.String()
 	})
 }
@@ -106,14 +107,14 @@ func hostileHangUps(t *testing.T, a *arena) {
 	for _, s := range a.signings {
 		for n := range 20 {
 			m := s.message(a.address)
-			m.body = strings.Replace(m.body, "1", fmt.Sprint(1000+n), 1)
-			w := wire{address: a.address, hangUp: true}
+			m.Body = strings.Replace(m.Body, "1", fmt.Sprint(1000+n), 1)
+			w := harness.Wire{Address: a.address, HangUp: true}
 			replies := a.attack(t, &w, s, "hanging up, signed", s.sign(m, time.Now()).String())
-			if len(replies) != 1 || replies[0].code >= 300 {
+			if len(replies) != 1 || replies[0].Code >= 300 {
 				t.Errorf("%s, hanging up: signed, answered %v", s.provider, replies)
 			}
 			replies = a.attack(t, &w, s, "hanging up, forged", s.forge(m, time.Now()).String())
-			if len(replies) != 1 || replies[0].code != 401 {
+			if len(replies) != 1 || replies[0].Code != 401 {
 				t.Errorf("%s, hanging up: forged, answered %v", s.provider, replies)
 			}
 		}
@@ -126,46 +127,46 @@ func hostileContradictions(t *testing.T, a *arena) {
 	for _, s := range a.signings {
 		send := func(name string, raw string, code int) {
 			t.Helper()
-			w := wire{address: a.address}
-			defer w.close()
+			w := harness.Wire{Address: a.address}
+			defer w.Close()
 			replies := a.attack(t, &w, s, name, raw)
-			if len(replies) != 1 || replies[0].code != code {
+			if len(replies) != 1 || replies[0].Code != code {
 				t.Errorf("%s, %s: %d answers, %v: want %d", s.provider, name, len(replies), replies, code)
 			}
 		}
 		signed := s.sign(s.message(a.address), time.Now())
-		length := fmt.Sprint(len(signed.body))
-		send("two hosts", signed.with("Host", "evil.example").String(), 400)
-		send("the same host twice", signed.with("Host", a.address).String(), 400)
+		length := fmt.Sprint(len(signed.Body))
+		send("two hosts", signed.With("Host", "evil.example").String(), 400)
+		send("the same host twice", signed.With("Host", a.address).String(), 400)
 		if s.provider == "twilio" { // signs the URL
-			send("a host with two ports", signed.set("Host", a.address+":80").String(), 401)
-			send("another port", signed.set("Host", "127.0.0.1:80").String(), 401)
+			send("a host with two ports", signed.Set("Host", a.address+":80").String(), 401)
+			send("another port", signed.Set("Host", "127.0.0.1:80").String(), 401)
 		}
-		send("two lengths", signed.with("Content-Length", length).with("Content-Length", "1").String(), 400)
+		send("two lengths", signed.With("Content-Length", length).With("Content-Length", "1").String(), 400)
 		for _, name := range s.stamps[:min(1, len(s.stamps))] {
-			send("two times", signed.with(name, "1").String(), 400)
-			send("the same time twice", signed.with(name, signed.get(name)).String(), 400)
-			send("no time", signed.without(name).String(), 400)
+			send("two times", signed.With(name, "1").String(), 400)
+			send("the same time twice", signed.With(name, signed.Get(name)).String(), 400)
+			send("no time", signed.Without(name).String(), 400)
 		}
 		for _, name := range s.ids[:min(1, len(s.ids))] {
-			send("two ids", signed.with(name, "other").String(), 401)
-			send("no id", signed.without(name).String(), 401)
+			send("two ids", signed.With(name, "other").String(), 401)
+			send("no id", signed.Without(name).String(), 401)
 		}
 		if s.provider != "custom" { // takes any type, and nothing of ours reads it there
 			for _, media := range []string{mediaJSON, mediaForm, "text/plain"} {
-				send("two content types, the other "+media, signed.with("Content-Type", media).String(), 415)
+				send("two content types, the other "+media, signed.With("Content-Type", media).String(), 415)
 			}
 		}
-		send("no signature", signed.without(s.signature[0]).String(), 401)
-		send("an empty signature", signed.set(s.signature[0], "").String(), 401)
+		send("no signature", signed.Without(s.signature[0]).String(), 401)
+		send("an empty signature", signed.Set(s.signature[0], "").String(), 401)
 		if single := s.stampItem == "" && !strings.HasSuffix(s.signature[0], "ook-Signature") && s.provider != "svix"; single {
-			send("two signatures", signed.with(s.signature[0], "00").String(), 401)
-			send("the same signature twice", signed.with(s.signature[0], signed.get(s.signature[0])).String(), 401)
+			send("two signatures", signed.With(s.signature[0], "00").String(), 401)
+			send("the same signature twice", signed.With(s.signature[0], signed.Get(s.signature[0])).String(), 401)
 		}
 		if s.stampItem != "" {
-			value := signed.get(s.signature[0])
-			send("two times in one list", signed.set(s.signature[0], value+",t=1").String(), 401)
-			send("two times in two lists", signed.with(s.signature[0], "t=1").String(), 401)
+			value := signed.Get(s.signature[0])
+			send("two times in one list", signed.Set(s.signature[0], value+",t=1").String(), 401)
+			send("two times in two lists", signed.With(s.signature[0], "t=1").String(), 401)
 		}
 	}
 }
@@ -179,10 +180,10 @@ func hostileStamps(t *testing.T, a *arena) {
 		now := time.Now()
 		for _, at := range []time.Time{now.Add(-verify.DefaultTolerance - time.Second), now.Add(-time.Hour), now.AddDate(-50, 0, 0), time.Unix(0, 0), time.Unix(1, 0),
 			time.Unix(-1, 0), time.Unix(-1<<40, 0), now.Add(verify.DefaultTolerance + time.Minute), now.Add(time.Hour), now.AddDate(200, 0, 0)} {
-			w := wire{address: a.address}
+			w := harness.Wire{Address: a.address}
 			replies := a.attack(t, &w, s, "signed at "+at.String(), s.sign(s.message(a.address), at).String())
-			w.close()
-			if len(replies) != 1 || replies[0].code != 400 {
+			w.Close()
+			if len(replies) != 1 || replies[0].Code != 400 {
 				t.Errorf("%s, signed at %s: answered %v: want 400", s.provider, at, replies)
 			}
 		}
@@ -197,16 +198,16 @@ func TestUnsignedID(t *testing.T) {
 	standard.key = svix.key // the other set of headers with this endpoint's secret
 	for _, s := range []*signing{svix, &standard} {
 		m := s.message(a.address)
-		m.target = "/svix"
-		m = s.sign(m.with(s.ids[0], "signed-by-"+s.provider), time.Now())
-		for _, more := range []message{m, m.with("Svix-Id", "added"), m.with("Webhook-Id", "added")} {
-			w := wire{address: a.address}
+		m.Target = "/svix"
+		m = s.sign(m.With(s.ids[0], "signed-by-"+s.provider), time.Now())
+		for _, more := range []harness.Message{m, m.With("Svix-Id", "added"), m.With("Webhook-Id", "added")} {
+			w := harness.Wire{Address: a.address}
 			for _, got := range a.attack(t, &w, svix, "with another id", more.String()) {
-				if id := got.json(t)["event_id"]; got.code < 300 && id != "signed-by-"+s.provider {
+				if id := got.JSON(t)["event_id"]; got.Code < 300 && id != "signed-by-"+s.provider {
 					t.Errorf("%s: event_id is %v", s.provider, id)
 				}
 			}
-			w.close()
+			w.Close()
 		}
 	}
 	a.checkDelivered(t)

@@ -7,23 +7,25 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestForgedListsCostLittle: a stranger sends lists of half a million elements to endpoints whose
 // webhooks are lists with signatures inside, or a token of as many claims. Each takes no more memory
 // than a small multiple of its size; it was two hundred times as much.
 func TestForgedListsCostLittle(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, `
+	app := harness.StartApplication(t)
+	c := harness.Start(t, `
 		webhooks /adyen adyen-payments {
 			secret 44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056
 			require_https off
-			forward `+app.address+`
+			forward `+app.Address+`
 		}
 		webhooks /graph ms-graph {
 			secret `+strings.Repeat("s", 32)+`
 			require_https off
-			forward `+app.address+`
+			forward `+app.Address+`
 		}
 	`, "")
 	const size, count, most = 1 << 20, 16, 16
@@ -38,7 +40,7 @@ func TestForgedListsCostLittle(t *testing.T) {
 		var senders sync.WaitGroup
 		for range count {
 			senders.Go(func() {
-				r := c.request(http.MethodPost, c.site+path, body)
+				r := c.Request(http.MethodPost, c.Site+path, body)
 				r.Header.Set("Content-Type", "application/json")
 				response, err := http.DefaultClient.Do(r)
 				if err != nil {

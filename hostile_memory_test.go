@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
@@ -19,10 +20,10 @@ import (
 // sent, and wait. They hold no more memory than the budget gives one address, and a webhook
 // from elsewhere is taken meanwhile.
 func TestBodyMemory(t *testing.T) {
-	shortBodyTime(t, 10*time.Minute) // longer: nobody is refused for being slow
+	harness.ShortBodyTime(t, 10*time.Minute) // longer: nobody is refused for being slow
 	const budget, connections = 64 << 20, 1500
-	app := startApplication(t)
-	c := startBounded(t, "64MiB", githubSite(app, ""))
+	app := harness.StartApplication(t)
+	c := startBounded(t, "64MiB", harness.GitHubSite(app, ""))
 	before := liveHeap()
 	head := "POST /github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 1048576\r\n\r\n"
 	body := make([]byte, 1<<20-1)
@@ -36,7 +37,7 @@ func TestBodyMemory(t *testing.T) {
 	room := make(chan struct{}, 32) // at once
 	refused := make(chan string, connections)
 	for range connections {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(c.site, "http://"))
+		conn, err := net.Dial("tcp", strings.TrimPrefix(c.Site, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +76,7 @@ func TestBodyMemory(t *testing.T) {
 		}
 	}
 	elsewhere := clientAt(t, "127.0.0.2")
-	r := c.githubRequest("/github", "genuine", `{"text":"`+strings.Repeat("x", 200<<10)+`"}`)
+	r := c.GitHubRequest("/github", "genuine", `{"text":"`+strings.Repeat("x", 200<<10)+`"}`)
 	response, err := elsewhere.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -84,19 +85,19 @@ func TestBodyMemory(t *testing.T) {
 	if response.StatusCode != 202 {
 		t.Errorf("a genuine webhook from elsewhere is answered %d", response.StatusCode)
 	}
-	app.next(t)
+	app.Next(t)
 	for _, conn := range all {
 		_ = conn.Close()
 	}
-	eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
+	harness.Eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
 }
 
 // startBounded is startCaddy with so much memory for bodies.
-func startBounded(t *testing.T, memory, directives string) *running {
+func startBounded(t *testing.T, memory, directives string) *harness.Caddy {
 	t.Helper()
-	c := newRunning(t, filepath.Join(t.TempDir(), "deliveries.db"), "")
-	c.options = strings.Replace(c.options, "webhooks {", "webhooks {\n\t\tmax_body_memory "+memory, 1)
-	startRunning(t, c, directives)
+	c := harness.New(t, filepath.Join(t.TempDir(), "deliveries.db"), "")
+	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\n\t\tmax_body_memory "+memory, 1)
+	harness.Begin(t, c, directives)
 	return c
 }
 
@@ -121,20 +122,20 @@ func clientAt(t *testing.T, address string) *http.Client {
 // TestBodyMemoryAtWork: in guard mode a body is in memory for as long as the application works
 // on it, and counts for as long.
 func TestBodyMemoryAtWork(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	done := make(chan struct{})
-	app.answerWith(func(_ http.ResponseWriter, r *http.Request) {
+	app.AnswerWith(func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-done:
 		case <-r.Context().Done():
 		}
 	})
-	site := strings.Replace(guardSite(app, "reverse_proxy APP"), "require_https off", "require_https off\nmax_body 16KiB", 1)
+	site := strings.Replace(harness.GuardSite(app, "reverse_proxy APP"), "require_https off", "require_https off\nmax_body 16KiB", 1)
 	c := startBounded(t, "96KiB", site)
 	body := `{"text":"` + strings.Repeat("x", 16000) + `"}`
 	answers := make(chan int, 3)
 	send := func(client *http.Client, id string) {
-		r := c.githubRequest("/github", id, body)
+		r := c.GitHubRequest("/github", id, body)
 		go func() {
 			response, err := client.Do(r)
 			if err != nil {
@@ -145,17 +146,17 @@ func TestBodyMemoryAtWork(t *testing.T) {
 			_ = response.Body.Close()
 			answers <- response.StatusCode
 		}()
-		app.next(t)
+		app.Next(t)
 	}
 	send(http.DefaultClient, "first")
 	send(http.DefaultClient, "second")
-	got := c.do(c.githubRequest("/github", "third", body))
-	checkAnswer(t, got, 503, "unavailable")
-	if got.header.Get("Retry-After") != "5" {
-		t.Errorf("Retry-After is %q", got.header.Get("Retry-After"))
+	got := c.Do(c.GitHubRequest("/github", "third", body))
+	harness.CheckAnswer(t, got, 503, "unavailable")
+	if got.Header.Get("Retry-After") != "5" {
+		t.Errorf("Retry-After is %q", got.Header.Get("Retry-After"))
 	}
 	send(clientAt(t, "127.0.0.2"), "elsewhere")
-	metrics := c.do(c.request(http.MethodGet, c.admin+"/metrics", "")).body
+	metrics := c.Do(c.Request(http.MethodGet, c.Admin+"/metrics", "")).Body
 	for _, want := range []string{"webhook_body_memory_bytes 7", "webhook_body_memory_limit_bytes 98304", "webhook_body_memory_refused_total "} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("metrics lack %q", want)
@@ -167,23 +168,23 @@ func TestBodyMemoryAtWork(t *testing.T) {
 			t.Errorf("answered %d", code)
 		}
 	}
-	eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
-	if got := c.do(c.githubRequest("/github", "third", body)); got.code != 200 {
-		t.Errorf("what was refused is then answered %d", got.code)
+	harness.Eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
+	if got := c.Do(c.GitHubRequest("/github", "third", body)); got.Code != 200 {
+		t.Errorf("what was refused is then answered %d", got.Code)
 	}
 }
 
 // TestBodyMemoryTooSmall: a budget in which the largest body never finds room is refused.
 func TestBodyMemoryTooSmall(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, ""), "")
-	before := c.options
-	c.options = strings.Replace(c.options, "webhooks {", "webhooks {\nmax_body_memory 1MiB", 1)
-	if err := c.load(githubSite(app, "")); err == nil || !strings.Contains(err.Error(), "want max_body_memory of at least 2113536, or a smaller max_body") {
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GitHubSite(app, ""), "")
+	before := c.Options
+	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\nmax_body_memory 1MiB", 1)
+	if err := c.Load(harness.GitHubSite(app, "")); err == nil || !strings.Contains(err.Error(), "want max_body_memory of at least 2113536, or a smaller max_body") {
 		t.Errorf("max_body_memory of one body: %v", err)
 	}
-	c.options = before
-	if err := c.load(githubSite(app, "max_body 512MiB")); err != nil {
+	c.Options = before
+	if err := c.Load(harness.GitHubSite(app, "max_body 512MiB")); err != nil {
 		t.Fatal(err)
 	}
 	if got := process.Bodies.Usage().Limit; got < 2<<30 {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
@@ -36,12 +37,12 @@ func (u *unfinished) Read(b []byte) (int, error) {
 
 // TestBodyMemoryOverHTTP2: the streams of few connections are as bounded as connections are.
 func TestBodyMemoryOverHTTP2(t *testing.T) {
-	shortBodyTime(t, 10*time.Minute)
+	harness.ShortBodyTime(t, 10*time.Minute)
 	const budget, size, streams = 8 << 20, 256 << 10, 150
-	app := startApplication(t)
-	c := newRunning(t, t.TempDir()+"/deliveries.db", "servers {\nprotocols h1 h2c\n}")
-	c.options = strings.Replace(c.options, "webhooks {", "webhooks {\n\t\tmax_body_memory 8MiB", 1)
-	startRunning(t, c, githubSite(app, "max_body 256KiB"))
+	app := harness.StartApplication(t)
+	c := harness.New(t, t.TempDir()+"/deliveries.db", "servers {\nprotocols h1 h2c\n}")
+	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\n\t\tmax_body_memory 8MiB", 1)
+	harness.Begin(t, c, harness.GitHubSite(app, "max_body 256KiB"))
 
 	ctx, cancel := context.WithCancel(t.Context())
 	var sent, refused, others atomic.Int64
@@ -53,7 +54,7 @@ func TestBodyMemoryOverHTTP2(t *testing.T) {
 		t.Cleanup(transport.CloseIdleConnections)
 		for stream := range streams / 3 {
 			senders.Go(func() {
-				r := c.githubRequest("/github", fmt.Sprint(connection, "-", stream), "").WithContext(ctx)
+				r := c.GitHubRequest("/github", fmt.Sprint(connection, "-", stream), "").WithContext(ctx)
 				r.Body = io.NopCloser(&unfinished{left: size - 1, done: ctx.Done(), sent: &sent})
 				r.ContentLength = size
 				response, err := transport.RoundTrip(r)
@@ -79,23 +80,23 @@ func TestBodyMemoryOverHTTP2(t *testing.T) {
 	acceptsElsewhere(t, c, app)
 	cancel()
 	senders.Wait()
-	eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
+	harness.Eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
 }
 
 // TestBodyMemoryWithExpect: who asks first whether to send is told so only where there
 // is room, and what then comes counts as any other body.
 func TestBodyMemoryWithExpect(t *testing.T) {
-	shortBodyTime(t, 10*time.Minute)
+	harness.ShortBodyTime(t, 10*time.Minute)
 	// Of a smaller body net/http waits for the rest before it sends the refusal.
 	const budget, size, connections = 16 << 20, 1 << 20, 100
-	app := startApplication(t)
-	c := startBounded(t, "16MiB", githubSite(app, ""))
+	app := harness.StartApplication(t)
+	c := startBounded(t, "16MiB", harness.GitHubSite(app, ""))
 	head := fmt.Sprintf("POST /github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=00\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", size)
 	var continued, refused atomic.Int64
 	var senders sync.WaitGroup
 	conns := make([]net.Conn, connections)
 	for i := range conns {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(c.site, "http://"))
+		conn, err := net.Dial("tcp", strings.TrimPrefix(c.Site, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,14 +133,14 @@ func TestBodyMemoryWithExpect(t *testing.T) {
 		_ = conn.Close()
 	}
 	senders.Wait()
-	eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
+	harness.Eventually(t, "everything is given back", func() bool { return process.Bodies.Usage().Used == 0 })
 }
 
 // TestExpectIsAnsweredAtOnce: who waits to be told to send its body, and is refused before
 // that, is told so at once, though no byte of the body ever comes.
 func TestExpectIsAnsweredAtOnce(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, "")+"\n"+strings.Replace(githubSite(app, "name blocked\nblock_ips 127.0.0.1"), "/github", "/blocked", 1), "")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GitHubSite(app, "")+"\n"+strings.Replace(harness.GitHubSite(app, "name blocked\nblock_ips 127.0.0.1"), "/github", "/blocked", 1), "")
 	for want, head := range map[string]string{
 		"HTTP/1.1 413 ": "POST /github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 100000000\r\n",
 		"HTTP/1.1 415 ": "POST /github HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 1000\r\n",
@@ -151,21 +152,21 @@ func TestExpectIsAnsweredAtOnce(t *testing.T) {
 		if line := firstAnswer(t, c, head+"Expect: 100-Continue\r\n\r\n"); !strings.HasPrefix(line, want) {
 			t.Errorf("%q was answered %q, want %s", head, line, want)
 		}
-		if took := time.Since(began); took > patience/2 {
+		if took := time.Since(began); took > harness.Patience/2 {
 			t.Errorf("%s came after %s", want, took)
 		}
 	}
 }
 
 // firstAnswer sends a head and returns the first line of the answer.
-func firstAnswer(t *testing.T, c *running, head string) string {
+func firstAnswer(t *testing.T, c *harness.Caddy, head string) string {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(c.site, "http://"))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(c.Site, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(harness.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, head); err != nil {
@@ -181,7 +182,7 @@ func firstAnswer(t *testing.T, c *running, head string) string {
 // watchBodies returns the most that was held until enough came to pass.
 func watchBodies(t *testing.T, enough func() bool) (most int64) {
 	t.Helper()
-	eventually(t, "memory is short", func() bool {
+	harness.Eventually(t, "memory is short", func() bool {
 		most = max(most, process.Bodies.Usage().Used)
 		return enough()
 	})
@@ -189,9 +190,9 @@ func watchBodies(t *testing.T, enough func() bool) (most int64) {
 }
 
 // acceptsElsewhere sends a webhook from another address, while memory is short.
-func acceptsElsewhere(t *testing.T, c *running, app *application) {
+func acceptsElsewhere(t *testing.T, c *harness.Caddy, app *harness.Application) {
 	t.Helper()
-	response, err := clientAt(t, "127.0.0.2").Do(c.githubRequest("/github", "genuine", `{"text":"`+strings.Repeat("x", 100<<10)+`"}`))
+	response, err := clientAt(t, "127.0.0.2").Do(c.GitHubRequest("/github", "genuine", `{"text":"`+strings.Repeat("x", 100<<10)+`"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,5 +200,5 @@ func acceptsElsewhere(t *testing.T, c *running, app *application) {
 	if response.StatusCode != 202 {
 		t.Errorf("a genuine webhook from elsewhere is answered %d", response.StatusCode)
 	}
-	app.next(t)
+	app.Next(t)
 }

@@ -10,19 +10,21 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 const hostileWorkers = 8
 
 // inParallel runs job(0) to job(n-1), each with its own source of chance, so that
 // what is sent does not depend on the order.
-func (a *arena) inParallel(salt uint64, n int, job func(w *wire, rng *rand.Rand, i int)) {
+func (a *arena) inParallel(salt uint64, n int, job func(w *harness.Wire, rng *rand.Rand, i int)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range hostileWorkers {
 		workers.Go(func() {
-			w := wire{address: a.address}
-			defer w.close()
+			w := harness.Wire{Address: a.address}
+			defer w.Close()
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				job(&w, rand.New(rand.NewPCG(*hostileSeed^salt<<32, uint64(i))), i)
 			}
@@ -35,12 +37,12 @@ func (a *arena) inParallel(salt uint64, n int, job func(w *wire, rng *rand.Rand,
 func hostileSignatures(t *testing.T, a *arena) {
 	const each = 1000
 	now := time.Now()
-	a.inParallel(1, each*len(a.signings), func(w *wire, rng *rand.Rand, i int) {
+	a.inParallel(1, each*len(a.signings), func(w *harness.Wire, rng *rand.Rand, i int) {
 		s := a.signings[i/each]
 		m := s.sign(s.message(a.address), now)
 		name := s.signature[rng.IntN(len(s.signature))]
-		value := malformed(rng, s, m.get(s.signature[0]))
-		replies := a.attack(t, w, s, fmt.Sprintf("signature %d", i), m.without(s.signature[0]).with(name, value).String())
+		value := malformed(rng, s, m.Get(s.signature[0]))
+		replies := a.attack(t, w, s, fmt.Sprintf("signature %d", i), m.Without(s.signature[0]).With(name, value).String())
 		if len(replies) == 0 {
 			t.Errorf("%s, signature %d: no answer to %q", s.provider, i, value)
 		}
@@ -114,12 +116,12 @@ func malformed(rng *rand.Rand, s *signing, right string) string {
 // rubbish only; all others are judged by the rules of attack.
 func hostileMutations(t *testing.T, a *arena) {
 	now := time.Now()
-	var originals []message
+	var originals []harness.Message
 	for _, s := range a.signings {
 		originals = append(originals, s.sign(s.message(a.address), now))
 	}
 	var harmless, accepted, refused, closed atomic.Int64
-	a.inParallel(2, 10_000, func(w *wire, rng *rand.Rand, i int) {
+	a.inParallel(2, 10_000, func(w *harness.Wire, rng *rand.Rand, i int) {
 		s := a.signings[i%len(a.signings)]
 		original := originals[i%len(a.signings)]
 		raw := mutate(rng, original)
@@ -128,14 +130,14 @@ func hostileMutations(t *testing.T, a *arena) {
 		switch {
 		case len(replies) == 0:
 			closed.Add(1)
-		case replies[0].code < 300:
+		case replies[0].Code < 300:
 			accepted.Add(1)
 		default:
 			refused.Add(1)
 		}
 		if untouched {
 			harmless.Add(1)
-			if len(replies) == 0 || replies[0].code >= 300 {
+			if len(replies) == 0 || replies[0].Code >= 300 {
 				t.Errorf("%s, mutation %d: a harmless change was refused: %v\n%s", s.provider, i, replies, excerpt(raw))
 			}
 		}
@@ -149,7 +151,7 @@ func hostileMutations(t *testing.T, a *arena) {
 
 // mutate makes one to three changes: to the parts of a request, whose framing
 // stays right, or to its text as a whole.
-func mutate(rng *rand.Rand, m message) string {
+func mutate(rng *rand.Rand, m harness.Message) string {
 	changes := 1 + rng.IntN(3)
 	if rng.IntN(3) == 0 {
 		raw := m.String()
@@ -158,32 +160,32 @@ func mutate(rng *rand.Rand, m message) string {
 		}
 		return raw
 	}
-	m.header = slices.Clone(m.header)
+	m.Header = slices.Clone(m.Header)
 	for range changes {
-		at := rng.IntN(len(m.header))
-		field := &m.header[at]
+		at := rng.IntN(len(m.Header))
+		field := &m.Header[at]
 		switch rng.IntN(10) {
 		case 0, 1:
-			m.body = mutateText(rng, m.body)
+			m.Body = mutateText(rng, m.Body)
 		case 2:
-			m.target = mutateText(rng, m.target)
+			m.Target = mutateText(rng, m.Target)
 		case 3:
 			field[1] = mutateText(rng, field[1])
 		case 4:
 			field[0] = mutateText(rng, field[0])
 		case 5:
-			m.header = slices.Delete(m.header, at, at+1)
-			if len(m.header) == 0 {
+			m.Header = slices.Delete(m.Header, at, at+1)
+			if len(m.Header) == 0 {
 				return m.String()
 			}
 		case 6:
-			m.header = append(m.header, *field)
+			m.Header = append(m.Header, *field)
 		case 7: // harmless
-			m.header = append(m.header, [2]string{fmt.Sprintf("X-Unrelated-%d", rng.IntN(1000)), strings.Repeat("v", rng.IntN(50))})
+			m.Header = append(m.Header, [2]string{fmt.Sprintf("X-Unrelated-%d", rng.IntN(1000)), strings.Repeat("v", rng.IntN(50))})
 		case 8: // harmless
 			field[0] = []func(string) string{strings.ToUpper, strings.ToLower}[rng.IntN(2)](field[0])
 		case 9: // harmless
-			rng.Shuffle(len(m.header), func(i, j int) { m.header[i], m.header[j] = m.header[j], m.header[i] })
+			rng.Shuffle(len(m.Header), func(i, j int) { m.Header[i], m.Header[j] = m.Header[j], m.Header[i] })
 		}
 	}
 	return m.String()
@@ -221,13 +223,13 @@ func mutateText(rng *rand.Rand, text string) string {
 // original in all that counts: method, target, host, type, body, and every header that the
 // original has. More headers may be there, if they are plain ones.
 func (s *signing) sameWebhook(original, raw string) bool {
-	was, _ := split(original)
-	is, clean := split(raw)
+	was, _ := harness.Split(original)
+	is, clean := harness.Split(raw)
 	if !clean || len(is) != 1 {
 		return false
 	}
 	a, b := was[0], is[0]
-	if a.Method != b.Method || a.RequestURI != b.RequestURI || a.Host != b.Host || a.Proto != b.Proto || a.body != b.body {
+	if a.Method != b.Method || a.RequestURI != b.RequestURI || a.Host != b.Host || a.Proto != b.Proto || a.Body != b.Body {
 		return false
 	}
 	for name, values := range a.Header {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
@@ -34,14 +35,14 @@ type signing struct {
 	unit      time.Duration
 	ids       []string // likewise of the signed id; none: the provider signs none
 
-	content func(r parsed, stamp, id string) []string // what may be signed
+	content func(r harness.Parsed, stamp, id string) []string // what may be signed
 	format  func(stamp, signature string) string
 
 	contentType, body string
 	extra             [][2]string // unsigned headers that the provider sends
 }
 
-func body(r parsed, _, _ string) []string { return []string{r.body} }
+func body(r harness.Parsed, _, _ string) []string { return []string{r.Body} }
 
 func afterEquals(prefix string) func(string, string) string {
 	return func(_, signature string) string { return prefix + signature }
@@ -61,7 +62,7 @@ func signings() []*signing {
 			panic(err)
 		}
 		s := &signing{provider: provider, secret: secret, key: key, hash: sha256.New, base64: true, unit: time.Second,
-			content:     func(r parsed, stamp, id string) []string { return []string{id + "." + stamp + "." + r.body} },
+			content:     func(r harness.Parsed, stamp, id string) []string { return []string{id + "." + stamp + "." + r.Body} },
 			format:      afterEquals("v1,"),
 			contentType: mediaJSON, body: someJSON}
 		for _, prefix := range prefixes {
@@ -72,7 +73,7 @@ func signings() []*signing {
 		return s
 	}
 	return []*signing{
-		{provider: "github", secret: githubSecret, hash: sha256.New, signature: []string{"X-Hub-Signature-256"},
+		{provider: "github", secret: harness.GitHubSecret, hash: sha256.New, signature: []string{"X-Hub-Signature-256"},
 			content: body, format: afterEquals("sha256="), contentType: mediaJSON, body: someJSON,
 			extra: [][2]string{{"X-GitHub-Delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958"}, {"X-GitHub-Event", "push"}}},
 		{provider: "shopify", secret: "shopify-hush", hash: sha256.New, base64: true,
@@ -81,11 +82,11 @@ func signings() []*signing {
 			extra: [][2]string{{"X-Shopify-Event-Id", "98880550-7158-44d4-b7cd-2c97c8a091b5"}, {"X-Shopify-Topic", "orders/create"}}},
 		{provider: "slack", secret: "slack-hush", hash: sha256.New, unit: time.Second,
 			signature: []string{"X-Slack-Signature"}, stamps: []string{"X-Slack-Request-Timestamp"},
-			content: func(r parsed, stamp, _ string) []string { return []string{"v0:" + stamp + ":" + r.body} },
+			content: func(r harness.Parsed, stamp, _ string) []string { return []string{"v0:" + stamp + ":" + r.Body} },
 			format:  afterEquals("v0="), contentType: mediaJSON, body: someJSON},
 		{provider: "stripe", secret: "whsec_stripe-hush", hash: sha256.New, unit: time.Second,
 			signature: []string{"Stripe-Signature"}, stampItem: "t=",
-			content:     func(r parsed, stamp, _ string) []string { return []string{stamp + "." + r.body} },
+			content:     func(r harness.Parsed, stamp, _ string) []string { return []string{stamp + "." + r.Body} },
 			format:      func(stamp, signature string) string { return "t=" + stamp + ",v1=" + signature },
 			contentType: mediaJSON, body: someJSON},
 		standard("svix", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "Svix-", "Webhook-"),
@@ -96,7 +97,7 @@ func signings() []*signing {
 			extra: [][2]string{{"I-Twilio-Idempotency-Token", "b0c7ec9a-1e9f-4a3e-9d7c-2f6d4a3c3a10"}}},
 		{provider: "custom", secret: "custom-hush", hash: sha256.New, unit: time.Millisecond,
 			signature: []string{"X-Signature"}, stamps: []string{"X-Timestamp"}, ids: []string{"X-Event-Id"},
-			content: func(r parsed, stamp, id string) []string { return []string{stamp + "." + id + "." + r.body} },
+			content: func(r harness.Parsed, stamp, id string) []string { return []string{stamp + "." + id + "." + r.Body} },
 			format:  afterEquals("sha256="), contentType: mediaJSON, body: someJSON,
 			block: "verify hmac-sha256 {\nsignature header X-Signature\nformat \"sha256={hex}\"\ncontent \"{timestamp}.{id}.{body}\"\n" +
 				"timestamp header X-Timestamp ms\nid header X-Event-Id\ntype json /type\n}"},
@@ -105,7 +106,7 @@ func signings() []*signing {
 
 // twilioContent is the URL, followed by the sorted fields of a form; or the URL
 // alone, if it has the hash of the body.
-func twilioContent(r parsed, _, _ string) []string {
+func twilioContent(r harness.Parsed, _, _ string) []string {
 	target := r.RequestURI
 	if _, rest, found := strings.Cut(target, "://"); found && !strings.HasPrefix(target, "/") {
 		target = ""
@@ -115,8 +116,8 @@ func twilioContent(r parsed, _, _ string) []string {
 	}
 	var fields []string
 	media, _, _ := strings.Cut(strings.Join(r.Header["Content-Type"], "\n"), ";")
-	if strings.EqualFold(strings.TrimSpace(media), mediaForm) || r.body == "" {
-		for pair := range strings.SplitSeq(r.body, "&") {
+	if strings.EqualFold(strings.TrimSpace(media), mediaForm) || r.Body == "" {
+		for pair := range strings.SplitSeq(r.Body, "&") {
 			name, value, _ := strings.Cut(pair, "=")
 			name, err1 := url.QueryUnescape(name)
 			value, err2 := url.QueryUnescape(value)
@@ -125,7 +126,7 @@ func twilioContent(r parsed, _, _ string) []string {
 			}
 			fields = append(fields, name+"\x00"+value) // as no field of ours has it: sorts by name, then value
 		}
-	} else if _, query, _ := strings.Cut(target, "?"); !strings.Contains(query, fmt.Sprintf("bodySHA256=%x", sha256.Sum256([]byte(r.body)))) {
+	} else if _, query, _ := strings.Cut(target, "?"); !strings.Contains(query, fmt.Sprintf("bodySHA256=%x", sha256.Sum256([]byte(r.Body)))) {
 		return nil
 	}
 	slices.Sort(fields)
@@ -142,37 +143,37 @@ func twilioContent(r parsed, _, _ string) []string {
 }
 
 // message is a request as the provider would make it, without a signature.
-func (s *signing) message(host string) message {
-	m := message{method: "POST", target: "/" + s.provider, proto: "HTTP/1.1", body: s.body}
-	m = m.with("Host", host).with("Content-Type", s.contentType)
-	m.header = append(m.header, s.extra...)
+func (s *signing) message(host string) harness.Message {
+	m := harness.Message{Method: "POST", Target: "/" + s.provider, Proto: "HTTP/1.1", Body: s.body}
+	m = m.With("Host", host).With("Content-Type", s.contentType)
+	m.Header = append(m.Header, s.extra...)
 	return m
 }
 
 // sign returns m signed at that time.
-func (s *signing) sign(m message, at time.Time) message {
+func (s *signing) sign(m harness.Message, at time.Time) harness.Message {
 	stamp, id := "", ""
 	if s.unit > 0 {
 		stamp = strconv.FormatInt(at.UnixNano()/int64(s.unit), 10)
 	}
 	if len(s.stamps) > 0 {
-		m = m.set(s.stamps[0], stamp)
+		m = m.Set(s.stamps[0], stamp)
 	}
 	if len(s.ids) > 0 {
-		if id = m.get(s.ids[0]); id == "" {
+		if id = m.Get(s.ids[0]); id == "" {
 			id = "msg_1"
-			m = m.with(s.ids[0], id)
+			m = m.With(s.ids[0], id)
 		}
 	}
-	r := parsed{&http.Request{Host: m.get("Host"), RequestURI: m.target, Header: http.Header{"Content-Type": {m.get("Content-Type")}}}, m.body}
+	r := harness.Parsed{Request: &http.Request{Host: m.Get("Host"), RequestURI: m.Target, Header: http.Header{"Content-Type": {m.Get("Content-Type")}}}, Body: m.Body}
 	for _, content := range s.content(r, stamp, id) {
-		return m.set(s.signature[0], s.format(stamp, s.mac(content)))
+		return m.Set(s.signature[0], s.format(stamp, s.mac(content)))
 	}
 	return m
 }
 
 // forge returns m with a signature that is right but for its secret.
-func (s *signing) forge(m message, at time.Time) message {
+func (s *signing) forge(m harness.Message, at time.Time) harness.Message {
 	other := *s
 	other.key = []byte("some other secret")
 	return other.sign(m, at)
@@ -194,7 +195,7 @@ func (s *signing) mac(content string) string {
 // signed reports whether somebody who knows the secret signed exactly this
 // content within the tolerance: whether its right signature stands anywhere in the headers
 // for it. It is generous about form, since nobody else can make that signature.
-func (s *signing) signed(r parsed) bool {
+func (s *signing) signed(r harness.Parsed) bool {
 	values := s.values(r, s.signature)
 	stamps, ids := s.values(r, s.stamps), s.values(r, s.ids)
 	if s.stampItem != "" {
@@ -229,7 +230,7 @@ func (s *signing) signed(r parsed) bool {
 	return false
 }
 
-func (s *signing) values(r parsed, names []string) (values []string) {
+func (s *signing) values(r harness.Parsed, names []string) (values []string) {
 	for _, name := range names {
 		values = append(values, r.Header.Values(name)...)
 	}

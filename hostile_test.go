@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 var hostileSeed = flag.Uint64("hostile-seed", 20260107, "what the hostile requests are generated from")
@@ -62,7 +64,7 @@ func TestHostile(t *testing.T) {
 
 // arena is the site under attack, and what is known of what happened to it.
 type arena struct {
-	*running
+	*harness.Caddy
 	address  string
 	signings []*signing
 	log      string // the file with all of Caddy's log
@@ -92,20 +94,20 @@ func newArena(t *testing.T) *arena {
 	}))
 	t.Cleanup(a.backend.Close)
 	// All that Caddy logs; panics that net/http recovers are in it, as http.stdlib.
-	a.running = startCaddyLogging(t, a.log, "respond 404")
-	a.options = strings.Replace(a.options, "log {", "log {\nlevel DEBUG", 1)
+	a.Caddy = harness.StartLogging(t, a.log, "respond 404")
+	a.Options = strings.Replace(a.Options, "log {", "log {\nlevel DEBUG", 1)
 	var site strings.Builder
 	for _, s := range a.signings {
 		t.Setenv("HOSTILE_"+s.provider, s.secret) // Caddy logs its config, with what is written in it
 		fmt.Fprintf(&site, "webhooks /%s %[1]s {\nsecret {env.HOSTILE_%[1]s}\nrequire_https off\nmax_body %d\n%s\nforward %s {\nname app\n}\n}\n",
 			s.provider, hostileMaxBody, s.block, strings.TrimPrefix(a.backend.URL, "http://"))
 	}
-	if err := a.load(site.String() + "respond 404"); err != nil {
+	if err := a.Load(site.String() + "respond 404"); err != nil {
 		t.Fatal(err)
 	}
-	a.address = strings.TrimPrefix(a.site, "http://")
-	warm := wire{address: a.address} // what is made once, at the first request
-	defer warm.close()
+	a.address = strings.TrimPrefix(a.Site, "http://")
+	warm := harness.Wire{Address: a.address} // what is made once, at the first request
+	defer warm.Close()
 	for _, s := range a.signings {
 		a.attack(t, &warm, s, "warming up", s.forge(s.message(a.address), time.Now()).String())
 	}
@@ -120,10 +122,10 @@ func (a *arena) signing(provider string) *signing {
 }
 
 // attack sends raw and holds the answers against the rules. It returns them.
-func (a *arena) attack(t *testing.T, w *wire, s *signing, name, raw string) []reply {
+func (a *arena) attack(t *testing.T, w *harness.Wire, s *signing, name, raw string) []harness.Reply {
 	t.Helper()
-	requests, clean := split(raw)
-	replies, err := w.exchange(raw, requests, clean)
+	requests, clean := harness.Split(raw)
+	replies, err := w.Exchange(raw, requests, clean)
 	broken := func(format string, args ...any) {
 		t.Helper()
 		t.Errorf("%s, %s: %s\n%s", s.provider, name, fmt.Sprintf(format, args...), excerpt(raw))
@@ -132,18 +134,18 @@ func (a *arena) attack(t *testing.T, w *wire, s *signing, name, raw string) []re
 		broken("%v", err)
 	}
 	for i, got := range replies {
-		word := got.header.Get("Webhook-Status")
+		word := got.Header.Get("Webhook-Status")
 		switch {
-		case got.code >= 400 && got.code < 500:
+		case got.Code >= 400 && got.Code < 500:
 		case byNetHTTP(got):
-		case got.code >= 200 && got.code < 300 && i < len(requests) && s.signed(requests[i]):
+		case got.Code >= 200 && got.Code < 300 && i < len(requests) && s.signed(requests[i]):
 			if word == "accepted" {
 				a.mu.Lock()
-				a.accepted = append(a.accepted, digest(requests[i].body))
+				a.accepted = append(a.accepted, digest(requests[i].Body))
 				a.mu.Unlock()
 			}
 		default:
-			broken("answered %d %s %q", got.code, word, got.body)
+			broken("answered %d %s %q", got.Code, word, got.Body)
 		}
 	}
 	a.mu.Lock()
@@ -154,10 +156,10 @@ func (a *arena) attack(t *testing.T, w *wire, s *signing, name, raw string) []re
 
 // byNetHTTP recognizes the two answers above 499 that net/http gives before
 // any handler sees the request, as RFC 9112, sections 2.3 and 6.1, want them.
-func byNetHTTP(got reply) bool {
-	return got.header.Get("Server") == "" &&
-		(got.code == http.StatusNotImplemented && got.body == "Unsupported transfer encoding" ||
-			got.code == http.StatusHTTPVersionNotSupported)
+func byNetHTTP(got harness.Reply) bool {
+	return got.Header.Get("Server") == "" &&
+		(got.Code == http.StatusNotImplemented && got.Body == "Unsupported transfer encoding" ||
+			got.Code == http.StatusHTTPVersionNotSupported)
 }
 
 func excerpt(raw string) string {
@@ -170,7 +172,7 @@ func excerpt(raw string) string {
 // checkDelivered waits until the application has what was accepted, and nothing else.
 func (a *arena) checkDelivered(t *testing.T) {
 	t.Helper()
-	eventually(t, "everything is delivered", func() bool { return a.openDeliveries() == 0 })
+	harness.Eventually(t, "everything is delivered", func() bool { return a.OpenDeliveries() == 0 })
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	slices.Sort(a.accepted)
@@ -210,7 +212,7 @@ func (a *arena) checkLeaks(t *testing.T, goroutines goleak.Option, before uint64
 	t.Helper()
 	a.backend.CloseClientConnections()
 	var leak error
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(harness.Patience); time.Now().Before(deadline); {
 		http.DefaultClient.CloseIdleConnections()
 		if leak = goleak.Find(goroutines); leak == nil {
 			break
@@ -249,13 +251,13 @@ func hostileEndless(t *testing.T, a *arena) {
 
 func (a *arena) endless(t *testing.T, s *signing, framing string) {
 	const most = 16 << 20 // far over the limit and what sockets buffer
-	var w wire
-	w.address = a.address
-	if err := w.open(); err != nil {
+	var w harness.Wire
+	w.Address = a.address
+	if err := w.Open(); err != nil {
 		t.Error(err)
 		return
 	}
-	defer w.close()
+	defer w.Close()
 	sent := make(chan int)
 	go func(conn net.Conn) {
 		head, _, _ := strings.Cut(s.forge(s.message(a.address), time.Now()).String(), "Content-Length: ")
@@ -265,10 +267,10 @@ func (a *arena) endless(t *testing.T, s *signing, framing string) {
 			n, err = conn.Write(chunk)
 		}
 		sent <- total
-	}(w.conn)
-	got, _, err := readReply(w.reader, "POST")
-	if err != nil || got.code != http.StatusRequestEntityTooLarge {
-		t.Errorf("%s, %s: answered %d, %v: want 413", s.provider, framing, got.code, err)
+	}(w.Conn)
+	got, _, err := harness.ReadReply(w.Reader, "POST")
+	if err != nil || got.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("%s, %s: answered %d, %v: want 413", s.provider, framing, got.Code, err)
 	}
 	if total := <-sent; total >= most {
 		t.Errorf("%s, %s: %d bytes were taken", s.provider, framing, total)

@@ -21,6 +21,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
@@ -31,7 +32,7 @@ type watcher struct {
 	panels map[string][]string // the dashboard's queries by the titles of their panels
 }
 
-func startPrometheus(t *testing.T, c *running) *watcher {
+func startPrometheus(t *testing.T, c *harness.Caddy) *watcher {
 	t.Helper()
 	binary := ofPrometheus(t, "prometheus")
 	rules, err := filepath.Abs("examples/monitoring/alerts.yml")
@@ -42,10 +43,10 @@ func startPrometheus(t *testing.T, c *running) *watcher {
 		"global":     map[string]any{"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
 		"rule_files": []string{rules},
 		"scrape_configs": []any{map[string]any{
-			"job_name": "caddy", "static_configs": []any{map[string]any{"targets": []string{c.adminAddress()}}},
+			"job_name": "caddy", "static_configs": []any{map[string]any{"targets": []string{c.AdminAddress()}}},
 		}},
 	})
-	address := "127.0.0.1:" + freePort(t)
+	address := "127.0.0.1:" + harness.FreePort(t)
 	process := exec.CommandContext(t.Context(), binary, "--config.file="+config, "--storage.tsdb.path="+t.TempDir(),
 		"--web.listen-address="+address, "--log.level=error")
 	process.Stderr = os.Stderr
@@ -54,7 +55,7 @@ func startPrometheus(t *testing.T, c *running) *watcher {
 	}
 	t.Cleanup(func() { _ = process.Wait() }) // it ends with the test's context, which ends before
 	p := &watcher{T: t, url: "http://" + address, panels: dashboardPanels(t)}
-	eventually(t, "Prometheus has seen Caddy", func() bool { return p.ask("webhook_store_up")["{}"] == 1 })
+	harness.Eventually(t, "Prometheus has seen Caddy", func() bool { return p.ask("webhook_store_up")["{}"] == 1 })
 	return p
 }
 
@@ -159,18 +160,18 @@ func (p *watcher) alerts() []alert {
 
 // outage is an application that can be down: nobody listens then.
 type outage struct {
-	*application
+	*harness.Application
 	t      *testing.T
 	server *httptest.Server
 }
 
 func (a *outage) ends() {
 	a.t.Helper()
-	listener, err := net.Listen("tcp", a.address)
+	listener, err := net.Listen("tcp", a.Address)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	a.server = httptest.NewUnstartedServer(a.application)
+	a.server = httptest.NewUnstartedServer(a.Application)
 	_ = a.server.Listener.Close()
 	a.server.Listener = listener
 	a.server.Start()
@@ -186,7 +187,7 @@ type incidentScript struct {
 	prometheus *watcher
 	chapters   map[string]chapter
 	orders     *outage
-	billing    *application
+	billing    *harness.Application
 	repaired   chan struct{} // closed: billing understands what it did not
 	acked      map[string]bool
 }
@@ -218,15 +219,15 @@ func TestIncident(t *testing.T) {
 }
 
 func newIncident(t *testing.T) *incidentScript {
-	s := &incidentScript{operator: newOperator(t, chapter{}, caddyInPath(t)), billing: startApplication(t), repaired: make(chan struct{}),
+	s := &incidentScript{operator: newOperator(t, chapter{}, caddyInPath(t)), billing: harness.StartApplication(t), repaired: make(chan struct{}),
 		chapters: make(map[string]chapter), acked: make(map[string]bool)}
 	chapters, _ := readRunbook(t)
 	for _, c := range chapters {
 		s.chapters[c.anchor] = c
 	}
-	s.orders = &outage{application: &application{address: "127.0.0.1:" + freePort(t), got: make(chan *received, 1000)}, t: t}
+	s.orders = &outage{Application: &harness.Application{Address: "127.0.0.1:" + harness.FreePort(t), Got: make(chan *harness.Received, 1000)}, t: t}
 	s.orders.ends()
-	s.billing.answerWith(func(w http.ResponseWriter, r *http.Request) {
+	s.billing.AnswerWith(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("Webhook-Event-Id")
 		select {
 		case <-s.repaired:
@@ -240,16 +241,16 @@ func newIncident(t *testing.T) *incidentScript {
 		}
 	})
 	safe.Forget() // those of tests before this one would be alerts
-	s.starts(startCaddy(t, s.site(strconv.Quote(githubSecret)), ""), "")
+	s.starts(harness.Start(t, s.site(strconv.Quote(harness.GitHubSecret)), ""), "")
 	s.prometheus = startPrometheus(t, s.c)
 	return s
 }
 
 // site is the Caddyfile, with these secrets of the endpoint ci.
 func (s *incidentScript) site(ciSecrets string) string {
-	return destinationSite("orders", s.orders.address, "breaker 5 5s 1\nretry linear {\ninitial 10ms\nmax_delay 100ms\nmax_attempts 1000\n}") +
-		destinationSite("billing", s.billing.address, "breaker off\nretry linear {\ninitial 10ms\nmax_attempts 3\n}") +
-		strings.Replace(answersSite("ci", "200"), strconv.Quote(githubSecret), ciSecrets, 1)
+	return destinationSite("orders", s.orders.Address, "breaker 5 5s 1\nretry linear {\ninitial 10ms\nmax_delay 100ms\nmax_attempts 1000\n}") +
+		destinationSite("billing", s.billing.Address, "breaker off\nretry linear {\ninitial 10ms\nmax_attempts 3\n}") +
+		strings.Replace(answersSite("ci", "200"), strconv.Quote(harness.GitHubSecret), ciSecrets, 1)
 }
 
 // signedWith signs as GitHub does.
@@ -262,22 +263,22 @@ func signedWith(secret, body string) string {
 // comesIn sends a webhook, signed with the secret that the provider has now.
 func (s *incidentScript) comesIn(endpoint, id, secret string, code int) {
 	s.Helper()
-	r := s.c.githubRequest("/"+endpoint, id, "{}")
+	r := s.c.GitHubRequest("/"+endpoint, id, "{}")
 	r.Header.Set("X-Hub-Signature-256", signedWith(secret, "{}"))
-	got := s.c.do(r)
-	if got.code != code {
-		s.Errorf("%s %s was answered %d %s: want %d", endpoint, id, got.code, got.body, code)
+	got := s.c.Do(r)
+	if got.Code != code {
+		s.Errorf("%s %s was answered %d %s: want %d", endpoint, id, got.Code, got.Body, code)
 	}
-	if got.code == 202 && endpoint != "ci" { // whose destination is part of Caddy
+	if got.Code == 202 && endpoint != "ci" { // whose destination is part of Caddy
 		s.acked[id] = true
 	}
 }
 
 func (s *incidentScript) before() {
 	for _, endpoint := range []string{"orders", "billing", "ci"} {
-		s.comesIn(endpoint, endpoint+"-before", githubSecret, 202)
+		s.comesIn(endpoint, endpoint+"-before", harness.GitHubSecret, 202)
 	}
-	eventually(s.T, "Prometheus has seen them", func() bool { return s.prometheus.ask("webhook_event_keys")["{}"] == 3 })
+	harness.Eventually(s.T, "Prometheus has seen them", func() bool { return s.prometheus.ask("webhook_event_keys")["{}"] == 3 })
 	if alerts := s.prometheus.alerts(); len(alerts) > 0 {
 		s.Fatalf("before: %v", alerts)
 	}
@@ -286,13 +287,13 @@ func (s *incidentScript) before() {
 func (s *incidentScript) happens() {
 	s.orders.server.Close()
 	s.comesIn("ci", "refused-0", newSecret, 401) // so that the counter is there before it counts
-	eventually(s.T, "the first refusal is seen", func() bool { return len(s.prometheus.ask("webhook_signature_failures_total")) > 0 })
+	harness.Eventually(s.T, "the first refusal is seen", func() bool { return len(s.prometheus.ask("webhook_signature_failures_total")) > 0 })
 	for n := range 20 {
-		s.comesIn("orders", fmt.Sprint("order-", n), githubSecret, 202)
-		s.comesIn("billing", fmt.Sprint("bill-", n), githubSecret, 202)
+		s.comesIn("orders", fmt.Sprint("order-", n), harness.GitHubSecret, 202)
+		s.comesIn("billing", fmt.Sprint("bill-", n), harness.GitHubSecret, 202)
 	}
-	s.comesIn("billing", "poison", githubSecret, 202)
-	s.comesIn("billing", "nonsense", githubSecret, 202)
+	s.comesIn("billing", "poison", harness.GitHubSecret, 202)
+	s.comesIn("billing", "nonsense", harness.GitHubSecret, 202)
 	for n := range 60 {
 		s.comesIn("ci", fmt.Sprint("refused-", n), newSecret, 401)
 	}
@@ -304,7 +305,7 @@ func (s *incidentScript) isSeen() (alerts []alert) {
 		{"WebhookBreakerOpen", "a-breaker-is-open", "orders"}, {"WebhookDeadLetters", "dead-letters", "billing"},
 		{"WebhookSignatureFailures", "signatures-fail", ""},
 	}
-	eventually(s.T, "the three alerts", func() bool {
+	harness.Eventually(s.T, "the three alerts", func() bool {
 		alerts = s.prometheus.alerts()
 		return slices.Equal(alerts, want)
 	})
@@ -315,7 +316,7 @@ func (s *incidentScript) isSeen() (alerts []alert) {
 	}{
 		{"Store", "{}", 1}, {"Breakers", "{endpoint=orders}", 2}, {"Breakers", "{endpoint=ci}", 0}, {"Dead letters", "{endpoint=billing}", 2},
 	} {
-		eventually(s.T, fmt.Sprintf("the panel %s shows %v for %s", x.panel, x.want, x.labels), func() bool {
+		harness.Eventually(s.T, fmt.Sprintf("the panel %s shows %v for %s", x.panel, x.want, x.labels), func() bool {
 			got, there := p.panel(x.panel)[x.labels]
 			return there && got == x.want
 		})
@@ -346,7 +347,7 @@ func (s *incidentScript) repairsOutage(step *operator) {
 	step.types()
 	step.types()
 	s.orders.ends()
-	eventually(s.T, "the breaker closes", func() bool { return s.prometheus.panel("Breakers")["{endpoint=orders}"] == 0 })
+	harness.Eventually(s.T, "the breaker closes", func() bool { return s.prometheus.panel("Breakers")["{endpoint=orders}"] == 0 })
 	step.stands(0, 0)
 	step.types()
 }
@@ -366,12 +367,12 @@ func (s *incidentScript) repairsPoison(step *operator) {
 
 func (s *incidentScript) repairsSecret(step *operator) {
 	step.fill["endpoint"] = step.finds(`(\w+), traffic: .*invalid_signature`, "caddy webhooks doctor")
-	step.fill["wrong secret"], step.fill["secret"] = githubSecret, newSecret
+	step.fill["wrong secret"], step.fill["secret"] = harness.GitHubSecret, newSecret
 	step.writes("body", "{}")
 	step.fill["header"] = "X-Hub-Signature-256: " + signedWith(newSecret, "{}")
 	step.types()
 	step.types()
-	step.edits(s.site(fmt.Sprintf("%q %q", newSecret, githubSecret)))
+	step.edits(s.site(fmt.Sprintf("%q %q", newSecret, harness.GitHubSecret)))
 	step.types()
 	for n := range 60 { // the provider sends again what was refused
 		s.comesIn("ci", fmt.Sprint("refused-", n), newSecret, 202)

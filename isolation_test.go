@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestNeighbourLatency sends events to two destinations, of which one is down
@@ -50,13 +52,13 @@ func TestNeighbourLatency(t *testing.T) {
 // event to its arrival at a well destination, beside one that answers so.
 func neighbourLatency(t *testing.T, answer http.HandlerFunc, lines ...string) time.Duration {
 	t.Helper()
-	well, down := startApplication(t), startApplication(t)
-	address := down.address
+	well, down := harness.StartApplication(t), harness.StartApplication(t)
+	address := down.Address
 	if answer == nil {
-		address = "127.0.0.1:" + freePort(t)
+		address = "127.0.0.1:" + harness.FreePort(t)
 	}
-	down.answerWith(answer)
-	c := startCaddy(t, fmt.Sprintf(`webhooks /github github {
+	down.AnswerWith(answer)
+	c := harness.Start(t, fmt.Sprintf(`webhooks /github github {
 		secret "%s"
 		require_https off
 		forward %s {
@@ -73,13 +75,13 @@ func neighbourLatency(t *testing.T, answer http.HandlerFunc, lines ...string) ti
 		forward %s {
 			name well
 		}
-	}`, githubSecret, address, slices.Concat(lines, []string{""})[0], well.address), "")
+	}`, harness.GitHubSecret, address, slices.Concat(lines, []string{""})[0], well.Address), "")
 	const events = 200
 	latencies := make([]time.Duration, events)
 	for n := range events {
 		sent := time.Now()
-		checkAnswer(t, c.do(c.githubRequest("/github", fmt.Sprint("n-", n), "{}")), 202, "accepted")
-		well.next(t)
+		harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", fmt.Sprint("n-", n), "{}")), 202, "accepted")
+		well.Next(t)
 		latencies[n] = time.Since(sent)
 	}
 	slices.Sort(latencies)

@@ -11,19 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
-
-// ownKeys gives the test fetched keys of its own, and a directory for them.
-func ownKeys(t *testing.T) (dir string) {
-	t.Helper()
-	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	process.Keys = process.NewKeys()
-	t.Cleanup(func() { process.Keys = process.NewKeys() })
-	return filepath.Join(caddy.AppDataDir(), "webhooks", "keys")
-}
 
 // keyServer stands in for the providers' servers of keys, and can be down.
 type keyServer struct {
@@ -44,22 +34,22 @@ func (s *keyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 // keep out a genuine one, and what was fetched for it serves the next config and the next
 // process while SNS cannot be reached.
 func TestFetchedKeysOutliveReloadAndRestart(t *testing.T) {
-	dir := ownKeys(t)
-	x := webhooksOf(t, "aws-sns")[0]
+	dir := harness.OwnKeys(t)
+	x := harness.WebhooksOf(t, "aws-sns")[0]
 	process.Clock = func() time.Time { return time.Unix(x.Now, 0) }
 	t.Cleanup(func() { process.Clock = nil })
-	app := startApplication(t)
-	c := startCaddy(t, "respond 404", "")
-	server := &keyServer{next: serveKeys(t, x.Fetched)}
+	app := harness.StartApplication(t)
+	c := harness.Start(t, "respond 404", "")
+	server := &keyServer{next: harness.ServeKeys(t, x.Fetched)}
 	process.KeyTransport = server
 	t.Cleanup(func() { process.KeyTransport = nil })
-	routes := []any{endpointRoute("aws-sns", x, app)}
-	c.loadRoutes(routes)
-	send := func(x providerWebhook, want string, code int) {
+	routes := []any{harness.EndpointRoute("aws-sns", x, app)}
+	c.LoadRoutes(routes)
+	send := func(x harness.ProviderWebhook, want string, code int) {
 		t.Helper()
-		got := c.do(x.request(t, c.site, "aws-sns"))
-		if status := got.header.Get("Webhook-Status"); status != want || got.code != code {
-			t.Errorf("answered %d %s (%s), want %d %s", got.code, status, got.body, code, want)
+		got := c.Do(x.RequestTo(t, c.Site, "aws-sns"))
+		if status := got.Header.Get("Webhook-Status"); status != want || got.Code != code {
+			t.Errorf("answered %d %s (%s), want %d %s", got.Code, status, got.Body, code, want)
 		}
 	}
 
@@ -75,20 +65,20 @@ func TestFetchedKeysOutliveReloadAndRestart(t *testing.T) {
 		t.Errorf("asked %d times: want once for each well-formed name", asked)
 	}
 	send(x, "accepted", http.StatusAccepted)
-	app.next(t)
+	app.Next(t)
 
 	server.down.Store(true)
 	routes[0].(map[string]any)["handle"].([]any)[0].(map[string]any)["tolerance"] = "6m"
-	c.loadRoutes(routes) // a reload
+	c.LoadRoutes(routes) // a reload
 	send(x, "duplicate", http.StatusOK)
 
-	c.loadRoutes([]any{})
-	eventually(t, "one file of keys", func() bool {
+	c.LoadRoutes([]any{})
+	harness.Eventually(t, "one file of keys", func() bool {
 		files, _ := filepath.Glob(filepath.Join(dir, "aws-sns-*.json"))
 		return len(files) == 1
 	})
 	process.Keys = process.NewKeys() // the next process has none
-	c.loadRoutes(routes)
+	c.LoadRoutes(routes)
 	send(x, "duplicate", http.StatusOK)
 
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -102,15 +92,15 @@ func TestFetchedKeysOutliveReloadAndRestart(t *testing.T) {
 	if err := os.WriteFile(files[0], []byte(`{"version":1,"keys":[`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.loadRoutes([]any{})
+	c.LoadRoutes([]any{})
 	process.Keys = process.NewKeys()
-	c.loadRoutes(routes)
+	c.LoadRoutes(routes)
 	send(x, "unavailable", http.StatusServiceUnavailable)
 	server.down.Store(false)
 	later := time.Unix(x.Now, 0).Add(time.Minute)
 	process.Clock = func() time.Time { return later }
 	send(x, "duplicate", http.StatusOK)
-	eventually(t, "the broken file was replaced", func() bool {
+	harness.Eventually(t, "the broken file was replaced", func() bool {
 		text, err := os.ReadFile(files[0])
 		return err == nil && json.Valid(text)
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/retrystore/filestore"
 )
@@ -16,20 +17,20 @@ import (
 // there: it is still accepted, by the config that it came to, and is in that
 // config's store.
 func TestReloadWhileReceiving(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, ""), "")
-	first, options := c.storePath(), c.options
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GitHubSite(app, ""), "")
+	first, options := storePath(c), c.Options
 	other := filepath.Join(t.TempDir(), "other.db")
 
 	const body = `{"half":"here","half":"there"}`
 	head, tail := body[:10], body[10:]
 	asked, proceed := make(chan struct{}), make(chan struct{})
 	reader, writer := io.Pipe()
-	r := c.githubRequest("/github", "slow", body)
+	r := c.GitHubRequest("/github", "slow", body)
 	r.Body, r.GetBody = reader, nil
 	r.Header.Set("Expect", "100-continue") // answered when the handler begins to read
 	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(asked) }}))
-	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: patience}}
+	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: harness.Patience}}
 	defer client.CloseIdleConnections()
 	go func() {
 		_, _ = io.WriteString(writer, head)
@@ -48,8 +49,8 @@ func TestReloadWhileReceiving(t *testing.T) {
 	}()
 	<-asked
 
-	c.options = strings.Replace(options, first, other, 1)
-	if err := c.load(githubSite(app, "")); err != nil {
+	c.Options = strings.Replace(options, first, other, 1)
+	if err := c.Load(harness.GitHubSite(app, "")); err != nil {
 		t.Fatal(err)
 	}
 	close(proceed)

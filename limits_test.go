@@ -5,87 +5,89 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // wantLimited checks the whole 429 contract.
-func wantLimited(t *testing.T, got reply, tier, policy string) {
+func wantLimited(t *testing.T, got harness.Reply, tier, policy string) {
 	t.Helper()
-	checkAnswer(t, got, 429, "rate_limit_exceeded")
-	if got.json(t)["tier"] != tier {
-		t.Errorf("tier is %v: want %s", got.json(t)["tier"], tier)
+	harness.CheckAnswer(t, got, 429, "rate_limit_exceeded")
+	if got.JSON(t)["tier"] != tier {
+		t.Errorf("tier is %v: want %s", got.JSON(t)["tier"], tier)
 	}
 	for _, name := range []string{"Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit"} {
-		if got.header.Get(name) == "" {
+		if got.Header.Get(name) == "" {
 			t.Errorf("no %s", name)
 		}
 	}
-	if got.header.Get("X-RateLimit-Remaining") != "0" {
-		t.Errorf("X-RateLimit-Remaining is %s", got.header.Get("X-RateLimit-Remaining"))
+	if got.Header.Get("X-RateLimit-Remaining") != "0" {
+		t.Errorf("X-RateLimit-Remaining is %s", got.Header.Get("X-RateLimit-Remaining"))
 	}
-	if !strings.Contains(got.header.Get("RateLimit-Policy"), policy) {
-		t.Errorf("RateLimit-Policy is %s: want %s in it", got.header.Get("RateLimit-Policy"), policy)
+	if !strings.Contains(got.Header.Get("RateLimit-Policy"), policy) {
+		t.Errorf("RateLimit-Policy is %s: want %s in it", got.Header.Get("RateLimit-Policy"), policy)
 	}
 }
 
 func TestRateLimitIP(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, "name limit-ip\nrate_limit ip 2 1/h"), "")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GitHubSite(app, "name limit-ip\nrate_limit ip 2 1/h"), "")
 	// Forged requests spend the address's budget: it shields verification.
-	forged := c.githubRequest("/github", "x", "{}")
-	forged.Header.Set("X-Hub-Signature-256", githubSignature("else"))
-	checkAnswer(t, c.do(forged), 401, "invalid_signature")
-	checkAnswer(t, c.do(c.githubRequest("/github", "1", "{}")), 202, "accepted")
-	wantLimited(t, c.do(c.githubRequest("/github", "2", "{}")), "ip", `"ip";q=2;w=7200`)
+	forged := c.GitHubRequest("/github", "x", "{}")
+	forged.Header.Set("X-Hub-Signature-256", harness.GitHubSignature("else"))
+	harness.CheckAnswer(t, c.Do(forged), 401, "invalid_signature")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "1", "{}")), 202, "accepted")
+	wantLimited(t, c.Do(c.GitHubRequest("/github", "2", "{}")), "ip", `"ip";q=2;w=7200`)
 }
 
 // TestRateLimitProvider: only verified webhooks count, and a refusal gives the address its token back.
 func TestRateLimitProvider(t *testing.T) {
-	app := startApplication(t)
-	site := githubSite(app, "name limit-provider\nrate_limit ip 7 1/h\nrate_limit provider 2 1/h sliding_window")
-	c := startCaddy(t, site, "")
+	app := harness.StartApplication(t)
+	site := harness.GitHubSite(app, "name limit-provider\nrate_limit ip 7 1/h\nrate_limit provider 2 1/h sliding_window")
+	c := harness.Start(t, site, "")
 	for range 3 {
-		forged := c.githubRequest("/github", "x", "{}")
-		forged.Header.Set("X-Hub-Signature-256", githubSignature("else"))
-		checkAnswer(t, c.do(forged), 401, "invalid_signature")
+		forged := c.GitHubRequest("/github", "x", "{}")
+		forged.Header.Set("X-Hub-Signature-256", harness.GitHubSignature("else"))
+		harness.CheckAnswer(t, c.Do(forged), 401, "invalid_signature")
 	}
-	checkAnswer(t, c.do(c.githubRequest("/github", "1", "{}")), 202, "accepted")
-	checkAnswer(t, c.do(c.githubRequest("/github", "2", "{}")), 202, "accepted")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "1", "{}")), 202, "accepted")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "2", "{}")), 202, "accepted")
 	for n := range 3 { // were the address charged, the ip tier would refuse the second
-		wantLimited(t, c.do(c.githubRequest("/github", fmt.Sprint("over", n), "{}")), "provider", `"provider";q=2;w=7200`)
+		wantLimited(t, c.Do(c.GitHubRequest("/github", fmt.Sprint("over", n), "{}")), "provider", `"provider";q=2;w=7200`)
 	}
 	// What was spent stays spent across a reload; a larger burst counts at once.
-	if err := c.load(site + "\nheader X-Changed yes"); err != nil {
+	if err := c.Load(site + "\nheader X-Changed yes"); err != nil {
 		t.Fatal(err)
 	}
-	wantLimited(t, c.do(c.githubRequest("/github", "after", "{}")), "provider", `"provider";q=2`)
-	if err := c.load(strings.Replace(site, "provider 2 1/h", "provider 3 1/h", 1)); err != nil {
+	wantLimited(t, c.Do(c.GitHubRequest("/github", "after", "{}")), "provider", `"provider";q=2`)
+	if err := c.Load(strings.Replace(site, "provider 2 1/h", "provider 3 1/h", 1)); err != nil {
 		t.Fatal(err)
 	}
-	checkAnswer(t, c.do(c.githubRequest("/github", "after", "{}")), 202, "accepted")
-	wantLimited(t, c.do(c.githubRequest("/github", "after2", "{}")), "provider", `"provider";q=3`)
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "after", "{}")), 202, "accepted")
+	wantLimited(t, c.Do(c.GitHubRequest("/github", "after2", "{}")), "provider", `"provider";q=3`)
 }
 
 func TestRateLimitGlobal(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, "respond 200", "")
-	c.options = strings.Replace(c.options, "webhooks {", "webhooks {\n rate_limit global 2 1/h", 1)
-	if err := c.load(githubSite(app, "name limit-global-a") + fmt.Sprintf("\nwebhooks /b github {\nname limit-global-b\nsecret \"%s\"\nrequire_https off\nforward %s\n}", githubSecret, app.address)); err != nil {
+	app := harness.StartApplication(t)
+	c := harness.Start(t, "respond 200", "")
+	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\n rate_limit global 2 1/h", 1)
+	if err := c.Load(harness.GitHubSite(app, "name limit-global-a") + fmt.Sprintf("\nwebhooks /b github {\nname limit-global-b\nsecret \"%s\"\nrequire_https off\nforward %s\n}", harness.GitHubSecret, app.Address)); err != nil {
 		t.Fatal(err)
 	}
-	checkAnswer(t, c.do(c.githubRequest("/github", "1", "{}")), 202, "accepted")
-	checkAnswer(t, c.do(c.githubRequest("/b", "1", "{}")), 202, "accepted")
-	wantLimited(t, c.do(c.githubRequest("/github", "2", "{}")), "global", `"global";q=2`)
-	wantLimited(t, c.do(c.githubRequest("/b", "2", "{}")), "global", `"global";q=2`)
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "1", "{}")), 202, "accepted")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/b", "1", "{}")), 202, "accepted")
+	wantLimited(t, c.Do(c.GitHubRequest("/github", "2", "{}")), "global", `"global";q=2`)
+	wantLimited(t, c.Do(c.GitHubRequest("/b", "2", "{}")), "global", `"global";q=2`)
 }
 
 // TestSpoofedAddress: an X-Forwarded-For of nobody's proxy opens no new budget.
 func TestSpoofedAddress(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, "name limit-spoofed\nrate_limit ip 1 1/h"), "")
-	checkAnswer(t, c.do(c.githubRequest("/github", "1", "{}")), 202, "accepted")
-	r := c.githubRequest("/github", "2", "{}")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GitHubSite(app, "name limit-spoofed\nrate_limit ip 1 1/h"), "")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "1", "{}")), 202, "accepted")
+	r := c.GitHubRequest("/github", "2", "{}")
 	r.Header.Set("X-Forwarded-For", "203.0.113.9")
-	wantLimited(t, c.do(r), "ip", `"ip";q=1`)
+	wantLimited(t, c.Do(r), "ip", `"ip";q=1`)
 }
 
 // TestRateLimitJSON reads limits as a JSON config has them, which a Caddyfile did not check before.

@@ -10,19 +10,20 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/reach"
 )
 
 // awaitLoop waits until a delivery came back, and is kept.
-func (c *running) awaitLoop(query string) {
-	c.t.Helper()
+func awaitLoop(c *harness.Caddy, query string) {
+	c.T.Helper()
 	var d api.Delivery
-	eventually(c.t, "the attempt came back", func() bool {
-		d = c.delivery(query)
+	harness.Eventually(c.T, "the attempt came back", func() bool {
+		d = c.Delivery(query)
 		return d.Attempts == 1
 	})
 	if d.State != "pending" || d.LastStatus != 508 || !strings.Contains(d.LastError, "loop") {
-		c.t.Errorf("%+v", d)
+		c.T.Errorf("%+v", d)
 	}
 }
 
@@ -33,30 +34,30 @@ func TestLoop(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	// Caddy writes its own port; the site is known only once it runs.
 	site := func(port string) string {
-		return fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nrequire_https off\nforward 127.0.0.1:%s {\nname app\n%s\n}\n}", githubSecret, port, laterRetry)
+		return fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nrequire_https off\nforward 127.0.0.1:%s {\nname app\n%s\n}\n}", harness.GitHubSecret, port, laterRetry)
 	}
-	c := startCaddyLogging(t, log, site("9"))
-	if err := c.load(site(c.port)); err != nil {
+	c := harness.StartLogging(t, log, site("9"))
+	if err := c.Load(site(c.Port)); err != nil {
 		t.Fatal(err)
 	}
-	checkAnswer(t, c.do(c.githubRequest("/github", "round", "{}")), 202, "accepted")
-	c.awaitLoop("event_id=round")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "round", "{}")), 202, "accepted")
+	awaitLoop(c, "event_id=round")
 	text, err := os.ReadFile(log)
 	if err != nil || !strings.Contains(string(text), "is the server that its own endpoint is on") {
 		t.Errorf("no warning at load (%v)", err)
 	}
 	// What came back does not count as the webhook's own repeat, and a corrected config delivers it.
-	checkAnswer(t, c.do(c.githubRequest("/github", "round", "{}")), 200, "duplicate")
-	app := startApplication(t)
-	if err := c.load(site(app.address[strings.LastIndexByte(app.address, ':')+1:])); err != nil {
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "round", "{}")), 200, "duplicate")
+	app := harness.StartApplication(t)
+	if err := c.Load(site(app.Address[strings.LastIndexByte(app.Address, ':')+1:])); err != nil {
 		t.Fatal(err)
 	}
-	d := c.delivery("event_id=round")
-	if code := c.adminCall(http.MethodPost, "/webhooks/deliveries/"+d.ID+"/replay", "", nil); code != 200 {
+	d := c.Delivery("event_id=round")
+	if code := c.AdminCall(http.MethodPost, "/webhooks/deliveries/"+d.ID+"/replay", "", nil); code != 200 {
 		t.Fatalf("replay answered %d", code)
 	}
-	if got := app.next(t); got.header.Get("Webhook-Via") == "" {
-		t.Errorf("header: %v", got.header)
+	if got := app.Next(t); got.Header.Get("Webhook-Via") == "" {
+		t.Errorf("header: %v", got.Header)
 	}
 }
 
@@ -65,13 +66,13 @@ func TestLoop(t *testing.T) {
 func TestLoopWithoutMarks(t *testing.T) {
 	for _, strip := range []string{"header_up -Webhook-Via", "header_up -Webhook-*", "header_up -Webhook-*\nheader_up X-GitHub-Delivery other"} {
 		log := filepath.Join(t.TempDir(), "log")
-		c := startCaddyLogging(t, log, "respond 200")
-		site := fmt.Sprintf(hooked, "/github", githubSecret, "forward {\nname app\n"+laterRetry+"\nhandle {\nreverse_proxy 127.0.0.1:"+c.port+" {\n"+strip+"\n}\n}\n}")
-		if err := c.load(site); err != nil {
+		c := harness.StartLogging(t, log, "respond 200")
+		site := fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "forward {\nname app\n"+laterRetry+"\nhandle {\nreverse_proxy 127.0.0.1:"+c.Port+" {\n"+strip+"\n}\n}\n}")
+		if err := c.Load(site); err != nil {
 			t.Fatal(err)
 		}
-		checkAnswer(t, c.do(c.githubRequest("/github", "round", "{}")), 202, "accepted")
-		c.awaitLoop("event_id=round")
+		harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "round", "{}")), 202, "accepted")
+		awaitLoop(c, "event_id=round")
 		if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "is the server that its own endpoint is on") {
 			t.Errorf("no warning at load (%v)", err)
 		}
@@ -81,21 +82,21 @@ func TestLoopWithoutMarks(t *testing.T) {
 // TestNoLoopOfChain: another endpoint of this process is a destination like any other, also when it
 // answers that it has the event already.
 func TestNoLoopOfChain(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, "respond 200", "")
-	site := "webhooks /a github {\nname a\nsecret \"" + githubSecret + "\"\nrequire_https off\nforward {\nname b\nhandle {\nrewrite /b\nreverse_proxy 127.0.0.1:" + c.port + "\n}\n}\n}\n" +
-		"webhooks /b github {\nname b\nsecret \"" + githubSecret + "\"\nrequire_https off\nforward " + app.address + "\n}"
-	if err := c.load(site); err != nil {
+	app := harness.StartApplication(t)
+	c := harness.Start(t, "respond 200", "")
+	site := "webhooks /a github {\nname a\nsecret \"" + harness.GitHubSecret + "\"\nrequire_https off\nforward {\nname b\nhandle {\nrewrite /b\nreverse_proxy 127.0.0.1:" + c.Port + "\n}\n}\n}\n" +
+		"webhooks /b github {\nname b\nsecret \"" + harness.GitHubSecret + "\"\nrequire_https off\nforward " + app.Address + "\n}"
+	if err := c.Load(site); err != nil {
 		t.Fatal(err)
 	}
-	checkAnswer(t, c.do(c.githubRequest("/b", "round", "{}")), 202, "accepted")
-	app.next(t)
-	checkAnswer(t, c.do(c.githubRequest("/a", "round", "{}")), 202, "accepted")
-	checkAnswer(t, c.do(c.githubRequest("/a", "once", "{}")), 202, "accepted")
-	app.next(t)
-	eventually(t, "both are delivered", func() bool {
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/b", "round", "{}")), 202, "accepted")
+	app.Next(t)
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/a", "round", "{}")), 202, "accepted")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/a", "once", "{}")), 202, "accepted")
+	app.Next(t)
+	harness.Eventually(t, "both are delivered", func() bool {
 		var stats api.Stats
-		c.adminCall(http.MethodGet, "/webhooks/stats", "", &stats)
+		c.AdminCall(http.MethodGet, "/webhooks/stats", "", &stats)
 		for _, lane := range stats.Destinations {
 			if lane.Pending+lane.Leased+lane.Dead > 0 {
 				return false
@@ -109,58 +110,58 @@ func TestNoLoopOfChain(t *testing.T) {
 func TestLoopThroughAnother(t *testing.T) {
 	endpoint := func(name, port, other string) string {
 		return fmt.Sprintf("webhooks /%s github {\nname %s\nsecret \"%s\"\nrequire_https off\nforward {\nname app\n%s\nhandle {\nrewrite /%s\nreverse_proxy 127.0.0.1:%s\n}\n}\n}\n",
-			name, name, githubSecret, laterRetry, other, port)
+			name, name, harness.GitHubSecret, laterRetry, other, port)
 	}
-	c := startCaddy(t, "respond 200", "")
-	if err := c.load(endpoint("a", c.port, "b") + endpoint("b", c.port, "a")); err != nil {
+	c := harness.Start(t, "respond 200", "")
+	if err := c.Load(endpoint("a", c.Port, "b") + endpoint("b", c.Port, "a")); err != nil {
 		t.Fatal(err)
 	}
-	checkAnswer(t, c.do(c.githubRequest("/a", "round", "{}")), 202, "accepted")
-	c.awaitLoop("event_id=round&endpoint=b")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/a", "round", "{}")), 202, "accepted")
+	awaitLoop(c, "event_id=round&endpoint=b")
 }
 
 // TestLoopOfAnotherProcess: who shares the store knows a delivery by its id.
 func TestLoopOfAnotherProcess(t *testing.T) {
-	app := startApplication(t)
-	app.answerStatus(500)
-	c := startCaddy(t, controlledSite(app, laterRetry), "")
-	checkAnswer(t, c.do(c.githubRequest("/github", "first", "{}")), 202, "accepted")
-	arrived := app.next(t)
-	again := c.githubRequest("/github", "first", "{}")
-	again.Header.Set("Webhook-Id", arrived.header.Get("Webhook-Id"))
+	app := harness.StartApplication(t)
+	app.AnswerStatus(500)
+	c := harness.Start(t, controlledSite(app, laterRetry), "")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "first", "{}")), 202, "accepted")
+	arrived := app.Next(t)
+	again := c.GitHubRequest("/github", "first", "{}")
+	again.Header.Set("Webhook-Id", arrived.Header.Get("Webhook-Id"))
 	again.Header.Set("Webhook-Via", "0123456789abcdef") // of the other process
-	checkAnswer(t, c.do(again), 508, "loop")
+	harness.CheckAnswer(t, c.Do(again), 508, "loop")
 
 	// A delivery of an endpoint in front, which has another store, is no loop.
-	other := c.githubRequest("/github", "second", "{}")
+	other := c.GitHubRequest("/github", "second", "{}")
 	other.Header.Set("Webhook-Id", "00000000000020058heel38jck")
 	other.Header.Set("Webhook-Via", "0123456789abcdef")
-	checkAnswer(t, c.do(other), 202, "accepted")
-	if got := app.next(t).header.Get("Webhook-Via"); !strings.HasPrefix(got, "0123456789abcdef, ") {
+	harness.CheckAnswer(t, c.Do(other), 202, "accepted")
+	if got := app.Next(t).Header.Get("Webhook-Via"); !strings.HasPrefix(got, "0123456789abcdef, ") {
 		t.Errorf("Webhook-Via is %q", got)
 	}
 
 	// Without an end in sight it is one, whoever's marks they are.
-	long := c.githubRequest("/github", "third", "{}")
+	long := c.GitHubRequest("/github", "third", "{}")
 	long.Header.Set("Webhook-Via", strings.Repeat("0123456789abcdef, ", envelope.MaxVia))
-	checkAnswer(t, c.do(long), 508, "loop")
+	harness.CheckAnswer(t, c.Do(long), 508, "loop")
 }
 
 // TestGuardLoop: a next handler that leads back to its endpoint ends.
 func TestGuardLoop(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, "respond 200", "")
-	site := strings.Replace(guardSite(app, "reverse_proxy 127.0.0.1:"+c.port), "require_https off", "require_https off\nname looping\ndedupe off", 1)
-	if err := c.load(site); err != nil {
+	app := harness.StartApplication(t)
+	c := harness.Start(t, "respond 200", "")
+	site := strings.Replace(harness.GuardSite(app, "reverse_proxy 127.0.0.1:"+c.Port), "require_https off", "require_https off\nname looping\ndedupe off", 1)
+	if err := c.Load(site); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.do(c.githubRequest("/github", "round", "{}")); got.code != 508 {
-		t.Errorf("answered %d %q", got.code, got.body)
+	if got := c.Do(c.GitHubRequest("/github", "round", "{}")); got.Code != 508 {
+		t.Errorf("answered %d %q", got.Code, got.Body)
 	}
-	if !c.finds(t, "traffic", "leads back to it: give reverse_proxy the application's address") {
+	if !c.Finds(t, "traffic", "leads back to it: give reverse_proxy the application's address") {
 		t.Error("the doctor does not say what to do about the loop")
 	}
-	if !c.finds(t, "route", "is the server that the endpoint is on") {
+	if !c.Finds(t, "route", "is the server that the endpoint is on") {
 		t.Error("the doctor does not find the loop")
 	}
 }

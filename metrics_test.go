@@ -1,40 +1,17 @@
 package caddywebhooks
 
 import (
-	"bufio"
 	"fmt"
-	"strconv"
-	"strings"
 	"testing"
-)
 
-// metrics scrapes the running Caddy.
-func (c *running) metrics() map[string]float64 {
-	c.t.Helper()
-	got := c.do(c.request("GET", c.admin+"/metrics", ""))
-	if got.code != 200 {
-		c.t.Fatalf("/metrics answered %d: %s", got.code, got.body)
-	}
-	values := make(map[string]float64)
-	for lines := bufio.NewScanner(strings.NewReader(got.body)); lines.Scan(); {
-		cut := strings.LastIndexByte(lines.Text(), ' ')
-		if cut < 0 || !strings.HasPrefix(lines.Text(), "webhook_") {
-			continue
-		}
-		value, err := strconv.ParseFloat(lines.Text()[cut+1:], 64)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		values[lines.Text()[:cut]] = value
-	}
-	return values
-}
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
+)
 
 // TestMetrics counts one webhook of each fate. Counters belong to the process,
 // so only what they grew by counts.
 func TestMetrics(t *testing.T) {
-	app := startApplication(t)
-	app.answerStatus(500)
+	app := harness.StartApplication(t)
+	app.AnswerStatus(500)
 	site := fmt.Sprintf(`webhooks github {
 		secret old "%s"
 		require_https off
@@ -45,18 +22,18 @@ func TestMetrics(t *testing.T) {
 				initial 1h
 			}
 		}
-	}`, githubSecret, app.address)
-	c := startCaddy(t, site, "")
-	before := c.metrics()
-	checkAnswer(t, c.do(c.githubRequest("/", "one", "{}")), 202, "accepted")
-	checkAnswer(t, c.do(c.githubRequest("/", "one", "{}")), 200, "duplicate")
-	checkAnswer(t, c.do(c.githubRequest("/", "two", "{}")), 429, "rate_limit_exceeded")
-	forged := c.githubRequest("/", "three", "{}")
-	forged.Header.Set("X-Hub-Signature-256", githubSignature("[]"))
-	checkAnswer(t, c.do(forged), 401, "invalid_signature")
-	app.next(t)
-	eventually(t, "the attempt is settled", func() bool {
-		return c.metrics()[`webhook_retry_queue_size`] == 1
+	}`, harness.GitHubSecret, app.Address)
+	c := harness.Start(t, site, "")
+	before := c.Metrics()
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/", "one", "{}")), 202, "accepted")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/", "one", "{}")), 200, "duplicate")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/", "two", "{}")), 429, "rate_limit_exceeded")
+	forged := c.GitHubRequest("/", "three", "{}")
+	forged.Header.Set("X-Hub-Signature-256", harness.GitHubSignature("[]"))
+	harness.CheckAnswer(t, c.Do(forged), 401, "invalid_signature")
+	app.Next(t)
+	harness.Eventually(t, "the attempt is settled", func() bool {
+		return c.Metrics()[`webhook_retry_queue_size`] == 1
 	})
 
 	check := func(after map[string]float64, want map[string]float64) {
@@ -86,7 +63,7 @@ func TestMetrics(t *testing.T) {
 		`webhook_delivery_attempts_total{destination="app",endpoint="github",outcome="delivered"}`:  0,
 		`webhook_time_to_delivery_seconds_count{destination="app",endpoint="github"}`:               0,
 	}
-	check(c.metrics(), counters)
+	check(c.Metrics(), counters)
 	gauges := map[string]float64{
 		`webhook_queue_size{queue_type="retry"}`: 1, `webhook_queue_size{queue_type="pending"}`: 0,
 		`webhook_queue_size{queue_type="in_flight"}`: 0, `webhook_queue_size{queue_type="dead"}`: 0,
@@ -95,17 +72,17 @@ func TestMetrics(t *testing.T) {
 		`webhook_breaker_state{destination="app",endpoint="github"}`: 0,
 	}
 	for range 2 { // the counters survive a reload, the gauges do not repeat
-		after := c.metrics()
+		after := c.Metrics()
 		for name, want := range gauges {
 			if got, ok := after[name]; !ok || got != want {
 				t.Errorf("%s is %v (there: %t), want %v", name, got, ok, want)
 			}
 		}
 		check(after, counters)
-		if age := after[`webhook_oldest_pending_seconds{destination="app",endpoint="github"}`]; age <= 0 || age > patience.Seconds() {
+		if age := after[`webhook_oldest_pending_seconds{destination="app",endpoint="github"}`]; age <= 0 || age > harness.Patience.Seconds() {
 			t.Errorf("the oldest pending event is %v seconds old", age)
 		}
-		if err := c.load(site + "\nheader X-Changed yes"); err != nil {
+		if err := c.Load(site + "\nheader X-Changed yes"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
@@ -100,7 +101,7 @@ func dashboardQueries(t *testing.T) []string {
 // for a store that is down. It returns the metrics from before and after.
 func incident(t *testing.T) (before, after map[string]float64) {
 	t.Helper()
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	site := func(name, more, forward string) string {
 		return fmt.Sprintf(`webhooks /%[1]s github {
 			name %[1]s
@@ -112,21 +113,21 @@ func incident(t *testing.T) (before, after map[string]float64) {
 				%[5]s
 			}
 		}
-		`, name, githubSecret, more, app.address, forward)
+		`, name, harness.GitHubSecret, more, app.Address, forward)
 	}
-	c := startCaddy(t, site("shop", "rate_limit provider 200 1/h", "breaker 5 1h\nretry {\ninitial 1h\n}")+
+	c := harness.Start(t, site("shop", "rate_limit provider 200 1/h", "breaker 5 1h\nretry {\ninitial 1h\n}")+
 		site("dead", "", "breaker off\nretry {\nmax_attempts 1\n}")+
 		site("typo", "", "events pull_request.opened")+
 		site("full", "max_body 10B", "breaker off\nretry {\ninitial 1h\n}"), "")
 	send := func(path string, n int, body string) {
 		for i := range n {
-			c.do(c.githubRequest(path, fmt.Sprint(path, i), body))
+			c.Do(c.GitHubRequest(path, fmt.Sprint(path, i), body))
 		}
 	}
 	forged := func() {
-		r := c.githubRequest("/shop", "forged", "{}")
-		r.Header.Set("X-Hub-Signature-256", githubSignature("[]"))
-		c.do(r)
+		r := c.GitHubRequest("/shop", "forged", "{}")
+		r.Header.Set("X-Hub-Signature-256", harness.GitHubSignature("[]"))
+		c.Do(r)
 	}
 	// Every series is there before the incident.
 	send("/shop", 1, "{}")
@@ -136,16 +137,16 @@ func incident(t *testing.T) (before, after map[string]float64) {
 	send("/full", 1, "too large a body")
 	forged()
 	for range 3 {
-		app.next(t)
+		app.Next(t)
 	}
-	eventually(t, "all is delivered", func() bool { return c.openDeliveries() == 0 })
-	before = c.metrics()
+	harness.Eventually(t, "all is delivered", func() bool { return c.OpenDeliveries() == 0 })
+	before = c.Metrics()
 
 	go func() {
-		for range app.got { // nobody counts what arrives
+		for range app.Got { // nobody counts what arrives
 		}
 	}()
-	app.answerStatus(500)
+	app.AnswerStatus(500)
 	send("/shop", 300, "{}")
 	send("/dead", 5, "{}")
 	send("/typo", 5, "{}")
@@ -157,8 +158,8 @@ func incident(t *testing.T) (before, after map[string]float64) {
 	for range 60 {
 		forged()
 	}
-	eventually(t, "the breaker opens and all attempts are settled", func() bool {
-		after = c.metrics()
+	harness.Eventually(t, "the breaker opens and all attempts are settled", func() bool {
+		after = c.Metrics()
 		return after[`webhook_breaker_state{destination="app",endpoint="shop"}`] == 2 && after[`webhook_queue_size{queue_type="in_flight"}`] == 0 &&
 			after[`webhook_dlq_size`] > 0
 	})

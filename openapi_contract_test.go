@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 const (
@@ -34,53 +35,53 @@ func newContract(t *testing.T) *contract {
 }
 
 // admin calls the admin API and checks the answer.
-func (k *contract) admin(c *running, method, path, body string) reply {
+func (k *contract) admin(c *harness.Caddy, method, path, body string) harness.Reply {
 	k.Helper()
-	r := c.request(method, c.admin+path, body)
+	r := c.Request(method, c.Admin+path, body)
 	return k.adminRequest(c, r)
 }
 
-func (k *contract) adminRequest(c *running, r *http.Request) reply {
+func (k *contract) adminRequest(c *harness.Caddy, r *http.Request) harness.Reply {
 	k.Helper()
 	pattern, _ := adminapi.SplitID(strings.TrimPrefix(r.URL.Path, "/webhooks/"))
-	got := c.do(r)
+	got := c.Do(r)
 	k.answered(r, "/webhooks/"+pattern, got)
 	return got
 }
 
 // hook sends a webhook and checks the answer.
-func (k *contract) hook(c *running, r *http.Request) reply {
+func (k *contract) hook(c *harness.Caddy, r *http.Request) harness.Reply {
 	k.Helper()
-	got := c.do(r)
+	got := c.Do(r)
 	k.answered(r, hookPath, got)
 	return got
 }
 
 // relayed sends a webhook that the application answers.
-func (k *contract) relayed(c *running, r *http.Request) reply {
+func (k *contract) relayed(c *harness.Caddy, r *http.Request) harness.Reply {
 	k.Helper()
-	got := c.do(r)
+	got := c.Do(r)
 	k.answer(below("/paths", hookPath, "post", "responses", "default"), r.Method, got)
 	return got
 }
 
 // answered checks the answer to a request of that path of the document.
-func (k *contract) answered(r *http.Request, path string, got reply) {
+func (k *contract) answered(r *http.Request, path string, got harness.Reply) {
 	k.Helper()
 	operation := k.doc.operation(path, r.Method)
-	where := below(operation, "responses", strconv.Itoa(got.code))
+	where := below(operation, "responses", strconv.Itoa(got.Code))
 	switch {
-	case operation == "" && got.code == http.StatusMethodNotAllowed:
+	case operation == "" && got.Code == http.StatusMethodNotAllowed:
 		where = methodNotAllowedAdmin
 		if path == hookPath {
 			where = below("/paths", hookPath, "post", "responses", "405")
 		}
 	case k.doc.get(where) == nil:
-		k.Errorf("%s %s was answered %d %q, which is not documented", r.Method, r.URL, got.code, got.body)
+		k.Errorf("%s %s was answered %d %q, which is not documented", r.Method, r.URL, got.Code, got.Body)
 		return
 	}
 	k.answer(where, r.Method, got)
-	if got.code < 300 && path != hookPath {
+	if got.Code < 300 && path != hookPath {
 		k.asked(r, path)
 	}
 }
@@ -101,37 +102,37 @@ func (d *document) operation(path, method string) string {
 }
 
 // answer checks an answer against the response at where.
-func (k *contract) answer(where, method string, got reply) {
+func (k *contract) answer(where, method string, got harness.Reply) {
 	k.Helper()
 	k.met[where] = true
 	where = k.doc.follow(where)
 	k.headers(where, got)
-	media, _, _ := mime.ParseMediaType(got.header.Get("Content-Type"))
+	media, _, _ := mime.ParseMediaType(got.Header.Get("Content-Type"))
 	contents := k.doc.object(below(where, "content"))
 	content := below(where, "content", media)
 	if _, any := contents["*/*"]; any {
 		content = below(where, "content", "*/*")
 	}
-	bodyless := method == http.MethodHead || got.header.Get("X-Content-Type-Options") != "" // a form of the provider's own
+	bodyless := method == http.MethodHead || got.Header.Get("X-Content-Type-Options") != "" // a form of the provider's own
 	switch {
-	case got.body == "" && (bodyless || len(contents) == 0 || strings.HasSuffix(content, "*~1*")):
+	case got.Body == "" && (bodyless || len(contents) == 0 || strings.HasSuffix(content, "*~1*")):
 		k.met[content] = k.met[content] || strings.HasSuffix(content, "*~1*")
 		return
 	case k.doc.get(content) == nil:
-		k.Errorf("%s: the answer %q is %q, which is not documented", where, got.body, media)
+		k.Errorf("%s: the answer %q is %q, which is not documented", where, got.Body, media)
 		return
 	}
 	k.met[content] = true
-	var value any = got.body
+	var value any = got.Body
 	if media == "application/json" {
-		if err := json.Unmarshal([]byte(got.body), &value); err != nil {
-			k.Errorf("%s: %q: %v", where, got.body, err)
+		if err := json.Unmarshal([]byte(got.Body), &value); err != nil {
+			k.Errorf("%s: %q: %v", where, got.Body, err)
 		}
 	}
 	k.fits(below(content, "schema"), value, where)
-	if word := got.header.Get("Webhook-Status"); word != "" && !bodyless {
+	if word := got.Header.Get("Webhook-Status"); word != "" && !bodyless {
 		if object, ok := value.(map[string]any); ok && object["correlation_id"] != nil && object["status"] != word && object["error"] != word {
-			k.Errorf("%s: Webhook-Status is %s, the body %s", where, word, got.body)
+			k.Errorf("%s: Webhook-Status is %s, the body %s", where, word, got.Body)
 		}
 	}
 }
@@ -151,17 +152,17 @@ func (k *contract) fits(schema string, value any, at string) {
 // ordinaryHeaders are those of any answer.
 var ordinaryHeaders = []string{"Content-Type", "Content-Length", "Date", "Server", "Connection", "Allow"}
 
-func (k *contract) headers(where string, got reply) {
+func (k *contract) headers(where string, got harness.Reply) {
 	k.Helper()
 	documented := make(map[string]bool)
 	for name := range k.doc.object(below(where, "headers")) {
 		canonical := http.CanonicalHeaderKey(name)
 		documented[canonical] = true
 		header := k.doc.follow(below(where, "headers", name))
-		values := got.header[canonical]
+		values := got.Header[canonical]
 		if len(values) == 0 {
 			if k.doc.object(header)["required"] == true {
-				k.Errorf("%s: the answer %d %q lacks %s", where, got.code, got.body, name)
+				k.Errorf("%s: the answer %d %q lacks %s", where, got.Code, got.Body, name)
 			}
 			continue
 		}
@@ -178,7 +179,7 @@ func (k *contract) headers(where string, got reply) {
 	if strings.HasSuffix(where, "/default") {
 		return // the application's
 	}
-	for name := range got.header {
+	for name := range got.Header {
 		if !documented[name] && !slices.Contains(ordinaryHeaders, name) || name == "Allow" && !documented[name] {
 			k.Errorf("%s: the header %s is not documented", where, name)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/adminapi"
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/cli"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
@@ -47,7 +48,7 @@ func TestOpenAPI(t *testing.T) {
 
 // hookSite is a GitHub endpoint of that name at that path, with these lines.
 func hookSite(name, lines string) string {
-	return fmt.Sprintf("webhooks /%[1]s github {\nname %[1]s\nsecret %[2]q\nrequire_https off\n%[3]s\n}\n", name, githubSecret, lines)
+	return fmt.Sprintf("webhooks /%[1]s github {\nname %[1]s\nsecret %[2]q\nrequire_https off\n%[3]s\n}\n", name, harness.GitHubSecret, lines)
 }
 
 // destinationSite is one with a destination that is called app and has these lines.
@@ -62,11 +63,11 @@ func answersSite(name, respond string) string {
 
 // contractStored looks at deliveries in every state and with every kind of past.
 func contractStored(k *contract) {
-	app := startApplication(k.T)
+	app := harness.StartApplication(k.T)
 	release := make(chan struct{})
 	defer close(release)
 	tried := false
-	app.answerWith(func(w http.ResponseWriter, r *http.Request) {
+	app.AnswerWith(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/held" || tried:
 			<-release
@@ -79,19 +80,19 @@ func contractStored(k *contract) {
 			_, _ = w.Write([]byte("\xff\xfe"))
 		}
 	})
-	c := startCaddy(k.T, destinationSite("retried", app.address, "breaker off\nretry {\ninitial 1h\n}")+
+	c := harness.Start(k.T, destinationSite("retried", app.Address, "breaker off\nretry {\ninitial 1h\n}")+
 		destinationSite("away", "127.0.0.1:1", "breaker 1 1h\nretry {\ninitial 1h\n}")+
-		destinationSite("held", app.address, "")+
-		destinationSite("probed", app.address, "breaker 1 1ms 1\nretry {\ninitial 1ms\n}")+
+		destinationSite("held", app.Address, "")+
+		destinationSite("probed", app.Address, "breaker 1 1ms 1\nretry {\ninitial 1ms\n}")+
 		hookSite("two", "forward {\nname gone\nhandle {\nrespond \"no such customer\" 410\n}\n}\nforward {\nname fine\nhandle {\nrespond 204\n}\n}")+
 		"route /guarded {\n"+hookSite("guarded", "")+"\n}", "")
 	for _, name := range []string{"retried", "away", "held", "probed", "two"} {
-		k.hook(c, c.githubRequest("/"+name, name, map[bool]string{true: "\xff\x00", false: "{}"}[name == "two"]))
+		k.hook(c, c.GitHubRequest("/"+name, name, map[bool]string{true: "\xff\x00", false: "{}"}[name == "two"]))
 	}
-	eventually(k.T, "all stands as it should", func() bool {
+	harness.Eventually(k.T, "all stands as it should", func() bool {
 		states := make(map[string]string)
 		var list api.List
-		c.adminCall("GET", "/webhooks/deliveries", "", &list)
+		c.AdminCall("GET", "/webhooks/deliveries", "", &list)
 		for _, d := range list.Deliveries {
 			states[d.Endpoint+"/"+d.Destination] = fmt.Sprint(d.State, d.Attempts)
 		}
@@ -101,20 +102,20 @@ func contractStored(k *contract) {
 	k.admin(c, "GET", "/webhooks/stats", "")
 	k.admin(c, "GET", "/webhooks/doctor", "")
 	var list api.List
-	if err := json.Unmarshal([]byte(k.admin(c, "GET", "/webhooks/deliveries?state=pending,leased,delivered,dead", "").body), &list); err != nil {
+	if err := json.Unmarshal([]byte(k.admin(c, "GET", "/webhooks/deliveries?state=pending,leased,delivered,dead", "").Body), &list); err != nil {
 		k.Fatal(err)
 	}
 	for _, d := range list.Deliveries {
 		k.admin(c, "GET", "/webhooks/deliveries/"+d.ID, "")
 	}
 	first := k.admin(c, "GET", "/webhooks/deliveries?limit=1&since=2020-01-01T00:00:00Z&until=2200-01-01T00:00:00Z", "")
-	k.admin(c, "GET", "/webhooks/deliveries?cursor="+url.QueryEscape(first.json(k.T)["next"].(string)), "")
+	k.admin(c, "GET", "/webhooks/deliveries?cursor="+url.QueryEscape(first.JSON(k.T)["next"].(string)), "")
 	k.admin(c, "GET", "/webhooks/deliveries?endpoint=two&destination=gone&type=push&event_id=two", "")
 	k.oneByOne(c)
 }
 
 // oneByOne replays and deletes one delivery after the other.
-func (k *contract) oneByOne(c *running) {
+func (k *contract) oneByOne(c *harness.Caddy) {
 	for _, test := range []struct {
 		method, delivery, action string
 		code                     int
@@ -124,47 +125,47 @@ func (k *contract) oneByOne(c *running) {
 		{"POST", "destination=gone", "/replay", 200}, {"DELETE", "state=dead", "", 200},
 		{"DELETE", "endpoint=away", "", 200},
 	} {
-		if got := k.admin(c, test.method, "/webhooks/deliveries/"+c.delivery(test.delivery).ID+test.action, ""); got.code != test.code {
-			k.Errorf("%s %s %s was answered %d %s: want %d", test.method, test.delivery, test.action, got.code, got.body, test.code)
+		if got := k.admin(c, test.method, "/webhooks/deliveries/"+c.Delivery(test.delivery).ID+test.action, ""); got.Code != test.code {
+			k.Errorf("%s %s %s was answered %d %s: want %d", test.method, test.delivery, test.action, got.Code, got.Body, test.code)
 		}
 	}
 }
 
 // contractKept looks at a delivery that is kept without its body.
 func contractKept(k *contract) {
-	c := startCaddy(k.T, "respond 200", "")
-	c.options = strings.Replace(c.options, "webhooks {", "webhooks {\nretain delivered 1", 1)
-	if err := c.load(answersSite("kept", "204")); err != nil {
+	c := harness.Start(k.T, "respond 200", "")
+	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\nretain delivered 1", 1)
+	if err := c.Load(answersSite("kept", "204")); err != nil {
 		k.Fatal(err)
 	}
-	k.hook(c, c.githubRequest("/kept", "kept", "{}"))
-	path := "/webhooks/deliveries/" + c.delivery("state=delivered").ID
-	eventually(k.T, "it is kept without its body", func() bool {
+	k.hook(c, c.GitHubRequest("/kept", "kept", "{}"))
+	path := "/webhooks/deliveries/" + c.Delivery("state=delivered").ID
+	harness.Eventually(k.T, "it is kept without its body", func() bool {
 		var d api.Detail
-		return c.adminCall("GET", path, "", &d) == 200 && d.BodyDropped
+		return c.AdminCall("GET", path, "", &d) == 200 && d.BodyDropped
 	})
 	k.admin(c, "GET", path, "")
-	if got := k.admin(c, "DELETE", path, ""); got.code != 409 {
-		k.Errorf("DELETE was answered %d %s: want 409", got.code, got.body)
+	if got := k.admin(c, "DELETE", path, ""); got.Code != 409 {
+		k.Errorf("DELETE was answered %d %s: want 409", got.Code, got.Body)
 	}
 }
 
 // contractBulk replays and deletes many, at once and as jobs.
 func contractBulk(k *contract) {
-	c := startCaddy(k.T, answersSite("many", "410"), "")
+	c := harness.Start(k.T, answersSite("many", "410"), "")
 	const dead = 12
 	for n := range dead {
-		k.hook(c, c.githubRequest("/many", fmt.Sprint("many-", n), "{}"))
+		k.hook(c, c.GitHubRequest("/many", fmt.Sprint("many-", n), "{}"))
 	}
-	eventually(k.T, "all are dead letters", func() bool {
+	harness.Eventually(k.T, "all are dead letters", func() bool {
 		var stats api.Stats
-		c.adminCall("GET", "/webhooks/stats", "", &stats)
+		c.AdminCall("GET", "/webhooks/stats", "", &stats)
 		return stats.Destinations[0].Dead == dead
 	})
-	want := func(got reply, code int) reply {
+	want := func(got harness.Reply, code int) harness.Reply {
 		k.Helper()
-		if got.code != code {
-			k.Errorf("answered %d %s: want %d", got.code, got.body, code)
+		if got.Code != code {
+			k.Errorf("answered %d %s: want %d", got.Code, got.Body, code)
 		}
 		return got
 	}
@@ -181,7 +182,7 @@ func contractBulk(k *contract) {
 	for n := range adminapi.MaxRunningJobs {
 		path := []string{"/webhooks/replay", "/webhooks/purge"}[n%2]
 		got := want(k.admin(c, "POST", path, fmt.Sprintf(`{"filter":{"state":"dead","event_id":"many-%d"},"rate":"1/h"}`, n+1)), 202)
-		if err := json.Unmarshal([]byte(got.body), &j); err != nil {
+		if err := json.Unmarshal([]byte(got.Body), &j); err != nil {
 			k.Fatal(err)
 		}
 	}
@@ -189,15 +190,15 @@ func contractBulk(k *contract) {
 }
 
 // jobsEnd sees the four jobs to their ends: of each, one delivery is done at once.
-func (k *contract) jobsEnd(c *running, last string, want func(reply, int) reply) {
-	eventually(k.T, "the first jobs are done", func() bool {
-		return strings.Contains(k.admin(c, "GET", "/webhooks/jobs/"+last, "").body, `"state":"done"`)
+func (k *contract) jobsEnd(c *harness.Caddy, last string, want func(harness.Reply, int) harness.Reply) {
+	harness.Eventually(k.T, "the first jobs are done", func() bool {
+		return strings.Contains(k.admin(c, "GET", "/webhooks/jobs/"+last, "").Body, `"state":"done"`)
 	})
 	var running api.Job
 	for range adminapi.MaxRunningJobs {
 		// Of several, the second waits for an hour.
 		got := want(k.admin(c, "POST", "/webhooks/replay", `{"rate":"1/h"}`), 202)
-		if err := json.Unmarshal([]byte(got.body), &running); err != nil {
+		if err := json.Unmarshal([]byte(got.Body), &running); err != nil {
 			k.Fatal(err)
 		}
 	}
@@ -217,7 +218,7 @@ func (k *contract) jobsEnd(c *running, last string, want func(reply, int) reply)
 // contractRefusals tries every operation of the admin API from where it is not
 // meant for, by every other method, and without webhooks in the config.
 func contractRefusals(k *contract) {
-	c := startCaddy(k.T, answersSite("refused", "200"), "")
+	c := harness.Start(k.T, answersSite("refused", "200"), "")
 	var every []string // method and path
 	others := make(map[string][]string)
 	for path, item := range k.doc.object("/paths") {
@@ -238,12 +239,12 @@ func contractRefusals(k *contract) {
 	}
 	try := func(line string, code int, change func(*http.Request)) {
 		method, path, _ := strings.Cut(line, " ")
-		r := c.request(method, c.admin+path, "{}")
+		r := c.Request(method, c.Admin+path, "{}")
 		if change != nil {
 			change(r)
 		}
-		if got := k.adminRequest(c, r); got.code != code {
-			k.Errorf("%s was answered %d %q: want %d", line, got.code, got.body, code)
+		if got := k.adminRequest(c, r); got.Code != code {
+			k.Errorf("%s was answered %d %q: want %d", line, got.Code, got.Body, code)
 		}
 	}
 	for _, line := range every {
@@ -261,8 +262,8 @@ func contractRefusals(k *contract) {
 	} {
 		try("GET /webhooks/deliveries?"+query, 400, nil)
 	}
-	c.options, _, _ = strings.Cut(c.options, "webhooks {")
-	if err := c.load("respond 200"); err != nil {
+	c.Options, _, _ = strings.Cut(c.Options, "webhooks {")
+	if err := c.Load("respond 200"); err != nil {
 		k.Fatal(err)
 	}
 	for _, line := range every {
@@ -273,25 +274,25 @@ func contractRefusals(k *contract) {
 // contractRedisDown asks while the store does not answer.
 func contractRedisDown(k *contract) {
 	server := redistest.Start(k.T, redistest.AOF...)
-	c := onRedis(k.T, "redis "+server.URL(), answersSite("onredis", "410"))
+	c := harness.OnRedis(k.T, "redis "+server.URL(), answersSite("onredis", "410"))
 	for n := range 2 {
-		k.hook(c, c.githubRequest("/onredis", fmt.Sprint("redis-", n), "{}"))
-		c.delivery(fmt.Sprintf("state=dead&event_id=redis-%d", n))
+		k.hook(c, c.GitHubRequest("/onredis", fmt.Sprint("redis-", n), "{}"))
+		c.Delivery(fmt.Sprintf("state=dead&event_id=redis-%d", n))
 	}
-	d := c.delivery("event_id=redis-0")
+	d := c.Delivery("event_id=redis-0")
 	k.admin(c, "GET", "/webhooks/deliveries/"+d.ID, "")
 	k.admin(c, "GET", "/webhooks/stats", "")
 	var j api.Job
-	if err := json.Unmarshal([]byte(k.admin(c, "POST", "/webhooks/purge", `{"filter":{"state":"dead"},"rate":"1/s"}`).body), &j); err != nil {
+	if err := json.Unmarshal([]byte(k.admin(c, "POST", "/webhooks/purge", `{"filter":{"state":"dead"},"rate":"1/s"}`).Body), &j); err != nil {
 		k.Fatal(err)
 	}
-	eventually(k.T, "the job has begun", func() bool {
-		c.adminCall("GET", "/webhooks/jobs/"+j.ID, "", &j)
+	harness.Eventually(k.T, "the job has begun", func() bool {
+		c.AdminCall("GET", "/webhooks/jobs/"+j.ID, "", &j)
 		return j.Done == 1
 	})
 	server.Kill()
-	eventually(k.T, "the job fails", func() bool {
-		return strings.Contains(k.admin(c, "GET", "/webhooks/jobs/"+j.ID, "").body, `"state":"failed"`)
+	harness.Eventually(k.T, "the job fails", func() bool {
+		return strings.Contains(k.admin(c, "GET", "/webhooks/jobs/"+j.ID, "").Body, `"state":"failed"`)
 	})
 	k.admin(c, "GET", "/webhooks/doctor", "")
 	for _, line := range []string{
@@ -300,14 +301,14 @@ func contractRedisDown(k *contract) {
 	} {
 		method, path, _ := strings.Cut(line, " ")
 		began := time.Now()
-		if got := k.admin(c, method, path, `{"filter":{"state":"dead"}}`); got.code != 503 {
-			k.Errorf("%s was answered %d %s: want 503", line, got.code, got.body)
+		if got := k.admin(c, method, path, `{"filter":{"state":"dead"}}`); got.Code != 503 {
+			k.Errorf("%s was answered %d %s: want 503", line, got.Code, got.Body)
 		}
 		if took := time.Since(began); took > cli.Timeout/2 {
 			k.Errorf("%s was answered after %s: the command line gives up after %s", line, took, cli.Timeout)
 		}
 	}
-	if got := k.hook(c, c.githubRequest("/onredis", "lost", "{}")); got.code != 503 {
-		k.Errorf("a webhook was answered %d", got.code)
+	if got := k.hook(c, c.GitHubRequest("/onredis", "lost", "{}")); got.Code != 503 {
+		k.Errorf("a webhook was answered %d", got.Code)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
@@ -21,30 +22,30 @@ import (
 )
 
 // want is a reply by its status and word.
-func (k *contract) want(got reply, code int, word string) {
+func (k *contract) want(got harness.Reply, code int, word string) {
 	k.Helper()
-	if got.code != code || got.header.Get("Webhook-Status") != word {
-		k.Errorf("answered %d %s %q: want %d %s", got.code, got.header.Get("Webhook-Status"), got.body, code, word)
+	if got.Code != code || got.Header.Get("Webhook-Status") != word {
+		k.Errorf("answered %d %s %q: want %d %s", got.Code, got.Header.Get("Webhook-Status"), got.Body, code, word)
 	}
 }
 
 // signedBy is a webhook as the provider would send it to the endpoint of its name.
-func (c *running) signedBy(provider string, webhook sample.Webhook) *http.Request {
-	c.t.Helper()
+func signedBy(c *harness.Caddy, provider string, webhook sample.Webhook) *http.Request {
+	c.T.Helper()
 	p, _ := verify.Lookup(provider)
-	target, err := url.Parse(c.site + "/" + provider)
+	target, err := url.Parse(c.Site + "/" + provider)
 	if err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
 	verifier, err := p.NewVerifier(verify.Options{Secrets: []string{contractSecret}})
 	if err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
 	signed := sample.New(p, target, webhook)
 	if err := verifier.Sign(signed, webhook.At); err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
-	r := c.request(signed.Method, signed.URL(), string(signed.Body))
+	r := c.Request(signed.Method, signed.URL(), string(signed.Body))
 	r.Header = signed.Header
 	return r
 }
@@ -58,14 +59,14 @@ const contractSecret = "0123456789abcdef0123456789abcdef"
 
 // contractWebhooks sends what is taken and what is refused.
 func contractWebhooks(k *contract) {
-	c := startCaddy(k.T, hookSite("plain", "max_body 100\nforward {\nname app\nevents push\nhandle {\nrespond 200\n}\n}")+
+	c := harness.Start(k.T, hookSite("plain", "max_body 100\nforward {\nname app\nevents push\nhandle {\nrespond 200\n}\n}")+
 		strings.Replace(answersSite("secure", "200"), "require_https off", "", 1)+
 		strings.Replace(answersSite("blocked", "200"), "require_https", "block_ips 127.0.0.0/8\nrequire_https", 1)+
 		strings.Replace(answersSite("elsewhere", "200"), "require_https", "allow_ips 203.0.113.7\nrequire_https", 1)+
 		providerSite("stripe", "secret "+contractSecret)+providerSite("twilio", "secret "+contractSecret)+
 		strings.ReplaceAll(providerSite("okta", "secret "+contractSecret)+providerSite("ms-graph", "secret "+contractSecret), "name app", "name app\nevents test"), "")
-	send := func(path, id string, change func(*http.Request)) reply {
-		r := c.githubRequest(path, id, "{}")
+	send := func(path, id string, change func(*http.Request)) harness.Reply {
+		r := c.GitHubRequest(path, id, "{}")
 		if change != nil {
 			change(r)
 		}
@@ -77,14 +78,14 @@ func contractWebhooks(k *contract) {
 	k.want(send("/plain", "one", nil), 202, "accepted")
 	k.want(send("/plain", "one", nil), 200, "duplicate")
 	k.want(send("/plain", "two", set("X-GitHub-Event", "star")), 200, "ignored")
-	k.want(send("/plain", "bad", set("X-Hub-Signature-256", githubSignature("else"))), 401, "invalid_signature")
+	k.want(send("/plain", "bad", set("X-Hub-Signature-256", harness.GitHubSignature("else"))), 401, "invalid_signature")
 	k.want(send("/plain", "bad", func(r *http.Request) { r.Header.Del("X-Hub-Signature-256") }), 401, "missing_signature")
 	k.want(send("/plain", "bad", set("Content-Type", "text/csv")), 415, "unsupported_media_type")
-	k.want(k.hook(c, c.githubRequest("/plain", "bad", strings.Repeat("x", 101))), 413, "payload_too_large")
+	k.want(k.hook(c, c.GitHubRequest("/plain", "bad", strings.Repeat("x", 101))), 413, "payload_too_large")
 	for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 		got := send("/plain", "bad", func(r *http.Request) { r.Method = method })
 		k.want(got, 405, "method_not_allowed")
-		if allow := got.header.Get("Allow"); allow != "POST" {
+		if allow := got.Header.Get("Allow"); allow != "POST" {
 			k.Errorf("%s: Allow is %q", method, allow)
 		}
 	}
@@ -93,24 +94,24 @@ func contractWebhooks(k *contract) {
 	k.want(send("/elsewhere", "bad", nil), 403, "ip_not_allowed")
 
 	webhook := sample.Webhook{EventID: "1", EventType: "test", At: time.Now().Add(-time.Hour)}
-	k.want(k.hook(c, c.signedBy("stripe", webhook)), 400, "timestamp_expired")
+	k.want(k.hook(c, signedBy(c, "stripe", webhook)), 400, "timestamp_expired")
 	webhook.At = time.Now()
-	undated := c.signedBy("stripe", webhook)
+	undated := signedBy(c, "stripe", webhook)
 	_, rest, _ := strings.Cut(undated.Header.Get("Stripe-Signature"), ",")
 	undated.Header.Set("Stripe-Signature", "t=soon,"+rest)
 	k.want(k.hook(c, undated), 400, "invalid_timestamp")
-	k.want(k.hook(c, c.signedBy("twilio", webhook)), 200, "accepted")
+	k.want(k.hook(c, signedBy(c, "twilio", webhook)), 200, "accepted")
 	for _, word := range []string{"accepted", "duplicate", "ignored"} { // for those who want no body, or no 200
 		if word == "ignored" {
 			webhook.EventID, webhook.EventType = "2", "other"
 		}
-		k.want(k.hook(c, c.signedBy("okta", webhook)), 204, word)
-		graph := c.request("POST", c.site+"/ms-graph", fmt.Sprintf(`{"value":[{"id":%q,"changeType":%q,"clientState":%q}]}`,
+		k.want(k.hook(c, signedBy(c, "okta", webhook)), 204, word)
+		graph := c.Request("POST", c.Site+"/ms-graph", fmt.Sprintf(`{"value":[{"id":%q,"changeType":%q,"clientState":%q}]}`,
 			webhook.EventID, webhook.EventType, contractSecret))
 		graph.Header.Set("Content-Type", "application/json")
 		k.want(k.hook(c, graph), 202, word)
 	}
-	graph := c.request("POST", c.site+"/ms-graph", fmt.Sprintf(`{"value":[{"id":"3","changeType":"updated","clientState":%q}]}`, contractSecret))
+	graph := c.Request("POST", c.Site+"/ms-graph", fmt.Sprintf(`{"value":[{"id":"3","changeType":"updated","clientState":%q}]}`, contractSecret))
 	graph.Header.Set("Content-Type", "application/json; charset=utf-16")
 	k.want(k.hook(c, graph), 400, "ambiguous_request")
 	k.admin(c, "GET", "/webhooks/stats", "") // which tells of the ignored ones
@@ -118,31 +119,31 @@ func contractWebhooks(k *contract) {
 
 // contractGuard has the application answer.
 func contractGuard(k *contract) {
-	app := startApplication(k.T)
-	c := startCaddy(k.T, hookSite("relayed", "respond upstream\nforward "+app.address)+
-		"route /guarded {\n"+hookSite("guarded", "")+"\nreverse_proxy "+app.address+"\n}", "")
-	app.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+	app := harness.StartApplication(k.T)
+	c := harness.Start(k.T, hookSite("relayed", "respond upstream\nforward "+app.Address)+
+		"route /guarded {\n"+hookSite("guarded", "")+"\nreverse_proxy "+app.Address+"\n}", "")
+	app.AnswerWith(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(201)
 		_, _ = io.WriteString(w, "<p>made")
 	})
-	k.want(k.relayed(c, c.githubRequest("/relayed", "one", "{}")), 201, "delivered")
-	k.want(k.relayed(c, c.githubRequest("/guarded", "one", "{}")), 201, "accepted")
-	app.answerStatus(418)
-	k.want(k.relayed(c, c.githubRequest("/guarded", "two", "{}")), 418, "failed")
+	k.want(k.relayed(c, c.GitHubRequest("/relayed", "one", "{}")), 201, "delivered")
+	k.want(k.relayed(c, c.GitHubRequest("/guarded", "one", "{}")), 201, "accepted")
+	app.AnswerStatus(418)
+	k.want(k.relayed(c, c.GitHubRequest("/guarded", "two", "{}")), 418, "failed")
 	for range 3 {
-		app.next(k.T)
+		app.Next(k.T)
 	}
 	release := make(chan struct{})
-	app.answerWith(func(http.ResponseWriter, *http.Request) { <-release })
-	first := make(chan reply)
-	go func() { first <- c.do(c.githubRequest("/guarded", "three", "{}")) }()
-	app.next(k.T)
-	k.want(k.hook(c, c.githubRequest("/guarded", "three", "{}")), 409, "in_progress")
+	app.AnswerWith(func(http.ResponseWriter, *http.Request) { <-release })
+	first := make(chan harness.Reply)
+	go func() { first <- c.Do(c.GitHubRequest("/guarded", "three", "{}")) }()
+	app.Next(k.T)
+	k.want(k.hook(c, c.GitHubRequest("/guarded", "three", "{}")), 409, "in_progress")
 	close(release)
 	<-first
-	k.want(k.hook(c, c.githubRequest("/guarded", "three", "{}")), 200, "duplicate")
-	round := c.githubRequest("/guarded", "four", "{}")
+	k.want(k.hook(c, c.GitHubRequest("/guarded", "three", "{}")), 200, "duplicate")
+	round := c.GitHubRequest("/guarded", "four", "{}")
 	round.Header.Set("Webhook-Via", strings.Repeat("0123456789abcdef, ", envelope.MaxVia))
 	k.want(k.hook(c, round), 508, "loop")
 }
@@ -154,7 +155,7 @@ func contractHandshakes(k *contract) {
 	if err != nil {
 		k.Fatal(err)
 	}
-	c := startCaddy(k.T, providerSite("meta", "secret "+contractSecret+"\noption verify_token my-token")+providerSite("asana", "")+
+	c := harness.Start(k.T, providerSite("meta", "secret "+contractSecret+"\noption verify_token my-token")+providerSite("asana", "")+
 		providerSite("ringcentral", "secret "+contractSecret)+providerSite("dropbox", "secret "+contractSecret)+
 		providerSite("intercom", "secret "+contractSecret)+providerSite("monday", "secret "+contractSecret)+
 		providerSite("discord-webhook-events", "public_key "+hex.EncodeToString(public)), "")
@@ -173,7 +174,7 @@ func contractHandshakes(k *contract) {
 		{"HEAD", "/intercom", "", "", 200, "handshake"},
 		{"POST", "/monday", "", `{"challenge":"abc"}`, 200, "handshake"},
 	} {
-		r := c.request(test.method, c.site+test.path, test.body)
+		r := c.Request(test.method, c.Site+test.path, test.body)
 		if name, value, ok := strings.Cut(test.header, ": "); ok {
 			r.Header.Set(name, value)
 		}
@@ -182,7 +183,7 @@ func contractHandshakes(k *contract) {
 		}
 		k.want(k.hook(c, r), test.code, test.word)
 	}
-	ping := c.request("POST", c.site+"/discord-webhook-events", `{"type":0}`)
+	ping := c.Request("POST", c.Site+"/discord-webhook-events", `{"type":0}`)
 	now := strconv.FormatInt(time.Now().Unix(), 10)
 	ping.Header.Set("Content-Type", "application/json")
 	ping.Header.Set("X-Signature-Timestamp", now)
@@ -200,9 +201,9 @@ func contractLimits(k *contract) {
 	}
 	site := limited("shielded", "rate_limit ip 1 1/h") + limited("limited", "rate_limit provider 1 1/h") + answersSite("unlimited", "200") +
 		destinationSite("stuck", "127.0.0.1:1", "retry {\ninitial 1h\n}")
-	c := newRunning(k.T, filepath.Join(k.TempDir(), "deliveries.db"), "")
-	c.options = strings.Replace(c.options, "webhooks {", "webhooks {\nrate_limit global 4 1/h\nmax_pending 1", 1)
-	startRunning(k.T, c, site)
+	c := harness.New(k.T, filepath.Join(k.TempDir(), "deliveries.db"), "")
+	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\nrate_limit global 4 1/h\nmax_pending 1", 1)
+	harness.Begin(k.T, c, site)
 	for _, test := range []struct {
 		name string
 		code int
@@ -214,9 +215,9 @@ func contractLimits(k *contract) {
 		{"stuck", 202, "accepted", nil}, {"stuck", 503, "unavailable", nil},
 		{"unlimited", 429, "rate_limit_exceeded", "global"},
 	} {
-		got := k.hook(c, c.githubRequest("/"+test.name, fmt.Sprint(test.name, test.code), "{}"))
+		got := k.hook(c, c.GitHubRequest("/"+test.name, fmt.Sprint(test.name, test.code), "{}"))
 		k.want(got, test.code, test.word)
-		if tier := got.json(k.T)["tier"]; tier != test.tier {
+		if tier := got.JSON(k.T)["tier"]; tier != test.tier {
 			k.Errorf("%s: the tier is %v: want %v", test.name, tier, test.tier)
 		}
 	}
@@ -224,12 +225,12 @@ func contractLimits(k *contract) {
 
 // contractBrokenBodies sends bodies that do not end, or too early.
 func contractBrokenBodies(k *contract) {
-	shortBodyTime(k.T, 300*time.Millisecond)
-	c := startCaddy(k.T, answersSite("broken", "200"), "")
+	harness.ShortBodyTime(k.T, 300*time.Millisecond)
+	c := harness.Start(k.T, answersSite("broken", "200"), "")
 	for word, hangUp := range map[string]bool{"body_timeout": false, "body_incomplete": true} {
-		r := c.githubRequest("/broken", word, "{}")
-		w := wire{address: strings.TrimPrefix(c.site, "http://")}
-		if err := w.open(); err != nil {
+		r := c.GitHubRequest("/broken", word, "{}")
+		w := harness.Wire{Address: strings.TrimPrefix(c.Site, "http://")}
+		if err := w.Open(); err != nil {
 			k.Fatal(err)
 		}
 		var raw bytes.Buffer
@@ -237,19 +238,19 @@ func contractBrokenBodies(k *contract) {
 		if err := r.Header.Write(&raw); err != nil {
 			k.Fatal(err)
 		}
-		if _, err := w.conn.Write(append(raw.Bytes(), "\r\n{}"...)); err != nil {
+		if _, err := w.Conn.Write(append(raw.Bytes(), "\r\n{}"...)); err != nil {
 			k.Fatal(err)
 		}
 		if hangUp {
-			if err := w.conn.CloseWrite(); err != nil {
+			if err := w.Conn.CloseWrite(); err != nil {
 				k.Fatal(err)
 			}
 		}
-		if err := w.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := w.Conn.SetReadDeadline(time.Now().Add(harness.Patience)); err != nil {
 			k.Fatal(err)
 		}
-		got, _, err := readReply(w.reader, http.MethodPost)
-		w.close()
+		got, _, err := harness.ReadReply(w.Reader, http.MethodPost)
+		w.Close()
 		if err != nil {
 			k.Fatal(err)
 		}

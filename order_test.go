@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // besides is, for each of Caddy's ordered directives, how somebody writes it in
@@ -63,10 +65,10 @@ var besides = map[string]string{
 // endpoint: none of them may take a webhook from it, before or behind it in the
 // Caddyfile, or change what is verified.
 func TestDirectiveOrder(t *testing.T) {
-	app, site := startApplication(t), startApplication(t)
-	addresses := strings.NewReplacer("APP", app.address, "SITE", site.address)
-	c := startCaddy(t, "\trespond empty", "skip_install_trust") // of acme_server's authority
-	c.routes = addresses.Replace("&(page) {\n\treverse_proxy SITE\n}\n")
+	app, site := harness.StartApplication(t), harness.StartApplication(t)
+	addresses := strings.NewReplacer("APP", app.Address, "SITE", site.Address)
+	c := harness.Start(t, "\trespond empty", "skip_install_trust") // of acme_server's authority
+	c.Routes = addresses.Replace("&(page) {\n\treverse_proxy SITE\n}\n")
 	standard := standardDirectives(t)
 	for _, directive := range standard {
 		beside, ok := besides[directive]
@@ -79,21 +81,21 @@ func TestDirectiveOrder(t *testing.T) {
 		t.Run(directive, func(t *testing.T) {
 			for i, order := range []string{"ENDPOINT BESIDE", "BESIDE ENDPOINT"} {
 				load := func(forward string) {
-					endpoint := fmt.Sprintf(githubEndpoint, githubSecret, forward)
-					if err := c.load(addresses.Replace(strings.NewReplacer("ENDPOINT", endpoint, "BESIDE", beside).Replace(order))); err != nil {
+					endpoint := fmt.Sprintf(githubEndpoint, harness.GitHubSecret, forward)
+					if err := c.Load(addresses.Replace(strings.NewReplacer("ENDPOINT", endpoint, "BESIDE", beside).Replace(order))); err != nil {
 						t.Fatal(err)
 					}
 				}
 				load("")
-				c.refusesForged()
+				refusesForged(c)
 				load("forward APP {\nname app\n}")
-				c.refusesForged()
+				refusesForged(c)
 				id := fmt.Sprintf("%s-%d", directive, i)
-				if got := c.do(c.githubRequest("/github", id, "{}")); got.code != http.StatusAccepted {
-					t.Fatalf("a webhook was answered %d %q", got.code, got.body)
+				if got := c.Do(c.GitHubRequest("/github", id, "{}")); got.Code != http.StatusAccepted {
+					t.Fatalf("a webhook was answered %d %q", got.Code, got.Body)
 				}
-				if delivered := app.next(t); delivered.uri != "/github" || delivered.header.Get("X-Github-Delivery") != id {
-					t.Errorf("delivered was %s of %s", delivered.uri, delivered.header.Get("X-Github-Delivery"))
+				if delivered := app.Next(t); delivered.URI != "/github" || delivered.Header.Get("X-Github-Delivery") != id {
+					t.Errorf("delivered was %s of %s", delivered.URI, delivered.Header.Get("X-Github-Delivery"))
 				}
 			}
 		})
@@ -103,8 +105,8 @@ func TestDirectiveOrder(t *testing.T) {
 			t.Errorf("Caddy has no directive %q any more", directive)
 		}
 	}
-	if len(site.got) > 0 {
-		t.Errorf("the site behind the other directives got %d webhooks", len(site.got))
+	if len(site.Got) > 0 {
+		t.Errorf("the site behind the other directives got %d webhooks", len(site.Got))
 	}
 }
 
@@ -118,12 +120,12 @@ webhooks /github github {
 `
 
 // refusesForged sends a webhook that is no provider's.
-func (c *running) refusesForged() {
-	c.t.Helper()
-	forged := c.githubRequest("/github", "forged", "{}")
-	forged.Header.Set("X-Hub-Signature-256", githubSignature("other"))
-	if got := c.do(forged); got.code != http.StatusUnauthorized || got.header.Get("Webhook-Status") != "invalid_signature" {
-		c.t.Errorf("another handler answered a forged webhook: %d %q", got.code, got.body)
+func refusesForged(c *harness.Caddy) {
+	c.T.Helper()
+	forged := c.GitHubRequest("/github", "forged", "{}")
+	forged.Header.Set("X-Hub-Signature-256", harness.GitHubSignature("other"))
+	if got := c.Do(forged); got.Code != http.StatusUnauthorized || got.Header.Get("Webhook-Status") != "invalid_signature" {
+		c.T.Errorf("another handler answered a forged webhook: %d %q", got.Code, got.Body)
 	}
 }
 

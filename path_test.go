@@ -6,15 +6,17 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestOddPaths sends signed webhooks by paths that match the endpoint's, and that an application
 // may take for others.
 func TestOddPaths(t *testing.T) {
-	app := startApplication(t)
-	block := fmt.Sprintf("{\nname %%s\nsecret %q\nrequire_https off\n", githubSecret)
-	c := startCaddy(t, "webhooks /github* github "+fmt.Sprintf(block, "forward")+"forward "+app.address+"\n}\n"+
-		"route /guard* {\nwebhooks github "+fmt.Sprintf(block, "guard")+"}\nreverse_proxy "+app.address+"\n}", "")
+	app := harness.StartApplication(t)
+	block := fmt.Sprintf("{\nname %%s\nsecret %q\nrequire_https off\n", harness.GitHubSecret)
+	c := harness.Start(t, "webhooks /github* github "+fmt.Sprintf(block, "forward")+"forward "+app.Address+"\n}\n"+
+		"route /guard* {\nwebhooks github "+fmt.Sprintf(block, "guard")+"}\nreverse_proxy "+app.Address+"\n}", "")
 	for _, name := range []string{"github", "guard"} {
 		for i, path := range []string{
 			"/internal/delete/../../NAME", "/internal/..%2fNAME", "/NAME/.", "/NAME/../NAME", "//NAME", "/NAME/a/%2e%2e/x", "/NAME%5cx",
@@ -34,26 +36,26 @@ func TestOddPaths(t *testing.T) {
 			if got := rawPost(t, c, path, fmt.Sprint(name, "fine", i)); !strings.HasPrefix(got, "HTTP/1.1 20") {
 				t.Errorf("%s: answered %q", path, got)
 			}
-			if arrived := app.next(t); arrived.uri != path {
-				t.Errorf("%s: arrived as %s", path, arrived.uri)
+			if arrived := app.Next(t); arrived.URI != path {
+				t.Errorf("%s: arrived as %s", path, arrived.URI)
 			}
 		}
 	}
-	if len(app.got) != 0 {
-		t.Errorf("%s came to the application", (<-app.got).uri)
+	if len(app.Got) != 0 {
+		t.Errorf("%s came to the application", (<-app.Got).URI)
 	}
 }
 
 // rawPost sends a signed webhook with the path as it is, and returns the beginning of the answer.
-func rawPost(t *testing.T, c *running, path, id string) string {
+func rawPost(t *testing.T, c *harness.Caddy, path, id string) string {
 	t.Helper()
-	conn, err := net.Dial("tcp", "127.0.0.1:"+c.port)
+	conn, err := net.Dial("tcp", "127.0.0.1:"+c.Port)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-GitHub-Delivery: %s\r\nX-GitHub-Event: push\r\nX-Hub-Signature-256: %s\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
-		path, id, githubSignature("{}"))
+		path, id, harness.GitHubSignature("{}"))
 	var all strings.Builder
 	buffer := make([]byte, 4096)
 	for {
@@ -67,27 +69,27 @@ func rawPost(t *testing.T, c *running, path, id string) string {
 
 // TestReroutingHeaders: what frameworks take another path or host from does not come from a sender.
 func TestReroutingHeaders(t *testing.T) {
-	app := startApplication(t)
-	site := "webhooks /github github {\nsecret \"" + githubSecret + "\"\nrequire_https off\nforward " + app.address + "\n}\n" +
-		"route /guard {\nwebhooks github {\nname guard\nsecret \"" + githubSecret + "\"\nrequire_https off\n}\nreverse_proxy " + app.address + "\n}"
+	app := harness.StartApplication(t)
+	site := "webhooks /github github {\nsecret \"" + harness.GitHubSecret + "\"\nrequire_https off\nforward " + app.Address + "\n}\n" +
+		"route /guard {\nwebhooks github {\nname guard\nsecret \"" + harness.GitHubSecret + "\"\nrequire_https off\n}\nreverse_proxy " + app.Address + "\n}"
 	const trusting = "servers {\ntrusted_proxies static 127.0.0.1/8\n}"
 	for _, trusted := range []bool{false, true} {
 		extra := ""
 		if trusted {
 			extra = trusting
 		}
-		c := startCaddy(t, site, extra)
+		c := harness.Start(t, site, extra)
 		for _, path := range []string{"/github", "/guard"} {
-			r := c.githubRequest(path, fmt.Sprint(path, trusted), "{}")
+			r := c.GitHubRequest(path, fmt.Sprint(path, trusted), "{}")
 			names := []string{"X-Original-Url", "X-Rewrite-Url", "X-Forwarded-Prefix", "Forwarded"}
 			for _, name := range names {
 				r.Header.Set(name, "/internal/delete")
 			}
 			r.Header["X_original_url"] = []string{"/internal/delete"}
-			if got := c.do(r); got.code >= 300 {
-				t.Fatalf("answered %d %s", got.code, got.body)
+			if got := c.Do(r); got.Code >= 300 {
+				t.Fatalf("answered %d %s", got.Code, got.Body)
 			}
-			arrived := app.next(t).header
+			arrived := app.Next(t).Header
 			for _, name := range names {
 				if there := arrived.Get(name) != ""; there != trusted {
 					t.Errorf("%s, trusted %v: %s is %q", path, trusted, name, arrived[name])

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -21,15 +22,15 @@ func TestEveryHandshake(t *testing.T) {
 	process.Clock = func() time.Time { return time.Unix(now.Load(), 0) }
 	t.Cleanup(func() { process.Clock = nil })
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // for secrets that are handed over
-	app := startApplication(t)
-	c := startCaddy(t, "respond 404", "")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, "respond 404", "")
 	var routes []any
 	var rows []*verify.Provider
 	for _, p := range verify.Providers() {
 		if len(p.Handshakes) == 0 {
 			continue
 		}
-		x := webhooksOf(t, p.Name)[0]
+		x := harness.WebhooksOf(t, p.Name)[0]
 		x.Settings = maps.Clone(x.Settings)
 		for _, h := range p.Handshakes {
 			if h.TokenSetting != "" && len(x.Settings[h.TokenSetting]) == 0 {
@@ -39,12 +40,12 @@ func TestEveryHandshake(t *testing.T) {
 				x.Settings[h.TokenSetting] = []string{"my-token"}
 			}
 		}
-		rows, routes = append(rows, p), append(routes, endpointRoute(p.Name, x, app))
+		rows, routes = append(rows, p), append(routes, harness.EndpointRoute(p.Name, x, app))
 	}
-	c.loadRoutes(routes)
+	c.LoadRoutes(routes)
 	tried := 0
 	for _, p := range rows {
-		x := webhooksOf(t, p.Name)[0]
+		x := harness.WebhooksOf(t, p.Name)[0]
 		now.Store(x.Now)
 		for i, h := range p.Handshakes {
 			attempt, ok := handshakeOf(t, p, &h, x)
@@ -52,19 +53,19 @@ func TestEveryHandshake(t *testing.T) {
 				continue // only the provider can sign it
 			}
 			tried++
-			got := c.do(attempt.request(t, c.site, p.Name))
-			if status := got.header.Get("Webhook-Status"); status != "handshake" || got.code != h.Answer.Status {
-				t.Errorf("%s, handshake %d: answered %d %s %q, want %d", p.Name, i, got.code, status, got.body, h.Answer.Status)
+			got := c.Do(attempt.RequestTo(t, c.Site, p.Name))
+			if status := got.Header.Get("Webhook-Status"); status != "handshake" || got.Code != h.Answer.Status {
+				t.Errorf("%s, handshake %d: answered %d %s %q, want %d", p.Name, i, got.Code, status, got.Body, h.Answer.Status)
 			}
-			if !h.Echo.IsZero() && !strings.Contains(got.body+got.header.Get(h.Answer.HeaderName), challenge) {
-				t.Errorf("%s, handshake %d: %q does not repeat the challenge", p.Name, i, got.body)
+			if !h.Echo.IsZero() && !strings.Contains(got.Body+got.Header.Get(h.Answer.HeaderName), challenge) {
+				t.Errorf("%s, handshake %d: %q does not repeat the challenge", p.Name, i, got.Body)
 			}
 		}
 	}
 	if tried < 24 {
 		t.Errorf("%d handshakes were tried, want 24 at least", tried)
 	}
-	if len(app.got) > 0 {
+	if len(app.Got) > 0 {
 		t.Error("a handshake was delivered")
 	}
 }
@@ -74,7 +75,7 @@ const challenge = "0123456789abcdef01234567"
 
 // handshakeOf makes the handshake, signed with the secret of x if it is to be. It
 // is not ok if we have no key to sign with.
-func handshakeOf(t *testing.T, p *verify.Provider, h *verify.Handshake, x providerWebhook) (providerWebhook, bool) {
+func handshakeOf(t *testing.T, p *verify.Provider, h *verify.Handshake, x harness.ProviderWebhook) (harness.ProviderWebhook, bool) {
 	t.Helper()
 	r := &verify.Request{Method: h.Method, Scheme: "https", Host: "hooks.example.com", URI: "/in", Header: make(http.Header)}
 	if r.Method == "" {
@@ -131,7 +132,7 @@ func handshakeOf(t *testing.T, p *verify.Provider, h *verify.Handshake, x provid
 			return x, false
 		}
 	}
-	made := providerWebhook{vectors.Vector{Method: r.Method, URL: r.URL(), Body: string(r.Body), Headers: make(map[string]json.RawMessage)}}
+	made := harness.ProviderWebhook{Vector: vectors.Vector{Method: r.Method, URL: r.URL(), Body: string(r.Body), Headers: make(map[string]json.RawMessage)}}
 	for name := range r.Header {
 		made.Headers[name], _ = json.Marshal(r.Header.Get(name))
 	}

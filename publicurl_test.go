@@ -7,17 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // TestPublicURL: proxies in front hide what Twilio called, and public_url says it.
 func TestPublicURL(t *testing.T) {
 	const token = "0123456789abcdef0123456789abcdef"
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	endpoint := func(path, name, public string) string {
-		return fmt.Sprintf("webhooks %s twilio {\nname %s\nsecret %s\npublic_url %s\nforward %s\n}\n", path, name, token, public, app.address)
+		return fmt.Sprintf("webhooks %s twilio {\nname %s\nsecret %s\npublic_url %s\nforward %s\n}\n", path, name, token, public, app.Address)
 	}
-	c := startCaddy(t, endpoint("/host", "host", "https://example.com")+
+	c := harness.Start(t, endpoint("/host", "host", "https://example.com")+
 		endpoint("/whole", "whole", "https://example.com/hooks/sms")+
 		endpoint("/below/*", "below", "https://example.com:8443/base/*"), "")
 	p, _ := verify.Lookup("twilio")
@@ -34,7 +35,7 @@ func TestPublicURL(t *testing.T) {
 			{"X-Forwarded-Proto": "https,http"}, {"Forwarded": "proto=https;host=other.example"}, {"X-Forwarded-Ssl": "on"}, {},
 		} {
 			body := fmt.Sprintf("Body=%d", time.Now().UnixNano())
-			r := c.request(http.MethodPost, c.site+test.here, body)
+			r := c.Request(http.MethodPost, c.Site+test.here, body)
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			for name, value := range forwarded {
 				r.Header.Set(name, value)
@@ -43,9 +44,9 @@ func TestPublicURL(t *testing.T) {
 			if err := v.Sign(&signed, time.Now()); err != nil {
 				t.Fatal(err)
 			}
-			checkAnswerWord(t, c.do(r), http.StatusOK, "accepted")
-			if delivered := app.next(t); delivered.uri != test.here {
-				t.Errorf("delivered to %s, want it as it came: %s", delivered.uri, test.here)
+			harness.CheckAnswerWord(t, c.Do(r), http.StatusOK, "accepted")
+			if delivered := app.Next(t); delivered.URI != test.here {
+				t.Errorf("delivered to %s, want it as it came: %s", delivered.URI, test.here)
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // hooked wants the endpoint's matcher, its secret and what follows.
@@ -21,11 +22,11 @@ const hooked = `webhooks %s github {
 // TestRoutesCheck has Caddyfiles in which something else takes what is the
 // endpoint's, and similar ones in which nothing does.
 func TestRoutesCheck(t *testing.T) {
-	app := startApplication(t)
-	port := app.address[strings.LastIndexByte(app.address, ':')+1:]
-	t.Setenv("REACH_TEST_TO", app.address)
+	app := harness.StartApplication(t)
+	port := app.Address[strings.LastIndexByte(app.Address, ':')+1:]
+	t.Setenv("REACH_TEST_TO", app.Address)
 	const to = "forward APP {\nname app\n}"
-	endpoint := func(matcher, mode string) string { return fmt.Sprintf(hooked, matcher, githubSecret, mode) }
+	endpoint := func(matcher, mode string) string { return fmt.Sprintf(hooked, matcher, harness.GitHubSecret, mode) }
 	tests := []struct {
 		name, site string
 		finding    string // a part of it; empty: none
@@ -79,16 +80,16 @@ func TestRoutesCheck(t *testing.T) {
 		{"with a placeholder that is unset", "@h path {env.REACH_TEST_UNSET}\n" + endpoint("@h", to) + "\nreverse_proxy APP", "could not be checked"},
 		{"behind what is outside of its handle", "basic_auth {\nann " + bcryptLetmein + "\n}\nhandle /hook {\n" + endpoint("", to) + "\n}", "take it out of `handle`, and give it the matcher itself"},
 	}
-	c := startCaddy(t, "\trespond empty", "")
-	c.routes = "&(page) {\n" + endpoint("/github", strings.ReplaceAll(to, "APP", app.address)) + "\n}\n"
+	c := harness.Start(t, "\trespond empty", "")
+	c.Routes = "&(page) {\n" + endpoint("/github", strings.ReplaceAll(to, "APP", app.Address)) + "\n}\n"
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			site := strings.ReplaceAll(strings.ReplaceAll(test.site, "APP", app.address), "PORT", port)
-			if err := c.load("\t" + site); err != nil {
+			site := strings.ReplaceAll(strings.ReplaceAll(test.site, "APP", app.Address), "PORT", port)
+			if err := c.Load("\t" + site); err != nil {
 				t.Fatal(err)
 			}
 			var report api.Doctor
-			c.adminCall(http.MethodGet, "/webhooks/doctor", "", &report)
+			c.AdminCall(http.MethodGet, "/webhooks/doctor", "", &report)
 			var found []string
 			for _, check := range report.Checks {
 				if check.Name == "route" {
@@ -108,7 +109,7 @@ func TestRoutesCheck(t *testing.T) {
 // TestConditionsAreLogged: what is open by the very URL of the endpoint is said at load.
 func TestConditionsAreLogged(t *testing.T) {
 	log := t.TempDir() + "/log"
-	startCaddyLogging(t, log, "@h {\npath /hook*\nremote_ip 192.30.252.0/22\n}\n"+fmt.Sprintf(hooked, "@h", githubSecret, "forward localhost:1")+"\nreverse_proxy 127.0.0.1:1")
+	harness.StartLogging(t, log, "@h {\npath /hook*\nremote_ip 192.30.252.0/22\n}\n"+fmt.Sprintf(hooked, "@h", harness.GitHubSecret, "forward localhost:1")+"\nreverse_proxy 127.0.0.1:1")
 	lines, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +123,7 @@ func TestConditionsAreLogged(t *testing.T) {
 func TestUnsetVariableIsLogged(t *testing.T) {
 	log := t.TempDir() + "/log"
 	t.Setenv("SET_FOR_TEST", "x")
-	startCaddyLogging(t, log, fmt.Sprintf(hooked, "/hook", githubSecret, "forward {\nname app\nhandle {\nreverse_proxy localhost:1 {\nheader_up X {env.UNSET_FOR_TEST}{env.SET_FOR_TEST}\n}\n}\n}"))
+	harness.StartLogging(t, log, fmt.Sprintf(hooked, "/hook", harness.GitHubSecret, "forward {\nname app\nhandle {\nreverse_proxy localhost:1 {\nheader_up X {env.UNSET_FOR_TEST}{env.SET_FOR_TEST}\n}\n}\n}"))
 	lines, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
@@ -134,12 +135,12 @@ func TestUnsetVariableIsLogged(t *testing.T) {
 
 // TestNoEndpoint: a named route that no site invokes is no endpoint.
 func TestNoEndpoint(t *testing.T) {
-	c := startCaddy(t, "respond empty", "")
-	c.routes = "&(page) {\n" + fmt.Sprintf(hooked, "/github", githubSecret, "forward localhost:1") + "\n}\n"
-	if err := c.load("respond empty"); err != nil {
+	c := harness.Start(t, "respond empty", "")
+	c.Routes = "&(page) {\n" + fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "forward localhost:1") + "\n}\n"
+	if err := c.Load("respond empty"); err != nil {
 		t.Fatal(err)
 	}
-	if !c.finds(t, "endpoints", "there is no endpoint") {
+	if !c.Finds(t, "endpoints", "there is no endpoint") {
 		t.Error("not found")
 	}
 }
@@ -147,7 +148,7 @@ func TestNoEndpoint(t *testing.T) {
 // TestUnreachedIsLogged says it at load, since nothing else would.
 func TestUnreachedIsLogged(t *testing.T) {
 	log := t.TempDir() + "/log"
-	startCaddyLogging(t, log, "route {\nrespond site\n"+fmt.Sprintf(hooked, "/github", githubSecret, "forward localhost:1")+"\n}")
+	harness.StartLogging(t, log, "route {\nrespond site\n"+fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "forward localhost:1")+"\n}")
 	lines, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
@@ -155,17 +156,4 @@ func TestUnreachedIsLogged(t *testing.T) {
 	if !strings.Contains(string(lines), "webhooks do not come to their endpoint") {
 		t.Errorf("the log does not say that the endpoint cannot be reached:\n%s", lines)
 	}
-}
-
-// finds reports whether a check of that name says so.
-func (c *running) finds(t *testing.T, name, message string) bool {
-	t.Helper()
-	var report api.Doctor
-	c.adminCall(http.MethodGet, "/webhooks/doctor", "", &report)
-	for _, check := range report.Checks {
-		if check.Name == name && strings.Contains(check.Message+" "+check.Fix, message) {
-			return true
-		}
-	}
-	return false
 }

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestReplayedForm: a form whose fields are signed, sent again with letters escaped, is no new event.
 func TestReplayedForm(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, fmt.Sprintf(`webhooks /calls custom {
+	app := harness.StartApplication(t)
+	c := harness.Start(t, fmt.Sprintf(`webhooks /calls custom {
 		verify hmac-sha1 {
 			signature header X-Sig
 			content {form_sorted}
@@ -21,16 +23,16 @@ func TestReplayedForm(t *testing.T) {
 		secret %q
 		require_https off
 		forward %s
-	}`, githubSecret, app.address), "")
-	post := func(body string) reply {
-		r := c.githubRequest("/calls", "", body)
-		sum := hmac.New(sha1.New, []byte(githubSecret))
+	}`, harness.GitHubSecret, app.Address), "")
+	post := func(body string) harness.Reply {
+		r := c.GitHubRequest("/calls", "", body)
+		sum := hmac.New(sha1.New, []byte(harness.GitHubSecret))
 		_, _ = sum.Write([]byte("BodyhelloFrom+1"))
 		r.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"},
 			"X-Sig": {hex.EncodeToString(sum.Sum(nil))}}
-		return c.do(r)
+		return c.Do(r)
 	}
-	checkAnswer(t, post("Body=hello&From=%2B1"), 202, "accepted")
-	checkAnswer(t, post("Body=%68ello&From=%2b1"), 200, "duplicate")
-	checkAnswer(t, post("From=%2B1&Body=hello"), 200, "duplicate")
+	harness.CheckAnswer(t, post("Body=hello&From=%2B1"), 202, "accepted")
+	harness.CheckAnswer(t, post("Body=%68ello&From=%2b1"), 200, "duplicate")
+	harness.CheckAnswer(t, post("From=%2B1&Body=hello"), 200, "duplicate")
 }

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/intake"
 )
 
 // relaySite answers providers with what the application says.
-func relaySite(app *application, more string) string {
+func relaySite(app *harness.Application, more string) string {
 	return fmt.Sprintf(`webhooks /github github {
 		secret "%s"
 		require_https off
@@ -25,37 +26,37 @@ func relaySite(app *application, more string) string {
 			}
 			%s
 		}
-	}`, githubSecret, app.address, more)
+	}`, harness.GitHubSecret, app.Address, more)
 }
 
 func TestRespondUpstream(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, relaySite(app, ""), "")
-	app.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+	app := harness.StartApplication(t)
+	c := harness.Start(t, relaySite(app, ""), "")
+	app.AnswerWith(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/xml")
 		w.Header()["X-Two"] = []string{"a", "b"}
 		w.WriteHeader(201)
 		_, _ = io.WriteString(w, "<Response>hi</Response>")
 	})
-	got := c.do(c.githubRequest("/github", "relayed", "{}"))
-	if got.code != 201 || got.body != "<Response>hi</Response>" || got.header.Get("Content-Type") != "text/xml" ||
-		len(got.header["X-Two"]) != 2 || got.header.Get("Webhook-Status") != "delivered" {
-		t.Errorf("answered %d %v %q", got.code, got.header, got.body)
+	got := c.Do(c.GitHubRequest("/github", "relayed", "{}"))
+	if got.Code != 201 || got.Body != "<Response>hi</Response>" || got.Header.Get("Content-Type") != "text/xml" ||
+		len(got.Header["X-Two"]) != 2 || got.Header.Get("Webhook-Status") != "delivered" {
+		t.Errorf("answered %d %v %q", got.Code, got.Header, got.Body)
 	}
-	checkAnswer(t, c.do(c.githubRequest("/github", "relayed", "{}")), 200, "duplicate")
-	app.next(t)
-	eventually(t, "nothing is left", func() bool { return c.openDeliveries() == 0 })
-	if len(app.got) != 0 {
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "relayed", "{}")), 200, "duplicate")
+	app.Next(t)
+	harness.Eventually(t, "nothing is left", func() bool { return c.OpenDeliveries() == 0 })
+	if len(app.Got) != 0 {
 		t.Error("it was delivered twice")
 	}
 }
 
 func TestRespondUpstreamEmpty(t *testing.T) {
-	app := startApplication(t)
-	app.answerStatus(204)
-	c := startCaddy(t, relaySite(app, ""), "")
-	if got := c.do(c.githubRequest("/github", "empty", "{}")); got.code != 204 || got.body != "" {
-		t.Errorf("answered %d %q", got.code, got.body)
+	app := harness.StartApplication(t)
+	app.AnswerStatus(204)
+	c := harness.Start(t, relaySite(app, ""), "")
+	if got := c.Do(c.GitHubRequest("/github", "empty", "{}")); got.Code != 204 || got.Body != "" {
+		t.Errorf("answered %d %q", got.Code, got.Body)
 	}
 }
 
@@ -79,33 +80,33 @@ func TestRespondUpstreamFails(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			app := startApplication(t)
-			app.answerWith(test.answer)
-			c := startCaddy(t, relaySite(app, ""), "")
-			got := c.do(c.githubRequest("/github", "failing", "{}"))
-			checkAnswer(t, got, 202, "accepted")
-			app.next(t)
-			app.answerWith(nil)
-			eventually(t, "the event is delivered in the end", func() bool { return c.openDeliveries() == 0 })
+			app := harness.StartApplication(t)
+			app.AnswerWith(test.answer)
+			c := harness.Start(t, relaySite(app, ""), "")
+			got := c.Do(c.GitHubRequest("/github", "failing", "{}"))
+			harness.CheckAnswer(t, got, 202, "accepted")
+			app.Next(t)
+			app.AnswerWith(nil)
+			harness.Eventually(t, "the event is delivered in the end", func() bool { return c.OpenDeliveries() == 0 })
 		})
 	}
 }
 
 // TestSlackCommand relays the application's message to Slack.
 func TestSlackCommand(t *testing.T) {
-	app := startApplication(t)
-	app.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+	app := harness.StartApplication(t)
+	app.AnswerWith(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"text":"done"}`)
 	})
-	c := startCaddy(t, fmt.Sprintf("webhooks /slack slack {\nsecret s3cret\nrequire_https off\nrespond upstream\nforward %s\n}", app.address), "")
+	c := harness.Start(t, fmt.Sprintf("webhooks /slack slack {\nsecret s3cret\nrequire_https off\nrespond upstream\nforward %s\n}", app.Address), "")
 	body := "token=x&command=%2Fdeploy&text=now&trigger_id=13345224609.738474920.8088930838d88f008e0"
 	r := newSlackRequest(t, c, "s3cret", body)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if got := c.do(r); got.code != 200 || got.body != `{"text":"done"}` {
-		t.Errorf("answered %d %q", got.code, got.body)
+	if got := c.Do(r); got.Code != 200 || got.Body != `{"text":"done"}` {
+		t.Errorf("answered %d %q", got.Code, got.Body)
 	}
-	if got := app.next(t); got.body != body || got.header.Get("Webhook-Event-Type") != "/deploy" {
-		t.Errorf("arrived: %q %v", got.body, got.header)
+	if got := app.Next(t); got.Body != body || got.Header.Get("Webhook-Event-Type") != "/deploy" {
+		t.Errorf("arrived: %q %v", got.Body, got.Header)
 	}
 }

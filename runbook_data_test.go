@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
@@ -18,34 +19,34 @@ import (
 func (o *operator) leftBehind() {
 	o.Setenv("XDG_DATA_HOME", o.TempDir()) // which the second Caddy shares
 	o.env = append(o.env, "XDG_DATA_HOME="+filepath.Dir(caddy.AppDataDir()))
-	app := startApplication(o.T)
-	app.answerStatus(500)
-	site := destinationSite("left-shop", app.address, "breaker 1000 1h\nretry linear {\ninitial 100ms\nmax_delay 1s\nmax_attempts 1000\n}")
-	c := newRunning(o.T, filepath.Join(o.TempDir(), "old.db"), "")
-	c.states = func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "stores") }
-	process.Book = process.NewBook(c.states)
-	startRunning(o.T, c, site)
+	app := harness.StartApplication(o.T)
+	app.AnswerStatus(500)
+	site := destinationSite("left-shop", app.Address, "breaker 1000 1h\nretry linear {\ninitial 100ms\nmax_delay 1s\nmax_attempts 1000\n}")
+	c := harness.New(o.T, filepath.Join(o.TempDir(), "old.db"), "")
+	c.States = func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "stores") }
+	process.Book = process.NewBook(c.States)
+	harness.Begin(o.T, c, site)
 	o.starts(c, "left-shop")
 	go func() {
-		for range app.got { // nobody counts what arrives
+		for range app.Got { // nobody counts what arrives
 		}
 	}()
 	o.send(3, 202, "accepted")
 	o.stands(3, 0)
-	old := c.options
-	c.reloads(withStore(old, "file "+filepath.Join(o.TempDir(), "new.db")), site)
+	old := c.Options
+	reloads(c, withStore(old, "file "+filepath.Join(o.TempDir(), "new.db")), site)
 	o.types()
 
-	app.answerStatus(200)
-	other := newRunning(o.T, "unused", "")
-	process.Book = process.NewBook(c.states)
-	o.fill["other address"] = other.adminAddress()
+	app.AnswerStatus(200)
+	other := harness.New(o.T, "unused", "")
+	process.Book = process.NewBook(c.States)
+	o.fill["other address"] = other.AdminAddress()
 	o.fill["other log"] = filepath.Join(o.TempDir(), "log")
 	o.fill["old Caddyfile"] = filepath.Join(o.TempDir(), "Caddyfile")
 	o.writes("old Caddyfile", fmt.Sprintf("{\n\t%s\n}\nhttp://:%s {\n\tbind 127.0.0.1\n%s\n}\n",
-		strings.Replace(old, c.adminAddress(), other.adminAddress(), 1), other.port, site))
+		strings.Replace(old, c.AdminAddress(), other.AdminAddress(), 1), other.Port, site))
 	o.Cleanup(func() { // has an effect if the chapter was not typed to its end
-		if got, err := http.Post(other.admin+"/stop", "", nil); err == nil {
+		if got, err := http.Post(other.Admin+"/stop", "", nil); err == nil {
 			got.Body.Close()
 		}
 	})
@@ -55,25 +56,25 @@ func (o *operator) leftBehind() {
 	o.stands(0, 0)
 	o.c = first
 	o.types()
-	eventually(o.T, "the second Caddy has ended, and said what it leaves", func() bool {
-		o.c.doctor()
-		return o.c.metrics()["webhook_store_left_behind"] == 0
+	harness.Eventually(o.T, "the second Caddy has ended, and said what it leaves", func() bool {
+		o.c.Doctor()
+		return o.c.Metrics()["webhook_store_left_behind"] == 0
 	})
 	o.types()
 }
 
 func (o *operator) storeEmptied() {
-	app := startApplication(o.T)
-	app.answerStatus(500)
-	server := o.withRedis(destinationSite("gone-shop", app.address, "retry {\ninitial 1h\n}"), "gone-shop")
+	app := harness.StartApplication(o.T)
+	app.AnswerStatus(500)
+	server := o.withRedis(destinationSite("gone-shop", app.Address, "retry {\ninitial 1h\n}"), "gone-shop")
 	o.send(1, 202, "accepted")
 	o.stands(1, 0)
-	app.next(o.T)
+	app.Next(o.T)
 	if err := server.Client().FlushAll(o.Context()).Err(); err != nil {
 		o.Fatal(err)
 	}
-	eventually(o.T, "that is noticed", func() bool { return o.c.metrics()["webhook_store_replaced_total"] == 1 })
-	app.answerStatus(200)
+	harness.Eventually(o.T, "that is noticed", func() bool { return o.c.Metrics()["webhook_store_replaced_total"] == 1 })
+	app.AnswerStatus(200)
 	o.types()
 	o.types()
 	o.types()
@@ -90,13 +91,13 @@ func (o *operator) redisRefused() {
 	if err := client.Do(o.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
 		o.Fatal(err)
 	}
-	eventually(o.T, "it is noticed", func() bool {
-		code := o.c.do(o.c.githubRequest("/refused-shop", "more", "{}")).code
-		return code == 503 && o.c.metrics()["webhook_store_refusing"] == 1
+	harness.Eventually(o.T, "it is noticed", func() bool {
+		code := o.c.Do(o.c.GitHubRequest("/refused-shop", "more", "{}")).Code
+		return code == 503 && o.c.Metrics()["webhook_store_refusing"] == 1
 	})
 	o.types()
 	o.types()
-	eventually(o.T, "the repair is noticed", func() bool { return o.c.metrics()["webhook_store_refusing"] == 0 })
+	harness.Eventually(o.T, "the repair is noticed", func() bool { return o.c.Metrics()["webhook_store_refusing"] == 0 })
 	o.types()
 }
 
@@ -108,7 +109,7 @@ func (o *operator) recordsDamaged() {
 	if err := client.Set(o.Context(), "{wh:0}:o:broken-shop/app", "somebody else's", 0).Err(); err != nil {
 		o.Fatal(err)
 	}
-	checkAnswer(o.T, o.c.do(o.c.githubRequest("/broken-shop", "after", "{}")), 202, "accepted")
+	harness.CheckAnswer(o.T, o.c.Do(o.c.GitHubRequest("/broken-shop", "after", "{}")), 202, "accepted")
 	keys, err := client.Keys(o.Context(), "*:broken:*").Result()
 	if err != nil || len(keys) != 1 {
 		o.Fatalf("set aside: %q, %v", keys, err)
@@ -121,7 +122,7 @@ func (o *operator) recordsDamaged() {
 }
 
 func (o *operator) panicked() {
-	o.starts(startCaddy(o.T, answersSite("sound-shop", "200"), ""), "sound-shop")
+	o.starts(harness.Start(o.T, answersSite("sound-shop", "200"), ""), "sound-shop")
 	_ = safe.Do(caddy.Log().Named("webhooks"), "test of the runbook", func() { panic("on purpose") })
 	o.types()
 	o.types()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // situations are what the chapters of docs/runbook.md are for, by anchor. Each
@@ -47,7 +48,7 @@ var situations = map[string]func(*operator){
 func (o *operator) send(count, code int, word string) {
 	o.Helper()
 	for n := range count {
-		checkAnswer(o.T, o.c.do(o.c.githubRequest("/"+o.fill["endpoint"], fmt.Sprintf("%s-%d", o.fill["endpoint"], n), "{}")), code, word)
+		harness.CheckAnswer(o.T, o.c.Do(o.c.GitHubRequest("/"+o.fill["endpoint"], fmt.Sprintf("%s-%d", o.fill["endpoint"], n), "{}")), code, word)
 	}
 }
 
@@ -55,9 +56,9 @@ func (o *operator) send(count, code int, word string) {
 func (o *operator) stands(open, dead int) {
 	o.Helper()
 	var lane api.Lane
-	eventually(o.T, fmt.Sprintf("%d deliveries are open and %d dead", open, dead), func() bool {
+	harness.Eventually(o.T, fmt.Sprintf("%d deliveries are open and %d dead", open, dead), func() bool {
 		var stats api.Stats
-		o.c.adminCall("GET", "/webhooks/stats", "", &stats)
+		o.c.AdminCall("GET", "/webhooks/stats", "", &stats)
 		for _, lane = range stats.Destinations {
 			if lane.Endpoint == o.fill["endpoint"] && lane.Pending+lane.Leased == open && lane.Dead == dead {
 				return true
@@ -68,9 +69,9 @@ func (o *operator) stands(open, dead int) {
 }
 
 func (o *operator) deadLetters() {
-	app := startApplication(o.T)
+	app := harness.StartApplication(o.T)
 	mended := make(chan struct{})
-	app.answerWith(func(w http.ResponseWriter, r *http.Request) {
+	app.AnswerWith(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-mended:
 			if r.Header.Get("Webhook-Event-Id") != "poison" {
@@ -80,12 +81,12 @@ func (o *operator) deadLetters() {
 		}
 		w.WriteHeader(500)
 	})
-	o.starts(startCaddy(o.T, destinationSite("dead-shop", app.address, "breaker off\nretry linear {\ninitial 1ms\nmax_attempts 3\n}"), ""), "dead-shop")
+	o.starts(harness.Start(o.T, destinationSite("dead-shop", app.Address, "breaker off\nretry linear {\ninitial 1ms\nmax_attempts 3\n}"), ""), "dead-shop")
 	o.send(5, 202, "accepted")
-	checkAnswer(o.T, o.c.do(o.c.githubRequest("/dead-shop", "poison", "{}")), 202, "accepted")
+	harness.CheckAnswer(o.T, o.c.Do(o.c.GitHubRequest("/dead-shop", "poison", "{}")), 202, "accepted")
 	o.stands(0, 6)
-	o.fill["id"] = o.c.delivery("event_id=dead-shop-0").ID
-	o.fill["poison id"] = o.c.delivery("event_id=poison").ID
+	o.fill["id"] = o.c.Delivery("event_id=dead-shop-0").ID
+	o.fill["poison id"] = o.c.Delivery("event_id=poison").ID
 	o.types()
 	close(mended)
 	o.types()
@@ -95,85 +96,85 @@ func (o *operator) deadLetters() {
 }
 
 func (o *operator) queueGrows() {
-	app := startApplication(o.T)
-	app.answerStatus(500)
-	site := destinationSite("slow-shop", app.address, "breaker 100 1h\nretry {\ninitial 1h\n}")
-	o.starts(startCaddy(o.T, site, ""), "slow-shop")
+	app := harness.StartApplication(o.T)
+	app.AnswerStatus(500)
+	site := destinationSite("slow-shop", app.Address, "breaker 100 1h\nretry {\ninitial 1h\n}")
+	o.starts(harness.Start(o.T, site, ""), "slow-shop")
 	o.send(5, 202, "accepted")
 	o.stands(5, 0)
 	for range 5 {
-		app.next(o.T)
+		app.Next(o.T)
 	}
-	o.fill["id"] = o.c.delivery("event_id=slow-shop-0").ID
-	eventually(o.T, "the first attempt is settled", func() bool {
-		return o.c.delivery("event_id=slow-shop-0").Attempts == 1
+	o.fill["id"] = o.c.Delivery("event_id=slow-shop-0").ID
+	harness.Eventually(o.T, "the first attempt is settled", func() bool {
+		return o.c.Delivery("event_id=slow-shop-0").Attempts == 1
 	})
 	o.types()
-	app.answerStatus(200)
+	app.AnswerStatus(200)
 	o.types()
 	o.stands(0, 0)
-	o.c.options = strings.Replace(o.c.options, "webhooks {", "webhooks {\nmax_pending 200000", 1)
+	o.c.Options = strings.Replace(o.c.Options, "webhooks {", "webhooks {\nmax_pending 200000", 1)
 	o.edits(site)
 	o.types()
 	o.types()
-	if got := o.c.metrics()["webhook_max_pending"]; got != 200000 {
+	if got := o.c.Metrics()["webhook_max_pending"]; got != 200000 {
 		o.Errorf("max_pending is %v after the reload", got)
 	}
 }
 
 func (o *operator) endpointFull() {
-	app := startApplication(o.T)
-	app.answerStatus(410)
-	site := destinationSite("full-shop", app.address, "")
-	c := newRunning(o.T, filepath.Join(o.T.TempDir(), "deliveries.db")+"\nmax_stored 4KiB", "")
-	startRunning(o.T, c, site)
+	app := harness.StartApplication(o.T)
+	app.AnswerStatus(410)
+	site := destinationSite("full-shop", app.Address, "")
+	c := harness.New(o.T, filepath.Join(o.T.TempDir(), "deliveries.db")+"\nmax_stored 4KiB", "")
+	harness.Begin(o.T, c, site)
 	o.starts(c, "full-shop")
 	body := fmt.Sprintf("{%q: %q}", "text", strings.Repeat("x", 2000))
 	for n := range 2 {
-		checkAnswer(o.T, c.do(c.githubRequest("/full-shop", fmt.Sprint("large-", n), body)), 202, "accepted")
+		harness.CheckAnswer(o.T, c.Do(c.GitHubRequest("/full-shop", fmt.Sprint("large-", n), body)), 202, "accepted")
 	}
 	o.stands(0, 2)
-	checkAnswer(o.T, c.do(c.githubRequest("/full-shop", "one more", "{}")), 503, "unavailable")
+	harness.CheckAnswer(o.T, c.Do(c.GitHubRequest("/full-shop", "one more", "{}")), 503, "unavailable")
 	o.types()
-	app.answerStatus(200)
+	app.AnswerStatus(200)
 	o.types()
 	o.stands(0, 0)
 	o.types()
-	c.options = strings.Replace(c.options, "max_stored 4KiB", "max_stored 1GiB", 1)
+	c.Options = strings.Replace(c.Options, "max_stored 4KiB", "max_stored 1GiB", 1)
 	o.edits(site)
 	o.types()
-	if got := c.metrics()["webhook_max_stored_bytes"]; got != 1<<30 {
+	if got := c.Metrics()["webhook_max_stored_bytes"]; got != 1<<30 {
 		o.Errorf("max_stored is %v after the reload", got)
 	}
 	o.types()
 }
 
 func (o *operator) breakerOpen() {
-	app := startApplication(o.T)
-	app.answerStatus(503)
-	o.starts(startCaddy(o.T, destinationSite("open-shop", app.address, "breaker 2 8s 1\nretry linear {\ninitial 1ms\nmax_attempts 1000\n}"), ""), "open-shop")
+	app := harness.StartApplication(o.T)
+	app.AnswerStatus(503)
+	o.starts(harness.Start(o.T, destinationSite("open-shop", app.Address, "breaker 2 8s 1\nretry linear {\ninitial 1ms\nmax_attempts 1000\n}"), ""), "open-shop")
 	o.send(3, 202, "accepted")
-	eventually(o.T, "the breaker opens", func() bool {
-		return o.c.metrics()[`webhook_breaker_state{destination="app",endpoint="open-shop"}`] == 2
+	harness.Eventually(o.T, "the breaker opens", func() bool {
+		return o.c.Metrics()[`webhook_breaker_state{destination="app",endpoint="open-shop"}`] == 2
 	})
 	o.types()
 	o.types()
-	app.answerStatus(200)
+	app.AnswerStatus(200)
 	o.stands(0, 0)
 	o.types()
 }
 
 func (o *operator) duplicates() {
-	app := startApplication(o.T)
-	app.answerStatus(500)
-	o.starts(startCaddy(o.T, destinationSite("twice-shop", app.address, "retry linear {\ninitial 1s\n}"), ""), "twice-shop")
+	app := harness.StartApplication(o.T)
+	app.AnswerStatus(500)
+	o.starts(harness.Start(o.T, destinationSite("twice-shop", app.Address, "retry linear {\ninitial 1s\n}"), ""), "twice-shop")
 	o.fill["event id"] = "twice-shop-0"
 	o.send(1, 202, "accepted")
-	first := app.next(o.T)
-	app.answerStatus(200)
-	again := app.next(o.T)
-	if id := first.header.Get("Webhook-Id"); id == "" || id != again.header.Get("Webhook-Id") {
-		o.Errorf("the application cannot tell the repeat: %q, %q", id, again.header.Get("Webhook-Id"))
+	first := app.Next(o.T)
+	app.AnswerStatus(200)
+	again := app.Next(o.T)
+	if id := first.Header.Get("Webhook-Id"); id == "" || id != again.Header.Get("Webhook-Id") {
+		o.Errorf("the application cannot tell the repeat: %q, %q", id, again.Header.Get("Webhook-Id"))
 	}
 	o.stands(0, 0)
 	o.send(1, 200, "duplicate")
@@ -183,45 +184,45 @@ func (o *operator) duplicates() {
 }
 
 func (o *operator) answersSlow() {
-	app := startApplication(o.T)
-	app.answerWith(func(_ http.ResponseWriter, r *http.Request) {
+	app := harness.StartApplication(o.T)
+	app.AnswerWith(func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-time.After(1100 * time.Millisecond): // the pace of this application
 		case <-r.Context().Done():
 		}
 	})
-	site := hookSite("late-shop", "respond upstream 20s\nforward "+app.address+" {\nname app\n}")
-	o.starts(startCaddy(o.T, site, ""), "late-shop")
-	if got := o.c.do(o.c.githubRequest("/late-shop", "slow", "{}")); got.header.Get("Webhook-Status") != "delivered" {
-		o.Errorf("answered %d %s", got.code, got.body)
+	site := hookSite("late-shop", "respond upstream 20s\nforward "+app.Address+" {\nname app\n}")
+	o.starts(harness.Start(o.T, site, ""), "late-shop")
+	if got := o.c.Do(o.c.GitHubRequest("/late-shop", "slow", "{}")); got.Header.Get("Webhook-Status") != "delivered" {
+		o.Errorf("answered %d %s", got.Code, got.Body)
 	}
 	o.types()
 	o.edits(strings.Replace(site, "respond upstream 20s", "respond accepted", 1))
 	o.types()
-	app.answerWith(nil)
+	app.AnswerWith(nil)
 	o.types()
 }
 
 // certificatesFail has a site with a certificate that nobody trusts, and an application too.
 func (o *operator) certificatesFail() {
-	app := startApplication(o.T)
+	app := harness.StartApplication(o.T)
 	secure := httptest.NewUnstartedServer(app)
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // it would tell of each attempt
 	secure.StartTLS()
 	o.Cleanup(secure.Close)
-	storage, port := o.TempDir(), freePort(o.T)
+	storage, port := o.TempDir(), harness.FreePort(o.T)
 	sites := func(forward string) string {
 		// One by HTTP, where events come in, and behind it one by HTTPS.
 		return hookSite("tls-shop", forward) + "}\nhttps://localhost:" + port + " {\nbind 127.0.0.1\ntls internal\n" + answersSite("secure-shop", "200")
 	}
 	retry := "retry linear {\ninitial 500ms\nmax_delay 500ms\nmax_attempts 10000\n}\nbreaker off"
-	c := newRunning(o.T, filepath.Join(o.TempDir(), "deliveries.db"), "skip_install_trust\nauto_https disable_redirects\nstorage file_system "+storage)
-	startRunning(o.T, c, sites("forward "+secure.URL+" {\nname app\n"+retry+"\n}"))
+	c := harness.New(o.T, filepath.Join(o.TempDir(), "deliveries.db"), "skip_install_trust\nauto_https disable_redirects\nstorage file_system "+storage)
+	harness.Begin(o.T, c, sites("forward "+secure.URL+" {\nname app\n"+retry+"\n}"))
 	o.starts(c, "tls-shop")
 	o.fill["url"] = "https://localhost:" + port + "/secure-shop"
 	o.send(1, 202, "accepted")
-	eventually(o.T, "an attempt fails", func() bool { return o.c.delivery("endpoint=tls-shop").LastError != "" })
-	eventually(o.T, "the site has a certificate", func() bool {
+	harness.Eventually(o.T, "an attempt fails", func() bool { return o.c.Delivery("endpoint=tls-shop").LastError != "" })
+	harness.Eventually(o.T, "the site has a certificate", func() bool {
 		found, _ := filepath.Glob(filepath.Join(storage, "certificates", "*", "*", "*.crt"))
 		return len(found) > 0
 	})
@@ -236,15 +237,15 @@ func (o *operator) certificatesFail() {
 }
 
 func (o *operator) signaturesFail() {
-	site := strings.Replace(answersSite("forged-shop", "200"), githubSecret, "It was a Secret to Everybody", 1)
-	o.starts(startCaddy(o.T, site, ""), "forged-shop")
+	site := strings.Replace(answersSite("forged-shop", "200"), harness.GitHubSecret, "It was a Secret to Everybody", 1)
+	o.starts(harness.Start(o.T, site, ""), "forged-shop")
 	o.send(3, 401, "invalid_signature")
 	o.fill["wrong secret"] = "It was a Secret to Everybody"
 	o.writes("body", "{}")
-	o.fill["header"] = "X-Hub-Signature-256: " + githubSignature("{}")
+	o.fill["header"] = "X-Hub-Signature-256: " + harness.GitHubSignature("{}")
 	o.types()
 	o.types()
-	o.edits(strings.Replace(site, "secret ", fmt.Sprintf("secret %q ", githubSecret), 1))
+	o.edits(strings.Replace(site, "secret ", fmt.Sprintf("secret %q ", harness.GitHubSecret), 1))
 	o.types()
 	o.send(1, 202, "accepted")
 	o.types()
@@ -252,9 +253,9 @@ func (o *operator) signaturesFail() {
 
 func (o *operator) webhooksRefused() {
 	site := strings.Replace(answersSite("fat-shop", "200"), "require_https", "max_body 10\nrequire_https", 1)
-	o.starts(startCaddy(o.T, site, ""), "fat-shop")
+	o.starts(harness.Start(o.T, site, ""), "fat-shop")
 	o.writes("body", `{"hello": "world"}`)
-	checkAnswer(o.T, o.c.do(o.c.githubRequest("/fat-shop", "fat", `{"hello": "world"}`)), 413, "payload_too_large")
+	harness.CheckAnswer(o.T, o.c.Do(o.c.GitHubRequest("/fat-shop", "fat", `{"hello": "world"}`)), 413, "payload_too_large")
 	o.types()
 	o.edits(strings.Replace(site, "max_body 10", "max_body 10KiB", 1))
 	o.types()
@@ -262,9 +263,9 @@ func (o *operator) webhooksRefused() {
 }
 
 func (o *operator) webhooksIgnored() {
-	app := startApplication(o.T)
-	site := destinationSite("deaf-shop", app.address, "events pull_request")
-	o.starts(startCaddy(o.T, site, ""), "deaf-shop")
+	app := harness.StartApplication(o.T)
+	site := destinationSite("deaf-shop", app.Address, "events pull_request")
+	o.starts(harness.Start(o.T, site, ""), "deaf-shop")
 	o.send(3, 200, "ignored")
 	o.fill["type"] = "push"
 	o.types()
@@ -275,10 +276,10 @@ func (o *operator) webhooksIgnored() {
 
 func (o *operator) webhooksLimited() {
 	site := strings.Replace(answersSite("busy-shop", "200"), "require_https", "rate_limit provider 1 1/h\nrequire_https", 1)
-	o.starts(startCaddy(o.T, site, ""), "busy-shop")
+	o.starts(harness.Start(o.T, site, ""), "busy-shop")
 	o.send(1, 202, "accepted")
 	for range 3 {
-		wantLimited(o.T, o.c.do(o.c.githubRequest("/busy-shop", "more", "{}")), "provider", `"provider";q=1`)
+		wantLimited(o.T, o.c.Do(o.c.GitHubRequest("/busy-shop", "more", "{}")), "provider", `"provider";q=1`)
 	}
 	o.types()
 	o.edits(strings.Replace(site, "provider 1 1/h", "provider 100 10/s", 1))

@@ -14,24 +14,25 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/caddyproc"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
 )
 
 func (o *operator) clockOff() {
 	site := "webhooks /stripe stripe {\nname clock-shop\nsecret " + contractSecret + "\nrequire_https off\nforward {\nname app\nhandle {\nrespond 200\n}\n}\n}"
-	o.starts(startCaddy(o.T, site, ""), "clock-shop")
-	o.fill["https url"] = "http://" + startApplication(o.T).address
+	o.starts(harness.Start(o.T, site, ""), "clock-shop")
+	o.fill["https url"] = "http://" + harness.StartApplication(o.T).Address
 	webhook := sample.Webhook{EventID: "evt_1", EventType: "test", At: time.Now().Add(-time.Hour)}
-	checkAnswer(o.T, o.c.do(o.c.signedBy("stripe", webhook)), 400, "timestamp_expired")
+	harness.CheckAnswer(o.T, o.c.Do(signedBy(o.c, "stripe", webhook)), 400, "timestamp_expired")
 	o.types()
 	webhook.At = time.Now()
-	checkAnswer(o.T, o.c.do(o.c.signedBy("stripe", webhook)), 202, "accepted")
+	harness.CheckAnswer(o.T, o.c.Do(signedBy(o.c, "stripe", webhook)), 202, "accepted")
 	o.types()
 }
 
 func (o *operator) providerDisabled() {
-	o.starts(startCaddy(o.T, answersSite("quiet-shop", "200"), ""), "quiet-shop")
+	o.starts(harness.Start(o.T, answersSite("quiet-shop", "200"), ""), "quiet-shop")
 	o.send(1, 202, "accepted")
 	o.types()
 	o.send(1, 200, "duplicate")
@@ -40,19 +41,19 @@ func (o *operator) providerDisabled() {
 
 func (o *operator) secretLeaked() {
 	const old = "It was a Secret to Everybody"
-	site := strings.Replace(answersSite("leaky-shop", "200"), githubSecret, old, 1)
-	o.starts(startCaddy(o.T, site, ""), "leaky-shop")
+	site := strings.Replace(answersSite("leaky-shop", "200"), harness.GitHubSecret, old, 1)
+	o.starts(harness.Start(o.T, site, ""), "leaky-shop")
 	o.fill["old secret"] = old
-	o.edits(strings.Replace(site, "secret ", fmt.Sprintf("secret %q ", githubSecret), 1))
+	o.edits(strings.Replace(site, "secret ", fmt.Sprintf("secret %q ", harness.GitHubSecret), 1))
 	o.types()
 	o.send(1, 202, "accepted")
-	for _, secret := range []string{old, githubSecret} {
-		if out, err := runCommand(command("send"), "github", o.fill["url"], "--secret", secret); err != nil {
+	for _, secret := range []string{old, harness.GitHubSecret} {
+		if out, err := harness.RunCommand(harness.Command("send"), "github", o.fill["url"], "--secret", secret); err != nil {
 			o.Errorf("signed with %q: %v, %s", secret, err, out)
 		}
 	}
 	o.types()
-	o.edits(strings.Replace(site, old, githubSecret, 1))
+	o.edits(strings.Replace(site, old, harness.GitHubSecret, 1))
 	o.types()
 	o.types()
 	o.types()
@@ -60,7 +61,7 @@ func (o *operator) secretLeaked() {
 
 func (o *operator) reloadFailed() {
 	site := answersSite("loaded-shop", "200")
-	o.starts(startCaddy(o.T, site, ""), "loaded-shop")
+	o.starts(harness.Start(o.T, site, ""), "loaded-shop")
 	o.edits(strings.Replace(site, "secret ", "secret {file./no/such/secret} ", 1))
 	o.types()
 	o.send(1, 202, "accepted") // as before
@@ -72,7 +73,7 @@ func (o *operator) reloadFailed() {
 // withRedis is a running Caddy whose store is a Redis of its own.
 func (o *operator) withRedis(directives, endpoint string, more ...string) *redistest.Server {
 	server := redistest.Start(o.T, append(redistest.AOF, more...)...)
-	o.starts(onRedis(o.T, "redis "+server.URL(), directives), endpoint)
+	o.starts(harness.OnRedis(o.T, "redis "+server.URL(), directives), endpoint)
 	o.fill["redis url"] = server.URL()
 	return server
 }
@@ -81,13 +82,13 @@ func (o *operator) storeDown() {
 	server := o.withRedis(answersSite("down-shop", "200"), "down-shop")
 	o.send(1, 202, "accepted")
 	server.Kill()
-	eventually(o.T, "its end is noticed", func() bool {
-		return o.c.do(o.c.githubRequest("/down-shop", "lost", "{}")).code == 503
+	harness.Eventually(o.T, "its end is noticed", func() bool {
+		return o.c.Do(o.c.GitHubRequest("/down-shop", "lost", "{}")).Code == 503
 	})
 	o.types()
 	server.Restart()
 	o.types()
-	eventually(o.T, "it is back", func() bool { return o.c.metrics()["webhook_store_up"] == 1 })
+	harness.Eventually(o.T, "it is back", func() bool { return o.c.Metrics()["webhook_store_up"] == 1 })
 	o.types()
 	o.send(1, 200, "duplicate")
 }
@@ -99,7 +100,7 @@ func (o *operator) redisFull() {
 	if err := server.Client().ConfigSet(o.Context(), "maxmemory", "100kb").Err(); err != nil {
 		o.Fatal(err)
 	}
-	checkAnswer(o.T, o.c.do(o.c.githubRequest("/full-shop", "lost", "{}")), 503, "unavailable")
+	harness.CheckAnswer(o.T, o.c.Do(o.c.GitHubRequest("/full-shop", "lost", "{}")), 503, "unavailable")
 	o.types()
 	o.types()
 	o.types()
@@ -117,8 +118,8 @@ func (o *operator) diskFull() {
 			o.Errorf("%v: %s", err, out)
 		}
 	})
-	c := newRunning(o.T, filepath.Join(disk, "deliveries.db"), "")
-	startRunning(o.T, c, destinationSite("disk-shop", "127.0.0.1:1", "retry {\ninitial 1h\n}"))
+	c := harness.New(o.T, filepath.Join(disk, "deliveries.db"), "")
+	harness.Begin(o.T, c, destinationSite("disk-shop", "127.0.0.1:1", "retry {\ninitial 1h\n}"))
 	o.starts(c, "disk-shop")
 	o.fill["directory"] = disk
 	filler := filepath.Join(disk, "filler")
@@ -127,7 +128,7 @@ func (o *operator) diskFull() {
 	padding := hex.EncodeToString(random)
 	fillDisk(o, filler)
 	for n := 0; ; n++ { // the store's file may have free pages left: they are used up first
-		if o.c.do(o.c.githubRequest("/disk-shop", fmt.Sprint("lost-", n), padding)).code == 503 {
+		if o.c.Do(o.c.GitHubRequest("/disk-shop", fmt.Sprint("lost-", n), padding)).Code == 503 {
 			break
 		}
 		if n > 1000 {
@@ -138,8 +139,8 @@ func (o *operator) diskFull() {
 	if err := os.Remove(filler); err != nil {
 		o.Fatal(err)
 	}
-	eventually(o.T, "the store takes events again", func() bool {
-		return o.c.do(o.c.githubRequest("/disk-shop", "room", "{}")).code < 300
+	harness.Eventually(o.T, "the store takes events again", func() bool {
+		return o.c.Do(o.c.GitHubRequest("/disk-shop", "room", "{}")).Code < 300
 	})
 	o.types()
 	o.types()
@@ -163,29 +164,29 @@ func fillDisk(o *operator, path string) {
 
 // nodeLost kills another Caddy that shares the Redis, in the middle of a delivery.
 func (o *operator) nodeLost() {
-	app := startApplication(o.T)
+	app := harness.StartApplication(o.T)
 	hang := make(chan struct{})
 	defer close(hang)
-	app.answerWith(func(http.ResponseWriter, *http.Request) { <-hang })
-	site := destinationSite("lost-shop", app.address, "timeout 5s")
+	app.AnswerWith(func(http.ResponseWriter, *http.Request) { <-hang })
+	site := destinationSite("lost-shop", app.Address, "timeout 5s")
 	o.withRedis(site, "lost-shop")
-	other := newRunning(o.T, "unused", "")
-	before, _, _ := strings.Cut(other.options, "store file")
-	o.writes("other", fmt.Sprintf("{\n\t%s store redis %s\n\tnode other\n}\n}\nhttp://:%s {\nbind 127.0.0.1\n%s\n}\n", before, o.fill["redis url"], other.port, site))
+	other := harness.New(o.T, "unused", "")
+	before, _, _ := strings.Cut(other.Options, "store file")
+	o.writes("other", fmt.Sprintf("{\n\t%s store redis %s\n\tnode other\n}\n}\nhttp://:%s {\nbind 127.0.0.1\n%s\n}\n", before, o.fill["redis url"], other.Port, site))
 	self, err := os.Executable()
 	if err != nil {
 		o.Fatal(err)
 	}
-	node := &caddyproc.Process{Binary: self, Config: o.fill["other"], Address: "127.0.0.1:" + other.port, Env: []string{beCaddy + "=1"}}
+	node := &caddyproc.Process{Binary: self, Config: o.fill["other"], Address: "127.0.0.1:" + other.Port, Env: []string{harness.BeCaddy + "=1"}}
 	if err := node.Start(); err != nil {
 		o.Fatal(err)
 	}
-	checkAnswer(o.T, other.do(other.githubRequest("/lost-shop", "lost", "{}")), 202, "accepted")
-	first := app.next(o.T)
+	harness.CheckAnswer(o.T, other.Do(other.GitHubRequest("/lost-shop", "lost", "{}")), 202, "accepted")
+	first := app.Next(o.T)
 	node.Kill()
-	app.answerWith(nil)
+	app.AnswerWith(nil)
 	o.types()
-	if again := app.next(o.T); again.header.Get("Webhook-Id") != first.header.Get("Webhook-Id") {
+	if again := app.Next(o.T); again.Header.Get("Webhook-Id") != first.Header.Get("Webhook-Id") {
 		o.Errorf("arrived: %+v, and then %+v", first, again)
 	}
 	o.stands(0, 0)

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // chapter is a section of docs/runbook.md.
@@ -94,7 +96,7 @@ func TestRunbook(t *testing.T) {
 					t.Errorf("in this situation Caddy has no %s", name)
 				}
 			}
-			if leaks := searchLog(o.log); len(leaks) > 0 {
+			if leaks := harness.SearchLog(o.log); len(leaks) > 0 {
 				t.Errorf("the log shows what it must not:\n%s", strings.Join(leaks, "\n"))
 			}
 		})
@@ -162,7 +164,7 @@ type operator struct {
 	*testing.T
 	chapter chapter
 	typed   int // blocks
-	c       *running
+	c       *harness.Caddy
 	log     string // of this Caddy
 	env     []string
 	fill    map[string]string // what stands for <…>
@@ -170,26 +172,26 @@ type operator struct {
 
 func newOperator(t *testing.T, c chapter, path string) *operator {
 	o := &operator{T: t, chapter: c, log: filepath.Join(t.TempDir(), "caddy.log")}
-	o.env = append(os.Environ(), beCaddy+"=1", "NO_COLOR=1", "PATH="+path+":"+os.Getenv("PATH"))
-	o.fill = map[string]string{"log": o.log, "provider": "github", "secret": githubSecret, "Caddyfile": filepath.Join(t.TempDir(), "Caddyfile")}
-	shared := testLog
-	testLog = o.log
-	t.Cleanup(func() { testLog = shared })
+	o.env = append(os.Environ(), harness.BeCaddy+"=1", "NO_COLOR=1", "PATH="+path+":"+os.Getenv("PATH"))
+	o.fill = map[string]string{"log": o.log, "provider": "github", "secret": harness.GitHubSecret, "Caddyfile": filepath.Join(t.TempDir(), "Caddyfile")}
+	shared := harness.LogFile
+	harness.LogFile = o.log
+	t.Cleanup(func() { harness.LogFile = shared })
 	return o
 }
 
 // starts says which Caddy it is about, and which endpoint.
-func (o *operator) starts(c *running, endpoint string) {
+func (o *operator) starts(c *harness.Caddy, endpoint string) {
 	o.c = c
-	o.env = append(o.env, "CADDY_ADMIN="+c.adminAddress())
+	o.env = append(o.env, "CADDY_ADMIN="+c.AdminAddress())
 	o.fill["endpoint"], o.fill["destination"] = endpoint, "app"
-	o.fill["url"] = c.site + "/" + endpoint
+	o.fill["url"] = c.Site + "/" + endpoint
 }
 
 // edits writes the Caddyfile with these directives, as the operator would.
 func (o *operator) edits(directives string) {
 	o.Helper()
-	text := fmt.Sprintf("{\n\t%s\n}\nhttp://:%s {\n\tbind 127.0.0.1\n%s\n}\n", o.c.options, o.c.port, directives)
+	text := fmt.Sprintf("{\n\t%s\n}\nhttp://:%s {\n\tbind 127.0.0.1\n%s\n}\n", o.c.Options, o.c.Port, directives)
 	o.writes("Caddyfile", text)
 }
 
@@ -221,7 +223,7 @@ func (o *operator) filled(text string, quote *strings.Replacer) string {
 		}
 		return quote.Replace(value)
 	})
-	return strings.ReplaceAll(text, "localhost:2019", o.c.adminAddress())
+	return strings.ReplaceAll(text, "localhost:2019", o.c.AdminAddress())
 }
 
 // types runs the commands of the chapter's next block in bash, and compares exit
@@ -276,7 +278,7 @@ func (o *operator) bash(command string) (out string, code int) {
 func (o *operator) metricNames() map[string]bool {
 	o.Helper()
 	names := make(map[string]bool)
-	for line := range strings.Lines(o.c.do(o.c.request("GET", o.c.admin+"/metrics", "")).body) {
+	for line := range strings.Lines(o.c.Do(o.c.Request("GET", o.c.Admin+"/metrics", "")).Body) {
 		if name := anyMetric.FindString(line); strings.HasPrefix(line, name) {
 			names[name] = true
 		}

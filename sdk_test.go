@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
@@ -86,7 +87,7 @@ func (a *sdkApplication) next(t *testing.T) sdkReport {
 	select {
 	case report := <-a.reports:
 		return report
-	case <-time.After(patience):
+	case <-time.After(harness.Patience):
 		t.Fatal("the application reports nothing")
 		return sdkReport{}
 	}
@@ -119,17 +120,17 @@ func TestResigning(t *testing.T) {
 			`, provider, secret, resign, app.address)
 		}
 	}
-	c := startCaddy(t, site.String(), "")
+	c := harness.Start(t, site.String(), "")
 	for provider := range sdkSecrets {
 		t.Run(provider, func(t *testing.T) {
-			c.sendOld(t, provider, "on")
+			sendOld(c, t, provider, "on")
 			if first := app.next(t); first.Attempt != "1" || first.Verdict == "ok" {
 				t.Fatalf("first attempt: %+v: want it refused as too old", first)
 			}
 			if second := app.next(t); second.Attempt != "2" || second.Verdict != "ok" {
 				t.Errorf("second attempt: %+v: want it accepted", second)
 			}
-			c.sendOld(t, provider, "off")
+			sendOld(c, t, provider, "off")
 			for n := range 3 {
 				if report := app.next(t); report.Verdict == "ok" {
 					t.Errorf("attempt %d without re-signing was accepted: %+v", n+1, report)
@@ -140,14 +141,14 @@ func TestResigning(t *testing.T) {
 }
 
 // sendOld posts a webhook that was signed an hour ago.
-func (c *running) sendOld(t *testing.T, provider, resign string) {
+func sendOld(c *harness.Caddy, t *testing.T, provider, resign string) {
 	t.Helper()
 	row, _ := verify.Lookup(provider)
 	verifier, err := row.NewVerifier(verify.Options{Secrets: []string{sdkSecrets[provider]}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	target, err := url.Parse(c.site + "/" + provider)
+	target, err := url.Parse(c.Site + "/" + provider)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func (c *running) sendOld(t *testing.T, provider, resign string) {
 	}
 	r.Header = signed.Header
 	r.Header.Set("X-Test", provider+"-"+resign)
-	if got := c.do(r); got.code/100 != 2 || got.header.Get("Webhook-Status") != "accepted" {
-		t.Fatalf("answered %d %s", got.code, got.body)
+	if got := c.Do(r); got.Code/100 != 2 || got.Header.Get("Webhook-Status") != "accepted" {
+		t.Fatalf("answered %d %s", got.Code, got.Body)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/explain"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -29,10 +30,10 @@ func TestSecretsAreNotSeen(t *testing.T) {
 	var now atomic.Int64
 	process.Clock = func() time.Time { return time.Unix(now.Load(), 0) }
 	t.Cleanup(func() { process.Clock = nil })
-	app := startApplication(t)
-	app.answerStatus(410)
+	app := harness.StartApplication(t)
+	app.AnswerStatus(410)
 	log := filepath.Join(t.TempDir(), "log")
-	c := startCaddyLogging(t, log, "respond 404")
+	c := harness.StartLogging(t, log, "respond 404")
 	all := bearers(t)
 	if len(all) < 30 {
 		t.Fatalf("%d endpoints, want 30 at least", len(all))
@@ -43,30 +44,30 @@ func TestSecretsAreNotSeen(t *testing.T) {
 		for _, name := range names {
 			routes = append(routes, all[name].route(prefix+name, app, false), all[name].route("guard-"+prefix+name, app, true))
 		}
-		c.loadServer(routes, map[string]any{"logs": map[string]any{}})
+		c.LoadServer(routes, map[string]any{"logs": map[string]any{}})
 	}
 	load("")
 	sent := 0
 	send := func(r *http.Request, want string) {
 		t.Helper()
 		sent++
-		if got := c.do(r); got.header.Get("Webhook-Status") != want && want != "" {
-			t.Errorf("%s is answered %d %s", r.Header.Get("X-Test-Endpoint"), got.code, got.body)
+		if got := c.Do(r); got.Header.Get("Webhook-Status") != want && want != "" {
+			t.Errorf("%s is answered %d %s", r.Header.Get("X-Test-Endpoint"), got.Code, got.Body)
 		}
 	}
 	for _, name := range names {
 		b := all[name]
 		now.Store(b.webhook.Now)
 		for endpoint, want := range map[string]string{name: "accepted", "guard-" + name: ""} {
-			r := b.webhook.request(t, c.site, endpoint)
+			r := b.webhook.RequestTo(t, c.Site, endpoint)
 			r.Header.Set("X-Test-Genuine", endpoint)
 			send(r, want)
-			got := app.next(t)
-			for got.header.Get("X-Test-Genuine") != endpoint {
-				got = app.next(t) // of those before, which some rows take: the secret is where it should be, too
+			got := app.Next(t)
+			for got.Header.Get("X-Test-Genuine") != endpoint {
+				got = app.Next(t) // of those before, which some rows take: the secret is where it should be, too
 			}
 			checkAsSent(t, endpoint, got, r, b)
-			for _, r := range b.nearMisses(t, c.site, endpoint) {
+			for _, r := range b.nearMisses(t, c.Site, endpoint) {
 				send(r, "")
 			}
 		}
@@ -74,12 +75,12 @@ func TestSecretsAreNotSeen(t *testing.T) {
 	var shown string
 	show := func(state string) {
 		var list api.List
-		eventually(t, "all are dead", func() bool {
-			c.adminCall(http.MethodGet, "/webhooks/deliveries?limit=1000&state=dead", "", &list)
+		harness.Eventually(t, "all are dead", func() bool {
+			c.AdminCall(http.MethodGet, "/webhooks/deliveries?limit=1000&state=dead", "", &list)
 			return len(list.Deliveries) >= len(names)
 		})
 		for _, d := range list.Deliveries {
-			text := c.do(c.request(http.MethodGet, c.admin+"/webhooks/deliveries/"+d.ID, "")).body
+			text := c.Do(c.Request(http.MethodGet, c.Admin+"/webhooks/deliveries/"+d.ID, "")).Body
 			if state == "renamed" && strings.Contains(text, "lsewhere") {
 				continue // by now nobody knows what the secret was, and it was where none should be
 			}
@@ -88,7 +89,7 @@ func TestSecretsAreNotSeen(t *testing.T) {
 			}
 			shown += text
 		}
-		shown += c.do(c.request(http.MethodGet, c.admin+"/webhooks/deliveries?limit=1000", "")).body
+		shown += c.Do(c.Request(http.MethodGet, c.Admin+"/webhooks/deliveries?limit=1000", "")).Body
 	}
 	show("configured")
 	load("renamed-")
@@ -96,8 +97,8 @@ func TestSecretsAreNotSeen(t *testing.T) {
 	if !strings.Contains(shown, redact.Masked) {
 		t.Error("nothing is masked: this test shows nothing")
 	}
-	lines := c.accessLines(log, sent)
-	everything := shown + lines + c.do(c.request(http.MethodGet, c.admin+"/metrics", "")).body
+	lines := accessLines(c, log, sent)
+	everything := shown + lines + c.Do(c.Request(http.MethodGet, c.Admin+"/metrics", "")).Body
 	for name, b := range all {
 		if leak := b.readIn(everything); leak != "" {
 			at := strings.Index(everything, leak)
@@ -117,33 +118,33 @@ func (b bearer) readIn(text string) string {
 }
 
 // checkAsSent compares what the application got with what the provider sent.
-func checkAsSent(t *testing.T, endpoint string, got *received, sent *http.Request, b bearer) {
+func checkAsSent(t *testing.T, endpoint string, got *harness.Received, sent *http.Request, b bearer) {
 	t.Helper()
 	body, err := sent.GetBody()
 	if err != nil {
 		t.Fatal(err)
 	}
 	text, _ := io.ReadAll(body)
-	if got.body != string(text) || got.uri != sent.URL.RequestURI() {
-		t.Errorf("%s: the application got %s %q, sent was %s %q", endpoint, got.uri, got.body, sent.URL.RequestURI(), text)
+	if got.Body != string(text) || got.URI != sent.URL.RequestURI() {
+		t.Errorf("%s: the application got %s %q, sent was %s %q", endpoint, got.URI, got.Body, sent.URL.RequestURI(), text)
 	}
 	for name := range b.webhook.Headers {
 		if name = http.CanonicalHeaderKey(name); name == "Idempotency-Key" || name == "Webhook-Id" || strings.Contains(name, "_") {
 			continue // are ours; are dropped by Caddy
 		}
-		if !slices.Equal(got.header[name], sent.Header[name]) {
-			t.Errorf("%s: the application got %s %q, sent was %q", endpoint, name, got.header[name], sent.Header[name])
+		if !slices.Equal(got.Header[name], sent.Header[name]) {
+			t.Errorf("%s: the application got %s %q, sent was %q", endpoint, name, got.Header[name], sent.Header[name])
 		}
 	}
 }
 
 // accessLines waits until every request has its line, and returns the whole log.
-func (c *running) accessLines(log string, sent int) (lines string) {
-	c.t.Helper()
-	eventually(c.t, fmt.Sprintf("%d lines in the access log", sent), func() bool {
+func accessLines(c *harness.Caddy, log string, sent int) (lines string) {
+	c.T.Helper()
+	harness.Eventually(c.T, fmt.Sprintf("%d lines in the access log", sent), func() bool {
 		text, err := os.ReadFile(log)
 		if err != nil {
-			c.t.Fatal(err)
+			c.T.Fatal(err)
 		}
 		lines = string(text)
 		return strings.Count(lines, `"msg":"handled request"`) == sent
@@ -158,7 +159,7 @@ func TestVerifyTellsNoSecret(t *testing.T) {
 		x := b.webhook
 		for _, secrets := range [][]string{{x.Secrets[0] + " "}, {" " + x.Secrets[0]}, {"another:one-that-is-long"}, x.Secrets} {
 			options := verify.Options{Secrets: secrets, PublicKeys: x.PublicKeys, Settings: x.Settings, Now: func() time.Time { return time.Unix(x.Now, 0) }}
-			explanation, err := explain.Explain(b.provider, options, x.signed(t))
+			explanation, err := explain.Explain(b.provider, options, x.Signed(t))
 			if err != nil {
 				continue // it is refused as a setting
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/doctor"
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	filestore "github.com/caddywebhooks/caddy-webhooks/retrystore/filestore/module"
 )
 
@@ -83,7 +84,7 @@ func TestMistakesBehindPlaceholders(t *testing.T) {
 		{"github", "secret x\nforward {\nname x\nhandle {\nrespond {http.request.nope}\n}\n}", 7, "Caddy has no such placeholder"},
 		{"github", "secret x\nforward /hook", 4, "a path is no address"},
 	} {
-		_, err := adapt("example.com {\nwebhooks /hook " + test.provider + " {\n" + test.block + "\n}\n}")
+		_, err := harness.Adapt("example.com {\nwebhooks /hook " + test.provider + " {\n" + test.block + "\n}\n}")
 		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasSuffix(err.Error(), fmt.Sprintf("Caddyfile:%d", test.line)) {
 			t.Errorf("%s %q: error is %v: want one with %q at line %d", test.provider, test.block, err, test.want, test.line)
 		}
@@ -99,12 +100,12 @@ func TestMistakesBehindPlaceholders(t *testing.T) {
 		"store redis redis://h {\nprefix \"a b\"\n}":              "prefix: want 1 to 64",
 		"store redis redis://h {\nprefix \" \"\n}":                "prefix: want 1 to 64",
 	} {
-		_, err := adapt("{\nwebhooks {\n" + block + "\n}\n}")
+		_, err := harness.Adapt("{\nwebhooks {\n" + block + "\n}\n}")
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "Caddyfile:") {
 			t.Errorf("%q: error is %v: want one with %q and a line", block, err, want)
 		}
 	}
-	if _, err := adapt("example.com {\nwebhooks paypal {\nforward a:1\n}\n}"); err == nil || !strings.Contains(err.Error(), "option webhook_id is missing") {
+	if _, err := harness.Adapt("example.com {\nwebhooks paypal {\nforward a:1\n}\n}"); err == nil || !strings.Contains(err.Error(), "option webhook_id is missing") {
 		t.Errorf("paypal without webhook_id: %v", err)
 	}
 	// What only a running Caddy can tell is left to it, of every provider.

@@ -10,16 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddywebhooks/caddy-webhooks/internal/process"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
-
-// shortBodyTime makes endpoints of this test wait less for a body.
-func shortBodyTime(t *testing.T, within time.Duration) {
-	t.Helper()
-	before := process.BodyTime
-	process.BodyTime = within // read when a config is loaded
-	t.Cleanup(func() { process.BodyTime = before })
-}
 
 // bodyReaders are Caddy with and without its own idle timeout, which has a say
 // in the read deadline too.
@@ -49,13 +41,13 @@ func (p *pacer) Read(b []byte) (int, error) {
 // TestSlowBody trickles: never idle, so that no idle timeout ends it, and never
 // done. Or it stalls. Either way it is answered 408 and hung up on.
 func TestSlowBody(t *testing.T) {
-	shortBodyTime(t, 200*time.Millisecond)
+	harness.ShortBodyTime(t, 200*time.Millisecond)
 	for name, servers := range bodyReaders {
-		testSlowBody(t, name, startCaddy(t, githubSite(startApplication(t), ""), servers))
+		testSlowBody(t, name, harness.Start(t, harness.GitHubSite(harness.StartApplication(t), ""), servers))
 	}
 }
 
-func testSlowBody(t *testing.T, name string, c *running) {
+func testSlowBody(t *testing.T, name string, c *harness.Caddy) {
 	const head = "POST /github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=00\r\n"
 	for _, test := range []struct{ name, head, piece string }{
 		{"with length", head + "Content-Length: 1000000\r\n\r\n", "x"},
@@ -67,12 +59,12 @@ func testSlowBody(t *testing.T, name string, c *running) {
 		{"stalls at the last byte", head + "Content-Length: 10\r\n\r\n123456789", ""},
 	} {
 		t.Run(test.name+name, func(t *testing.T) {
-			w := wire{address: strings.TrimPrefix(c.site, "http://")}
-			if err := w.open(); err != nil {
+			w := harness.Wire{Address: strings.TrimPrefix(c.Site, "http://")}
+			if err := w.Open(); err != nil {
 				t.Fatal(err)
 			}
-			defer w.close()
-			if err := w.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			defer w.Close()
+			if err := w.Conn.SetReadDeadline(time.Now().Add(harness.Patience)); err != nil {
 				t.Fatal(err)
 			}
 			stop, stopped := make(chan struct{}), make(chan struct{})
@@ -80,33 +72,33 @@ func testSlowBody(t *testing.T, name string, c *running) {
 				defer close(stopped)
 				tick := time.NewTicker(5 * time.Millisecond)
 				defer tick.Stop()
-				_, _ = io.Copy(w.conn, io.MultiReader(strings.NewReader(test.head), &pacer{[]byte(test.piece), tick, -1, stop}))
+				_, _ = io.Copy(w.Conn, io.MultiReader(strings.NewReader(test.head), &pacer{[]byte(test.piece), tick, -1, stop}))
 			}()
-			got, again, err := readReply(w.reader, "POST")
+			got, again, err := harness.ReadReply(w.Reader, "POST")
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkAnswer(t, got, 408, "body_timeout")
+			harness.CheckAnswer(t, got, 408, "body_timeout")
 			if again {
 				t.Error("the connection is kept")
 			}
-			if _, err := w.reader.ReadByte(); err == nil {
+			if _, err := w.Reader.ReadByte(); err == nil {
 				t.Error("more is said")
 			}
 			close(stop)
 			<-stopped
 		})
 	}
-	if n := c.openDeliveries(); n != 0 {
+	if n := c.OpenDeliveries(); n != 0 {
 		t.Errorf("%d deliveries", n)
 	}
 }
 
 // TestSlowBodyHTTP2: the stream ends, the connection and its other streams go on.
 func TestSlowBodyHTTP2(t *testing.T) {
-	shortBodyTime(t, 200*time.Millisecond)
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, ""), "")
+	harness.ShortBodyTime(t, 200*time.Millisecond)
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GitHubSite(app, ""), "")
 	transport := &http.Transport{Protocols: new(http.Protocols)}
 	transport.Protocols.SetUnencryptedHTTP2(true)
 	defer transport.CloseIdleConnections()
@@ -116,7 +108,7 @@ func TestSlowBodyHTTP2(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
 
-	r := c.githubRequest("/github", "slow", "{}")
+	r := c.GitHubRequest("/github", "slow", "{}")
 	r.Body, r.ContentLength = io.NopCloser(&pacer{[]byte("x"), tick, -1, stop}), -1
 	for _, want := range []int{408, 202} {
 		response, err := client.Do(r)
@@ -128,7 +120,7 @@ func TestSlowBodyHTTP2(t *testing.T) {
 		if response.ProtoMajor != 2 || response.StatusCode != want {
 			t.Errorf("answered %s %d %q: want %d by HTTP/2", response.Proto, response.StatusCode, body, want)
 		}
-		r = c.githubRequest("/github", "quick", "{}")
+		r = c.GitHubRequest("/github", "quick", "{}")
 	}
 }
 
@@ -142,16 +134,16 @@ func TestSlowWork(t *testing.T) {
 
 func testSlowWork(t *testing.T, servers string) {
 	const bound = 300 * time.Millisecond
-	shortBodyTime(t, bound)
-	app := startApplication(t)
+	harness.ShortBodyTime(t, bound)
+	app := harness.StartApplication(t)
 	late := func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-time.After(bound + bound/3): // the pace of this application
 		case <-r.Context().Done():
 		}
 	}
-	app.answerWith(late)
-	c := startCaddy(t, guardSite(app, "reverse_proxy APP"), servers)
+	app.AnswerWith(late)
+	c := harness.Start(t, harness.GuardSite(app, "reverse_proxy APP"), servers)
 	transport := &http.Transport{MaxConnsPerHost: 1}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
@@ -162,7 +154,7 @@ func testSlowWork(t *testing.T, servers string) {
 	for n := range 3 {
 		const pieces = 5
 		body := bytes.Repeat([]byte("x"), pieces)
-		r := c.githubRequest("/github", fmt.Sprint("slow-work-", n), string(body))
+		r := c.GitHubRequest("/github", fmt.Sprint("slow-work-", n), string(body))
 		r.Body, r.ContentLength = io.NopCloser(&pacer{body[:1], tick, pieces, stop}), []int64{pieces, -1, pieces}[n]
 		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 			if info.Reused != (n > 0) {
@@ -178,8 +170,8 @@ func testSlowWork(t *testing.T, servers string) {
 		if response.StatusCode != 200 {
 			t.Errorf("request %d was answered %d %q", n, response.StatusCode, answer)
 		}
-		if got := app.next(t); got.body != string(body) {
-			t.Errorf("%q arrived", got.body)
+		if got := app.Next(t); got.Body != string(body) {
+			t.Errorf("%q arrived", got.Body)
 		}
 	}
 }

@@ -6,27 +6,18 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
-// onRedis is a running Caddy whose store is that Redis.
-func onRedis(t *testing.T, store, directives string) *running {
-	t.Helper()
-	c := newRunning(t, "unused", "")
-	before, _, _ := strings.Cut(c.options, "store file")
-	c.options = before + "store " + store + "\n}"
-	startRunning(t, c, directives)
-	return c
-}
-
 // TestRedisStore takes events through Redis: stored, delivered, retried, a dead
 // letter, replayed, duplicate after a reload.
 func TestRedisStore(t *testing.T) {
 	server := redistest.Start(t, redistest.AOF...)
-	app := startApplication(t)
-	app.answerStatus(500)
+	app := harness.StartApplication(t)
+	app.AnswerStatus(500)
 	site := fmt.Sprintf(`webhooks github {
 		secret "%s"
 		require_https off
@@ -38,87 +29,87 @@ func TestRedisStore(t *testing.T) {
 				max_attempts 3
 			}
 		}
-	}`, githubSecret, app.address)
-	c := onRedis(t, "redis "+server.URL(), site)
-	checkAnswer(t, c.do(c.githubRequest("/", "one", "{}")), 202, "accepted")
+	}`, harness.GitHubSecret, app.Address)
+	c := harness.OnRedis(t, "redis "+server.URL(), site)
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/", "one", "{}")), 202, "accepted")
 	for range 3 {
-		app.next(t)
+		app.Next(t)
 	}
-	dead := c.delivery("state=dead")
+	dead := c.Delivery("state=dead")
 	if dead.EventID != "one" || dead.Attempts != 3 || dead.Reason != "max_attempts" {
 		t.Errorf("dead letter: %+v", dead)
 	}
-	app.answerStatus(200)
-	if err := c.load(site + "\nheader X-Changed yes"); err != nil {
+	app.AnswerStatus(200)
+	if err := c.Load(site + "\nheader X-Changed yes"); err != nil {
 		t.Fatal(err)
 	}
-	checkAnswer(t, c.do(c.githubRequest("/", "one", "{}")), 200, "duplicate")
-	if code := c.adminCall("POST", "/webhooks/deliveries/"+dead.ID+"/replay", "", nil); code != 200 {
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/", "one", "{}")), 200, "duplicate")
+	if code := c.AdminCall("POST", "/webhooks/deliveries/"+dead.ID+"/replay", "", nil); code != 200 {
 		t.Errorf("replay answered %d", code)
 	}
-	if got := app.next(t); got.header.Get("Webhook-Attempt") != "4" || got.header.Get("Webhook-Id") != dead.ID {
-		t.Errorf("replayed as %v", got.header)
+	if got := app.Next(t); got.Header.Get("Webhook-Attempt") != "4" || got.Header.Get("Webhook-Id") != dead.ID {
+		t.Errorf("replayed as %v", got.Header)
 	}
-	eventually(t, "nothing is left", func() bool { return c.openDeliveries() == 0 })
+	harness.Eventually(t, "nothing is left", func() bool { return c.OpenDeliveries() == 0 })
 }
 
 // TestRedisAway answers 503 while Redis is not there, starts without it, and
 // goes on when it is back.
 func TestRedisAway(t *testing.T) {
 	server := redistest.Start(t, redistest.AOF...)
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	server.Pause() // takes connections and says nothing
-	paused := onRedis(t, "redis "+server.URL(), githubSite(app, ""))
-	checkAnswer(t, paused.do(paused.githubRequest("/github", "paused", "{}")), 503, "unavailable")
+	paused := harness.OnRedis(t, "redis "+server.URL(), harness.GitHubSite(app, ""))
+	harness.CheckAnswer(t, paused.Do(paused.GitHubRequest("/github", "paused", "{}")), 503, "unavailable")
 	server.Resume()
 	server.Kill()
-	c := onRedis(t, "redis "+server.URL(), githubSite(app, ""))
-	got := c.do(c.githubRequest("/github", "early", "{}"))
-	checkAnswer(t, got, 503, "unavailable")
-	if got.header.Get("Retry-After") == "" {
+	c := harness.OnRedis(t, "redis "+server.URL(), harness.GitHubSite(app, ""))
+	got := c.Do(c.GitHubRequest("/github", "early", "{}"))
+	harness.CheckAnswer(t, got, 503, "unavailable")
+	if got.Header.Get("Retry-After") == "" {
 		t.Error("503 without Retry-After")
 	}
 	server.Restart()
-	eventually(t, "Redis is noticed", func() bool {
-		return c.do(c.githubRequest("/github", "early", "{}")).code == 202
+	harness.Eventually(t, "Redis is noticed", func() bool {
+		return c.Do(c.GitHubRequest("/github", "early", "{}")).Code == 202
 	})
-	app.next(t)
+	app.Next(t)
 	server.Kill()
-	eventually(t, "its end is noticed", func() bool {
-		return c.do(c.githubRequest("/github", "late", "{}")).code == 503
+	harness.Eventually(t, "its end is noticed", func() bool {
+		return c.Do(c.GitHubRequest("/github", "late", "{}")).Code == 503
 	})
-	if up := c.metrics()["webhook_store_up"]; up != 0 {
+	if up := c.Metrics()["webhook_store_up"]; up != 0 {
 		t.Errorf("webhook_store_up is %v", up)
 	}
 	server.Restart()
-	eventually(t, "Redis is back", func() bool {
-		code := c.do(c.githubRequest("/github", "late", "{}")).code
+	harness.Eventually(t, "Redis is back", func() bool {
+		code := c.Do(c.GitHubRequest("/github", "late", "{}")).Code
 		return code == 202 || code == 200
 	})
-	app.next(t)
-	eventually(t, "nothing is left", func() bool { return c.openDeliveries() == 0 })
+	app.Next(t)
+	harness.Eventually(t, "nothing is left", func() bool { return c.OpenDeliveries() == 0 })
 }
 
 // TestRedisComesLaterAndEvicts starts without Redis. One that comes then and would throw
 // events away is refused as it would be at the start, and is used once it is set right.
 func TestRedisComesLaterAndEvicts(t *testing.T) {
-	forgetTraffic(t)
+	harness.ForgetTraffic(t)
 	server := redistest.Start(t, append([]string{"--maxmemory-policy", "allkeys-lru"}, redistest.AOF...)...)
 	server.Kill()
-	app := startApplication(t)
-	c := onRedis(t, "redis "+server.URL(), githubSite(app, ""))
-	checkAnswer(t, c.do(c.githubRequest("/github", "early", "{}")), 503, "unavailable")
+	app := harness.StartApplication(t)
+	c := harness.OnRedis(t, "redis "+server.URL(), harness.GitHubSite(app, ""))
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "early", "{}")), 503, "unavailable")
 	server.Restart()
-	eventually(t, "its policy is noticed", func() bool {
-		return c.metrics()["webhook_store_refusing"] == 1 && storeSays(c.doctor(), api.LevelError, "noeviction")
+	harness.Eventually(t, "its policy is noticed", func() bool {
+		return c.Metrics()["webhook_store_refusing"] == 1 && storeSays(c.Doctor(), api.LevelError, "noeviction")
 	})
-	checkAnswer(t, c.do(c.githubRequest("/github", "early", "{}")), 503, "unavailable")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "early", "{}")), 503, "unavailable")
 	if err := server.Client().ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is used", func() bool { return c.do(c.githubRequest("/github", "early", "{}")).code == 202 })
-	app.next(t)
-	if got := c.metrics()["webhook_store_refusing"]; got != 0 {
+	harness.Eventually(t, "it is used", func() bool { return c.Do(c.GitHubRequest("/github", "early", "{}")).Code == 202 })
+	app.Next(t)
+	if got := c.Metrics()["webhook_store_refusing"]; got != 0 {
 		t.Errorf("webhook_store_refusing is %v", got)
 	}
 }
@@ -142,10 +133,10 @@ func TestRedisSettings(t *testing.T) {
 		{"redis " + evicting.URL() + " {\nmin_replicas 1 soon\n}", "200ms"},
 		{"redis " + evicting.URL() + " {\nshards many\n}", "whole number"},
 	} {
-		c := newRunning(t, "unused", "")
-		before, _, _ := strings.Cut(c.options, "store file")
-		c.options = before + "store " + x.store + "\n}"
-		err := c.load("webhooks github {\nsecret x\nforward localhost:1\n}")
+		c := harness.New(t, "unused", "")
+		before, _, _ := strings.Cut(c.Options, "store file")
+		c.Options = before + "store " + x.store + "\n}"
+		err := c.Load("webhooks github {\nsecret x\nforward localhost:1\n}")
 		if err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("store %s: error %v, want one with %q", x.store, err, x.want)
 		}
@@ -159,7 +150,7 @@ func TestRedisSettings(t *testing.T) {
 // Redis is away the setting decides.
 func TestRedisLimits(t *testing.T) {
 	server := redistest.Start(t, redistest.AOF...)
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	site := func(name string) string {
 		return fmt.Sprintf(`webhooks github {
 			name shared
@@ -170,48 +161,48 @@ func TestRedisLimits(t *testing.T) {
 				name app
 			}
 		}
-		header X-Node %s`, githubSecret, app.address, name)
+		header X-Node %s`, harness.GitHubSecret, app.Address, name)
 	}
 	before := process.Limits // outlive configs, and so would outlive this test
 	process.Limits = limiter.NewLocal(limiter.LocalOptions{})
 	t.Cleanup(func() { process.Limits = before })
-	c := onRedis(t, "redis "+server.URL(), site("one"))
+	c := harness.OnRedis(t, "redis "+server.URL(), site("one"))
 	for i := range 2 {
-		checkAnswer(t, c.do(c.githubRequest("/", fmt.Sprint("first", i), "{}")), 202, "accepted")
+		harness.CheckAnswer(t, c.Do(c.GitHubRequest("/", fmt.Sprint("first", i), "{}")), 202, "accepted")
 	}
 	// Another prefix of the URL is another store, and so another client.
-	c.options = strings.Replace(c.options, server.URL(), server.URL()+"/0", 1)
-	if err := c.load(site("two")); err != nil {
+	c.Options = strings.Replace(c.Options, server.URL(), server.URL()+"/0", 1)
+	if err := c.Load(site("two")); err != nil {
 		t.Fatal(err)
 	}
-	checkAnswer(t, c.do(c.githubRequest("/", "second", "{}")), 202, "accepted")
-	wantLimited(t, c.do(c.githubRequest("/", "third", "{}")), "provider", `"provider";q=3`)
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/", "second", "{}")), 202, "accepted")
+	wantLimited(t, c.Do(c.GitHubRequest("/", "third", "{}")), "provider", `"provider";q=3`)
 
 	for policy, want := range map[string]int{"allow": 401, "local": 401, "deny": 503} {
-		c.options = strings.Replace(c.options, "webhooks {", "webhooks {\nrate_limit on_error "+policy, 1)
-		if err := c.load(strings.Replace(site(policy), "rate_limit provider", "rate_limit ip 3 1/h\nrate_limit provider", 1)); err != nil {
+		c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\nrate_limit on_error "+policy, 1)
+		if err := c.Load(strings.Replace(site(policy), "rate_limit provider", "rate_limit ip 3 1/h\nrate_limit provider", 1)); err != nil {
 			t.Fatal(err)
 		}
 		server.Kill()
-		forged := c.githubRequest("/", "forged", "{}")
-		forged.Header.Set("X-Hub-Signature-256", githubSignature("[]"))
-		if got := c.do(forged); got.code != want {
-			t.Errorf("on_error %s: answered %d %s, want %d", policy, got.code, got.body, want)
+		forged := c.GitHubRequest("/", "forged", "{}")
+		forged.Header.Set("X-Hub-Signature-256", harness.GitHubSignature("[]"))
+		if got := c.Do(forged); got.Code != want {
+			t.Errorf("on_error %s: answered %d %s, want %d", policy, got.Code, got.Body, want)
 		}
 		server.Restart()
-		eventually(t, "the limits are back", func() bool {
-			return c.do(c.githubRequest("/", "again", "{}")).code != 503
+		harness.Eventually(t, "the limits are back", func() bool {
+			return c.Do(c.GitHubRequest("/", "again", "{}")).Code != 503
 		})
-		c.options = strings.Replace(c.options, "\nrate_limit on_error "+policy, "", 1)
+		c.Options = strings.Replace(c.Options, "\nrate_limit on_error "+policy, "", 1)
 	}
 }
 
 // TestRedisDoctor says that a Redis that saves nothing may lose events.
 func TestRedisDoctor(t *testing.T) {
 	server := redistest.Start(t) // without persistence
-	c := onRedis(t, "redis "+server.URL(), "webhooks github {\nsecret \""+githubSecret+"\"\nrequire_https off\nforward localhost:1\n}")
+	c := harness.OnRedis(t, "redis "+server.URL(), "webhooks github {\nsecret \""+harness.GitHubSecret+"\"\nrequire_https off\nforward localhost:1\n}")
 	var view api.Doctor
-	c.adminCall("GET", "/webhooks/doctor", "", &view)
+	c.AdminCall("GET", "/webhooks/doctor", "", &view)
 	for _, check := range view.Checks {
 		if strings.Contains(check.Message, "append") {
 			return

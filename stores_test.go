@@ -11,13 +11,14 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
 // waitingSite is an endpoint whose destination answers 500, so that all waits in the store.
-func waitingSite(app *application) string {
-	return fmt.Sprintf("webhooks /shop github {\nname shop\nsecret %q\nrequire_https off\nforward %s {\nname app\nretry {\ninitial 1h\n}\n}\n}", githubSecret, app.address)
+func waitingSite(app *harness.Application) string {
+	return fmt.Sprintf("webhooks /shop github {\nname shop\nsecret %q\nrequire_https off\nforward %s {\nname app\nretry {\ninitial 1h\n}\n}\n}", harness.GitHubSecret, app.Address)
 }
 
 // withStore gives the options of a test another store.
@@ -29,60 +30,60 @@ func withStore(options, store string) string {
 // logsTo has the Caddys of this test log to a file of its own.
 func logsTo(t *testing.T) (path string) {
 	path = filepath.Join(t.TempDir(), "caddy.log")
-	shared := testLog
-	testLog = path
-	t.Cleanup(func() { testLog = shared })
+	shared := harness.LogFile
+	harness.LogFile = path
+	t.Cleanup(func() { harness.LogFile = shared })
 	return path
 }
 
 // waiting sends webhooks that cannot be delivered, and waits until the attempts are over.
-func (c *running) waiting(app *application, n int) {
-	c.t.Helper()
-	app.answerStatus(500)
+func waiting(c *harness.Caddy, app *harness.Application, n int) {
+	c.T.Helper()
+	app.AnswerStatus(500)
 	for i := range n {
-		checkAnswer(c.t, c.do(c.githubRequest("/shop", fmt.Sprint("waiting", i), "{}")), 202, "accepted")
-		app.next(c.t)
+		harness.CheckAnswer(c.T, c.Do(c.GitHubRequest("/shop", fmt.Sprint("waiting", i), "{}")), 202, "accepted")
+		app.Next(c.T)
 	}
-	eventually(c.t, "all attempts are settled", func() bool { return c.metrics()["webhook_retry_queue_size"] == float64(n) })
+	harness.Eventually(c.T, "all attempts are settled", func() bool { return c.Metrics()["webhook_retry_queue_size"] == float64(n) })
 }
 
 // restarts ends this process's part, as the end of Caddy does, and starts another one
 // with the same data directory, and a config with these options.
-func (c *running) restarts(options, directives string) {
-	c.t.Helper()
+func restarts(c *harness.Caddy, options, directives string) {
+	c.T.Helper()
 	if err := caddy.Stop(); err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
 	process.Draining.Wait()
-	process.Book = process.NewBook(c.states)
-	c.options = options
-	if err := c.load(directives); err != nil {
-		c.t.Fatal(err)
+	process.Book = process.NewBook(c.States)
+	c.Options = options
+	if err := c.Load(directives); err != nil {
+		c.T.Fatal(err)
 	}
 }
 
 // reloads loads a config with these options, and waits for the end of the one before.
-func (c *running) reloads(options, directives string) {
-	c.t.Helper()
-	c.options = options
-	if err := c.load(directives); err != nil {
-		c.t.Fatal(err)
+func reloads(c *harness.Caddy, options, directives string) {
+	c.T.Helper()
+	c.Options = options
+	if err := c.Load(directives); err != nil {
+		c.T.Fatal(err)
 	}
 	process.Draining.Wait()
 }
 
 // leaves checks log, metric and doctor about what was left behind.
-func (c *running) leaves(log, where string, n int) {
-	c.t.Helper()
-	if got := c.metrics()["webhook_store_left_behind"]; got != float64(n) {
-		c.t.Errorf("webhook_store_left_behind is %v, want %d", got, n)
+func leaves(c *harness.Caddy, log, where string, n int) {
+	c.T.Helper()
+	if got := c.Metrics()["webhook_store_left_behind"]; got != float64(n) {
+		c.T.Errorf("webhook_store_left_behind is %v, want %d", got, n)
 	}
-	if said := found(c.doctor(), api.LevelError, "left behind", "store", where); said != (n > 0) {
-		c.t.Errorf("the doctor says: %+v", c.doctor())
+	if said := harness.Found(c.Doctor(), api.LevelError, "left behind", "store", where); said != (n > 0) {
+		c.T.Errorf("the doctor says: %+v", c.Doctor())
 	}
 	text, err := os.ReadFile(log)
 	if err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
 	lines := 0
 	for line := range strings.Lines(string(text)) {
@@ -91,7 +92,7 @@ func (c *running) leaves(log, where string, n int) {
 		}
 	}
 	if lines != min(n, 1) {
-		c.t.Errorf("the log has %d lines about it, want %d:\n%s", lines, min(n, 1), text)
+		c.T.Errorf("the log has %d lines about it, want %d:\n%s", lines, min(n, 1), text)
 	}
 }
 
@@ -120,52 +121,52 @@ func TestAnotherStore(t *testing.T) {
 		{"database to database", redis("/4 {\nprefix db\n}"), redis("/5 {\nprefix db\n}"), server.Addr() + ", database 4"},
 		{"Redis to file", redis("/6"), file, server.Addr() + ", database 6"},
 	} {
-		for way, change := range map[string]func(c *running, options, directives string){"reload": (*running).reloads, "restart": (*running).restarts} {
+		for way, change := range map[string]func(c *harness.Caddy, options, directives string){"reload": reloads, "restart": restarts} {
 			t.Run(test.name+" by "+way, func(t *testing.T) {
 				if err := server.Client().FlushAll(t.Context()).Err(); err != nil {
 					t.Fatal(err)
 				}
-				forgetTraffic(t)
-				app := startApplication(t)
+				harness.ForgetTraffic(t)
+				app := harness.StartApplication(t)
 				log := logsTo(t)
-				c := newRunning(t, "unused", "")
-				c.options = withStore(c.options, test.before(t))
-				startRunning(t, c, waitingSite(app))
-				before, after := c.options, withStore(c.options, test.after(t))
-				c.waiting(app, 3)
-				c.leaves(log, test.where, 0)
+				c := harness.New(t, "unused", "")
+				c.Options = withStore(c.Options, test.before(t))
+				harness.Begin(t, c, waitingSite(app))
+				before, after := c.Options, withStore(c.Options, test.after(t))
+				waiting(c, app, 3)
+				leaves(c, log, test.where, 0)
 				change(c, after, waitingSite(app))
-				c.leaves(log, test.where, 3)
+				leaves(c, log, test.where, 3)
 				// A reload of the same says it no more than once.
-				c.reloads(after, waitingSite(app)+"\nheader X-Changed yes")
-				c.leaves(log, test.where, 3)
+				reloads(c, after, waitingSite(app)+"\nheader X-Changed yes")
+				leaves(c, log, test.where, 3)
 				change(c, before, waitingSite(app))
-				if n := c.openDeliveries(); n != 3 {
+				if n := c.OpenDeliveries(); n != 3 {
 					t.Errorf("%d deliveries are there, want 3", n)
 				}
-				if n := c.metrics()["webhook_store_left_behind"]; n != 0 {
+				if n := c.Metrics()["webhook_store_left_behind"]; n != 0 {
 					t.Errorf("back to the store, and yet %v are left behind", n)
 				}
-				c.keepsNo(password)
+				keepsNo(c, password)
 			})
 		}
 	}
 }
 
 // keepsNo looks for a secret in the state files.
-func (c *running) keepsNo(secret string) {
-	c.t.Helper()
-	files, err := filepath.Glob(filepath.Join(c.states(), "*.json"))
+func keepsNo(c *harness.Caddy, secret string) {
+	c.T.Helper()
+	files, err := filepath.Glob(filepath.Join(c.States(), "*.json"))
 	if err != nil || len(files) < 2 {
-		c.t.Fatalf("state files: %v, %v", files, err)
+		c.T.Fatalf("state files: %v, %v", files, err)
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil || strings.Contains(string(text), secret) {
-			c.t.Errorf("%s: %v, %s", file, err, text)
+			c.T.Errorf("%s: %v, %s", file, err, text)
 		}
 		if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
-			c.t.Errorf("%s has mode %v", file, info.Mode())
+			c.T.Errorf("%s has mode %v", file, info.Mode())
 		}
 	}
 }
@@ -174,30 +175,30 @@ func (c *running) keepsNo(secret string) {
 // nothing is left behind.
 func TestSameDataElsewhere(t *testing.T) {
 	server := redistest.Start(t, redistest.AOF...)
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	log := logsTo(t)
-	c := onRedis(t, "redis "+server.URL(), waitingSite(app))
-	c.waiting(app, 2)
+	c := harness.OnRedis(t, "redis "+server.URL(), waitingSite(app))
+	waiting(c, app, 2)
 	alias := fmt.Sprintf("redis localhost:%d", server.Port())
-	c.reloads(withStore(c.options, alias), waitingSite(app))
-	c.leaves(log, "redis", 0)
-	c.restarts(withStore(c.options, "redis "+server.URL()+" {\nshards 1\n}"), waitingSite(app))
-	c.leaves(log, "redis", 0)
+	reloads(c, withStore(c.Options, alias), waitingSite(app))
+	leaves(c, log, "redis", 0)
+	restarts(c, withStore(c.Options, "redis "+server.URL()+" {\nshards 1\n}"), waitingSite(app))
+	leaves(c, log, "redis", 0)
 
 	moved := filepath.Join(t.TempDir(), "moved.db")
-	c = startCaddy(t, waitingSite(app), "")
-	c.waiting(app, 2)
+	c = harness.Start(t, waitingSite(app), "")
+	waiting(c, app, 2)
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	process.Draining.Wait()
-	path := c.storePath()
+	path := storePath(c)
 	if err := os.Rename(path, moved); err != nil {
 		t.Fatal(err)
 	}
-	c.restarts(strings.Replace(c.options, path, moved, 1), waitingSite(app))
-	c.leaves(log, "file", 0)
-	if n := c.openDeliveries(); n != 2 {
+	restarts(c, strings.Replace(c.Options, path, moved, 1), waitingSite(app))
+	leaves(c, log, "file", 0)
+	if n := c.OpenDeliveries(); n != 2 {
 		t.Errorf("%d deliveries are there, want 2", n)
 	}
 }
@@ -206,25 +207,27 @@ func TestSameDataElsewhere(t *testing.T) {
 func TestStoreReplacedBetweenRuns(t *testing.T) {
 	server := redistest.Start(t, redistest.AOF...)
 	for name, test := range map[string]struct {
-		start func(t *testing.T, directives string) *running
-		empty func(c *running) error
+		start func(t *testing.T, directives string) *harness.Caddy
+		empty func(c *harness.Caddy) error
 	}{
 		"file": {
-			func(t *testing.T, directives string) *running { return startCaddy(t, directives, "") },
-			func(c *running) error { return os.Remove(c.storePath()) },
+			func(t *testing.T, directives string) *harness.Caddy { return harness.Start(t, directives, "") },
+			func(c *harness.Caddy) error { return os.Remove(storePath(c)) },
 		},
 		"Redis": {
-			func(t *testing.T, directives string) *running { return onRedis(t, "redis "+server.URL(), directives) },
-			func(*running) error { return server.Client().FlushAll(context.Background()).Err() },
+			func(t *testing.T, directives string) *harness.Caddy {
+				return harness.OnRedis(t, "redis "+server.URL(), directives)
+			},
+			func(*harness.Caddy) error { return server.Client().FlushAll(context.Background()).Err() },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			app := startApplication(t)
+			app := harness.StartApplication(t)
 			log := logsTo(t)
 			c := test.start(t, waitingSite(app))
-			c.waiting(app, 3)
-			c.restarts(c.options, waitingSite(app)) // nothing happened
-			c.loses(log, 0)
+			waiting(c, app, 3)
+			restarts(c, c.Options, waitingSite(app)) // nothing happened
+			loses(c, log, 0)
 			if err := caddy.Stop(); err != nil {
 				t.Fatal(err)
 			}
@@ -232,14 +235,14 @@ func TestStoreReplacedBetweenRuns(t *testing.T) {
 			if err := test.empty(c); err != nil {
 				t.Fatal(err)
 			}
-			c.restarts(c.options, waitingSite(app))
-			c.loses(log, 1)
-			if !found(c.doctor(), api.LevelError, "store", "store", "3 pending deliveries and 0 dead letters when last counted") {
-				t.Errorf("the doctor says: %+v", c.doctor())
+			restarts(c, c.Options, waitingSite(app))
+			loses(c, log, 1)
+			if !harness.Found(c.Doctor(), api.LevelError, "store", "store", "3 pending deliveries and 0 dead letters when last counted") {
+				t.Errorf("the doctor says: %+v", c.Doctor())
 			}
-			c.reloads(c.options, waitingSite(app)+"\nheader X-Changed yes")
-			c.loses(log, 1)
-			if n := c.metrics()["webhook_store_left_behind"]; n != 0 {
+			reloads(c, c.Options, waitingSite(app)+"\nheader X-Changed yes")
+			loses(c, log, 1)
+			if n := c.Metrics()["webhook_store_left_behind"]; n != 0 {
 				t.Errorf("%v are left behind", n)
 			}
 		})
@@ -247,28 +250,28 @@ func TestStoreReplacedBetweenRuns(t *testing.T) {
 }
 
 // loses checks log, metric and doctor about data that is gone.
-func (c *running) loses(log string, times int) {
-	c.t.Helper()
-	if got := c.metrics()["webhook_store_replaced_total"]; got != float64(times) {
-		c.t.Errorf("webhook_store_replaced_total is %v, want %d", got, times)
+func loses(c *harness.Caddy, log string, times int) {
+	c.T.Helper()
+	if got := c.Metrics()["webhook_store_replaced_total"]; got != float64(times) {
+		c.T.Errorf("webhook_store_replaced_total is %v, want %d", got, times)
 	}
-	if said := found(c.doctor(), api.LevelError, "store", "store", "its data has been gone or replaced"); said != (times > 0) {
-		c.t.Errorf("the doctor says: %+v", c.doctor())
+	if said := harness.Found(c.Doctor(), api.LevelError, "store", "store", "its data has been gone or replaced"); said != (times > 0) {
+		c.T.Errorf("the doctor says: %+v", c.Doctor())
 	}
 	text, err := os.ReadFile(log)
 	if got := strings.Count(string(text), "does not hold any more what"); err != nil || got != times {
-		c.t.Errorf("the log has %d lines about it, want %d: %v", got, times, err)
+		c.T.Errorf("the log has %d lines about it, want %d: %v", got, times, err)
 	}
 }
 
 // TestEndpointsRemoved has a config without webhooks follow one that has some.
 func TestEndpointsRemoved(t *testing.T) {
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	log := logsTo(t)
-	c := startCaddy(t, waitingSite(app), "")
-	c.waiting(app, 1)
-	head, _, _ := strings.Cut(c.options, "webhooks {")
-	c.reloads(head, "respond 200")
+	c := harness.Start(t, waitingSite(app), "")
+	waiting(c, app, 1)
+	head, _, _ := strings.Cut(c.Options, "webhooks {")
+	reloads(c, head, "respond 200")
 	text, err := os.ReadFile(log)
 	if err != nil || !strings.Contains(string(text), "left behind") || !strings.Contains(string(text), `"pending":1`) {
 		t.Errorf("%v: nothing is said in\n%s", err, text)

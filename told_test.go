@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
 	"github.com/caddywebhooks/caddy-webhooks/verify"
@@ -139,19 +140,19 @@ func TestToldApart(t *testing.T) {
 		}
 		providers = append(providers, p)
 	}
-	c, app, now, bases := startProviders(t, providers)
+	c, app, now, bases := harness.StartProviders(t, providers)
 	for name, webhooks := range toldWebhooks {
 		t.Run(name, func(t *testing.T) {
-			c.t = t
+			c.T = t
 			base := bases[name]
 			now.Store(base.Now)
 			for i, hook := range webhooks {
-				got := c.do(hook.request(t, c.site, name, base))
-				if status := got.header.Get("Webhook-Status"); status != hook.word || got.code != hook.code {
-					t.Errorf("%d: answered %d %s, want %d %s", i, got.code, status, hook.code, hook.word)
+				got := c.Do(hook.request(t, c.Site, name, base))
+				if status := got.Header.Get("Webhook-Status"); status != hook.word || got.Code != hook.code {
+					t.Errorf("%d: answered %d %s, want %d %s", i, got.Code, status, hook.code, hook.word)
 				}
 				if hook.word == "accepted" {
-					app.next(t)
+					app.Next(t)
 				}
 			}
 		})
@@ -160,7 +161,7 @@ func TestToldApart(t *testing.T) {
 
 // request is the webhook as the provider of base sends it. Where it cannot be signed here, what
 // proves base proves it as well.
-func (hook told) request(t *testing.T, site, name string, base providerWebhook) *http.Request {
+func (hook told) request(t *testing.T, site, name string, base harness.ProviderWebhook) *http.Request {
 	t.Helper()
 	x := base
 	x.BodyBase64, x.Headers = "", make(map[string]json.RawMessage)
@@ -168,7 +169,7 @@ func (hook told) request(t *testing.T, site, name string, base providerWebhook) 
 	if len(base.Secrets) > 0 {
 		x.Body = strings.ReplaceAll(hook.body, "$secret", base.Secrets[0])
 	}
-	r := x.request(t, site, name)
+	r := x.RequestTo(t, site, name)
 	r.Header.Set("Content-Type", "application/json")
 	for header, value := range hook.header {
 		r.Header.Set(header, value)
@@ -183,7 +184,7 @@ func (hook told) request(t *testing.T, site, name string, base providerWebhook) 
 	}
 	defer v.Close()
 	if !v.CanSign() {
-		proof := base.request(t, site, name)
+		proof := base.RequestTo(t, site, name)
 		r.Header["Authorization"] = proof.Header["Authorization"]
 		return r
 	}
@@ -217,9 +218,9 @@ func TestPlaidAgain(t *testing.T) {
 		Secrets:    []string{string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))},
 		PublicKeys: []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))},
 	}
-	app := startApplication(t)
-	c := startCaddy(t, "respond 404", "")
-	c.loadRoutes([]any{endpointRoute("plaid", providerWebhook{vectors.Vector{Secrets: options.Secrets, PublicKeys: options.PublicKeys}}, app)})
+	app := harness.StartApplication(t)
+	c := harness.Start(t, "respond 404", "")
+	c.LoadRoutes([]any{harness.EndpointRoute("plaid", harness.ProviderWebhook{Vector: vectors.Vector{Secrets: options.Secrets, PublicKeys: options.PublicKeys}}, app)})
 	p, _ := verify.Lookup("plaid")
 	v, err := p.NewVerifier(options)
 	if err != nil {
@@ -231,27 +232,27 @@ func TestPlaidAgain(t *testing.T) {
 		{`{"webhook_code":"SYNC_UPDATES_AVAILABLE","item_id":"1"}`, "accepted"},
 		{`{"webhook_code":"SYNC_UPDATES_AVAILABLE","item_id":"1"}`, "accepted"},
 	} {
-		x := providerWebhook{vectors.Vector{URL: "https://hooks.example.com/in", Body: step.body}}
-		r := x.request(t, c.site, "plaid")
+		x := harness.ProviderWebhook{Vector: vectors.Vector{URL: "https://hooks.example.com/in", Body: step.body}}
+		r := x.RequestTo(t, c.Site, "plaid")
 		r.Header.Set("Content-Type", "application/json")
 		at := time.Now().Add(time.Duration(i-4) * time.Second)
 		if err := v.Sign(&verify.Request{Method: r.Method, Header: r.Header, Body: []byte(step.body)}, at); err != nil {
 			t.Fatal(err)
 		}
-		checkAnswer(t, c.do(r), http.StatusOK, step.word)
+		harness.CheckAnswer(t, c.Do(r), http.StatusOK, step.word)
 	}
 }
 
 // TestMattermostCommand: slash commands come by GET as well, and want 200.
 func TestMattermostCommand(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, fmt.Sprintf("webhooks /mm mattermost {\nsecret 4xp9fdt77pncbef59f4k1qe83o\nrequire_https off\nforward %s\n}", app.address), "")
-	r := c.request(http.MethodGet, c.site+"/mm?token=4xp9fdt77pncbef59f4k1qe83o&command=%2Fdeploy&trigger_id=t1", "")
-	got := c.do(r)
-	if got.code != http.StatusOK || got.body != "{}" {
-		t.Errorf("answered %d %q, want 200 {}", got.code, got.body)
+	app := harness.StartApplication(t)
+	c := harness.Start(t, fmt.Sprintf("webhooks /mm mattermost {\nsecret 4xp9fdt77pncbef59f4k1qe83o\nrequire_https off\nforward %s\n}", app.Address), "")
+	r := c.Request(http.MethodGet, c.Site+"/mm?token=4xp9fdt77pncbef59f4k1qe83o&command=%2Fdeploy&trigger_id=t1", "")
+	got := c.Do(r)
+	if got.Code != http.StatusOK || got.Body != "{}" {
+		t.Errorf("answered %d %q, want 200 {}", got.Code, got.Body)
 	}
-	if delivered := app.next(t); delivered.header.Get("Webhook-Event-Type") != "/deploy" {
-		t.Errorf("delivered with %v", delivered.header)
+	if delivered := app.Next(t); delivered.Header.Get("Webhook-Event-Type") != "/deploy" {
+		t.Errorf("delivered with %v", delivered.Header)
 	}
 }

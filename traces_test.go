@@ -14,6 +14,8 @@ import (
 	otlp "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	spans "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // otlpReceiver is an OTLP receiver that remembers spans.
@@ -74,9 +76,9 @@ func attributes(s *spans.Span) map[string]string {
 // TestTraces follows a webhook from its arrival through two attempts.
 func TestTraces(t *testing.T) {
 	traces := startOTLP(t)
-	app := startApplication(t)
-	app.answerStatus(503)
-	c := startCaddy(t, "tracing {\n span site\n}\n"+fmt.Sprintf(`webhooks github {
+	app := harness.StartApplication(t)
+	app.AnswerStatus(503)
+	c := harness.Start(t, "tracing {\n span site\n}\n"+fmt.Sprintf(`webhooks github {
 		secret "%s"
 		require_https off
 		forward %s {
@@ -84,12 +86,12 @@ func TestTraces(t *testing.T) {
 				initial 10ms
 			}
 		}
-	}`, githubSecret, app.address), "")
-	checkAnswer(t, c.do(c.githubRequest("/", "traced", `{"a":1}`)), 202, "accepted")
-	first := app.next(t)
-	app.answerStatus(200)
-	second := app.next(t)
-	eventually(t, "all spans arrive", func() bool {
+	}`, harness.GitHubSecret, app.Address), "")
+	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/", "traced", `{"a":1}`)), 202, "accepted")
+	first := app.Next(t)
+	app.AnswerStatus(200)
+	second := app.Next(t)
+	harness.Eventually(t, "all spans arrive", func() bool {
 		return len(traces.named("publish github")) == 1 && len(traces.named("site")) == 1 && len(traces.named("process github")) >= 2
 	})
 	server, publish, attempts := traces.named("site")[0], traces.named("publish github")[0], traces.named("process github")
@@ -107,7 +109,7 @@ func TestTraces(t *testing.T) {
 		}
 	}
 	for i, want := range []struct {
-		request *received
+		request *harness.Received
 		status  string
 		code    spans.Status_StatusCode
 	}{{first, "503", spans.Status_STATUS_CODE_ERROR}, {second, "200", spans.Status_STATUS_CODE_UNSET}} {
@@ -120,10 +122,10 @@ func TestTraces(t *testing.T) {
 		if a["webhook.attempt"] != fmt.Sprint(i+1) || a["http.response.status_code"] != want.status || s.GetStatus().GetCode() != want.code {
 			t.Errorf("attempt %d: attributes %v, status %v", i+1, a, s.Status)
 		}
-		if sent := fmt.Sprintf("00-%s-%s-01", hex.EncodeToString(s.TraceId), hex.EncodeToString(s.SpanId)); want.request.header.Get("Traceparent") != sent {
-			t.Errorf("attempt %d was sent with traceparent %q, want %q", i+1, want.request.header.Get("Traceparent"), sent)
+		if sent := fmt.Sprintf("00-%s-%s-01", hex.EncodeToString(s.TraceId), hex.EncodeToString(s.SpanId)); want.request.Header.Get("Traceparent") != sent {
+			t.Errorf("attempt %d was sent with traceparent %q, want %q", i+1, want.request.Header.Get("Traceparent"), sent)
 		}
-		if a["webhook.correlation_id"] != want.request.header.Get("X-Correlation-Id") {
+		if a["webhook.correlation_id"] != want.request.Header.Get("X-Correlation-Id") {
 			t.Errorf("attempt %d: correlation id %q", i+1, a["webhook.correlation_id"])
 		}
 	}
@@ -131,13 +133,13 @@ func TestTraces(t *testing.T) {
 
 // TestUntraced passes on what the provider sent, where tracing is off.
 func TestUntraced(t *testing.T) {
-	app := startApplication(t)
-	c := startCaddy(t, githubSite(app, ""), "")
+	app := harness.StartApplication(t)
+	c := harness.Start(t, harness.GitHubSite(app, ""), "")
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	r := c.githubRequest("/github", "untraced", "{}")
+	r := c.GitHubRequest("/github", "untraced", "{}")
 	r.Header.Set("Traceparent", parent)
-	checkAnswer(t, c.do(r), 202, "accepted")
-	if got := app.next(t).header.Get("Traceparent"); got != parent {
+	harness.CheckAnswer(t, c.Do(r), 202, "accepted")
+	if got := app.Next(t).Header.Get("Traceparent"); got != parent {
 		t.Errorf("traceparent is %q, want the provider's own", got)
 	}
 }
@@ -146,18 +148,18 @@ func TestUntraced(t *testing.T) {
 // where it is on, and by a config that has it off after one that had it on.
 func TestUntracedBesideTraced(t *testing.T) {
 	startOTLP(t)
-	app := startApplication(t)
+	app := harness.StartApplication(t)
 	endpoint := func(path, name string) string {
-		return fmt.Sprintf("webhooks %s github {\nname %s\nsecret %q\nrequire_https off\nforward %s\n}\n", path, name, githubSecret, app.address)
+		return fmt.Sprintf("webhooks %s github {\nname %s\nsecret %q\nrequire_https off\nforward %s\n}\n", path, name, harness.GitHubSecret, app.Address)
 	}
-	c := startCaddy(t, "route /traced {\ntracing {\nspan site\n}\n"+endpoint("/traced", "traced")+"}\n"+endpoint("/plain", "plain"), "")
+	c := harness.Start(t, "route /traced {\ntracing {\nspan site\n}\n"+endpoint("/traced", "traced")+"}\n"+endpoint("/plain", "plain"), "")
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	arrives := func(path, id string) string {
 		t.Helper()
-		r := c.githubRequest(path, id, "{}")
+		r := c.GitHubRequest(path, id, "{}")
 		r.Header.Set("Traceparent", parent)
-		checkAnswer(t, c.do(r), 202, "accepted")
-		return app.next(t).header.Get("Traceparent")
+		harness.CheckAnswer(t, c.Do(r), 202, "accepted")
+		return app.Next(t).Header.Get("Traceparent")
 	}
 	if got := arrives("/traced", "1"); got == parent || got == "" {
 		t.Fatalf("a traced endpoint passed on traceparent %q: this test shows nothing", got)
@@ -165,7 +167,7 @@ func TestUntracedBesideTraced(t *testing.T) {
 	if got := arrives("/plain", "2"); got != parent {
 		t.Errorf("beside a traced endpoint traceparent is %q, want the provider's own", got)
 	}
-	if err := c.load(endpoint("/traced", "traced")); err != nil {
+	if err := c.Load(endpoint("/traced", "traced")); err != nil {
 		t.Fatal(err)
 	}
 	if got := arrives("/traced", "3"); got != parent {

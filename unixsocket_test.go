@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
 // TestUnixSocketBehindProxy sends as nginx does, by a Unix socket: who the client is
@@ -26,26 +27,26 @@ func TestUnixSocketBehindProxy(t *testing.T) {
 		{"trusted", "servers {\ntrusted_proxies_unix\n}", "accepted", "203.0.113.9", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			forgetTraffic(t)
-			app := startApplication(t)
+			harness.ForgetTraffic(t)
+			app := harness.StartApplication(t)
 			directory, err := os.MkdirTemp("", "wh") // t.TempDir may be too long for a socket's name
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = os.RemoveAll(directory) })
 			socket, log := filepath.Join(directory, "s"), filepath.Join(t.TempDir(), "log")
-			testLogBefore := testLog
-			testLog = log
-			c := newRunning(t, filepath.Join(t.TempDir(), "deliveries.db"), test.options)
-			testLog = testLogBefore
-			c.routes = fmt.Sprintf("http://hooks.internal {\nbind unix/%s\n%s\n}", socket,
+			testLogBefore := harness.LogFile
+			harness.LogFile = log
+			c := harness.New(t, filepath.Join(t.TempDir(), "deliveries.db"), test.options)
+			harness.LogFile = testLogBefore
+			c.Routes = fmt.Sprintf("http://hooks.internal {\nbind unix/%s\n%s\n}", socket,
 				accessSite(app, map[string]string{"listed": "allow_ips 203.0.113.0/24\nrate_limit ip 50 5/s"}))
-			startRunning(t, c, "respond 404")
+			harness.Begin(t, c, "respond 404")
 
 			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "unix", socket)
 			}}}
-			r := c.githubRequest("/listed", "1", "{}")
+			r := c.GitHubRequest("/listed", "1", "{}")
 			r.URL.Host = "hooks.internal"
 			r.Host = "hooks.internal"
 			r.Header.Set("X-Forwarded-For", "203.0.113.9")
@@ -57,12 +58,12 @@ func TestUnixSocketBehindProxy(t *testing.T) {
 			if got := response.Header.Get("Webhook-Status"); got != test.word {
 				t.Errorf("answered %d %s, want %s", response.StatusCode, got, test.word)
 			}
-			eventually(t, "the log tells the client", func() bool {
+			harness.Eventually(t, "the log tells the client", func() bool {
 				text, err := os.ReadFile(log)
 				return err == nil && strings.Contains(string(text), `"client_ip":"`+test.client+`"`)
 			})
 			advised := false
-			for _, check := range c.doctor() {
+			for _, check := range c.Doctor() {
 				if check.Name == "proxy" && check.Level == api.LevelError {
 					advised = true
 					if !strings.Contains(check.Fix, "`trusted_proxies_unix`") || strings.Contains(check.Fix, "private_ranges") {

@@ -1,0 +1,80 @@
+package harness
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/api"
+)
+
+// EndpointRoute is the route of an endpoint that is chosen by a header.
+func EndpointRoute(name string, x ProviderWebhook, app *Application) map[string]any {
+	handler := map[string]any{
+		"handler": "webhooks", "provider": name, "name": name, "dedupe_ttl": "24h",
+		"forward": []any{map[string]any{"name": "app", "upstreams": []string{app.Address}}},
+	}
+	for setting, values := range map[string]any{"secrets": x.Secrets, "public_keys": x.PublicKeys, "options": x.Settings} {
+		handler[setting] = values
+	}
+	return map[string]any{
+		"match":  []any{map[string]any{"header": map[string][]string{"X-Test-Endpoint": {name}}}},
+		"handle": []any{handler},
+	}
+}
+
+// GitHubSite is a site with one GitHub endpoint at /github.
+func GitHubSite(app *Application, more string) string {
+	return fmt.Sprintf(`webhooks /github github {
+		secret "%s"
+		require_https off
+		%s
+		forward %s {
+			name app
+			retry { 
+				initial 20ms
+				max_delay 50ms
+			}
+		}
+	}`, GitHubSecret, more, app.Address)
+}
+
+// DeadSite is a site whose application refuses everything for good.
+func DeadSite(t *testing.T, dead int) (*Caddy, *Application) {
+	t.Helper()
+	app := StartApplication(t)
+	app.AnswerStatus(410)
+	c := Start(t, GitHubSite(app, ""), "")
+	for n := range dead {
+		CheckAnswer(t, c.Do(c.GitHubRequest("/github", fmt.Sprintf("dead-%02d", n), "{}")), 202, "accepted")
+		app.Next(t)
+	}
+	Eventually(t, "all are dead letters", func() bool {
+		var stats api.Stats
+		c.AdminCall(http.MethodGet, "/webhooks/stats", "", &stats)
+		return len(stats.Destinations) == 1 && stats.Destinations[0].Dead == dead
+	})
+	return c, app
+}
+
+// GuardSite verifies and deduplicates in front of a plain reverse_proxy.
+func GuardSite(app *Application, next string) string {
+	return fmt.Sprintf(`route /github {
+		webhooks github {
+			secret "%s"
+			require_https off
+		}
+		%s
+	}`, GitHubSecret, strings.ReplaceAll(next, "APP", app.Address))
+}
+
+// OnRedis is a running Caddy whose store is that Redis.
+func OnRedis(t *testing.T, store, directives string) *Caddy {
+	t.Helper()
+	c := New(t, "unused", "")
+	before, _, _ := strings.Cut(c.Options, "store file")
+	c.Options = before + "store " + store + "\n}"
+	Begin(t, c, directives)
+	return c
+}

@@ -1,6 +1,7 @@
 package caddywebhooks
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // exampleRuns do with each example what the comment on top of it says.
@@ -113,30 +115,59 @@ func startExample(t *testing.T, name string, env ...string) *example {
 		}
 		process.Draining.Wait()
 	})
-	checkExampleSecrets(t)
-	return &example{&harness.Caddy{T: t, Site: "http://localhost:" + port, Admin: "http://localhost:" + adminPort}, "localhost:" + port}
+	c := &harness.Caddy{T: t, Site: "http://localhost:" + port, Admin: "http://localhost:" + adminPort}
+	checkExampleSecrets(c)
+	return &example{c, "localhost:" + port}
 }
 
 // checkExampleSecrets: those of an example have the form of the provider's, so that
 // no warning greets who tries it out; and the doctor takes none of them for a real one.
-func checkExampleSecrets(t *testing.T) {
-	t.Helper()
-	value, err := caddy.ActiveContext().App("webhooks")
-	if err != nil {
-		t.Fatal(err)
-	}
-	app := value.(*App)
-	checks := app.diagnose(t.Context())
-	for name, h := range app.endpoints {
-		doubts, err := credentials.CheckForms(h.provider, h.configuredSecrets)
-		if err != nil || len(doubts) > 0 {
-			t.Errorf("endpoint %s: %v %v", name, doubts, err)
+func checkExampleSecrets(c *harness.Caddy) {
+	c.T.Helper()
+	var config any
+	c.AdminCall(http.MethodGet, "/config/", "", &config)
+	checks, found := c.Doctor(), 0
+	for _, h := range endpointsIn(config) {
+		var secrets []string
+		name, _ := h["name"].(string)
+		provider, _ := h["provider"].(string)
+		configured, _ := h["secrets"].([]any)
+		for _, secret := range configured {
+			secrets = append(secrets, caddy.NewReplacer().ReplaceAll(secret.(string), ""))
 		}
-		warned := slices.ContainsFunc(checks, func(c api.Check) bool { return c.Name == "secret" && c.Subject == name })
-		if !warned && len(h.Secrets) > 0 {
-			t.Errorf("endpoint %s: the doctor takes the secret for a real one", name)
+		p, ok := verify.Lookup(provider)
+		if !ok || len(secrets) == 0 {
+			continue
+		}
+		found++
+		if doubts, err := credentials.CheckForms(p, secrets); err != nil || len(doubts) > 0 {
+			c.T.Errorf("endpoint %s: %v %v", name, doubts, err)
+		}
+		if !slices.ContainsFunc(checks, func(c api.Check) bool { return c.Name == "secret" && c.Subject == cmp.Or(name, provider) }) {
+			c.T.Errorf("endpoint %s: the doctor takes the secret for a real one", name)
 		}
 	}
+	if found == 0 {
+		c.T.Error("found no secret: this test shows nothing")
+	}
+}
+
+// endpointsIn finds the webhooks handlers in a config.
+func endpointsIn(config any) (all []map[string]any) {
+	switch config := config.(type) {
+	case map[string]any:
+		if config["handler"] == "webhooks" {
+			all = append(all, config)
+		}
+		for _, below := range config {
+			all = append(all, endpointsIn(below)...)
+		}
+	case []any:
+		for _, below := range config {
+			all = append(all, endpointsIn(below)...)
+		}
+	}
+	return all
 }
 
 // signs is how a provider signs with the secret that the example has by default.

@@ -116,7 +116,7 @@ func TestMaskedLines(t *testing.T) {
 		gitlab("/skipped", "forward "+app.Address), gitlab("/guarded", ""), app.Address, secret))
 	for n, path := range []string{"/plain", "/hook?own=1&%74oken=" + secret, "/named", "/skipped", "/guarded"} {
 		r := c.Request(http.MethodPost, c.Site+path, `{}`)
-		r.Header.Set("Content-Type", mediaJSON)
+		r.Header.Set("Content-Type", harness.MediaJSON)
 		r.Header.Set("X-Gitlab-Token", secret)
 		r.Header.Set("Idempotency-Key", fmt.Sprint("masked-", n))
 		got := c.Do(r)

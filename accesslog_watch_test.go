@@ -102,7 +102,7 @@ func TestSecretsThatDoNotArrive(t *testing.T) {
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for _, test := range tests {
 		r := c.Request(test.method, c.Site+test.path, test.body)
-		r.Header.Set("Content-Type", mediaJSON)
+		r.Header.Set("Content-Type", harness.MediaJSON)
 		if test.header != "" {
 			r.Header.Set(test.header, test.value)
 		}

@@ -27,7 +27,7 @@ func TestInterceptedRefusal(t *testing.T) {
 	} {
 		for _, log := range []string{"", "log\n", "log\nencode\n"} {
 			site := log + "route {\nintercept {\n" + intercept + "\n}\nintercept {\n" + intercept + "\n}\n" +
-				fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "forward "+app.Address) +
+				fmt.Sprintf(harness.Hooked, "/github", harness.GitHubSecret, "forward "+app.Address) +
 				"\nroute /guard {\nwebhooks github {\nname guard\nsecret \"" + harness.GitHubSecret + "\"\nrequire_https off\n}\nreverse_proxy " + app.Address + "\n}\n}"
 			c := harness.Start(t, site, "")
 			forged := c.GitHubRequest("/github", "forged", "{}")
@@ -66,7 +66,7 @@ func (w changedWriter) WriteHeader(int) { w.ResponseWriterWrapper.WriteHeader(20
 
 // TestChangedRefusal: another handler that does so is found out.
 func TestChangedRefusal(t *testing.T) {
-	c := harness.Start(t, "log\nroute {\ntest_change\n"+fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "name "+filepath.Base(filepath.Dir(t.TempDir()))+"\nforward localhost:1")+"\n}", "")
+	c := harness.Start(t, "log\nroute {\ntest_change\n"+fmt.Sprintf(harness.Hooked, "/github", harness.GitHubSecret, "name "+filepath.Base(filepath.Dir(t.TempDir()))+"\nforward localhost:1")+"\n}", "")
 	if c.Finds(t, "answer", "makes successes of its refusals") {
 		t.Error("found before anything was changed")
 	}

@@ -66,7 +66,7 @@ http://127.0.0.1:%s {
 	%s
 	test_stubborn
 }
-`, filepath.Join(directory, "log"), filepath.Join(directory, "deliveries.db"), port, handledSite("", "test_stubborn")), 0o600); err != nil {
+`, filepath.Join(directory, "log"), filepath.Join(directory, "deliveries.db"), port, harness.HandledSite("", "test_stubborn")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	process := harness.CaddyCommand(t, "run", "--config", config)

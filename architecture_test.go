@@ -75,7 +75,7 @@ var mayImport = map[string][]string{
 	// Tests and tools.
 	"internal/caddyproc": {}, "internal/crosscheck": {}, "internal/e2e": {}, "internal/faketime": {}, "internal/oracle": {}, "internal/redistest": {}, "internal/vectors": {},
 	"internal/bench":           {"internal/caddyproc"},
-	"internal/harness":         {"internal/api", "internal/caddyproc", "internal/cli", "internal/process", "internal/vectors", "verify"},
+	"internal/harness":         {"internal/api", "internal/caddyproc", "internal/cli", "internal/process", "internal/sample", "internal/vectors", "verify"},
 	"internal/torture":         {"internal/caddyproc", "internal/oracle", "internal/redistest"},
 	"limiter/limitertest":      {"internal/faketime", "limiter"},
 	"retrystore/storetest":     {"retrystore"},

@@ -55,9 +55,9 @@ func bearers(t *testing.T) map[string]bearer {
 		"query":   {Scheme: verify.Scheme{Algorithm: "token", Signature: verify.Source{From: "query", Name: "k"}}, url: "?a=1&k=" + url.QueryEscape(secret), body: "{}"},
 		"spelled": {Scheme: verify.Scheme{Algorithm: "token", Signature: verify.Source{From: "query", Name: "k+k"}}, url: "?%6b%2Bk=" + strings.ReplaceAll(url.QueryEscape(secret), "+", "%20"), body: "{}"},
 		"json":    {Scheme: verify.Scheme{Algorithm: "token", Signature: verify.Source{From: "json", Name: "/a/0/to~1ken"}}, body: `{"a":[{"to\u002fken" : "` + secret + `"}],"b":1}`},
-		"form":    {Scheme: verify.Scheme{Algorithm: "token", Signature: verify.Source{From: "form", Name: "own"}}, contentType: mediaForm, body: "x=y&%6fwn=" + url.QueryEscape(secret)},
+		"form":    {Scheme: verify.Scheme{Algorithm: "token", Signature: verify.Source{From: "form", Name: "own"}}, contentType: harness.MediaForm, body: "x=y&%6fwn=" + url.QueryEscape(secret)},
 		"nested": {Scheme: verify.Scheme{Algorithm: "token", Signature: verify.Source{From: "form_json", Name: "payload /own"}},
-			contentType: mediaForm, body: "payload=" + url.QueryEscape(`{"own":"`+secret+`"}`)},
+			contentType: harness.MediaForm, body: "payload=" + url.QueryEscape(`{"own":"`+secret+`"}`)},
 		"multipart": {Scheme: verify.Scheme{Algorithm: "token", Signature: verify.Source{From: "form", Name: "own"}},
 			contentType: "multipart/form-data; boundary=b", body: "--b\r\nContent-Disposition: form-data; name=\"own\"\r\n\r\n" + secret + "\r\n--b--\r\n"},
 	} {
@@ -66,7 +66,7 @@ func bearers(t *testing.T) map[string]bearer {
 			t.Fatal(err)
 		}
 		x := harness.ProviderWebhook{Vector: vectors.Vector{URL: "https://hooks.example.com/in" + scheme.url, Body: scheme.body, Secrets: []string{secret}, Headers: map[string]json.RawMessage{}}}
-		x.Headers["Content-Type"], _ = json.Marshal(firstNonEmpty(scheme.contentType, mediaJSON))
+		x.Headers["Content-Type"], _ = json.Marshal(firstNonEmpty(scheme.contentType, harness.MediaJSON))
 		if name == "header" {
 			x.Headers["X-Own"], _ = json.Marshal(secret)
 		}

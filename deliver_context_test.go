@@ -71,7 +71,7 @@ func TestHandledPlaceholders(t *testing.T) {
 		{"delivery id", value("{http.webhooks.delivery_id}"), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := harness.Start(t, handledSite(laterRetry, test.handle), "")
+			c := harness.Start(t, harness.HandledSite(laterRetry, test.handle), "")
 			r := c.GitHubRequest("/github?x=1", "seen", "{}")
 			r.Header.Set("Cookie", "a=b")
 			harness.CheckAnswer(t, c.Do(r), 202, "accepted")
@@ -99,7 +99,7 @@ func TestHandledAnswers(t *testing.T) {
 		"metrics":     "method GET\nmetrics",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := harness.Start(t, handledSite(laterRetry, handle), "")
+			c := harness.Start(t, harness.HandledSite(laterRetry, handle), "")
 			harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "seen", "{}")), 202, "accepted")
 			harness.Eventually(t, "it was delivered", func() bool {
 				var list api.List
@@ -125,7 +125,7 @@ func TestHandledReferencesRefused(t *testing.T) {
 		{"respond \"{re.name.1}\"", "{http.regexp.name.1}", ":9"},
 		{"@t vars tenant acme\nrespond @t 200", "{http.vars.tenant}", ":8"},
 	} {
-		_, err := harness.Adapt("http://:1 {\n" + handledSite("timeout 1s", test.handle) + "\n}")
+		_, err := harness.Adapt("http://:1 {\n" + harness.HandledSite("timeout 1s", test.handle) + "\n}")
 		if err == nil || !strings.Contains(err.Error(), test.text) || !strings.Contains(err.Error(), "Caddyfile"+test.line) {
 			t.Errorf("%s: %v", test.handle, err)
 		}
@@ -172,11 +172,11 @@ func TestUpstreamPlaceholders(t *testing.T) {
 		"reverse_proxy {env.WEBHOOKS_TEST_UNSET}":                "{env.WEBHOOKS_TEST_UNSET} is not set",
 		"route {\nreverse_proxy a:1 {env.WEBHOOKS_TEST_ZERO}\n}": "port 0",
 	} {
-		if err := c.Load(handledSite(laterRetry, handle)); err == nil || !strings.Contains(err.Error(), text) {
+		if err := c.Load(harness.HandledSite(laterRetry, handle)); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", handle, err)
 		}
 	}
-	if err := c.Load(handledSite(laterRetry, "map {path} {backend} {\ndefault "+app.Address+"\n}\nreverse_proxy {backend}")); err != nil {
+	if err := c.Load(harness.HandledSite(laterRetry, "map {path} {backend} {\ndefault "+app.Address+"\n}\nreverse_proxy {backend}")); err != nil {
 		t.Error(err)
 	}
 }

@@ -51,12 +51,6 @@ func (*quitter) ServeHTTP(_ http.ResponseWriter, r *http.Request, _ caddyhttp.Ha
 	return caddyhttp.Error(404, fmt.Errorf("gave up: %w", r.Context().Err()))
 }
 
-// handledSite is a GitHub endpoint that delivers through these directives.
-func handledSite(lines, handle string) string {
-	return fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nrequire_https off\nforward {\nname app\n%s\nhandle {\n%s\n}\n}\n}",
-		harness.GitHubSecret, lines, handle)
-}
-
 // TestHandlerErrorsAreAnswers: what a handler refuses with an error has its status,
 // like what it writes; what a reverse_proxy could not reach has none.
 func TestHandlerErrorsAreAnswers(t *testing.T) {
@@ -95,7 +89,7 @@ func TestHandlerErrorsAreAnswers(t *testing.T) {
 			handle := strings.ReplaceAll(strings.ReplaceAll(test.handle, "APP/", app.Address), "APP", app.Address)
 			c := harness.New(t, filepath.Join(t.TempDir(), "deliveries.db"), "")
 			c.Options += "\n}\n&(gone) {\nerror \"gone\" 410\n"
-			harness.Begin(t, c, handledSite(test.lines, handle))
+			harness.Begin(t, c, harness.HandledSite(test.lines, handle))
 			harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "refused", "{}")), 202, "accepted")
 			var d api.Delivery
 			harness.Eventually(t, "one attempt ended", func() bool {
@@ -115,7 +109,7 @@ func TestHandlerErrorsAreAnswers(t *testing.T) {
 // TestHandlerErrorKeepsRetryAfter: what was set on the writer before the error counts.
 func TestHandlerErrorKeepsRetryAfter(t *testing.T) {
 	for _, code := range []int{429, 503} {
-		c := harness.Start(t, handledSite("retry {\ninitial 1ms\n}", fmt.Sprintf("route {\nheader Retry-After 1000\nerror \"slow down\" %d\n}", code)), "")
+		c := harness.Start(t, harness.HandledSite("retry {\ninitial 1ms\n}", fmt.Sprintf("route {\nheader Retry-After 1000\nerror \"slow down\" %d\n}", code)), "")
 		started := time.Now()
 		harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "later", "{}")), 202, "accepted")
 		var d api.Delivery
@@ -135,7 +129,7 @@ func TestHandlerErrorsAndTheBreaker(t *testing.T) {
 		code  int
 		state string
 	}{{404, "closed"}, {429, "closed"}, {503, "open"}} {
-		c := harness.Start(t, handledSite("breaker 2 1h\nretry {\ninitial 1h\n}", fmt.Sprintf("error %d", test.code)), "")
+		c := harness.Start(t, harness.HandledSite("breaker 2 1h\nretry {\ninitial 1h\n}", fmt.Sprintf("error %d", test.code)), "")
 		for n := range 3 {
 			id := fmt.Sprint("breaker-", n)
 			harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", id, "{}")), 202, "accepted")
@@ -155,7 +149,7 @@ func TestHandlerErrorsAndTheBreaker(t *testing.T) {
 // answer gets no error of a handler, nor a success made of one.
 func TestHandlerErrorIsNotRelayed(t *testing.T) {
 	for _, handle := range []string{"error \"gone\" 410", "error \"what?\" 200", "route {\nheader Content-Type text/xml\nerror \"secret words\" 404\n}", "test_goexit"} {
-		site := strings.Replace(handledSite("retry {\ninitial 1h\n}", handle), "require_https off", "require_https off\nrespond upstream 10s", 1)
+		site := strings.Replace(harness.HandledSite("retry {\ninitial 1h\n}", handle), "require_https off", "require_https off\nrespond upstream 10s", 1)
 		c := harness.Start(t, site, "")
 		got := c.Do(c.GitHubRequest("/github", "relayed", "{}"))
 		harness.CheckAnswer(t, got, 202, "accepted")

@@ -15,7 +15,7 @@ import (
 func TestHandleThatDeliversNothing(t *testing.T) {
 	app := harness.StartApplication(t)
 	site := func(handle string) string {
-		return fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "forward {\nname app\nhandle {\n"+strings.ReplaceAll(handle, "APP", app.Address)+"\n}\n}")
+		return fmt.Sprintf(harness.Hooked, "/github", harness.GitHubSecret, "forward {\nname app\nhandle {\n"+strings.ReplaceAll(handle, "APP", app.Address)+"\n}\n}")
 	}
 	c := harness.Start(t, "respond empty", "")
 	for _, test := range []struct{ name, handle, want string }{
@@ -74,7 +74,7 @@ func TestNullInJSON(t *testing.T) {
 func TestHandleThatMatchesNothing(t *testing.T) {
 	app := harness.StartApplication(t)
 	site := func(matcher string) string {
-		return "handle_path /hooks/* {\n" + fmt.Sprintf(hooked, "/github", harness.GitHubSecret,
+		return "handle_path /hooks/* {\n" + fmt.Sprintf(harness.Hooked, "/github", harness.GitHubSecret,
 			"forward {\nname app\nhandle {\n"+matcher+"\nreverse_proxy @x "+app.Address+"\n}\n}") + "\n}"
 	}
 	c := harness.Start(t, "respond empty", "")

@@ -9,26 +9,6 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
-// wantLimited checks the whole 429 contract.
-func wantLimited(t *testing.T, got harness.Reply, tier, policy string) {
-	t.Helper()
-	harness.CheckAnswer(t, got, 429, "rate_limit_exceeded")
-	if got.JSON(t)["tier"] != tier {
-		t.Errorf("tier is %v: want %s", got.JSON(t)["tier"], tier)
-	}
-	for _, name := range []string{"Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit"} {
-		if got.Header.Get(name) == "" {
-			t.Errorf("no %s", name)
-		}
-	}
-	if got.Header.Get("X-RateLimit-Remaining") != "0" {
-		t.Errorf("X-RateLimit-Remaining is %s", got.Header.Get("X-RateLimit-Remaining"))
-	}
-	if !strings.Contains(got.Header.Get("RateLimit-Policy"), policy) {
-		t.Errorf("RateLimit-Policy is %s: want %s in it", got.Header.Get("RateLimit-Policy"), policy)
-	}
-}
-
 func TestRateLimitIP(t *testing.T) {
 	app := harness.StartApplication(t)
 	c := harness.Start(t, harness.GitHubSite(app, "name limit-ip\nrate_limit ip 2 1/h"), "")
@@ -37,7 +17,7 @@ func TestRateLimitIP(t *testing.T) {
 	forged.Header.Set("X-Hub-Signature-256", harness.GitHubSignature("else"))
 	harness.CheckAnswer(t, c.Do(forged), 401, "invalid_signature")
 	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "1", "{}")), 202, "accepted")
-	wantLimited(t, c.Do(c.GitHubRequest("/github", "2", "{}")), "ip", `"ip";q=2;w=7200`)
+	harness.WantLimited(t, c.Do(c.GitHubRequest("/github", "2", "{}")), "ip", `"ip";q=2;w=7200`)
 }
 
 // TestRateLimitProvider: only verified webhooks count, and a refusal gives the address its token back.
@@ -53,18 +33,18 @@ func TestRateLimitProvider(t *testing.T) {
 	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "1", "{}")), 202, "accepted")
 	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "2", "{}")), 202, "accepted")
 	for n := range 3 { // were the address charged, the ip tier would refuse the second
-		wantLimited(t, c.Do(c.GitHubRequest("/github", fmt.Sprint("over", n), "{}")), "provider", `"provider";q=2;w=7200`)
+		harness.WantLimited(t, c.Do(c.GitHubRequest("/github", fmt.Sprint("over", n), "{}")), "provider", `"provider";q=2;w=7200`)
 	}
 	// What was spent stays spent across a reload; a larger burst counts at once.
 	if err := c.Load(site + "\nheader X-Changed yes"); err != nil {
 		t.Fatal(err)
 	}
-	wantLimited(t, c.Do(c.GitHubRequest("/github", "after", "{}")), "provider", `"provider";q=2`)
+	harness.WantLimited(t, c.Do(c.GitHubRequest("/github", "after", "{}")), "provider", `"provider";q=2`)
 	if err := c.Load(strings.Replace(site, "provider 2 1/h", "provider 3 1/h", 1)); err != nil {
 		t.Fatal(err)
 	}
 	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "after", "{}")), 202, "accepted")
-	wantLimited(t, c.Do(c.GitHubRequest("/github", "after2", "{}")), "provider", `"provider";q=3`)
+	harness.WantLimited(t, c.Do(c.GitHubRequest("/github", "after2", "{}")), "provider", `"provider";q=3`)
 }
 
 func TestRateLimitGlobal(t *testing.T) {
@@ -76,8 +56,8 @@ func TestRateLimitGlobal(t *testing.T) {
 	}
 	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "1", "{}")), 202, "accepted")
 	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/b", "1", "{}")), 202, "accepted")
-	wantLimited(t, c.Do(c.GitHubRequest("/github", "2", "{}")), "global", `"global";q=2`)
-	wantLimited(t, c.Do(c.GitHubRequest("/b", "2", "{}")), "global", `"global";q=2`)
+	harness.WantLimited(t, c.Do(c.GitHubRequest("/github", "2", "{}")), "global", `"global";q=2`)
+	harness.WantLimited(t, c.Do(c.GitHubRequest("/b", "2", "{}")), "global", `"global";q=2`)
 }
 
 // TestSpoofedAddress: an X-Forwarded-For of nobody's proxy opens no new budget.
@@ -87,7 +67,7 @@ func TestSpoofedAddress(t *testing.T) {
 	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "1", "{}")), 202, "accepted")
 	r := c.GitHubRequest("/github", "2", "{}")
 	r.Header.Set("X-Forwarded-For", "203.0.113.9")
-	wantLimited(t, c.Do(r), "ip", `"ip";q=1`)
+	harness.WantLimited(t, c.Do(r), "ip", `"ip";q=1`)
 }
 
 // TestRateLimitJSON reads limits as a JSON config has them, which a Caddyfile did not check before.

@@ -67,7 +67,7 @@ func TestLoopWithoutMarks(t *testing.T) {
 	for _, strip := range []string{"header_up -Webhook-Via", "header_up -Webhook-*", "header_up -Webhook-*\nheader_up X-GitHub-Delivery other"} {
 		log := filepath.Join(t.TempDir(), "log")
 		c := harness.StartLogging(t, log, "respond 200")
-		site := fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "forward {\nname app\n"+laterRetry+"\nhandle {\nreverse_proxy 127.0.0.1:"+c.Port+" {\n"+strip+"\n}\n}\n}")
+		site := fmt.Sprintf(harness.Hooked, "/github", harness.GitHubSecret, "forward {\nname app\n"+laterRetry+"\nhandle {\nreverse_proxy 127.0.0.1:"+c.Port+" {\n"+strip+"\n}\n}\n}")
 		if err := c.Load(site); err != nil {
 			t.Fatal(err)
 		}

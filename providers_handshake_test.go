@@ -115,12 +115,12 @@ func handshakeOf(t *testing.T, p *verify.Provider, h *verify.Handshake, x harnes
 	}
 	if len(fields) > 0 {
 		r.Body = []byte(fields.Encode())
-		r.Header.Set("Content-Type", mediaForm)
+		r.Header.Set("Content-Type", harness.MediaForm)
 	} else if r.Method == http.MethodPost {
 		if r.Body, _ = json.Marshal(document); h.Body != "" {
 			r.Body = []byte(h.Body)
 		}
-		r.Header.Set("Content-Type", mediaJSON)
+		r.Header.Set("Content-Type", harness.MediaJSON)
 	}
 	if h.Signed {
 		v, err := p.NewVerifier(verify.Options{Secrets: x.Secrets, PublicKeys: x.PublicKeys, Settings: x.Settings})

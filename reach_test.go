@@ -12,13 +12,6 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 )
 
-// hooked wants the endpoint's matcher, its secret and what follows.
-const hooked = `webhooks %s github {
-	secret "%s"
-	require_https off
-	%s
-}`
-
 // TestRoutesCheck has Caddyfiles in which something else takes what is the
 // endpoint's, and similar ones in which nothing does.
 func TestRoutesCheck(t *testing.T) {
@@ -26,7 +19,9 @@ func TestRoutesCheck(t *testing.T) {
 	port := app.Address[strings.LastIndexByte(app.Address, ':')+1:]
 	t.Setenv("REACH_TEST_TO", app.Address)
 	const to = "forward APP {\nname app\n}"
-	endpoint := func(matcher, mode string) string { return fmt.Sprintf(hooked, matcher, harness.GitHubSecret, mode) }
+	endpoint := func(matcher, mode string) string {
+		return fmt.Sprintf(harness.Hooked, matcher, harness.GitHubSecret, mode)
+	}
 	tests := []struct {
 		name, site string
 		finding    string // a part of it; empty: none
@@ -109,7 +104,7 @@ func TestRoutesCheck(t *testing.T) {
 // TestConditionsAreLogged: what is open by the very URL of the endpoint is said at load.
 func TestConditionsAreLogged(t *testing.T) {
 	log := t.TempDir() + "/log"
-	harness.StartLogging(t, log, "@h {\npath /hook*\nremote_ip 192.30.252.0/22\n}\n"+fmt.Sprintf(hooked, "@h", harness.GitHubSecret, "forward localhost:1")+"\nreverse_proxy 127.0.0.1:1")
+	harness.StartLogging(t, log, "@h {\npath /hook*\nremote_ip 192.30.252.0/22\n}\n"+fmt.Sprintf(harness.Hooked, "@h", harness.GitHubSecret, "forward localhost:1")+"\nreverse_proxy 127.0.0.1:1")
 	lines, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +118,7 @@ func TestConditionsAreLogged(t *testing.T) {
 func TestUnsetVariableIsLogged(t *testing.T) {
 	log := t.TempDir() + "/log"
 	t.Setenv("SET_FOR_TEST", "x")
-	harness.StartLogging(t, log, fmt.Sprintf(hooked, "/hook", harness.GitHubSecret, "forward {\nname app\nhandle {\nreverse_proxy localhost:1 {\nheader_up X {env.UNSET_FOR_TEST}{env.SET_FOR_TEST}\n}\n}\n}"))
+	harness.StartLogging(t, log, fmt.Sprintf(harness.Hooked, "/hook", harness.GitHubSecret, "forward {\nname app\nhandle {\nreverse_proxy localhost:1 {\nheader_up X {env.UNSET_FOR_TEST}{env.SET_FOR_TEST}\n}\n}\n}"))
 	lines, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +131,7 @@ func TestUnsetVariableIsLogged(t *testing.T) {
 // TestNoEndpoint: a named route that no site invokes is no endpoint.
 func TestNoEndpoint(t *testing.T) {
 	c := harness.Start(t, "respond empty", "")
-	c.Routes = "&(page) {\n" + fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "forward localhost:1") + "\n}\n"
+	c.Routes = "&(page) {\n" + fmt.Sprintf(harness.Hooked, "/github", harness.GitHubSecret, "forward localhost:1") + "\n}\n"
 	if err := c.Load("respond empty"); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +143,7 @@ func TestNoEndpoint(t *testing.T) {
 // TestUnreachedIsLogged says it at load, since nothing else would.
 func TestUnreachedIsLogged(t *testing.T) {
 	log := t.TempDir() + "/log"
-	harness.StartLogging(t, log, "route {\nrespond site\n"+fmt.Sprintf(hooked, "/github", harness.GitHubSecret, "forward localhost:1")+"\n}")
+	harness.StartLogging(t, log, "route {\nrespond site\n"+fmt.Sprintf(harness.Hooked, "/github", harness.GitHubSecret, "forward localhost:1")+"\n}")
 	lines, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)

@@ -176,7 +176,7 @@ func TestRedisLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/", "second", "{}")), 202, "accepted")
-	wantLimited(t, c.Do(c.GitHubRequest("/", "third", "{}")), "provider", `"provider";q=3`)
+	harness.WantLimited(t, c.Do(c.GitHubRequest("/", "third", "{}")), "provider", `"provider";q=3`)
 
 	for policy, want := range map[string]int{"allow": 401, "local": 401, "deny": 503} {
 		c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\nrate_limit on_error "+policy, 1)

@@ -21,21 +21,6 @@ func waitingSite(app *harness.Application) string {
 	return fmt.Sprintf("webhooks /shop github {\nname shop\nsecret %q\nrequire_https off\nforward %s {\nname app\nretry {\ninitial 1h\n}\n}\n}", harness.GitHubSecret, app.Address)
 }
 
-// withStore gives the options of a test another store.
-func withStore(options, store string) string {
-	head, _, _ := strings.Cut(options, "store ")
-	return head + "store " + store + "\n}"
-}
-
-// logsTo has the Caddys of this test log to a file of its own.
-func logsTo(t *testing.T) (path string) {
-	path = filepath.Join(t.TempDir(), "caddy.log")
-	shared := harness.LogFile
-	harness.LogFile = path
-	t.Cleanup(func() { harness.LogFile = shared })
-	return path
-}
-
 // waiting sends webhooks that cannot be delivered, and waits until the attempts are over.
 func waiting(c *harness.Caddy, app *harness.Application, n int) {
 	c.T.Helper()
@@ -45,31 +30,6 @@ func waiting(c *harness.Caddy, app *harness.Application, n int) {
 		app.Next(c.T)
 	}
 	harness.Eventually(c.T, "all attempts are settled", func() bool { return c.Metrics()["webhook_retry_queue_size"] == float64(n) })
-}
-
-// restarts ends this process's part, as the end of Caddy does, and starts another one
-// with the same data directory, and a config with these options.
-func restarts(c *harness.Caddy, options, directives string) {
-	c.T.Helper()
-	if err := caddy.Stop(); err != nil {
-		c.T.Fatal(err)
-	}
-	process.Draining.Wait()
-	process.Book = process.NewBook(c.States)
-	c.Options = options
-	if err := c.Load(directives); err != nil {
-		c.T.Fatal(err)
-	}
-}
-
-// reloads loads a config with these options, and waits for the end of the one before.
-func reloads(c *harness.Caddy, options, directives string) {
-	c.T.Helper()
-	c.Options = options
-	if err := c.Load(directives); err != nil {
-		c.T.Fatal(err)
-	}
-	process.Draining.Wait()
 }
 
 // leaves checks log, metric and doctor about what was left behind.
@@ -121,24 +81,24 @@ func TestAnotherStore(t *testing.T) {
 		{"database to database", redis("/4 {\nprefix db\n}"), redis("/5 {\nprefix db\n}"), server.Addr() + ", database 4"},
 		{"Redis to file", redis("/6"), file, server.Addr() + ", database 6"},
 	} {
-		for way, change := range map[string]func(c *harness.Caddy, options, directives string){"reload": reloads, "restart": restarts} {
+		for way, change := range map[string]func(c *harness.Caddy, options, directives string){"reload": harness.Reloads, "restart": harness.Restarts} {
 			t.Run(test.name+" by "+way, func(t *testing.T) {
 				if err := server.Client().FlushAll(t.Context()).Err(); err != nil {
 					t.Fatal(err)
 				}
 				harness.ForgetTraffic(t)
 				app := harness.StartApplication(t)
-				log := logsTo(t)
+				log := harness.LogsTo(t)
 				c := harness.New(t, "unused", "")
-				c.Options = withStore(c.Options, test.before(t))
+				c.Options = harness.WithStore(c.Options, test.before(t))
 				harness.Begin(t, c, waitingSite(app))
-				before, after := c.Options, withStore(c.Options, test.after(t))
+				before, after := c.Options, harness.WithStore(c.Options, test.after(t))
 				waiting(c, app, 3)
 				leaves(c, log, test.where, 0)
 				change(c, after, waitingSite(app))
 				leaves(c, log, test.where, 3)
 				// A reload of the same says it no more than once.
-				reloads(c, after, waitingSite(app)+"\nheader X-Changed yes")
+				harness.Reloads(c, after, waitingSite(app)+"\nheader X-Changed yes")
 				leaves(c, log, test.where, 3)
 				change(c, before, waitingSite(app))
 				if n := c.OpenDeliveries(); n != 3 {
@@ -176,13 +136,13 @@ func keepsNo(c *harness.Caddy, secret string) {
 func TestSameDataElsewhere(t *testing.T) {
 	server := redistest.Start(t, redistest.AOF...)
 	app := harness.StartApplication(t)
-	log := logsTo(t)
+	log := harness.LogsTo(t)
 	c := harness.OnRedis(t, "redis "+server.URL(), waitingSite(app))
 	waiting(c, app, 2)
 	alias := fmt.Sprintf("redis localhost:%d", server.Port())
-	reloads(c, withStore(c.Options, alias), waitingSite(app))
+	harness.Reloads(c, harness.WithStore(c.Options, alias), waitingSite(app))
 	leaves(c, log, "redis", 0)
-	restarts(c, withStore(c.Options, "redis "+server.URL()+" {\nshards 1\n}"), waitingSite(app))
+	harness.Restarts(c, harness.WithStore(c.Options, "redis "+server.URL()+" {\nshards 1\n}"), waitingSite(app))
 	leaves(c, log, "redis", 0)
 
 	moved := filepath.Join(t.TempDir(), "moved.db")
@@ -196,7 +156,7 @@ func TestSameDataElsewhere(t *testing.T) {
 	if err := os.Rename(path, moved); err != nil {
 		t.Fatal(err)
 	}
-	restarts(c, strings.Replace(c.Options, path, moved, 1), waitingSite(app))
+	harness.Restarts(c, strings.Replace(c.Options, path, moved, 1), waitingSite(app))
 	leaves(c, log, "file", 0)
 	if n := c.OpenDeliveries(); n != 2 {
 		t.Errorf("%d deliveries are there, want 2", n)
@@ -223,10 +183,10 @@ func TestStoreReplacedBetweenRuns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := harness.StartApplication(t)
-			log := logsTo(t)
+			log := harness.LogsTo(t)
 			c := test.start(t, waitingSite(app))
 			waiting(c, app, 3)
-			restarts(c, c.Options, waitingSite(app)) // nothing happened
+			harness.Restarts(c, c.Options, waitingSite(app)) // nothing happened
 			loses(c, log, 0)
 			if err := caddy.Stop(); err != nil {
 				t.Fatal(err)
@@ -235,12 +195,12 @@ func TestStoreReplacedBetweenRuns(t *testing.T) {
 			if err := test.empty(c); err != nil {
 				t.Fatal(err)
 			}
-			restarts(c, c.Options, waitingSite(app))
+			harness.Restarts(c, c.Options, waitingSite(app))
 			loses(c, log, 1)
 			if !harness.Found(c.Doctor(), api.LevelError, "store", "store", "3 pending deliveries and 0 dead letters when last counted") {
 				t.Errorf("the doctor says: %+v", c.Doctor())
 			}
-			reloads(c, c.Options, waitingSite(app)+"\nheader X-Changed yes")
+			harness.Reloads(c, c.Options, waitingSite(app)+"\nheader X-Changed yes")
 			loses(c, log, 1)
 			if n := c.Metrics()["webhook_store_left_behind"]; n != 0 {
 				t.Errorf("%v are left behind", n)
@@ -267,11 +227,11 @@ func loses(c *harness.Caddy, log string, times int) {
 // TestEndpointsRemoved has a config without webhooks follow one that has some.
 func TestEndpointsRemoved(t *testing.T) {
 	app := harness.StartApplication(t)
-	log := logsTo(t)
+	log := harness.LogsTo(t)
 	c := harness.Start(t, waitingSite(app), "")
 	waiting(c, app, 1)
 	head, _, _ := strings.Cut(c.Options, "webhooks {")
-	reloads(c, head, "respond 200")
+	harness.Reloads(c, head, "respond 200")
 	text, err := os.ReadFile(log)
 	if err != nil || !strings.Contains(string(text), "left behind") || !strings.Contains(string(text), `"pending":1`) {
 		t.Errorf("%v: nothing is said in\n%s", err, text)

@@ -53,3 +53,23 @@ func CheckAnswerWord(t *testing.T, got Reply, code int, word string) {
 		t.Errorf("answered %d %s %q, want %d %s", got.Code, got.Header.Get("Webhook-Status"), got.Body, code, word)
 	}
 }
+
+// WantLimited checks the whole 429 contract.
+func WantLimited(t *testing.T, got Reply, tier, policy string) {
+	t.Helper()
+	CheckAnswer(t, got, 429, "rate_limit_exceeded")
+	if got.JSON(t)["tier"] != tier {
+		t.Errorf("tier is %v: want %s", got.JSON(t)["tier"], tier)
+	}
+	for _, name := range []string{"Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit"} {
+		if got.Header.Get(name) == "" {
+			t.Errorf("no %s", name)
+		}
+	}
+	if got.Header.Get("X-RateLimit-Remaining") != "0" {
+		t.Errorf("X-RateLimit-Remaining is %s", got.Header.Get("X-RateLimit-Remaining"))
+	}
+	if !strings.Contains(got.Header.Get("RateLimit-Policy"), policy) {
+		t.Errorf("RateLimit-Policy is %s: want %s in it", got.Header.Get("RateLimit-Policy"), policy)
+	}
+}

@@ -164,3 +164,12 @@ func Adapt(caddyfile string) ([]byte, error) {
 }
 
 func FreePort(t *testing.T) string { return caddyproc.PortFor(t) }
+
+// LogsTo has the Caddys of this test log to a file of its own.
+func LogsTo(t *testing.T) (path string) {
+	path = filepath.Join(t.TempDir(), "caddy.log")
+	shared := LogFile
+	LogFile = path
+	t.Cleanup(func() { LogFile = shared })
+	return path
+}

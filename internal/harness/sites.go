@@ -78,3 +78,33 @@ func OnRedis(t *testing.T, store, directives string) *Caddy {
 	Begin(t, c, directives)
 	return c
 }
+
+// Hooked wants the endpoint's matcher, its secret and what follows.
+const Hooked = `webhooks %s github {
+	secret "%s"
+	require_https off
+	%s
+}`
+
+const ContractSecret = "0123456789abcdef0123456789abcdef"
+
+// HookSite is a GitHub endpoint of that name at that path, with these lines.
+func HookSite(name, lines string) string {
+	return fmt.Sprintf("webhooks /%[1]s github {\nname %[1]s\nsecret %[2]q\nrequire_https off\n%[3]s\n}\n", name, GitHubSecret, lines)
+}
+
+// DestinationSite is one with a destination that is called app and has these lines.
+func DestinationSite(name, upstream, lines string) string {
+	return HookSite(name, fmt.Sprintf("forward %s {\nname app\n%s\n}", upstream, lines))
+}
+
+// AnswersSite is one whose destination answers so by itself.
+func AnswersSite(name, respond string) string {
+	return DestinationSite(name, "", "handle {\nrespond "+respond+"\n}")
+}
+
+// HandledSite is a GitHub endpoint that delivers through these directives.
+func HandledSite(lines, handle string) string {
+	return fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nrequire_https off\nforward {\nname app\n%s\nhandle {\n%s\n}\n}\n}",
+		GitHubSecret, lines, handle)
+}

@@ -1,4 +1,4 @@
-package caddywebhooks
+package runbook
 
 import (
 	"encoding/pem"
@@ -81,7 +81,7 @@ func (o *operator) deadLetters() {
 		}
 		w.WriteHeader(500)
 	})
-	o.starts(harness.Start(o.T, destinationSite("dead-shop", app.Address, "breaker off\nretry linear {\ninitial 1ms\nmax_attempts 3\n}"), ""), "dead-shop")
+	o.starts(harness.Start(o.T, harness.DestinationSite("dead-shop", app.Address, "breaker off\nretry linear {\ninitial 1ms\nmax_attempts 3\n}"), ""), "dead-shop")
 	o.send(5, 202, "accepted")
 	harness.CheckAnswer(o.T, o.c.Do(o.c.GitHubRequest("/dead-shop", "poison", "{}")), 202, "accepted")
 	o.stands(0, 6)
@@ -98,7 +98,7 @@ func (o *operator) deadLetters() {
 func (o *operator) queueGrows() {
 	app := harness.StartApplication(o.T)
 	app.AnswerStatus(500)
-	site := destinationSite("slow-shop", app.Address, "breaker 100 1h\nretry {\ninitial 1h\n}")
+	site := harness.DestinationSite("slow-shop", app.Address, "breaker 100 1h\nretry {\ninitial 1h\n}")
 	o.starts(harness.Start(o.T, site, ""), "slow-shop")
 	o.send(5, 202, "accepted")
 	o.stands(5, 0)
@@ -125,7 +125,7 @@ func (o *operator) queueGrows() {
 func (o *operator) endpointFull() {
 	app := harness.StartApplication(o.T)
 	app.AnswerStatus(410)
-	site := destinationSite("full-shop", app.Address, "")
+	site := harness.DestinationSite("full-shop", app.Address, "")
 	c := harness.New(o.T, filepath.Join(o.T.TempDir(), "deliveries.db")+"\nmax_stored 4KiB", "")
 	harness.Begin(o.T, c, site)
 	o.starts(c, "full-shop")
@@ -152,7 +152,7 @@ func (o *operator) endpointFull() {
 func (o *operator) breakerOpen() {
 	app := harness.StartApplication(o.T)
 	app.AnswerStatus(503)
-	o.starts(harness.Start(o.T, destinationSite("open-shop", app.Address, "breaker 2 8s 1\nretry linear {\ninitial 1ms\nmax_attempts 1000\n}"), ""), "open-shop")
+	o.starts(harness.Start(o.T, harness.DestinationSite("open-shop", app.Address, "breaker 2 8s 1\nretry linear {\ninitial 1ms\nmax_attempts 1000\n}"), ""), "open-shop")
 	o.send(3, 202, "accepted")
 	harness.Eventually(o.T, "the breaker opens", func() bool {
 		return o.c.Metrics()[`webhook_breaker_state{destination="app",endpoint="open-shop"}`] == 2
@@ -167,7 +167,7 @@ func (o *operator) breakerOpen() {
 func (o *operator) duplicates() {
 	app := harness.StartApplication(o.T)
 	app.AnswerStatus(500)
-	o.starts(harness.Start(o.T, destinationSite("twice-shop", app.Address, "retry linear {\ninitial 1s\n}"), ""), "twice-shop")
+	o.starts(harness.Start(o.T, harness.DestinationSite("twice-shop", app.Address, "retry linear {\ninitial 1s\n}"), ""), "twice-shop")
 	o.fill["event id"] = "twice-shop-0"
 	o.send(1, 202, "accepted")
 	first := app.Next(o.T)
@@ -191,7 +191,7 @@ func (o *operator) answersSlow() {
 		case <-r.Context().Done():
 		}
 	})
-	site := hookSite("late-shop", "respond upstream 20s\nforward "+app.Address+" {\nname app\n}")
+	site := harness.HookSite("late-shop", "respond upstream 20s\nforward "+app.Address+" {\nname app\n}")
 	o.starts(harness.Start(o.T, site, ""), "late-shop")
 	if got := o.c.Do(o.c.GitHubRequest("/late-shop", "slow", "{}")); got.Header.Get("Webhook-Status") != "delivered" {
 		o.Errorf("answered %d %s", got.Code, got.Body)
@@ -213,7 +213,7 @@ func (o *operator) certificatesFail() {
 	storage, port := o.TempDir(), harness.FreePort(o.T)
 	sites := func(forward string) string {
 		// One by HTTP, where events come in, and behind it one by HTTPS.
-		return hookSite("tls-shop", forward) + "}\nhttps://localhost:" + port + " {\nbind 127.0.0.1\ntls internal\n" + answersSite("secure-shop", "200")
+		return harness.HookSite("tls-shop", forward) + "}\nhttps://localhost:" + port + " {\nbind 127.0.0.1\ntls internal\n" + harness.AnswersSite("secure-shop", "200")
 	}
 	retry := "retry linear {\ninitial 500ms\nmax_delay 500ms\nmax_attempts 10000\n}\nbreaker off"
 	c := harness.New(o.T, filepath.Join(o.TempDir(), "deliveries.db"), "skip_install_trust\nauto_https disable_redirects\nstorage file_system "+storage)
@@ -237,7 +237,7 @@ func (o *operator) certificatesFail() {
 }
 
 func (o *operator) signaturesFail() {
-	site := strings.Replace(answersSite("forged-shop", "200"), harness.GitHubSecret, "It was a Secret to Everybody", 1)
+	site := strings.Replace(harness.AnswersSite("forged-shop", "200"), harness.GitHubSecret, "It was a Secret to Everybody", 1)
 	o.starts(harness.Start(o.T, site, ""), "forged-shop")
 	o.send(3, 401, "invalid_signature")
 	o.fill["wrong secret"] = "It was a Secret to Everybody"
@@ -252,7 +252,7 @@ func (o *operator) signaturesFail() {
 }
 
 func (o *operator) webhooksRefused() {
-	site := strings.Replace(answersSite("fat-shop", "200"), "require_https", "max_body 10\nrequire_https", 1)
+	site := strings.Replace(harness.AnswersSite("fat-shop", "200"), "require_https", "max_body 10\nrequire_https", 1)
 	o.starts(harness.Start(o.T, site, ""), "fat-shop")
 	o.writes("body", `{"hello": "world"}`)
 	harness.CheckAnswer(o.T, o.c.Do(o.c.GitHubRequest("/fat-shop", "fat", `{"hello": "world"}`)), 413, "payload_too_large")
@@ -264,7 +264,7 @@ func (o *operator) webhooksRefused() {
 
 func (o *operator) webhooksIgnored() {
 	app := harness.StartApplication(o.T)
-	site := destinationSite("deaf-shop", app.Address, "events pull_request")
+	site := harness.DestinationSite("deaf-shop", app.Address, "events pull_request")
 	o.starts(harness.Start(o.T, site, ""), "deaf-shop")
 	o.send(3, 200, "ignored")
 	o.fill["type"] = "push"
@@ -275,11 +275,11 @@ func (o *operator) webhooksIgnored() {
 }
 
 func (o *operator) webhooksLimited() {
-	site := strings.Replace(answersSite("busy-shop", "200"), "require_https", "rate_limit provider 1 1/h\nrequire_https", 1)
+	site := strings.Replace(harness.AnswersSite("busy-shop", "200"), "require_https", "rate_limit provider 1 1/h\nrequire_https", 1)
 	o.starts(harness.Start(o.T, site, ""), "busy-shop")
 	o.send(1, 202, "accepted")
 	for range 3 {
-		wantLimited(o.T, o.c.Do(o.c.GitHubRequest("/busy-shop", "more", "{}")), "provider", `"provider";q=1`)
+		harness.WantLimited(o.T, o.c.Do(o.c.GitHubRequest("/busy-shop", "more", "{}")), "provider", `"provider";q=1`)
 	}
 	o.types()
 	o.edits(strings.Replace(site, "provider 1 1/h", "provider 100 10/s", 1))

@@ -1,4 +1,4 @@
-package caddywebhooks
+package openapi
 
 import (
 	"encoding/json"
@@ -46,21 +46,6 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
-// hookSite is a GitHub endpoint of that name at that path, with these lines.
-func hookSite(name, lines string) string {
-	return fmt.Sprintf("webhooks /%[1]s github {\nname %[1]s\nsecret %[2]q\nrequire_https off\n%[3]s\n}\n", name, harness.GitHubSecret, lines)
-}
-
-// destinationSite is one with a destination that is called app and has these lines.
-func destinationSite(name, upstream, lines string) string {
-	return hookSite(name, fmt.Sprintf("forward %s {\nname app\n%s\n}", upstream, lines))
-}
-
-// answersSite is one whose destination answers so by itself.
-func answersSite(name, respond string) string {
-	return destinationSite(name, "", "handle {\nrespond "+respond+"\n}")
-}
-
 // contractStored looks at deliveries in every state and with every kind of past.
 func contractStored(k *contract) {
 	app := harness.StartApplication(k.T)
@@ -80,12 +65,12 @@ func contractStored(k *contract) {
 			_, _ = w.Write([]byte("\xff\xfe"))
 		}
 	})
-	c := harness.Start(k.T, destinationSite("retried", app.Address, "breaker off\nretry {\ninitial 1h\n}")+
-		destinationSite("away", "127.0.0.1:1", "breaker 1 1h\nretry {\ninitial 1h\n}")+
-		destinationSite("held", app.Address, "")+
-		destinationSite("probed", app.Address, "breaker 1 1ms 1\nretry {\ninitial 1ms\n}")+
-		hookSite("two", "forward {\nname gone\nhandle {\nrespond \"no such customer\" 410\n}\n}\nforward {\nname fine\nhandle {\nrespond 204\n}\n}")+
-		"route /guarded {\n"+hookSite("guarded", "")+"\n}", "")
+	c := harness.Start(k.T, harness.DestinationSite("retried", app.Address, "breaker off\nretry {\ninitial 1h\n}")+
+		harness.DestinationSite("away", "127.0.0.1:1", "breaker 1 1h\nretry {\ninitial 1h\n}")+
+		harness.DestinationSite("held", app.Address, "")+
+		harness.DestinationSite("probed", app.Address, "breaker 1 1ms 1\nretry {\ninitial 1ms\n}")+
+		harness.HookSite("two", "forward {\nname gone\nhandle {\nrespond \"no such customer\" 410\n}\n}\nforward {\nname fine\nhandle {\nrespond 204\n}\n}")+
+		"route /guarded {\n"+harness.HookSite("guarded", "")+"\n}", "")
 	for _, name := range []string{"retried", "away", "held", "probed", "two"} {
 		k.hook(c, c.GitHubRequest("/"+name, name, map[bool]string{true: "\xff\x00", false: "{}"}[name == "two"]))
 	}
@@ -135,7 +120,7 @@ func (k *contract) oneByOne(c *harness.Caddy) {
 func contractKept(k *contract) {
 	c := harness.Start(k.T, "respond 200", "")
 	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\nretain delivered 1", 1)
-	if err := c.Load(answersSite("kept", "204")); err != nil {
+	if err := c.Load(harness.AnswersSite("kept", "204")); err != nil {
 		k.Fatal(err)
 	}
 	k.hook(c, c.GitHubRequest("/kept", "kept", "{}"))
@@ -152,7 +137,7 @@ func contractKept(k *contract) {
 
 // contractBulk replays and deletes many, at once and as jobs.
 func contractBulk(k *contract) {
-	c := harness.Start(k.T, answersSite("many", "410"), "")
+	c := harness.Start(k.T, harness.AnswersSite("many", "410"), "")
 	const dead = 12
 	for n := range dead {
 		k.hook(c, c.GitHubRequest("/many", fmt.Sprint("many-", n), "{}"))
@@ -218,7 +203,7 @@ func (k *contract) jobsEnd(c *harness.Caddy, last string, want func(harness.Repl
 // contractRefusals tries every operation of the admin API from where it is not
 // meant for, by every other method, and without webhooks in the config.
 func contractRefusals(k *contract) {
-	c := harness.Start(k.T, answersSite("refused", "200"), "")
+	c := harness.Start(k.T, harness.AnswersSite("refused", "200"), "")
 	var every []string // method and path
 	others := make(map[string][]string)
 	for path, item := range k.doc.object("/paths") {
@@ -274,7 +259,7 @@ func contractRefusals(k *contract) {
 // contractRedisDown asks while the store does not answer.
 func contractRedisDown(k *contract) {
 	server := redistest.Start(k.T, redistest.AOF...)
-	c := harness.OnRedis(k.T, "redis "+server.URL(), answersSite("onredis", "410"))
+	c := harness.OnRedis(k.T, "redis "+server.URL(), harness.AnswersSite("onredis", "410"))
 	for n := range 2 {
 		k.hook(c, c.GitHubRequest("/onredis", fmt.Sprint("redis-", n), "{}"))
 		c.Delivery(fmt.Sprintf("state=dead&event_id=redis-%d", n))

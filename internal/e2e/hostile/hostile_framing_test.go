@@ -1,4 +1,4 @@
-package caddywebhooks
+package hostile
 
 import (
 	"fmt"
@@ -70,7 +70,7 @@ func hostileFraming(t *testing.T, a *arena) {
 	for _, s := range a.signings {
 		var raw strings.Builder
 		for n := range 30 {
-			m := s.forge(s.message(a.address), time.Now())
+			m := s.Forge(s.Message(a.address), time.Now())
 			m.Method = []string{"POST", "DELETE"}[n%2]
 			raw.WriteString(m.String())
 		}
@@ -79,11 +79,11 @@ func hostileFraming(t *testing.T, a *arena) {
 		w.Close()
 		for n, got := range replies {
 			if want := []int{401, 405}[n%2]; got.Code != want {
-				t.Errorf("%s: pipelined request %d was answered %d: want %d", s.provider, n, got.Code, want)
+				t.Errorf("%s: pipelined request %d was answered %d: want %d", s.Provider, n, got.Code, want)
 			}
 		}
 		if len(replies) != 30 {
-			t.Errorf("%s: %d answers to 30 pipelined requests", s.provider, len(replies))
+			t.Errorf("%s: %d answers to 30 pipelined requests", s.Provider, len(replies))
 		}
 	}
 
@@ -106,16 +106,16 @@ func hostileFraming(t *testing.T, a *arena) {
 func hostileHangUps(t *testing.T, a *arena) {
 	for _, s := range a.signings {
 		for n := range 20 {
-			m := s.message(a.address)
+			m := s.Message(a.address)
 			m.Body = strings.Replace(m.Body, "1", fmt.Sprint(1000+n), 1)
 			w := harness.Wire{Address: a.address, HangUp: true}
-			replies := a.attack(t, &w, s, "hanging up, signed", s.sign(m, time.Now()).String())
+			replies := a.attack(t, &w, s, "hanging up, signed", s.Sign(m, time.Now()).String())
 			if len(replies) != 1 || replies[0].Code >= 300 {
-				t.Errorf("%s, hanging up: signed, answered %v", s.provider, replies)
+				t.Errorf("%s, hanging up: signed, answered %v", s.Provider, replies)
 			}
-			replies = a.attack(t, &w, s, "hanging up, forged", s.forge(m, time.Now()).String())
+			replies = a.attack(t, &w, s, "hanging up, forged", s.Forge(m, time.Now()).String())
 			if len(replies) != 1 || replies[0].Code != 401 {
-				t.Errorf("%s, hanging up: forged, answered %v", s.provider, replies)
+				t.Errorf("%s, hanging up: forged, answered %v", s.Provider, replies)
 			}
 		}
 	}
@@ -131,42 +131,42 @@ func hostileContradictions(t *testing.T, a *arena) {
 			defer w.Close()
 			replies := a.attack(t, &w, s, name, raw)
 			if len(replies) != 1 || replies[0].Code != code {
-				t.Errorf("%s, %s: %d answers, %v: want %d", s.provider, name, len(replies), replies, code)
+				t.Errorf("%s, %s: %d answers, %v: want %d", s.Provider, name, len(replies), replies, code)
 			}
 		}
-		signed := s.sign(s.message(a.address), time.Now())
+		signed := s.Sign(s.Message(a.address), time.Now())
 		length := fmt.Sprint(len(signed.Body))
 		send("two hosts", signed.With("Host", "evil.example").String(), 400)
 		send("the same host twice", signed.With("Host", a.address).String(), 400)
-		if s.provider == "twilio" { // signs the URL
+		if s.Provider == "twilio" { // signs the URL
 			send("a host with two ports", signed.Set("Host", a.address+":80").String(), 401)
 			send("another port", signed.Set("Host", "127.0.0.1:80").String(), 401)
 		}
 		send("two lengths", signed.With("Content-Length", length).With("Content-Length", "1").String(), 400)
-		for _, name := range s.stamps[:min(1, len(s.stamps))] {
+		for _, name := range s.Stamps[:min(1, len(s.Stamps))] {
 			send("two times", signed.With(name, "1").String(), 400)
 			send("the same time twice", signed.With(name, signed.Get(name)).String(), 400)
 			send("no time", signed.Without(name).String(), 400)
 		}
-		for _, name := range s.ids[:min(1, len(s.ids))] {
+		for _, name := range s.Ids[:min(1, len(s.Ids))] {
 			send("two ids", signed.With(name, "other").String(), 401)
 			send("no id", signed.Without(name).String(), 401)
 		}
-		if s.provider != "custom" { // takes any type, and nothing of ours reads it there
-			for _, media := range []string{mediaJSON, mediaForm, "text/plain"} {
+		if s.Provider != "custom" { // takes any type, and nothing of ours reads it there
+			for _, media := range []string{harness.MediaJSON, harness.MediaForm, "text/plain"} {
 				send("two content types, the other "+media, signed.With("Content-Type", media).String(), 415)
 			}
 		}
-		send("no signature", signed.Without(s.signature[0]).String(), 401)
-		send("an empty signature", signed.Set(s.signature[0], "").String(), 401)
-		if single := s.stampItem == "" && !strings.HasSuffix(s.signature[0], "ook-Signature") && s.provider != "svix"; single {
-			send("two signatures", signed.With(s.signature[0], "00").String(), 401)
-			send("the same signature twice", signed.With(s.signature[0], signed.Get(s.signature[0])).String(), 401)
+		send("no signature", signed.Without(s.Signature[0]).String(), 401)
+		send("an empty signature", signed.Set(s.Signature[0], "").String(), 401)
+		if single := s.StampItem == "" && !strings.HasSuffix(s.Signature[0], "ook-Signature") && s.Provider != "svix"; single {
+			send("two signatures", signed.With(s.Signature[0], "00").String(), 401)
+			send("the same signature twice", signed.With(s.Signature[0], signed.Get(s.Signature[0])).String(), 401)
 		}
-		if s.stampItem != "" {
-			value := signed.Get(s.signature[0])
-			send("two times in one list", signed.Set(s.signature[0], value+",t=1").String(), 401)
-			send("two times in two lists", signed.With(s.signature[0], "t=1").String(), 401)
+		if s.StampItem != "" {
+			value := signed.Get(s.Signature[0])
+			send("two times in one list", signed.Set(s.Signature[0], value+",t=1").String(), 401)
+			send("two times in two lists", signed.With(s.Signature[0], "t=1").String(), 401)
 		}
 	}
 }
@@ -174,17 +174,17 @@ func hostileContradictions(t *testing.T, a *arena) {
 // hostileStamps are webhooks that were signed rightly at the wrong time.
 func hostileStamps(t *testing.T, a *arena) {
 	for _, s := range a.signings {
-		if s.unit == 0 {
+		if s.Unit == 0 {
 			continue
 		}
 		now := time.Now()
 		for _, at := range []time.Time{now.Add(-verify.DefaultTolerance - time.Second), now.Add(-time.Hour), now.AddDate(-50, 0, 0), time.Unix(0, 0), time.Unix(1, 0),
 			time.Unix(-1, 0), time.Unix(-1<<40, 0), now.Add(verify.DefaultTolerance + time.Minute), now.Add(time.Hour), now.AddDate(200, 0, 0)} {
 			w := harness.Wire{Address: a.address}
-			replies := a.attack(t, &w, s, "signed at "+at.String(), s.sign(s.message(a.address), at).String())
+			replies := a.attack(t, &w, s, "signed at "+at.String(), s.Sign(s.Message(a.address), at).String())
 			w.Close()
 			if len(replies) != 1 || replies[0].Code != 400 {
-				t.Errorf("%s, signed at %s: answered %v: want 400", s.provider, at, replies)
+				t.Errorf("%s, signed at %s: answered %v: want 400", s.Provider, at, replies)
 			}
 		}
 	}
@@ -195,16 +195,16 @@ func hostileStamps(t *testing.T, a *arena) {
 func TestUnsignedID(t *testing.T) {
 	a := newArena(t)
 	svix, standard := a.signing("svix"), *a.signing("standard-webhooks")
-	standard.key = svix.key // the other set of headers with this endpoint's secret
-	for _, s := range []*signing{svix, &standard} {
-		m := s.message(a.address)
+	standard.Key = svix.Key // the other set of headers with this endpoint's secret
+	for _, s := range []*harness.Signing{svix, &standard} {
+		m := s.Message(a.address)
 		m.Target = "/svix"
-		m = s.sign(m.With(s.ids[0], "signed-by-"+s.provider), time.Now())
+		m = s.Sign(m.With(s.Ids[0], "signed-by-"+s.Provider), time.Now())
 		for _, more := range []harness.Message{m, m.With("Svix-Id", "added"), m.With("Webhook-Id", "added")} {
 			w := harness.Wire{Address: a.address}
 			for _, got := range a.attack(t, &w, svix, "with another id", more.String()) {
-				if id := got.JSON(t)["event_id"]; got.Code < 300 && id != "signed-by-"+s.provider {
-					t.Errorf("%s: event_id is %v", s.provider, id)
+				if id := got.JSON(t)["event_id"]; got.Code < 300 && id != "signed-by-"+s.Provider {
+					t.Errorf("%s: event_id is %v", s.Provider, id)
 				}
 			}
 			w.Close()

@@ -1,4 +1,4 @@
-package caddywebhooks
+package hostile
 
 import (
 	"crypto/sha256"
@@ -66,7 +66,7 @@ func TestHostile(t *testing.T) {
 type arena struct {
 	*harness.Caddy
 	address  string
-	signings []*signing
+	signings []*harness.Signing
 	log      string // the file with all of Caddy's log
 	backend  *httptest.Server
 
@@ -85,7 +85,7 @@ func digest(body string) string {
 
 func newArena(t *testing.T) *arena {
 	t.Helper()
-	a := &arena{signings: signings(), log: filepath.Join(t.TempDir(), "caddy.log")}
+	a := &arena{signings: harness.Signings(), log: filepath.Join(t.TempDir(), "caddy.log")}
 	a.backend = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		a.mu.Lock()
@@ -98,9 +98,9 @@ func newArena(t *testing.T) *arena {
 	a.Options = strings.Replace(a.Options, "log {", "log {\nlevel DEBUG", 1)
 	var site strings.Builder
 	for _, s := range a.signings {
-		t.Setenv("HOSTILE_"+s.provider, s.secret) // Caddy logs its config, with what is written in it
+		t.Setenv("HOSTILE_"+s.Provider, s.Secret) // Caddy logs its config, with what is written in it
 		fmt.Fprintf(&site, "webhooks /%s %[1]s {\nsecret {env.HOSTILE_%[1]s}\nrequire_https off\nmax_body %d\n%s\nforward %s {\nname app\n}\n}\n",
-			s.provider, hostileMaxBody, s.block, strings.TrimPrefix(a.backend.URL, "http://"))
+			s.Provider, hostileMaxBody, s.Block, strings.TrimPrefix(a.backend.URL, "http://"))
 	}
 	if err := a.Load(site.String() + "respond 404"); err != nil {
 		t.Fatal(err)
@@ -109,26 +109,26 @@ func newArena(t *testing.T) *arena {
 	warm := harness.Wire{Address: a.address} // what is made once, at the first request
 	defer warm.Close()
 	for _, s := range a.signings {
-		a.attack(t, &warm, s, "warming up", s.forge(s.message(a.address), time.Now()).String())
+		a.attack(t, &warm, s, "warming up", s.Forge(s.Message(a.address), time.Now()).String())
 	}
 	http.DefaultClient.CloseIdleConnections()
 	return a
 }
 
 // signing finds a provider's.
-func (a *arena) signing(provider string) *signing {
-	i := slices.IndexFunc(a.signings, func(s *signing) bool { return s.provider == provider })
+func (a *arena) signing(provider string) *harness.Signing {
+	i := slices.IndexFunc(a.signings, func(s *harness.Signing) bool { return s.Provider == provider })
 	return a.signings[i]
 }
 
 // attack sends raw and holds the answers against the rules. It returns them.
-func (a *arena) attack(t *testing.T, w *harness.Wire, s *signing, name, raw string) []harness.Reply {
+func (a *arena) attack(t *testing.T, w *harness.Wire, s *harness.Signing, name, raw string) []harness.Reply {
 	t.Helper()
 	requests, clean := harness.Split(raw)
 	replies, err := w.Exchange(raw, requests, clean)
 	broken := func(format string, args ...any) {
 		t.Helper()
-		t.Errorf("%s, %s: %s\n%s", s.provider, name, fmt.Sprintf(format, args...), excerpt(raw))
+		t.Errorf("%s, %s: %s\n%s", s.Provider, name, fmt.Sprintf(format, args...), excerpt(raw))
 	}
 	if err != nil {
 		broken("%v", err)
@@ -138,7 +138,7 @@ func (a *arena) attack(t *testing.T, w *harness.Wire, s *signing, name, raw stri
 		switch {
 		case got.Code >= 400 && got.Code < 500:
 		case byNetHTTP(got):
-		case got.Code >= 200 && got.Code < 300 && i < len(requests) && s.signed(requests[i]):
+		case got.Code >= 200 && got.Code < 300 && i < len(requests) && s.Signed(requests[i]):
 			if word == "accepted" {
 				a.mu.Lock()
 				a.accepted = append(a.accepted, digest(requests[i].Body))
@@ -191,7 +191,7 @@ func (a *arena) checkLog(t *testing.T) {
 	}
 	bad := []string{"panic", `"level":"error"`}
 	for _, s := range a.signings {
-		bad = append(bad, s.secret)
+		bad = append(bad, s.Secret)
 	}
 	lines := 0
 	for line := range strings.Lines(string(log)) {
@@ -249,7 +249,7 @@ func hostileEndless(t *testing.T, a *arena) {
 	senders.Wait()
 }
 
-func (a *arena) endless(t *testing.T, s *signing, framing string) {
+func (a *arena) endless(t *testing.T, s *harness.Signing, framing string) {
 	const most = 16 << 20 // far over the limit and what sockets buffer
 	var w harness.Wire
 	w.Address = a.address
@@ -260,7 +260,7 @@ func (a *arena) endless(t *testing.T, s *signing, framing string) {
 	defer w.Close()
 	sent := make(chan int)
 	go func(conn net.Conn) {
-		head, _, _ := strings.Cut(s.forge(s.message(a.address), time.Now()).String(), "Content-Length: ")
+		head, _, _ := strings.Cut(s.Forge(s.Message(a.address), time.Now()).String(), "Content-Length: ")
 		_, err := io.WriteString(conn, head+framing+"\r\n\r\n")
 		total, n := 0, 0
 		for chunk := fmt.Appendf(nil, "%x\r\n%s\r\n", 1<<14, strings.Repeat("x", 1<<14)); err == nil && total < most; total += n {
@@ -270,9 +270,9 @@ func (a *arena) endless(t *testing.T, s *signing, framing string) {
 	}(w.Conn)
 	got, _, err := harness.ReadReply(w.Reader, "POST")
 	if err != nil || got.Code != http.StatusRequestEntityTooLarge {
-		t.Errorf("%s, %s: answered %d, %v: want 413", s.provider, framing, got.Code, err)
+		t.Errorf("%s, %s: answered %d, %v: want 413", s.Provider, framing, got.Code, err)
 	}
 	if total := <-sent; total >= most {
-		t.Errorf("%s, %s: %d bytes were taken", s.provider, framing, total)
+		t.Errorf("%s, %s: %d bytes were taken", s.Provider, framing, total)
 	}
 }

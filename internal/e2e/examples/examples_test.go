@@ -1,4 +1,4 @@
-package caddywebhooks
+package examples
 
 import (
 	"cmp"
@@ -171,10 +171,10 @@ func endpointsIn(config any) (all []map[string]any) {
 }
 
 // signs is how a provider signs with the secret that the example has by default.
-func signs(provider, secret string) *signing {
-	for _, s := range signings() {
-		if s.provider == provider {
-			s.secret = secret
+func signs(provider, secret string) *harness.Signing {
+	for _, s := range harness.Signings() {
+		if s.Provider == provider {
+			s.Secret = secret
 			return s
 		}
 	}
@@ -182,14 +182,14 @@ func signs(provider, secret string) *signing {
 }
 
 // send posts a signed webhook. change may be nil.
-func (e *example) send(t *testing.T, s *signing, path, body string, change func(m harness.Message) harness.Message) harness.Reply {
+func (e *example) send(t *testing.T, s *harness.Signing, path, body string, change func(m harness.Message) harness.Message) harness.Reply {
 	t.Helper()
-	m := s.message(e.address)
+	m := s.Message(e.address)
 	m.Target, m.Body = path, body
 	if change != nil {
 		m = change(m)
 	}
-	m = s.sign(m, time.Now())
+	m = s.Sign(m, time.Now())
 	r, err := http.NewRequestWithContext(t.Context(), m.Method, e.Site+m.Target, strings.NewReader(m.Body))
 	if err != nil {
 		t.Fatal(err)
@@ -203,8 +203,8 @@ func (e *example) send(t *testing.T, s *signing, path, body string, change func(
 func runQuickstart(t *testing.T) {
 	app := harness.StartApplication(t)
 	e := startExample(t, "quickstart", "APP_PORT="+portOf(app))
-	harness.CheckAnswer(t, e.send(t, signs("stripe", "whsec_demo"), "/stripe", someJSON, nil), 202, "accepted")
-	if got := app.Next(t); got.Body != someJSON || got.Header.Get("Webhook-Event-Type") != "invoice.paid" {
+	harness.CheckAnswer(t, e.send(t, signs("stripe", "whsec_demo"), "/stripe", harness.SomeJSON, nil), 202, "accepted")
+	if got := app.Next(t); got.Body != harness.SomeJSON || got.Header.Get("Webhook-Event-Type") != "invoice.paid" {
 		t.Errorf("arrived: %+v", got)
 	}
 }
@@ -214,20 +214,20 @@ func runGuard(t *testing.T) {
 	app.AnswerWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
 	e := startExample(t, "guard", "APP_PORT="+portOf(app))
 	s := signs("github", "github-demo")
-	if got := e.send(t, s, "/hooks/github", someJSON, nil); got.Code != 200 || got.Body != "done" {
+	if got := e.send(t, s, "/hooks/github", harness.SomeJSON, nil); got.Code != 200 || got.Body != "done" {
 		t.Errorf("answered %d %q", got.Code, got.Body)
 	}
-	if got := app.Next(t); got.Body != someJSON {
+	if got := app.Next(t); got.Body != harness.SomeJSON {
 		t.Errorf("arrived: %+v", got)
 	}
-	harness.CheckAnswer(t, e.send(t, s, "/hooks/github", someJSON, nil), 200, "duplicate")
-	harness.CheckAnswer(t, e.send(t, signs("github", "wrong"), "/hooks/github", someJSON, nil), 401, "invalid_signature")
+	harness.CheckAnswer(t, e.send(t, s, "/hooks/github", harness.SomeJSON, nil), 200, "duplicate")
+	harness.CheckAnswer(t, e.send(t, signs("github", "wrong"), "/hooks/github", harness.SomeJSON, nil), 401, "invalid_signature")
 	if len(app.Got) != 0 {
 		t.Error("the application was called for a duplicate or a forgery")
 	}
 	for _, similar := range []string{"/hooks/github/", "/hooks/github;x", "/hooks;x/github", "/hooks/github%2f", "/hooks/github%00", "/hooks/github.json", "/HOOKS/GITHUB/", "//hooks/github/", "/x/../hooks/github/",
 		"/;x/hooks/github", "/x/..;/hooks/github", "/.;/hooks/github", "/index.php/hooks/github", "/%5chooks/github", "/%20hooks/github", "/%00hooks/github", "/%252e/hooks/github"} {
-		if got := e.send(t, signs("github", "wrong"), similar, someJSON, nil); got.Code != 404 && got.Code != 401 {
+		if got := e.send(t, signs("github", "wrong"), similar, harness.SomeJSON, nil); got.Code != 404 && got.Code != 401 {
 			t.Errorf("a forged webhook to %s was answered %d %q", similar, got.Code, got.Body)
 		}
 	}
@@ -252,12 +252,12 @@ func runRouting(t *testing.T) {
 			}
 		}
 	}
-	harness.CheckAnswer(t, e.send(t, github, "/github", someJSON, nil), 202, "accepted")
+	harness.CheckAnswer(t, e.send(t, github, "/github", harness.SomeJSON, nil), 202, "accepted")
 	ci.Next(t)
 	star := func(m harness.Message) harness.Message {
 		return m.Set("X-GitHub-Event", "star").Set("X-GitHub-Delivery", "star")
 	}
-	harness.CheckAnswer(t, e.send(t, github, "/github", someJSON, star), 200, "ignored")
+	harness.CheckAnswer(t, e.send(t, github, "/github", harness.SomeJSON, star), 200, "ignored")
 	harness.Eventually(t, "nothing is left", func() bool { return e.OpenDeliveries() == 0 })
 	if left := len(billing.Got) + len(crm.Got) + len(audit.Got) + len(ci.Got); left != 0 {
 		t.Errorf("%d more deliveries arrived", left)
@@ -269,14 +269,14 @@ func runSlack(t *testing.T) {
 	app.AnswerWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "On its way.") })
 	e := startExample(t, "slack", "APP_PORT="+portOf(app))
 	s := signs("slack", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
-	form := func(m harness.Message) harness.Message { return m.Set("Content-Type", mediaForm) }
+	form := func(m harness.Message) harness.Message { return m.Set("Content-Type", harness.MediaForm) }
 	if got := e.send(t, s, "/slack/commands", "command=%2Fdeploy&text=now&trigger_id=1.2.abc", form); got.Code != 200 || got.Body != "On its way." {
 		t.Errorf("the command was answered %d %q", got.Code, got.Body)
 	}
 	if got := app.Next(t); got.Header.Get("Webhook-Event-Type") != "/deploy" {
 		t.Errorf("arrived: %+v", got)
 	}
-	harness.CheckAnswerWord(t, e.send(t, s, "/slack/events", someJSON, nil), 200, "accepted")
+	harness.CheckAnswerWord(t, e.send(t, s, "/slack/events", harness.SomeJSON, nil), 200, "accepted")
 	app.Next(t)
 	if got := e.send(t, s, "/slack/events", `{"type":"url_verification","challenge":"c"}`, nil); got.Code != 200 || got.Body != "c" {
 		t.Errorf("url_verification was answered %d %q", got.Code, got.Body)
@@ -295,13 +295,13 @@ func runLoadBalancer(t *testing.T) {
 			return m.With("X-Forwarded-Proto", proto).With("X-Forwarded-For", address)
 		}
 	}
-	harness.CheckAnswer(t, e.send(t, s, "/stripe", someJSON, nil), 400, "https_required")
-	harness.CheckAnswer(t, e.send(t, s, "/stripe", someJSON, from("http", "203.0.113.7")), 400, "https_required")
-	harness.CheckAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "198.51.100.1")), 403, "ip_not_allowed")
-	harness.CheckAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "203.0.113.7, 198.51.100.1")), 403, "ip_not_allowed")
-	harness.CheckAnswer(t, e.send(t, s, "/stripe", someJSON, from("https", "203.0.113.7")), 202, "accepted")
+	harness.CheckAnswer(t, e.send(t, s, "/stripe", harness.SomeJSON, nil), 400, "https_required")
+	harness.CheckAnswer(t, e.send(t, s, "/stripe", harness.SomeJSON, from("http", "203.0.113.7")), 400, "https_required")
+	harness.CheckAnswer(t, e.send(t, s, "/stripe", harness.SomeJSON, from("https", "198.51.100.1")), 403, "ip_not_allowed")
+	harness.CheckAnswer(t, e.send(t, s, "/stripe", harness.SomeJSON, from("https", "203.0.113.7, 198.51.100.1")), 403, "ip_not_allowed")
+	harness.CheckAnswer(t, e.send(t, s, "/stripe", harness.SomeJSON, from("https", "203.0.113.7")), 202, "accepted")
 	app.Next(t)
-	wantLimited(t, e.send(t, s, "/stripe", `{"id":"evt_2"}`, from("https", "203.0.113.7")), "provider", `"provider";q=1`)
+	harness.WantLimited(t, e.send(t, s, "/stripe", `{"id":"evt_2"}`, from("https", "203.0.113.7")), "provider", `"provider";q=1`)
 }
 
 func runPHP(t *testing.T) {
@@ -322,11 +322,11 @@ func runPHP(t *testing.T) {
 	}()
 	t.Cleanup(func() { _ = listener.Close(); <-stopped })
 	e := startExample(t, "php", "PHP_ADDRESS="+listener.Addr().String())
-	harness.CheckAnswer(t, e.send(t, signs("stripe", "whsec_demo"), "/stripe?a=b", someJSON, nil), 202, "accepted")
+	harness.CheckAnswer(t, e.send(t, signs("stripe", "whsec_demo"), "/stripe?a=b", harness.SomeJSON, nil), 202, "accepted")
 	select {
 	case got := <-calls:
 		if !strings.HasSuffix(got.script, "examples/php/public/index.php") || !filepath.IsAbs(got.script) ||
-			got.uri != "/stripe?a=b" || got.id == "" || got.eventType != "invoice.paid" || got.body != someJSON {
+			got.uri != "/stripe?a=b" || got.id == "" || got.eventType != "invoice.paid" || got.body != harness.SomeJSON {
 			t.Errorf("called with %+v", got)
 		}
 	case <-time.After(harness.Patience):
@@ -369,7 +369,7 @@ func runOnRedis(t *testing.T, name string, env string, more ...string) {
 
 // sendUntilKept sends as a provider does: again after a 503. On a busy machine
 // a replica can be late, and a failover can come from that.
-func (e *example) sendUntilKept(t *testing.T, s *signing, body string) (got harness.Reply) {
+func (e *example) sendUntilKept(t *testing.T, s *harness.Signing, body string) (got harness.Reply) {
 	t.Helper()
 	harness.Eventually(t, "the event is kept", func() bool {
 		got = e.send(t, s, "/stripe", body, nil)

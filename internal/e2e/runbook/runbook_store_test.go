@@ -1,4 +1,4 @@
-package caddywebhooks
+package runbook
 
 import (
 	"crypto/rand"
@@ -20,19 +20,19 @@ import (
 )
 
 func (o *operator) clockOff() {
-	site := "webhooks /stripe stripe {\nname clock-shop\nsecret " + contractSecret + "\nrequire_https off\nforward {\nname app\nhandle {\nrespond 200\n}\n}\n}"
+	site := "webhooks /stripe stripe {\nname clock-shop\nsecret " + harness.ContractSecret + "\nrequire_https off\nforward {\nname app\nhandle {\nrespond 200\n}\n}\n}"
 	o.starts(harness.Start(o.T, site, ""), "clock-shop")
 	o.fill["https url"] = "http://" + harness.StartApplication(o.T).Address
 	webhook := sample.Webhook{EventID: "evt_1", EventType: "test", At: time.Now().Add(-time.Hour)}
-	harness.CheckAnswer(o.T, o.c.Do(signedBy(o.c, "stripe", webhook)), 400, "timestamp_expired")
+	harness.CheckAnswer(o.T, o.c.Do(harness.SampleRequest(o.c, "stripe", webhook)), 400, "timestamp_expired")
 	o.types()
 	webhook.At = time.Now()
-	harness.CheckAnswer(o.T, o.c.Do(signedBy(o.c, "stripe", webhook)), 202, "accepted")
+	harness.CheckAnswer(o.T, o.c.Do(harness.SampleRequest(o.c, "stripe", webhook)), 202, "accepted")
 	o.types()
 }
 
 func (o *operator) providerDisabled() {
-	o.starts(harness.Start(o.T, answersSite("quiet-shop", "200"), ""), "quiet-shop")
+	o.starts(harness.Start(o.T, harness.AnswersSite("quiet-shop", "200"), ""), "quiet-shop")
 	o.send(1, 202, "accepted")
 	o.types()
 	o.send(1, 200, "duplicate")
@@ -41,7 +41,7 @@ func (o *operator) providerDisabled() {
 
 func (o *operator) secretLeaked() {
 	const old = "It was a Secret to Everybody"
-	site := strings.Replace(answersSite("leaky-shop", "200"), harness.GitHubSecret, old, 1)
+	site := strings.Replace(harness.AnswersSite("leaky-shop", "200"), harness.GitHubSecret, old, 1)
 	o.starts(harness.Start(o.T, site, ""), "leaky-shop")
 	o.fill["old secret"] = old
 	o.edits(strings.Replace(site, "secret ", fmt.Sprintf("secret %q ", harness.GitHubSecret), 1))
@@ -60,7 +60,7 @@ func (o *operator) secretLeaked() {
 }
 
 func (o *operator) reloadFailed() {
-	site := answersSite("loaded-shop", "200")
+	site := harness.AnswersSite("loaded-shop", "200")
 	o.starts(harness.Start(o.T, site, ""), "loaded-shop")
 	o.edits(strings.Replace(site, "secret ", "secret {file./no/such/secret} ", 1))
 	o.types()
@@ -79,7 +79,7 @@ func (o *operator) withRedis(directives, endpoint string, more ...string) *redis
 }
 
 func (o *operator) storeDown() {
-	server := o.withRedis(answersSite("down-shop", "200"), "down-shop")
+	server := o.withRedis(harness.AnswersSite("down-shop", "200"), "down-shop")
 	o.send(1, 202, "accepted")
 	server.Kill()
 	harness.Eventually(o.T, "its end is noticed", func() bool {
@@ -94,7 +94,7 @@ func (o *operator) storeDown() {
 }
 
 func (o *operator) redisFull() {
-	server := o.withRedis(answersSite("full-shop", "200"), "full-shop")
+	server := o.withRedis(harness.AnswersSite("full-shop", "200"), "full-shop")
 	o.send(1, 202, "accepted")
 	o.stands(0, 0)
 	if err := server.Client().ConfigSet(o.Context(), "maxmemory", "100kb").Err(); err != nil {
@@ -119,7 +119,7 @@ func (o *operator) diskFull() {
 		}
 	})
 	c := harness.New(o.T, filepath.Join(disk, "deliveries.db"), "")
-	harness.Begin(o.T, c, destinationSite("disk-shop", "127.0.0.1:1", "retry {\ninitial 1h\n}"))
+	harness.Begin(o.T, c, harness.DestinationSite("disk-shop", "127.0.0.1:1", "retry {\ninitial 1h\n}"))
 	o.starts(c, "disk-shop")
 	o.fill["directory"] = disk
 	filler := filepath.Join(disk, "filler")
@@ -168,7 +168,7 @@ func (o *operator) nodeLost() {
 	hang := make(chan struct{})
 	defer close(hang)
 	app.AnswerWith(func(http.ResponseWriter, *http.Request) { <-hang })
-	site := destinationSite("lost-shop", app.Address, "timeout 5s")
+	site := harness.DestinationSite("lost-shop", app.Address, "timeout 5s")
 	o.withRedis(site, "lost-shop")
 	other := harness.New(o.T, "unused", "")
 	before, _, _ := strings.Cut(other.Options, "store file")

@@ -1,4 +1,4 @@
-package caddywebhooks
+package runbook
 
 import (
 	"fmt"
@@ -21,7 +21,7 @@ func (o *operator) leftBehind() {
 	o.env = append(o.env, "XDG_DATA_HOME="+filepath.Dir(caddy.AppDataDir()))
 	app := harness.StartApplication(o.T)
 	app.AnswerStatus(500)
-	site := destinationSite("left-shop", app.Address, "breaker 1000 1h\nretry linear {\ninitial 100ms\nmax_delay 1s\nmax_attempts 1000\n}")
+	site := harness.DestinationSite("left-shop", app.Address, "breaker 1000 1h\nretry linear {\ninitial 100ms\nmax_delay 1s\nmax_attempts 1000\n}")
 	c := harness.New(o.T, filepath.Join(o.TempDir(), "old.db"), "")
 	c.States = func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "stores") }
 	process.Book = process.NewBook(c.States)
@@ -34,7 +34,7 @@ func (o *operator) leftBehind() {
 	o.send(3, 202, "accepted")
 	o.stands(3, 0)
 	old := c.Options
-	reloads(c, withStore(old, "file "+filepath.Join(o.TempDir(), "new.db")), site)
+	harness.Reloads(c, harness.WithStore(old, "file "+filepath.Join(o.TempDir(), "new.db")), site)
 	o.types()
 
 	app.AnswerStatus(200)
@@ -66,7 +66,7 @@ func (o *operator) leftBehind() {
 func (o *operator) storeEmptied() {
 	app := harness.StartApplication(o.T)
 	app.AnswerStatus(500)
-	server := o.withRedis(destinationSite("gone-shop", app.Address, "retry {\ninitial 1h\n}"), "gone-shop")
+	server := o.withRedis(harness.DestinationSite("gone-shop", app.Address, "retry {\ninitial 1h\n}"), "gone-shop")
 	o.send(1, 202, "accepted")
 	o.stands(1, 0)
 	app.Next(o.T)
@@ -81,7 +81,7 @@ func (o *operator) storeEmptied() {
 }
 
 func (o *operator) redisRefused() {
-	server := o.withRedis(answersSite("refused-shop", "200"), "refused-shop")
+	server := o.withRedis(harness.AnswersSite("refused-shop", "200"), "refused-shop")
 	o.send(1, 202, "accepted")
 	client := server.Client()
 	if err := client.ConfigSet(o.Context(), "maxmemory-policy", "allkeys-lru").Err(); err != nil {
@@ -102,7 +102,7 @@ func (o *operator) redisRefused() {
 }
 
 func (o *operator) recordsDamaged() {
-	server := o.withRedis(answersSite("broken-shop", "200"), "broken-shop")
+	server := o.withRedis(harness.AnswersSite("broken-shop", "200"), "broken-shop")
 	o.send(1, 202, "accepted")
 	o.stands(0, 0)
 	client := server.Client()
@@ -122,7 +122,7 @@ func (o *operator) recordsDamaged() {
 }
 
 func (o *operator) panicked() {
-	o.starts(harness.Start(o.T, answersSite("sound-shop", "200"), ""), "sound-shop")
+	o.starts(harness.Start(o.T, harness.AnswersSite("sound-shop", "200"), ""), "sound-shop")
 	_ = safe.Do(caddy.Log().Named("webhooks"), "test of the runbook", func() { panic("on purpose") })
 	o.types()
 	o.types()

@@ -1,4 +1,4 @@
-package caddywebhooks
+package openapi
 
 import (
 	"fmt"

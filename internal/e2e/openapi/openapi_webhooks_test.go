@@ -1,4 +1,4 @@
-package caddywebhooks
+package openapi
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
 	"github.com/caddywebhooks/caddy-webhooks/limiter"
-	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
 // want is a reply by its status and word.
@@ -29,42 +27,19 @@ func (k *contract) want(got harness.Reply, code int, word string) {
 	}
 }
 
-// signedBy is a webhook as the provider would send it to the endpoint of its name.
-func signedBy(c *harness.Caddy, provider string, webhook sample.Webhook) *http.Request {
-	c.T.Helper()
-	p, _ := verify.Lookup(provider)
-	target, err := url.Parse(c.Site + "/" + provider)
-	if err != nil {
-		c.T.Fatal(err)
-	}
-	verifier, err := p.NewVerifier(verify.Options{Secrets: []string{contractSecret}})
-	if err != nil {
-		c.T.Fatal(err)
-	}
-	signed := sample.New(p, target, webhook)
-	if err := verifier.Sign(signed, webhook.At); err != nil {
-		c.T.Fatal(err)
-	}
-	r := c.Request(signed.Method, signed.URL(), string(signed.Body))
-	r.Header = signed.Header
-	return r
-}
-
 // providerSite is an endpoint of any provider, at a path of its name.
 func providerSite(provider, lines string) string {
 	return fmt.Sprintf("webhooks /%[1]s %[1]s {\nrequire_https off\n%[2]s\nforward {\nname app\nhandle {\nrespond 200\n}\n}\n}\n", provider, lines)
 }
 
-const contractSecret = "0123456789abcdef0123456789abcdef"
-
 // contractWebhooks sends what is taken and what is refused.
 func contractWebhooks(k *contract) {
-	c := harness.Start(k.T, hookSite("plain", "max_body 100\nforward {\nname app\nevents push\nhandle {\nrespond 200\n}\n}")+
-		strings.Replace(answersSite("secure", "200"), "require_https off", "", 1)+
-		strings.Replace(answersSite("blocked", "200"), "require_https", "block_ips 127.0.0.0/8\nrequire_https", 1)+
-		strings.Replace(answersSite("elsewhere", "200"), "require_https", "allow_ips 203.0.113.7\nrequire_https", 1)+
-		providerSite("stripe", "secret "+contractSecret)+providerSite("twilio", "secret "+contractSecret)+
-		strings.ReplaceAll(providerSite("okta", "secret "+contractSecret)+providerSite("ms-graph", "secret "+contractSecret), "name app", "name app\nevents test"), "")
+	c := harness.Start(k.T, harness.HookSite("plain", "max_body 100\nforward {\nname app\nevents push\nhandle {\nrespond 200\n}\n}")+
+		strings.Replace(harness.AnswersSite("secure", "200"), "require_https off", "", 1)+
+		strings.Replace(harness.AnswersSite("blocked", "200"), "require_https", "block_ips 127.0.0.0/8\nrequire_https", 1)+
+		strings.Replace(harness.AnswersSite("elsewhere", "200"), "require_https", "allow_ips 203.0.113.7\nrequire_https", 1)+
+		providerSite("stripe", "secret "+harness.ContractSecret)+providerSite("twilio", "secret "+harness.ContractSecret)+
+		strings.ReplaceAll(providerSite("okta", "secret "+harness.ContractSecret)+providerSite("ms-graph", "secret "+harness.ContractSecret), "name app", "name app\nevents test"), "")
 	send := func(path, id string, change func(*http.Request)) harness.Reply {
 		r := c.GitHubRequest(path, id, "{}")
 		if change != nil {
@@ -94,24 +69,24 @@ func contractWebhooks(k *contract) {
 	k.want(send("/elsewhere", "bad", nil), 403, "ip_not_allowed")
 
 	webhook := sample.Webhook{EventID: "1", EventType: "test", At: time.Now().Add(-time.Hour)}
-	k.want(k.hook(c, signedBy(c, "stripe", webhook)), 400, "timestamp_expired")
+	k.want(k.hook(c, harness.SampleRequest(c, "stripe", webhook)), 400, "timestamp_expired")
 	webhook.At = time.Now()
-	undated := signedBy(c, "stripe", webhook)
+	undated := harness.SampleRequest(c, "stripe", webhook)
 	_, rest, _ := strings.Cut(undated.Header.Get("Stripe-Signature"), ",")
 	undated.Header.Set("Stripe-Signature", "t=soon,"+rest)
 	k.want(k.hook(c, undated), 400, "invalid_timestamp")
-	k.want(k.hook(c, signedBy(c, "twilio", webhook)), 200, "accepted")
+	k.want(k.hook(c, harness.SampleRequest(c, "twilio", webhook)), 200, "accepted")
 	for _, word := range []string{"accepted", "duplicate", "ignored"} { // for those who want no body, or no 200
 		if word == "ignored" {
 			webhook.EventID, webhook.EventType = "2", "other"
 		}
-		k.want(k.hook(c, signedBy(c, "okta", webhook)), 204, word)
+		k.want(k.hook(c, harness.SampleRequest(c, "okta", webhook)), 204, word)
 		graph := c.Request("POST", c.Site+"/ms-graph", fmt.Sprintf(`{"value":[{"id":%q,"changeType":%q,"clientState":%q}]}`,
-			webhook.EventID, webhook.EventType, contractSecret))
+			webhook.EventID, webhook.EventType, harness.ContractSecret))
 		graph.Header.Set("Content-Type", "application/json")
 		k.want(k.hook(c, graph), 202, word)
 	}
-	graph := c.Request("POST", c.Site+"/ms-graph", fmt.Sprintf(`{"value":[{"id":"3","changeType":"updated","clientState":%q}]}`, contractSecret))
+	graph := c.Request("POST", c.Site+"/ms-graph", fmt.Sprintf(`{"value":[{"id":"3","changeType":"updated","clientState":%q}]}`, harness.ContractSecret))
 	graph.Header.Set("Content-Type", "application/json; charset=utf-16")
 	k.want(k.hook(c, graph), 400, "ambiguous_request")
 	k.admin(c, "GET", "/webhooks/stats", "") // which tells of the ignored ones
@@ -120,8 +95,8 @@ func contractWebhooks(k *contract) {
 // contractGuard has the application answer.
 func contractGuard(k *contract) {
 	app := harness.StartApplication(k.T)
-	c := harness.Start(k.T, hookSite("relayed", "respond upstream\nforward "+app.Address)+
-		"route /guarded {\n"+hookSite("guarded", "")+"\nreverse_proxy "+app.Address+"\n}", "")
+	c := harness.Start(k.T, harness.HookSite("relayed", "respond upstream\nforward "+app.Address)+
+		"route /guarded {\n"+harness.HookSite("guarded", "")+"\nreverse_proxy "+app.Address+"\n}", "")
 	app.AnswerWith(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(201)
@@ -155,9 +130,9 @@ func contractHandshakes(k *contract) {
 	if err != nil {
 		k.Fatal(err)
 	}
-	c := harness.Start(k.T, providerSite("meta", "secret "+contractSecret+"\noption verify_token my-token")+providerSite("asana", "")+
-		providerSite("ringcentral", "secret "+contractSecret)+providerSite("dropbox", "secret "+contractSecret)+
-		providerSite("intercom", "secret "+contractSecret)+providerSite("monday", "secret "+contractSecret)+
+	c := harness.Start(k.T, providerSite("meta", "secret "+harness.ContractSecret+"\noption verify_token my-token")+providerSite("asana", "")+
+		providerSite("ringcentral", "secret "+harness.ContractSecret)+providerSite("dropbox", "secret "+harness.ContractSecret)+
+		providerSite("intercom", "secret "+harness.ContractSecret)+providerSite("monday", "secret "+harness.ContractSecret)+
 		providerSite("discord-webhook-events", "public_key "+hex.EncodeToString(public)), "")
 	const challenge = "/meta?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token="
 	for _, test := range []struct {
@@ -197,10 +172,10 @@ func contractLimits(k *contract) {
 	process.Limits = limiter.NewLocal(limiter.LocalOptions{})
 	k.Cleanup(func() { process.Limits = before })
 	limited := func(name, tier string) string {
-		return strings.Replace(answersSite(name, "200"), "require_https", tier+"\nrequire_https", 1)
+		return strings.Replace(harness.AnswersSite(name, "200"), "require_https", tier+"\nrequire_https", 1)
 	}
-	site := limited("shielded", "rate_limit ip 1 1/h") + limited("limited", "rate_limit provider 1 1/h") + answersSite("unlimited", "200") +
-		destinationSite("stuck", "127.0.0.1:1", "retry {\ninitial 1h\n}")
+	site := limited("shielded", "rate_limit ip 1 1/h") + limited("limited", "rate_limit provider 1 1/h") + harness.AnswersSite("unlimited", "200") +
+		harness.DestinationSite("stuck", "127.0.0.1:1", "retry {\ninitial 1h\n}")
 	c := harness.New(k.T, filepath.Join(k.TempDir(), "deliveries.db"), "")
 	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\nrate_limit global 4 1/h\nmax_pending 1", 1)
 	harness.Begin(k.T, c, site)
@@ -226,7 +201,7 @@ func contractLimits(k *contract) {
 // contractBrokenBodies sends bodies that do not end, or too early.
 func contractBrokenBodies(k *contract) {
 	harness.ShortBodyTime(k.T, 300*time.Millisecond)
-	c := harness.Start(k.T, answersSite("broken", "200"), "")
+	c := harness.Start(k.T, harness.AnswersSite("broken", "200"), "")
 	for word, hangUp := range map[string]bool{"body_timeout": false, "body_incomplete": true} {
 		r := c.GitHubRequest("/broken", word, "{}")
 		w := harness.Wire{Address: strings.TrimPrefix(c.Site, "http://")}

@@ -1,4 +1,4 @@
-package caddywebhooks
+package hostile
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ func (a *arena) try(t *testing.T, name string, make func(forged harness.Message)
 	t.Helper()
 	for _, s := range a.signings {
 		w := harness.Wire{Address: a.address}
-		a.attack(t, &w, s, name, make(s.forge(s.message(a.address), time.Now())))
+		a.attack(t, &w, s, name, make(s.Forge(s.Message(a.address), time.Now())))
 		w.Close()
 	}
 }
@@ -53,8 +53,8 @@ func hostileRequests(t *testing.T, a *arena) {
 	}
 	a.try(t, "without Host", func(m harness.Message) string { return m.Without("Host").String() })
 
-	for _, media := range []string{"", "text/plain", "application/xml", "multipart/form-data; boundary=x", "multipart/form-data", mediaForm, mediaJSON,
-		"application/json; charset=\xff", "application/json;;;;", "application/json; a=" + strings.Repeat("b", 8000), "application/json, " + mediaForm,
+	for _, media := range []string{"", "text/plain", "application/xml", "multipart/form-data; boundary=x", "multipart/form-data", harness.MediaForm, harness.MediaJSON,
+		"application/json; charset=\xff", "application/json;;;;", "application/json; a=" + strings.Repeat("b", 8000), "application/json, " + harness.MediaForm,
 		"/", ";", "a/b/c", "application/json\x00", "APPLICATION/JSON; CHARSET=UTF-8", strings.Repeat(";a=b", 2000)} {
 		a.try(t, fmt.Sprintf("content type %.40q", media), func(m harness.Message) string { return m.Set("Content-Type", media).String() })
 	}
@@ -80,7 +80,10 @@ func hostileRequests(t *testing.T, a *arena) {
 	}
 	// Slack asks without a signature whether the certificate is right. Only that is answered.
 	for _, text := range []string{"ssl_check=2", "ssl_check=1&ssl_check=1", "SSL_CHECK=1", "payload=ssl_check%3D1", `{"ssl_check":"1"}`} {
-		a.try(t, "body "+text, func(m harness.Message) string { m.Body = text; return m.Set("Content-Type", mediaForm).String() })
+		a.try(t, "body "+text, func(m harness.Message) string {
+			m.Body = text
+			return m.Set("Content-Type", harness.MediaForm).String()
+		})
 	}
 }
 
@@ -129,12 +132,12 @@ func hostileSigned(t *testing.T, a *arena) {
 	for _, s := range a.signings {
 		w := harness.Wire{Address: a.address}
 		for _, name := range slices.Sorted(maps.Keys(hostileBodies)) {
-			m := s.message(a.address)
+			m := s.Message(a.address)
 			m.Body = hostileBodies[name]
-			signed := s.sign(m, time.Now())
+			signed := s.Sign(m, time.Now())
 			replies := a.attack(t, &w, s, "signed, body: "+name, signed.String())
 			if len(m.Body) > hostileMaxBody && len(replies) > 0 && replies[0].Code != 413 {
-				t.Errorf("%s, body: %s: answered %d: want 413", s.provider, name, replies[0].Code)
+				t.Errorf("%s, body: %s: answered %d: want 413", s.Provider, name, replies[0].Code)
 			}
 			signed.Body = m.Body + " "
 			a.attack(t, &w, s, "signed before a byte was added: "+name, signed.String())

@@ -1,4 +1,4 @@
-package caddywebhooks
+package hostile
 
 import (
 	"fmt"
@@ -39,21 +39,21 @@ func hostileSignatures(t *testing.T, a *arena) {
 	now := time.Now()
 	a.inParallel(1, each*len(a.signings), func(w *harness.Wire, rng *rand.Rand, i int) {
 		s := a.signings[i/each]
-		m := s.sign(s.message(a.address), now)
-		name := s.signature[rng.IntN(len(s.signature))]
-		value := malformed(rng, s, m.Get(s.signature[0]))
-		replies := a.attack(t, w, s, fmt.Sprintf("signature %d", i), m.Without(s.signature[0]).With(name, value).String())
+		m := s.Sign(s.Message(a.address), now)
+		name := s.Signature[rng.IntN(len(s.Signature))]
+		value := malformed(rng, s, m.Get(s.Signature[0]))
+		replies := a.attack(t, w, s, fmt.Sprintf("signature %d", i), m.Without(s.Signature[0]).With(name, value).String())
 		if len(replies) == 0 {
-			t.Errorf("%s, signature %d: no answer to %q", s.provider, i, value)
+			t.Errorf("%s, signature %d: no answer to %q", s.Provider, i, value)
 		}
 	})
 }
 
 // malformed spoils a right signature, or makes up something in its place.
-func malformed(rng *rand.Rand, s *signing, right string) string {
+func malformed(rng *rand.Rand, s *harness.Signing, right string) string {
 	const hexDigits, base64Digits = "0123456789abcdef", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	digits := hexDigits
-	if s.base64 {
+	if s.Base64 {
 		digits = base64Digits
 	}
 	random := func(from string, n int) string {
@@ -93,13 +93,13 @@ func malformed(rng *rand.Rand, s *signing, right string) string {
 		}
 		return string(b)
 	case 8:
-		return s.format(fmt.Sprint(time.Now().Unix()), random(digits, rng.IntN(200)))
+		return s.Format(fmt.Sprint(time.Now().Unix()), random(digits, rng.IntN(200)))
 	case 9: // of the right length
-		return s.format(fmt.Sprint(time.Now().Unix()), random(digits, len(s.mac(""))))
+		return s.Format(fmt.Sprint(time.Now().Unix()), random(digits, len(s.Mac(""))))
 	case 10:
-		return []string{"sha1=", "sha512=", "md5=", "v2,", "v1a,", "v0:", "v1=", "t=", "Bearer ", "none", "null", "undefined", "true"}[rng.IntN(13)] + random(digits, len(s.mac("")))
+		return []string{"sha1=", "sha512=", "md5=", "v2,", "v1a,", "v0:", "v1=", "t=", "Bearer ", "none", "null", "undefined", "true"}[rng.IntN(13)] + random(digits, len(s.Mac("")))
 	case 11: // a list, longer than any bound
-		return strings.Repeat(s.format("1", random(digits, 4))+[]string{",", " ", ", "}[rng.IntN(3)], 1+rng.IntN(700))
+		return strings.Repeat(s.Format("1", random(digits, 4))+[]string{",", " ", ", "}[rng.IntN(3)], 1+rng.IntN(700))
 	case 12:
 		return random(digits, 1+rng.IntN(12_000))
 	case 13:
@@ -107,7 +107,7 @@ func malformed(rng *rand.Rand, s *signing, right string) string {
 	case 14:
 		return random(",;=& .", rng.IntN(100))
 	default: // right, but of another content
-		return s.format(fmt.Sprint(time.Now().Unix()), s.mac(printable(10)))
+		return s.Format(fmt.Sprint(time.Now().Unix()), s.Mac(printable(10)))
 	}
 }
 
@@ -118,7 +118,7 @@ func hostileMutations(t *testing.T, a *arena) {
 	now := time.Now()
 	var originals []harness.Message
 	for _, s := range a.signings {
-		originals = append(originals, s.sign(s.message(a.address), now))
+		originals = append(originals, s.Sign(s.Message(a.address), now))
 	}
 	var harmless, accepted, refused, closed atomic.Int64
 	a.inParallel(2, 10_000, func(w *harness.Wire, rng *rand.Rand, i int) {
@@ -126,7 +126,7 @@ func hostileMutations(t *testing.T, a *arena) {
 		original := originals[i%len(a.signings)]
 		raw := mutate(rng, original)
 		replies := a.attack(t, w, s, fmt.Sprintf("mutation %d", i), raw)
-		untouched := s.sameWebhook(original.String(), raw)
+		untouched := sameWebhook(s, original.String(), raw)
 		switch {
 		case len(replies) == 0:
 			closed.Add(1)
@@ -138,7 +138,7 @@ func hostileMutations(t *testing.T, a *arena) {
 		if untouched {
 			harmless.Add(1)
 			if len(replies) == 0 || replies[0].Code >= 300 {
-				t.Errorf("%s, mutation %d: a harmless change was refused: %v\n%s", s.provider, i, replies, excerpt(raw))
+				t.Errorf("%s, mutation %d: a harmless change was refused: %v\n%s", s.Provider, i, replies, excerpt(raw))
 			}
 		}
 	})
@@ -222,7 +222,7 @@ func mutateText(rng *rand.Rand, text string) string {
 // sameWebhook reports whether raw is a single well-formed request that is the
 // original in all that counts: method, target, host, type, body, and every header that the
 // original has. More headers may be there, if they are plain ones.
-func (s *signing) sameWebhook(original, raw string) bool {
+func sameWebhook(s *harness.Signing, original, raw string) bool {
 	was, _ := harness.Split(original)
 	is, clean := harness.Split(raw)
 	if !clean || len(is) != 1 {

@@ -1,4 +1,4 @@
-package caddywebhooks
+package runbook
 
 import (
 	"crypto/hmac"
@@ -248,9 +248,9 @@ func newIncident(t *testing.T) *incidentScript {
 
 // site is the Caddyfile, with these secrets of the endpoint ci.
 func (s *incidentScript) site(ciSecrets string) string {
-	return destinationSite("orders", s.orders.Address, "breaker 5 5s 1\nretry linear {\ninitial 10ms\nmax_delay 100ms\nmax_attempts 1000\n}") +
-		destinationSite("billing", s.billing.Address, "breaker off\nretry linear {\ninitial 10ms\nmax_attempts 3\n}") +
-		strings.Replace(answersSite("ci", "200"), strconv.Quote(harness.GitHubSecret), ciSecrets, 1)
+	return harness.DestinationSite("orders", s.orders.Address, "breaker 5 5s 1\nretry linear {\ninitial 10ms\nmax_delay 100ms\nmax_attempts 1000\n}") +
+		harness.DestinationSite("billing", s.billing.Address, "breaker off\nretry linear {\ninitial 10ms\nmax_attempts 3\n}") +
+		strings.Replace(harness.AnswersSite("ci", "200"), strconv.Quote(harness.GitHubSecret), ciSecrets, 1)
 }
 
 // signedWith signs as GitHub does.

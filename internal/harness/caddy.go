@@ -55,6 +55,9 @@ func Begin(t *testing.T, c *Caddy, directives string) {
 		}
 		c.takePorts()
 	}
+	if sharedLog != "" && strings.Contains(c.Options, sharedLog) {
+		logged.Store(true)
+	}
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
@@ -63,6 +66,7 @@ func Begin(t *testing.T, c *Caddy, directives string) {
 	})
 }
 
+// New is a Caddy whose store is that file. It runs from Begin on. extra goes into the global options.
 func New(t *testing.T, store, extra string) *Caddy {
 	t.Helper()
 	states := filepath.Join(t.TempDir(), "stores")
@@ -92,9 +96,10 @@ func (c *Caddy) takePorts() {
 	c.Options = strings.Replace(c.Options, before, address, 1)
 }
 
-// StartLogging is startCaddy with a log file of its own.
+// StartLogging is Start with a log file of its own.
 func StartLogging(t *testing.T, log, directives string) *Caddy {
 	t.Helper()
+	searchAtEnd(t, log)
 	shared := LogFile
 	LogFile = log
 	defer func() { LogFile = shared }()

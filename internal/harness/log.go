@@ -7,10 +7,19 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
 )
 
 // LogFile is the file that every Caddy of these tests logs to; Main searches it.
 var LogFile string
+
+// sharedLog is LogFile but for tests that log elsewhere; logged is whether a Caddy has logged to it.
+var (
+	sharedLog string
+	logged    atomic.Bool
+)
 
 // BodyCanary is part of some bodies and must never be in a log.
 const BodyCanary = "canary-in-a-body"
@@ -28,10 +37,11 @@ var forbidden = []*regexp.Regexp{
 var signature = regexp.MustCompile(`(sha256|v0|v1)[=,][0-9a-f]{64}`)
 
 // SearchLog returns up to ten places of a log that show a secret, a signature or a body of these tests.
+// A log that cannot be read is no clean one.
 func SearchLog(path string) (leaks []string) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil // no test started a Caddy
+		return []string{"what was logged cannot be read: " + err.Error()}
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)
@@ -51,5 +61,19 @@ func SearchLog(path string) (leaks []string) {
 			}
 		}
 	}
+	if err := lines.Err(); err != nil {
+		leaks = append(leaks, "what was logged cannot be read: "+err.Error())
+	}
 	return leaks
+}
+
+// searchAtEnd searches a log of a test's own when the test has ended, and its Caddy with it. It must be
+// called before that is started.
+func searchAtEnd(t *testing.T, path string) {
+	t.Helper()
+	t.Cleanup(func() {
+		if leaks := SearchLog(path); len(leaks) > 0 {
+			t.Errorf("the log shows what it must not:\n%s", strings.Join(leaks, "\n"))
+		}
+	})
 }

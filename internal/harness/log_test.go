@@ -17,4 +17,7 @@ func TestSearchLog(t *testing.T) {
 	if leaks := SearchLog(path); len(leaks) != 3 {
 		t.Errorf("found %v, want 3 leaks", leaks)
 	}
+	if leaks := SearchLog(filepath.Join(t.TempDir(), "none")); len(leaks) != 1 {
+		t.Errorf("a log that is not there is taken for clean: %v", leaks)
+	}
 }

@@ -1,6 +1,6 @@
 # make demo   shows the product at work, and ends by itself
 # make run    the same Caddy, kept running, with the demo application beside it;
-#             PORT=8081 APP_PORT=9001 ADMIN_PORT=2020 where others have the usual ports
+#             PORT=8081 APP_PORT=9001 ADMIN_PORT=2020 if the usual ports are taken
 # make test   all tests, with the race detector
 # make build  bin/caddy: Caddy with this module
 # make bench  how fast it is, beside plain Caddy; BENCHFLAGS=-help says more

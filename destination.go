@@ -68,7 +68,7 @@ type Forward struct {
 	// waits in the store; nothing is refused. Default: no limit.
 	Rate float64 `json:"rate,omitempty"`
 
-	// When the destination is given a rest. Default: after 5 failures in a row, for 60s.
+	// When deliveries are held back because the destination fails. Default: after 5 failures in a row, for 60s.
 	Breaker *policy.Breaker `json:"breaker,omitempty"`
 
 	// Whether attempts later than the first, and first ones that had to wait, get a

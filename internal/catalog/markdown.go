@@ -150,7 +150,7 @@ func (d Description) Facts() []Fact {
 	}
 	add("signed", strings.Join(d.Signature, "; or "))
 	if d.SignsTime {
-		add("late deliveries", d.Renewal)
+		add("fresh signature", d.Renewal)
 	}
 	if d.FetchesKeys {
 		add("keys", "fetched from the provider and remembered; `public_key` sets them without")

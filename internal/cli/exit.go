@@ -12,11 +12,11 @@ import (
 
 // The exit codes of commands that failed, for scripts.
 const (
-	ExitNo    = 1 // the answer is no: a signature is wrong, a webhook was refused or ignored, the doctor found errors
+	ExitNo    = 1 // it was not as it should be: a signature is wrong, a webhook was refused or ignored, the doctor found errors
 	ExitWrong = 2 // the question could not be asked: wrong usage, or Caddy cannot be reached
 )
 
-const exitCodesHelp = "Exit codes: 0 fine; 1 the answer is no (verify: wrong, send: refused, ignored,\n" +
+const exitCodesHelp = "Exit codes: 0 fine; 1 not as it should be (verify: wrong, send: refused, ignored,\n" +
 	"doctor: errors, bulk work: not finished); 2 wrong usage, or no Caddy there."
 
 // refusal marks an error that is an answer: its exit code is ExitNo. All other errors have ExitWrong.

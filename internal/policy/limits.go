@@ -79,7 +79,7 @@ func (all *RateLimits) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	case string(limiter.Provider):
 		into = &all.Provider
 	default:
-		return d.Errf("rate_limit %s: want ip or provider; the global one belongs into the global option webhooks", grammar.ShownValue(args[0]))
+		return d.Errf("rate_limit %s: want ip or provider; the global one goes into the global option webhooks", grammar.ShownValue(args[0]))
 	}
 	return into.Unmarshal(d, args)
 }

@@ -14,8 +14,8 @@ import (
 const (
 	// eventDead is emitted for each delivery that became a dead letter.
 	eventDead = "webhook_dead"
-	// eventBreakerOpened and eventBreakerClosed tell of a destination that is
-	// given a rest, and of its end.
+	// eventBreakerOpened says that deliveries to a destination are held back since it fails, and
+	// eventBreakerClosed that they go on.
 	eventBreakerOpened = "webhook_breaker_opened"
 	eventBreakerClosed = "webhook_breaker_closed"
 )

@@ -16,7 +16,7 @@ const (
 	ExitWrong = 2 // the question could not be asked: wrong usage, or Caddy cannot be reached
 )
 
-const exitCodesHelp = "Exit codes: 0 fine; 1 not as it should be (verify: wrong, send: refused, ignored,\n" +
+const exitCodesHelp = "Exit codes: 0 fine; 1 not fine (verify: wrong, send: refused, ignored,\n" +
 	"doctor: errors, bulk work: not finished); 2 wrong usage, or no Caddy there."
 
 // refusal marks an error that is an answer: its exit code is ExitNo. All other errors have ExitWrong.

@@ -100,7 +100,7 @@ func (b bearer) route(name string, app *harness.Application, guard bool) map[str
 	route := harness.EndpointRoute(name, b.webhook, app)
 	handler := route["handle"].([]any)[0].(map[string]any)
 	handler["provider"] = b.provider.Name
-	if b.provider.Name == custom {
+	if b.provider.Name == verify.CustomName {
 		handler["verify"] = b.provider.Schemes[0]
 	}
 	if guard {

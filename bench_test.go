@@ -61,12 +61,12 @@ http://127.0.0.1:0 {
 		b.Fatal(err)
 	}
 	defer func() {
-		close(hanging)
+		close(harness.Hanging)
 		if err := caddy.Stop(); err != nil {
 			b.Error(err)
 		}
 		process.Draining.Wait()
-		hanging = make(chan struct{})
+		harness.Hanging = make(chan struct{})
 	}()
 	app, err := runningApp()
 	if err != nil {

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -23,4 +24,14 @@ func ForgetTraffic(t *testing.T) {
 	t.Helper()
 	process.Traffic.Clear()
 	process.Attempts.Clear()
+}
+
+// StoreSays looks for a finding about the store.
+func StoreSays(checks []api.Check, level, text string) bool {
+	for _, check := range checks {
+		if check.Name == "store" && check.Level == level && strings.Contains(fmt.Sprint(check), text) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,258 @@
+package providers
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
+	"github.com/caddywebhooks/caddy-webhooks/internal/process"
+	"github.com/caddywebhooks/caddy-webhooks/internal/vectors"
+	"github.com/caddywebhooks/caddy-webhooks/verify"
+)
+
+// told is a webhook of a provider, in the words of its documentation or code, and what becomes of it.
+type told struct {
+	header map[string]string
+	body   string
+	word   string
+	code   int
+}
+
+// The webhooks that were taken for others of the same provider, or answered in a way that it takes
+// for a failure; and those that are to be taken for others.
+var toldWebhooks = map[string][]told{
+	// One happening for two apps: https://docs.github.com/en/webhooks/webhook-events-and-payloads
+	"github": {
+		{map[string]string{"X-GitHub-Delivery": "1", "X-GitHub-Hook-ID": "111", "X-GitHub-Event": "push"}, `{"a":1}`, "accepted", 202},
+		{map[string]string{"X-GitHub-Delivery": "1", "X-GitHub-Hook-ID": "222", "X-GitHub-Event": "push"}, `{"a":1}`, "accepted", 202},
+		{map[string]string{"X-GitHub-Delivery": "1", "X-GitHub-Hook-ID": "111", "X-GitHub-Event": "push"}, `{"a":1}`, "duplicate", 200},
+	},
+	"ms-graph": {
+		{nil, `{"value":[{"subscriptionId":"s","clientState":"$secret","resource":"me/drive/root","changeType":"updated"}]}`, "accepted", 202},
+		{nil, `{"value":[{"subscriptionId":"s","clientState":"$secret","resource":"me/drive/root","changeType":"updated"}]}`, "accepted", 202},
+		{nil, `{"value":[{"id":"1","clientState":"$secret"},{"id":"2","clientState":"$secret"}]}`, "accepted", 202},
+		{nil, `{"value":[{"id":"1","clientState":"$secret"},{"id":"2","clientState":"$secret"}]}`, "duplicate", 202},
+		{nil, `{"value":[{"id":"1","clientState":"$secret"},{"id":"3","clientState":"$secret"}]}`, "accepted", 202},
+	},
+	"alertmanager": {
+		{nil, `{"status":"firing"}`, "accepted", 202},
+		{nil, `{"status":"firing"}`, "accepted", 202},
+	},
+	"google-pubsub": { // payload unwrapping, with metadata
+		{map[string]string{"X-Goog-Pubsub-Message-Id": "21"}, "{}", "accepted", 202},
+		{map[string]string{"X-Goog-Pubsub-Message-Id": "22"}, "{}", "accepted", 202},
+		{map[string]string{"X-Goog-Pubsub-Message-Id": "22"}, "{}", "duplicate", 200},
+		{map[string]string{"X-Goog-Pubsub-Message-Id": "23", "Content-Type": "text/plain"}, "x", "accepted", 202},
+		{map[string]string{"X-Goog-Pubsub-Message-Id": "24", "Content-Type": ""}, "x", "accepted", 202},
+		{map[string]string{"X-Goog-Pubsub-Message-Id": "25", "Content-Type": "application/cloudevents+json"}, "{}", "accepted", 202},
+		{map[string]string{"Content-Type": "text/plain"}, "x", "accepted", 202},
+		{map[string]string{"Content-Type": "text/plain"}, "x", "accepted", 202},
+	},
+	"appwrite": {
+		{map[string]string{"X-Appwrite-Webhook-Events": "databases.d.tables.t.create"}, `{"$id":"1"}`, "accepted", 202},
+		{map[string]string{"X-Appwrite-Webhook-Events": "databases.d.tables.t.delete"}, `{"$id":"1"}`, "accepted", 202},
+		{map[string]string{"X-Appwrite-Webhook-Events": "databases.d.tables.t.delete"}, `{"$id":"1"}`, "duplicate", 200},
+	},
+	"help-scout": {
+		{map[string]string{"X-HelpScout-Event": "convo.agent.reply.created"}, `{"id":1}`, "accepted", 200},
+		{map[string]string{"X-HelpScout-Event": "convo.status"}, `{"id":1}`, "accepted", 200},
+		{map[string]string{"X-HelpScout-Event": "convo.assigned"}, `{"id":1}`, "accepted", 200},
+	},
+	"clickup": {
+		{nil, `{"event":"spaceUpdated","space_id":"7","webhook_id":"w"}`, "accepted", 200},
+		{nil, `{"event":"spaceUpdated","space_id":"7","webhook_id":"w"}`, "accepted", 200},
+		{nil, `{"event":"taskUpdated","webhook_id":"w","history_items":[{"id":"8"}]}`, "accepted", 200},
+		{nil, `{"event":"taskStatusUpdated","webhook_id":"w","history_items":[{"id":"8"}]}`, "accepted", 200},
+		{nil, `{"event":"taskUpdated","webhook_id":"w","history_items":[{"id":"8"}]}`, "duplicate", 200},
+	},
+	"huggingface": {
+		{nil, `{"event":{"action":"update","scope":"repo.config"},"updatedConfig":{}}`, "accepted", 200},
+		{nil, `{"event":{"action":"update","scope":"repo.config"},"updatedConfig":{}}`, "accepted", 200},
+	},
+	"buildkite": { // one second, one state of the build
+		{map[string]string{"X-Buildkite-Event": "ping", "X-Buildkite-Request": "1"}, `{"event":"ping"}`, "accepted", 200},
+		{map[string]string{"X-Buildkite-Event": "ping", "X-Buildkite-Request": "2"}, `{"event":"ping"}`, "accepted", 200},
+		{map[string]string{"X-Buildkite-Event": "ping", "X-Buildkite-Request": "2"}, `{"event":"ping"}`, "duplicate", 200},
+	},
+	"hcp-terraform": { // Send a Test, twice
+		{nil, `{"notification_configuration_id":"nc-1","notifications":[{"trigger":"verification","run_status":null}]}`, "accepted", 202},
+		{nil, `{"notification_configuration_id":"nc-1","notifications":[{"trigger":"verification","run_status":null}]}`, "accepted", 202},
+		{nil, `{"run_id":"run-1","notifications":[{"trigger":"run:completed","run_updated_at":"2026-01-02T03:04:05Z"}]}`, "accepted", 202},
+		{nil, `{"run_id":"run-1","notifications":[{"trigger":"run:completed","run_updated_at":"2026-01-02T03:04:05Z"}]}`, "duplicate", 200},
+	},
+	"cloudflare-notifications": { // Save and Test, twice
+		{nil, `{"text":"Hello World!"}`, "accepted", 200},
+		{nil, `{"text":"Hello World!"}`, "accepted", 200},
+		{nil, `{"text":"down","ts":1}`, "accepted", 200},
+		{nil, `{"text":"down","ts":1}`, "duplicate", 200},
+		{nil, `{"text":"up","ts":1}`, "accepted", 200},
+	},
+	"frappe": {
+		{nil, `{"name":"ISS-1","status":"Open"}`, "accepted", 202},
+		{nil, `{"name":"ISS-1","status":"Closed"}`, "accepted", 202},
+		{nil, `{"name":"ISS-1","status":"Open"}`, "accepted", 202},
+	},
+	"shopware": {
+		{nil, `{"source":{"eventId":"e"},"timestamp":1,"data":{"event":"product.written"}}`, "accepted", 202},
+		{nil, `{"source":{"eventId":"e"},"timestamp":2,"data":{"event":"product.written"}}`, "duplicate", 200},
+		{nil, `{"source":{"eventId":"f"},"timestamp":2,"data":{"event":"product.written"}}`, "accepted", 202},
+	},
+	// Subscriptions to several topics share the event's id.
+	"shopify": {
+		{map[string]string{"X-Shopify-Event-Id": "e", "X-Shopify-Webhook-Id": "1", "X-Shopify-Topic": "orders/create"}, `{"id":1}`, "accepted", 202},
+		{map[string]string{"X-Shopify-Event-Id": "e", "X-Shopify-Webhook-Id": "2", "X-Shopify-Topic": "orders/paid"}, `{"id":1}`, "accepted", 202},
+		{map[string]string{"X-Shopify-Event-Id": "e", "X-Shopify-Webhook-Id": "2", "X-Shopify-Topic": "orders/paid"}, `{"id":1}`, "duplicate", 200},
+	},
+	"line": { // Verify, in the console, twice; a redelivery
+		{nil, `{"destination":"U1","events":[]}`, "accepted", 200},
+		{nil, `{"destination":"U1","events":[]}`, "accepted", 200},
+		{nil, `{"events":[{"webhookEventId":"1","deliveryContext":{"isRedelivery":false}},{"webhookEventId":"2"}]}`, "accepted", 200},
+		{nil, `{"events":[{"webhookEventId":"1","deliveryContext":{"isRedelivery":true}},{"webhookEventId":"2"}]}`, "duplicate", 200},
+		{nil, `{"events":[{"webhookEventId":"1"},{"webhookEventId":"3"}]}`, "accepted", 200},
+	},
+	"plivo-v3": { // the caller presses 1 twice
+		{map[string]string{"X-Plivo-Signature-V3-Nonce": "1", "Content-Type": "application/x-www-form-urlencoded"}, "Digits=1", "accepted", 200},
+		{map[string]string{"X-Plivo-Signature-V3-Nonce": "2", "Content-Type": "application/x-www-form-urlencoded"}, "Digits=1", "accepted", 200},
+		{map[string]string{"X-Plivo-Signature-V3-Nonce": "2", "Content-Type": "application/x-www-form-urlencoded"}, "Digits=1", "duplicate", 200},
+	},
+	"slack": { // a modal
+		{map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, "payload=%7B%22type%22%3A%22view_submission%22%2C%22trigger_id%22%3A%221.2.3%22%7D", "accepted", 200},
+	},
+}
+
+// TestToldApart sends each of these webhooks through Caddy, signed as its provider does.
+func TestToldApart(t *testing.T) {
+	var providers []*verify.Provider
+	for name := range toldWebhooks {
+		p, ok := verify.Lookup(name)
+		if !ok {
+			t.Fatalf("no provider %s", name)
+		}
+		providers = append(providers, p)
+	}
+	c, app, now, bases := harness.StartProviders(t, providers)
+	for name, webhooks := range toldWebhooks {
+		t.Run(name, func(t *testing.T) {
+			c.T = t
+			base := bases[name]
+			now.Store(base.Now)
+			for i, hook := range webhooks {
+				got := c.Do(hook.request(t, c.Site, name, base))
+				if status := got.Header.Get("Webhook-Status"); status != hook.word || got.Code != hook.code {
+					t.Errorf("%d: answered %d %s, want %d %s", i, got.Code, status, hook.code, hook.word)
+				}
+				if hook.word == "accepted" {
+					app.Next(t)
+				}
+			}
+		})
+	}
+}
+
+// request is the webhook as the provider of base sends it. Where it cannot be signed here, what
+// proves base proves it as well.
+func (hook told) request(t *testing.T, site, name string, base harness.ProviderWebhook) *http.Request {
+	t.Helper()
+	x := base
+	x.BodyBase64, x.Headers = "", make(map[string]json.RawMessage)
+	x.Body = hook.body
+	if len(base.Secrets) > 0 {
+		x.Body = strings.ReplaceAll(hook.body, "$secret", base.Secrets[0])
+	}
+	r := x.RequestTo(t, site, name)
+	r.Header.Set("Content-Type", "application/json")
+	for header, value := range hook.header {
+		r.Header.Set(header, value)
+	}
+	if r.Header.Get("Content-Type") == "" {
+		r.Header.Del("Content-Type")
+	}
+	p, _ := verify.Lookup(name)
+	v, err := p.NewVerifier(verify.Options{Secrets: base.Secrets, PublicKeys: base.PublicKeys, Settings: base.Settings, Now: process.Clock, Transport: process.KeyTransport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if !v.CanSign() {
+		proof := base.RequestTo(t, site, name)
+		r.Header["Authorization"] = proof.Header["Authorization"]
+		return r
+	}
+	target, err := url.Parse(base.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := &verify.Request{Method: r.Method, Scheme: target.Scheme, Host: r.Host, URI: target.RequestURI(), Header: r.Header, Body: []byte(x.Body)}
+	if err := v.Sign(signed, process.Clock()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestPlaidAgain: Plaid signs a new time at each attempt. What can be nothing but a repetition is told;
+// what may say that something has changed once more is taken.
+func TestPlaidAgain(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := verify.Options{
+		Secrets:    []string{string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))},
+		PublicKeys: []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))},
+	}
+	app := harness.StartApplication(t)
+	c := harness.Start(t, "respond 404", "")
+	c.LoadRoutes([]any{harness.EndpointRoute("plaid", harness.ProviderWebhook{Vector: vectors.Vector{Secrets: options.Secrets, PublicKeys: options.PublicKeys}}, app)})
+	p, _ := verify.Lookup("plaid")
+	v, err := p.NewVerifier(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range []struct{ body, word string }{
+		{`{"webhook_code":"INITIAL_UPDATE","item_id":"1"}`, "accepted"},
+		{`{"webhook_code":"INITIAL_UPDATE","item_id":"1"}`, "duplicate"},
+		{`{"webhook_code":"SYNC_UPDATES_AVAILABLE","item_id":"1"}`, "accepted"},
+		{`{"webhook_code":"SYNC_UPDATES_AVAILABLE","item_id":"1"}`, "accepted"},
+	} {
+		x := harness.ProviderWebhook{Vector: vectors.Vector{URL: "https://hooks.example.com/in", Body: step.body}}
+		r := x.RequestTo(t, c.Site, "plaid")
+		r.Header.Set("Content-Type", "application/json")
+		at := time.Now().Add(time.Duration(i-4) * time.Second)
+		if err := v.Sign(&verify.Request{Method: r.Method, Header: r.Header, Body: []byte(step.body)}, at); err != nil {
+			t.Fatal(err)
+		}
+		harness.CheckAnswer(t, c.Do(r), http.StatusOK, step.word)
+	}
+}
+
+// TestMattermostCommand: slash commands come by GET as well, and want 200.
+func TestMattermostCommand(t *testing.T) {
+	app := harness.StartApplication(t)
+	c := harness.Start(t, fmt.Sprintf("webhooks /mm mattermost {\nsecret 4xp9fdt77pncbef59f4k1qe83o\nrequire_https off\nforward %s\n}", app.Address), "")
+	r := c.Request(http.MethodGet, c.Site+"/mm?token=4xp9fdt77pncbef59f4k1qe83o&command=%2Fdeploy&trigger_id=t1", "")
+	got := c.Do(r)
+	if got.Code != http.StatusOK || got.Body != "{}" {
+		t.Errorf("answered %d %q, want 200 {}", got.Code, got.Body)
+	}
+	if delivered := app.Next(t); delivered.Header.Get("Webhook-Event-Type") != "/deploy" {
+		t.Errorf("delivered with %v", delivered.Header)
+	}
+}

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"net/http"
+	"runtime"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -26,8 +27,38 @@ func (*Hanger) ServeHTTP(_ http.ResponseWriter, r *http.Request, _ caddyhttp.Han
 	return nil
 }
 
+// panicking is a handler with a bug.
+type panicking struct{}
+
+func (*panicking) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_panic", New: func() caddy.Module { return new(panicking) }}
+}
+
+func (*panicking) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error {
+	panic("a bug in a handler")
+}
+
+// exiter is a handler that ends its goroutine.
+type exiter struct{}
+
+func (*exiter) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_goexit", New: func() caddy.Module { return new(exiter) }}
+}
+
+func (*exiter) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error {
+	runtime.Goexit()
+	return nil
+}
+
+// What handlers of somebody else may do, as directives.
 func init() {
-	caddy.RegisterModule(new(Hanger))
-	httpcaddyfile.RegisterHandlerDirective("test_hang", func(httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) { return new(Hanger), nil })
-	httpcaddyfile.RegisterDirectiveOrder("test_hang", httpcaddyfile.Before, "respond")
+	for name, handler := range map[string]caddyhttp.MiddlewareHandler{
+		"test_hang": new(Hanger), "test_panic": new(panicking), "test_goexit": new(exiter),
+	} {
+		caddy.RegisterModule(handler.(caddy.Module))
+		httpcaddyfile.RegisterHandlerDirective(name, func(httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+			return handler, nil
+		})
+		httpcaddyfile.RegisterDirectiveOrder(name, httpcaddyfile.Before, "respond")
+	}
 }

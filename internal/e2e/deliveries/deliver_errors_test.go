@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -18,25 +17,13 @@ import (
 )
 
 func init() {
-	for name, handler := range map[string]caddyhttp.MiddlewareHandler{"test_goexit": new(exiter), "test_gave_up": new(quitter)} {
+	for name, handler := range map[string]caddyhttp.MiddlewareHandler{"test_gave_up": new(quitter)} {
 		caddy.RegisterModule(handler.(caddy.Module))
 		httpcaddyfile.RegisterHandlerDirective(name, func(httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 			return handler, nil
 		})
 		httpcaddyfile.RegisterDirectiveOrder(name, httpcaddyfile.Before, "respond")
 	}
-}
-
-// exiter is a handler that ends its goroutine.
-type exiter struct{}
-
-func (*exiter) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "http.handlers.test_goexit", New: func() caddy.Module { return new(exiter) }}
-}
-
-func (*exiter) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error {
-	runtime.Goexit()
-	return nil
 }
 
 // quitter is a handler that reports the end of its context with a status.

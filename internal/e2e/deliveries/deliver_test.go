@@ -19,7 +19,7 @@ import (
 
 func init() {
 	for name, handler := range map[string]caddyhttp.MiddlewareHandler{
-		"test_panic": new(panicking), "test_change": new(statusChanger), "test_flush": new(flusher),
+		"test_change": new(statusChanger), "test_flush": new(flusher),
 	} {
 		caddy.RegisterModule(handler.(caddy.Module))
 		httpcaddyfile.RegisterHandlerDirective(name, func(httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
@@ -27,17 +27,6 @@ func init() {
 		})
 		httpcaddyfile.RegisterDirectiveOrder(name, httpcaddyfile.Before, "respond")
 	}
-}
-
-// panicking is a handler with a bug.
-type panicking struct{}
-
-func (*panicking) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "http.handlers.test_panic", New: func() caddy.Module { return new(panicking) }}
-}
-
-func (*panicking) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error {
-	panic("a bug in a handler")
 }
 
 // TestArrivesAsSent compares what the application gets with what the provider sent.

@@ -65,7 +65,7 @@ func (l *lane) send(d *retrystore.Delivery) (answer Answer, err error) {
 	// A request that ran out of time comes back as an error, as status 0 or as
 	// 499. Any other status without an error is the application's answer, even if it
 	// came at the last moment.
-	none := err != nil || answer.Status < 100
+	none := !answered(answer, err)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && (none || answer.Status == statusClientClosed) {
 		return Answer{}, fmt.Errorf("timeout after %s", l.dest.Timeout)
 	}

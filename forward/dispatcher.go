@@ -40,8 +40,15 @@ type Sender interface {
 	Send(ctx context.Context, d *retrystore.Delivery) (Answer, error)
 }
 
-// Answer is what the application said to an attempt.
+// Answer is what the destination said to an attempt: with an HTTP status, or, where it has none, as a
+// queue, with Taken or Refused.
 type Answer struct {
+	// Taken is whether a destination without statuses has confirmed that it keeps the delivery.
+	Taken bool
+	// Refused says in a word why a destination without statuses will never take the delivery, which is then
+	// dead for that reason; empty: it may take the delivery later.
+	Refused string
+
 	Status     int    // HTTP status; 0 if there was none
 	RetryAfter string // the Retry-After header as it came; empty if there was none
 	// Cause is the error of a handler that refused, if Status comes from that error and

@@ -31,6 +31,8 @@ func (t *Destination) Classify(d *retrystore.Delivery, a Answer, err error, now 
 	switch {
 	case succeeded(a, err):
 		return retrystore.Settlement{State: retrystore.Delivered}
+	case err == nil && a.Refused != "":
+		return dead(a.Refused)
 	case err == nil && t.isDead(a.Status):
 		return dead(fmt.Sprintf("status_%d", a.Status))
 	}
@@ -55,9 +57,14 @@ func (t *Destination) Classify(d *retrystore.Delivery, a Answer, err error, now 
 	return retrystore.Settlement{State: retrystore.Pending, NextAttemptAt: next}
 }
 
-// succeeded reports whether the application took the delivery.
+// succeeded reports whether the destination took the delivery.
 func succeeded(a Answer, err error) bool {
-	return err == nil && a.Status >= 200 && a.Status <= 299
+	return err == nil && (a.Taken || a.Refused == "" && a.Status >= 200 && a.Status <= 299)
+}
+
+// answered reports whether there was an answer at all.
+func answered(a Answer, err error) bool {
+	return err == nil && (a.Taken || a.Refused != "" || a.Status >= 100)
 }
 
 // alive reports whether an answer shows that the application works, even if it refused

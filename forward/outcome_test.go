@@ -40,6 +40,14 @@ func TestClassify(t *testing.T) {
 		"200 in dead_on by accident":   {dest: Destination{DeadOn: []int{200}}, answer: Answer{Status: 200}, want: delivered},
 		"200 but the answer broke off": {answer: Answer{Status: 200}, err: failure, want: retryIn(time.Second)},
 
+		// a destination without statuses
+		"taken":                      {answer: Answer{Taken: true}, want: delivered},
+		"taken on the last attempt":  {attempts: 15, answer: Answer{Taken: true}, want: delivered},
+		"taken, then an error":       {answer: Answer{Taken: true}, err: failure, want: retryIn(time.Second)},
+		"refused":                    {answer: Answer{Refused: "too_large"}, want: dead("too_large")},
+		"refused, and an error":      {answer: Answer{Refused: "too_large"}, err: failure, want: retryIn(time.Second)},
+		"neither taken nor a status": {err: failure, want: retryIn(time.Second)},
+
 		// a status in dead_on dead
 		"410":                     {answer: Answer{Status: 410}, want: dead("status_410")},
 		"410 not in dead_on":      {dest: Destination{DeadOn: []int{404}}, answer: Answer{Status: 410}, want: retryIn(time.Second)},
@@ -141,6 +149,30 @@ func TestParseRetryAfterDates(t *testing.T) {
 	for _, value := range []string{"Sun, 01 Mar 2026 12:00:10 GMT", "Sunday, 01-Mar-26 12:00:10 GMT", "Sun Mar  1 12:00:10 2026", "10"} {
 		if wait, ok := ParseRetryAfter(value, noon); !ok || wait != 10*time.Second {
 			t.Errorf("ParseRetryAfter(%q) = %s, %v, want 10s", value, wait, ok)
+		}
+	}
+}
+
+// TestAnswered tells destinations that have no statuses from those that gave no answer.
+func TestAnswered(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer                     Answer
+		answered, succeeded, alive bool
+	}{
+		"taken":   {Answer{Taken: true}, true, true, true},
+		"refused": {Answer{Refused: "too_large"}, true, false, true},
+		"200":     {Answer{Status: 200}, true, true, true},
+		"500":     {Answer{Status: 500}, true, false, false},
+		"nothing": {Answer{}, false, false, true},
+	} {
+		if got := answered(test.answer, nil); got != test.answered {
+			t.Errorf("%s: answered is %v", name, got)
+		}
+		if got := succeeded(test.answer, nil); got != test.succeeded {
+			t.Errorf("%s: succeeded is %v", name, got)
+		}
+		if got := alive(test.answer, nil); got != test.alive {
+			t.Errorf("%s: alive is %v", name, got)
 		}
 	}
 }

@@ -73,7 +73,7 @@ var mayImport = map[string][]string{
 	"internal/cli":      {"internal/api", "internal/catalog", "internal/explain", "internal/grammar", "internal/intake", "internal/pace", "internal/safe", "internal/sample", "internal/wording", "limiter", "verify"},
 
 	// Tests and tools.
-	"internal/caddyproc": {}, "internal/crosscheck": {}, "internal/e2e": {}, "internal/faketime": {}, "internal/oracle": {}, "internal/redistest": {}, "internal/vectors": {},
+	"internal/caddyproc": {}, "internal/crosscheck": {}, "internal/e2e/process": {}, "internal/faketime": {}, "internal/oracle": {}, "internal/redistest": {}, "internal/vectors": {},
 	"internal/bench":           {"internal/caddyproc"},
 	"internal/harness":         {"internal/api", "internal/caddyproc", "internal/cli", "internal/process", "internal/sample", "internal/vectors", "verify"},
 	"internal/torture":         {"internal/caddyproc", "internal/oracle", "internal/redistest"},

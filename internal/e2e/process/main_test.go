@@ -1,7 +1,7 @@
-// Package e2e tests the built Caddy as a separate process: killed, reloaded and
+// Package process tests the built Caddy as a separate process: killed, reloaded and
 // starved of disk, under load, against an oracle that counts what was lost and
 // what was repeated.
-package e2e
+package process
 
 import (
 	"fmt"
@@ -44,7 +44,7 @@ func buildCaddy(output string) error {
 	if err != nil {
 		return fmt.Errorf("finding the Caddy version: %w", err)
 	}
-	root, err := filepath.Abs("../..")
+	root, err := filepath.Abs("../../..")
 	if err != nil {
 		return err
 	}

@@ -153,7 +153,7 @@ func (f *Forward) newResigner(h *Handler) (*envelope.Resigner, error) {
 	if !wanted || !h.verifier.CanResign() {
 		return nil, nil
 	}
-	return envelope.NewResigner(h.verifier, h.now), nil
+	return envelope.NewResigner(h.current, h.now), nil
 }
 
 func (f *Forward) checkResign(v *verify.Verifier) error {

@@ -32,7 +32,7 @@ func (h *Handler) newEndpoint(server httpserver.Server) *intake.Endpoint {
 		Name:         h.Name,
 		Provider:     h.Provider,
 		Row:          h.provider,
-		Verifier:     h.verifier,
+		Verifier:     h.current,
 		RequireHTTPS: h.RequireHTTPS == nil || *h.RequireHTTPS,
 		PublicURL:    h.publicURL,
 		Access:       h.access,

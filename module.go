@@ -146,7 +146,8 @@ type Handler struct {
 	app       *App
 	logger    *zap.Logger
 	provider  *verify.Provider
-	verifier  *verify.Verifier
+	verifier  *verify.Verifier // of the configuration as it was loaded
+	current   *verify.Current
 	keyers    intake.Keyers
 	publicURL intake.PublicURL
 	headers   envelope.Headers
@@ -231,6 +232,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if h.verifier, err = h.newVerifier(); err != nil {
 		return err
 	}
+	h.current = verify.NewCurrent(h.verifier)
 	if err := h.checkSettings(); err != nil {
 		return err
 	}

@@ -21,12 +21,14 @@ const originalPrefix = "Webhook-Original-"
 // so that an application that checks timestamps takes a retry hours later. It
 // is safe for concurrent use.
 type Resigner struct {
-	verifier *verify.Verifier
-	now      func() time.Time
+	current *verify.Current
+	now     func() time.Time
 }
 
-// NewResigner signs as v does, with the time that now tells.
-func NewResigner(v *verify.Verifier, now func() time.Time) *Resigner { return &Resigner{v, now} }
+// NewResigner signs as the current verifier does, with the time that now tells.
+func NewResigner(current *verify.Current, now func() time.Time) *Resigner {
+	return &Resigner{current, now}
+}
 
 // Late reports whether the provider's timestamp may be too old for the application.
 func (s *Resigner) Late(d *retrystore.Delivery) bool {
@@ -37,15 +39,15 @@ func (s *Resigner) Late(d *retrystore.Delivery) bool {
 // replaces. If that cannot be done the provider's own signature stays: an
 // application that checks no timestamp takes it.
 func (s *Resigner) Sign(d *retrystore.Delivery, header http.Header) http.Header {
-	event, signed := d.Event, header.Clone()
-	err := s.verifier.Sign(&verify.Request{
+	verifier, event, signed := s.current.Load(), d.Event, header.Clone()
+	err := verifier.Sign(&verify.Request{
 		Method: event.Method, Scheme: event.Scheme, Host: event.Host, URI: event.URI,
 		Header: signed, Body: event.Body, MaxText: math.MaxInt64, // it was decoded when it came
 	}, s.now())
 	if err != nil {
 		return header
 	}
-	for _, name := range s.verifier.Headers() {
+	for _, name := range verifier.Headers() {
 		if before := header.Values(name); len(before) > 0 && signed.Get(name) != before[0] {
 			signed[textproto.CanonicalMIMEHeaderKey(originalPrefix+name)] = before
 		}

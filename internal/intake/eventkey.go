@@ -35,7 +35,7 @@ type identity struct {
 func newIdentity(c *Config) identity {
 	p := c.Row
 	i := identity{
-		sources: p.Identity, subscription: p.Subscription, url: c.Verifier.VouchesForURL(),
+		sources: p.Identity, subscription: p.Subscription, url: c.Verifier.Load().VouchesForURL(),
 		content: p.Unique != "", time: !p.Repeats,
 	}
 	if configured := c.Dedupe; configured != nil {
@@ -48,7 +48,7 @@ func newIdentity(c *Config) identity {
 	if len(i.sources) == 0 {
 		proved = append(proved, p.EventID...)
 	}
-	i.vouched = c.Verifier.Vouches(proved)
+	i.vouched = c.Verifier.Load().Vouches(proved)
 	return i
 }
 
@@ -87,7 +87,7 @@ func (e *Endpoint) eventKey(in *Inbound) retrystore.Key {
 	if e.Dedupe != nil && e.Dedupe.Off {
 		return retrystore.Key{}
 	}
-	signed := dedupe.Signed{Body: e.Verifier.Plain(&in.signed)}
+	signed := dedupe.Signed{Body: in.verifier.Plain(&in.signed)}
 	if e.identity.url {
 		signed.URI = in.signed.URI
 	}

@@ -4,11 +4,11 @@ func (e *Endpoint) shakeHandsUnsigned(in *Inbound) *reply { return e.shakeHands(
 func (e *Endpoint) shakeHandsSigned(in *Inbound) *reply   { return e.shakeHands(in, true) }
 
 func (e *Endpoint) shakeHands(in *Inbound, verified bool) *reply {
-	reply, ok := e.Verifier.Handshake(&in.signed, verified)
+	reply, ok := in.verifier.Handshake(&in.signed, verified)
 	if !ok {
 		return nil
 	}
-	if secret, offered := e.Verifier.OfferedSecret(&in.signed); offered {
+	if secret, offered := in.verifier.OfferedSecret(&in.signed); offered {
 		if err := e.Offered(in, secret); err != nil {
 			return unavailable(retryLater, ReasonOffered, err)
 		}

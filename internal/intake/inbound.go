@@ -21,6 +21,7 @@ type Inbound struct {
 	r             *http.Request
 	w             http.ResponseWriter
 	path          string // escaped, as it was sent
+	verifier      *verify.Verifier
 	receivedAt    time.Time
 	scheme        string // as the provider saw it
 	clientIP      netip.Addr
@@ -56,6 +57,7 @@ func (e *Endpoint) Begin(a Arrival) *Inbound {
 		r:             r,
 		w:             a.Writer,
 		path:          a.Path,
+		verifier:      e.Verifier.Load(),
 		receivedAt:    e.Now(),
 		scheme:        "http",
 		clientIP:      a.Client,

@@ -28,8 +28,8 @@ type Config struct {
 	// Row is the provider's, or the one that was made of the configuration.
 	Row *verify.Provider
 
-	// Verifier checks the endpoint's webhooks.
-	Verifier *verify.Verifier
+	// Verifier checks the endpoint's webhooks: each of them by the one that there was when it came.
+	Verifier *verify.Current
 
 	// RequireHTTPS refuses what was sent by plain HTTP.
 	RequireHTTPS bool

@@ -2,7 +2,7 @@ package intake
 
 // verifySignature finds out whether the webhook is from the provider.
 func (e *Endpoint) verifySignature(in *Inbound) *reply {
-	result, err := e.Verifier.Verify(&in.signed)
+	result, err := in.verifier.Verify(&in.signed)
 	if err != nil {
 		return signatureRefused(err)
 	}
@@ -12,10 +12,10 @@ func (e *Endpoint) verifySignature(in *Inbound) *reply {
 
 // identify reads what the webhook says of its event.
 func (e *Endpoint) identify(in *Inbound) *reply {
-	in.eventID, in.eventType = e.Verifier.Identify(&in.signed)
+	in.eventID, in.eventType = in.verifier.Identify(&in.signed)
 	if in.verified.ID != "" {
 		in.eventID = in.verified.ID
 	}
-	in.furtherTypes = e.Verifier.FurtherTypes(&in.signed)
+	in.furtherTypes = in.verifier.FurtherTypes(&in.signed)
 	return nil
 }

@@ -20,6 +20,7 @@ const modulePath = "github.com/caddywebhooks/caddy-webhooks"
 const (
 	mostRootFiles = 15
 	mostRootLines = 2600
+	mostRootTests = 15
 )
 
 // mayImport says which of our packages each package may import: one way only, and never the root. What is
@@ -129,15 +130,22 @@ func TestImports(t *testing.T) {
 
 // TestRootIsSmall holds the root to the adapter that it is.
 func TestRootIsSmall(t *testing.T) {
-	files, lines := 0, 0
+	files, lines, tests := 0, 0, 0
 	walkGo(t, func(path string, content []byte) {
-		if filepath.Dir(path) == "." && !strings.HasSuffix(path, "_test.go") {
+		switch {
+		case filepath.Dir(path) != ".":
+		case strings.HasSuffix(path, "_test.go"):
+			tests++
+		default:
 			files++
 			lines += bytes.Count(content, []byte("\n"))
 		}
 	})
 	if files > mostRootFiles || lines > mostRootLines {
 		t.Errorf("the root has %d files and %d lines: at most %d and %d; what is not configuration, grammar or lifecycle is a folder below internal", files, lines, mostRootFiles, mostRootLines)
+	}
+	if tests > mostRootTests {
+		t.Errorf("the root has %d files of tests: at most %d; tests of a running Caddy are below internal/e2e", tests, mostRootTests)
 	}
 }
 

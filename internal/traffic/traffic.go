@@ -196,11 +196,11 @@ func (v View) Report(r *intake.Report) {
 		v.secrets[v.marks[r.SecretIndex]] = use
 	}
 	switch {
-	case r.Outcome == "handshake":
+	case r.Outcome == intake.OutcomeHandshake:
 	case !r.OK:
 		s.Refused++
 		s.LastRefused, s.Refusal, s.Reason = r.ReceivedAt, r.Outcome, r.Reason
-	case r.Outcome == "ignored":
+	case r.Outcome == intake.OutcomeIgnored:
 		s.Ignored++
 		s.EverIgnored++
 		s.LastIgnored, s.IgnoredType, s.Refused = r.ReceivedAt, r.EventType, 0

@@ -11,8 +11,9 @@ import (
 // what was signed.
 func Example() {
 	keyer := dedupe.NewKeyer("shop")
-	fmt.Println(keyer.Values("evt_1") == keyer.Values("evt_1"))
-	fmt.Println(keyer.Values("evt_1") == dedupe.NewKeyer("billing").Values("evt_1"))
+	key := keyer.Values("evt_1")
+	fmt.Println(key == dedupe.NewKeyer("shop").Values("evt_1"))
+	fmt.Println(key == dedupe.NewKeyer("billing").Values("evt_1"))
 	fmt.Println(keyer.Values("a", "bc") == keyer.Values("ab", "c"))
 
 	first := dedupe.Signed{Body: []byte(`{"amount":1}`)}

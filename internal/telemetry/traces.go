@@ -117,6 +117,10 @@ func (t *Tracer) Attempt(ctx context.Context, d *retrystore.Delivery, header htt
 		case err != nil:
 			span.SetAttributes(attribute.String("error.type", "no_answer"))
 			span.SetStatus(codes.Error, forward.ErrorText(err))
+		case a.Taken: // by a destination without statuses
+		case a.Refused != "":
+			span.SetAttributes(attribute.String("error.type", a.Refused))
+			span.SetStatus(codes.Error, "")
 		case a.Status == 0: // the handler ended its goroutine
 			span.SetAttributes(attribute.String("error.type", "no_answer"))
 			span.SetStatus(codes.Error, "")

@@ -170,9 +170,12 @@ func Adapt(caddyfile string) ([]byte, error) {
 
 func FreePort(t *testing.T) string { return caddyproc.PortFor(t) }
 
-// LogsTo has the Caddys of this test log to a file of its own.
+// LogsTo has the Caddys of this test log to a file of its own, which is searched when the test has ended.
+// It must be called before they are started.
 func LogsTo(t *testing.T) (path string) {
+	t.Helper()
 	path = filepath.Join(t.TempDir(), "caddy.log")
+	searchAtEnd(t, path)
 	shared := LogFile
 	LogFile = path
 	t.Cleanup(func() { LogFile = shared })

@@ -63,11 +63,8 @@ func TestGuardTraces(t *testing.T) {
 // the provider's retry is let through, and the line says that the handler failed.
 func TestGuardInNamedRoute(t *testing.T) {
 	app := harness.StartApplication(t)
-	log := filepath.Join(t.TempDir(), "log")
-	before := harness.LogFile
-	harness.LogFile = log
+	log := harness.LogsTo(t)
 	c := harness.New(t, filepath.Join(t.TempDir(), "deliveries.db"), "")
-	harness.LogFile = before
 	c.Options += "\n}\n&(hooks) {\n" + harness.GuardSite(app, "error 503")
 	harness.Begin(t, c, "invoke hooks\nhandle_errors {\nrespond 200\n}")
 	for n := range 2 {

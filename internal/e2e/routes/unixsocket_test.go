@@ -34,11 +34,8 @@ func TestUnixSocketBehindProxy(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = os.RemoveAll(directory) })
-			socket, log := filepath.Join(directory, "s"), filepath.Join(t.TempDir(), "log")
-			testLogBefore := harness.LogFile
-			harness.LogFile = log
+			socket, log := filepath.Join(directory, "s"), harness.LogsTo(t)
 			c := harness.New(t, filepath.Join(t.TempDir(), "deliveries.db"), test.options)
-			harness.LogFile = testLogBefore
 			c.Routes = fmt.Sprintf("http://hooks.internal {\nbind unix/%s\n%s\n}", socket,
 				accessSite(app, map[string]string{"listed": "allow_ips 203.0.113.0/24\nrate_limit ip 50 5/s"}))
 			harness.Begin(t, c, "respond 404")

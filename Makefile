@@ -39,13 +39,13 @@ bin/caddy: $(SOURCES)
 bin/demo: $(SOURCES)
 	go build -o $@ ./examples/quickstart/demo
 
-bench: bin/caddy bin/bench
-	bin/bench $(BENCHFLAGS)
+bench: bin/caddy bin/loadtest
+	bin/loadtest $(BENCHFLAGS)
 
-soak: bin/caddy bin/bench
-	bin/bench $(SOAKFLAGS)
+soak: bin/caddy bin/loadtest
+	bin/loadtest $(SOAKFLAGS)
 
-bin/bench: $(SOURCES)
+bin/loadtest: $(SOURCES)
 	go build -o $@ ./internal/bench
 
 torture: bin/caddy bin/torture

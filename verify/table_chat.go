@@ -253,7 +253,9 @@ var chatProviders = []*Provider{
 		EventType:    []Source{jsonAt("/trigger"), form("trigger_word")},
 		ContentTypes: []string{mediaJSON, mediaForm},
 		Unique:       "each body has the message with its own id and time, and what triggered it; edits do not trigger",
+		UniqueWith:   []Source{jsonAt("/message/id")}, // the Slack-compatible format has none
 		Success:      Any2xx,
+		NeverAgain:   true,
 		Retries:      "3 times at once, only after a timeout or a failed connection; never after a status such as 503 or 413",
 		Methods:      post,
 		Accepted:     Answer{Status: http.StatusOK, ContentType: mediaJSON, Body: `{"response_not_required": true}`},

@@ -1,6 +1,9 @@
 package verify
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // Crypto payments, custody and blockchain data.
 var cryptoProviders = []*Provider{
@@ -158,6 +161,7 @@ var cryptoProviders = []*Provider{
 		Title:    "Tatum",
 		Docs:     "https://github.com/tatumio/docs/blob/master/categories/notifications/paths/v3_subscription_put.yml",
 		Setup:    "Enable the HMAC webhook digest with the API (PUT /v3/subscription), giving it a secret that you make up. Until then nothing is signed.",
+		Deadline: 10 * time.Second,
 		Evidence: ByHand,
 		Schemes: []Scheme{{
 			Algorithm: "hmac-sha512",
@@ -167,6 +171,8 @@ var cryptoProviders = []*Provider{
 		EventType:    []Source{jsonAt("/subscriptionType")},
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each body has txId, address, amount, asset and block number (and whether it is confirmed), so it is one movement of one transaction",
+		UniqueWith:   []Source{jsonAt("/txId")}, // KMS_FAILED_TX has none
+		Success:      Any2xx,
 		Retries:      "several times at growing intervals",
 		Methods:      post,
 	},

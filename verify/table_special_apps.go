@@ -138,7 +138,7 @@ var specialTelephonyProviders = []*Provider{
 		Title:    "Sinch Voice and Verification",
 		Docs:     "https://developers.sinch.com/docs/voice/api-reference/authentication/callback-signed-request",
 		Setup:    "The application's secret, and its key as option application_key (Build Dashboard, Voice or Verification, Apps).",
-		Notes:    "Of the body the MD5 is signed.",
+		Notes:    "Of the body the MD5 is signed. Sinch waits for the answer to the events ice, ace and pie and to VerificationRequestEvent, and acts on it: relay the application's answer with respond upstream.",
 		Evidence: FromSDK,
 		Settings: []Setting{{Name: "application_key", Required: true, Doc: "The key of the application, from the Build Dashboard."}},
 		Schemes: []Scheme{{

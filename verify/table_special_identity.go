@@ -35,8 +35,10 @@ var specialIdentityProviders = []*Provider{
 			locatedBy: []string{"domain"},
 			shape:     signedShape,
 		}},
-		Success: Any2xx,
-		Methods: post,
+		Subscription: []Source{header("Webhook-Id")},
+		Success:      Only200,
+		Retries:      "at once, after 5 and 30 seconds, 2 and 10 minutes, 1 and 4 hours, then every 12 hours until 36; the webhook is disabled after 72 hours of failures",
+		Methods:      post,
 	},
 }
 

@@ -125,6 +125,37 @@ var toldWebhooks = map[string][]told{
 		{map[string]string{"X-Plivo-Signature-V3-Nonce": "2", "Content-Type": "application/x-www-form-urlencoded"}, "Digits=1", "accepted", 200},
 		{map[string]string{"X-Plivo-Signature-V3-Nonce": "2", "Content-Type": "application/x-www-form-urlencoded"}, "Digits=1", "duplicate", 200},
 	},
+	"intuit": { // since May 2026 as CloudEvents
+		{map[string]string{"Content-Type": "application/cloudevents-batch+json"}, `[{"id":"1"}]`, "accepted", 200},
+		{map[string]string{"Content-Type": "application/cloudevents+json"}, `{"id":"1"}`, "accepted", 200},
+	},
+	"zulip": { // the Slack-compatible format says nothing of the message's id
+		{nil, `{"token":"$secret","message":{"id":1}}`, "accepted", 200},
+		{nil, `{"token":"$secret","message":{"id":1}}`, "duplicate", 200},
+		{map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, "token=$secret&text=yes&timestamp=1", "accepted", 200},
+		{map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, "token=$secret&text=yes&timestamp=1", "accepted", 200},
+	},
+	"modern-treasury": {
+		{map[string]string{"X-Webhook-Id": "1"}, `{"event":"updated"}`, "accepted", 202},
+		{map[string]string{"X-Webhook-Id": "2"}, `{"event":"updated"}`, "accepted", 202},
+		{map[string]string{"X-Webhook-Id": "2"}, `{"event":"updated"}`, "duplicate", 200},
+	},
+	"tatum": { // a failed transaction of the key management has no txId
+		{nil, `{"subscriptionType":"KMS_FAILED_TX","error":"no funds"}`, "accepted", 202},
+		{nil, `{"subscriptionType":"KMS_FAILED_TX","error":"no funds"}`, "accepted", 202},
+		{nil, `{"txId":"a","amount":"1"}`, "accepted", 202},
+		{nil, `{"txId":"a","amount":"1"}`, "duplicate", 200},
+	},
+	"bitbucket-server": {
+		{map[string]string{"X-Request-Id": "1", "X-Event-Key": "repo:refs_changed"}, `{"date":"1"}`, "accepted", 200},
+		{map[string]string{"X-Request-Id": "2", "X-Event-Key": "repo:refs_changed"}, `{"date":"1"}`, "accepted", 200},
+		{map[string]string{"X-Request-Id": "2", "X-Event-Key": "repo:refs_changed"}, `{"date":"1"}`, "duplicate", 200},
+	},
+	"qonto": { // two subscriptions of one URL
+		{nil, `{"id":"1","subscription_id":"a"}`, "accepted", 202},
+		{nil, `{"id":"1","subscription_id":"b"}`, "accepted", 202},
+		{nil, `{"id":"1","subscription_id":"b"}`, "duplicate", 200},
+	},
 	"slack": { // a modal
 		{map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, "payload=%7B%22type%22%3A%22view_submission%22%2C%22trigger_id%22%3A%221.2.3%22%7D", "accepted", 200},
 	},

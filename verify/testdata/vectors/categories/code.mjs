@@ -93,7 +93,7 @@ const makers = {
   })],
   "bitbucket-server": ["hand", () => vectorsOf("bitbucket-server", {
     sign: hex("sha256", "x-hub-signature", "sha256="),
-    rest: { source: page("Bitbucket Data Center docs, Manage webhooks"), secrets: ["a long random secret"], event_type: "repo:refs_changed",
+    rest: { source: page("Bitbucket Data Center docs, Manage webhooks"), secrets: ["a long random secret"], event_id: "d1c8b2f0-5e2c-4a55-9df0-9d7b0c8f4f3a", event_type: "repo:refs_changed",
       headers: { "content-type": "application/json; charset=utf-8", "x-event-key": "repo:refs_changed", "x-request-id": "d1c8b2f0-5e2c-4a55-9df0-9d7b0c8f4f3a" } },
     samples: [{ name: "push", body: '{"eventKey":"repo:refs_changed","date":"2026-01-02T03:04:05+0000","repository":{"slug":"repo","id":84}}' },
       { name: "connection test", body: '{"test":true}', event_type: "diagnostics:ping", headers: { "x-event-key": "diagnostics:ping" } }],

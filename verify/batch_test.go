@@ -16,6 +16,12 @@ func TestTypesOfBatches(t *testing.T) {
 		"hubspot-v3":     {`[%s]`, `{"subscriptionType":"%s"}`},
 		"hcp-terraform":  {`{"notifications":[%s]}`, `{"trigger":"%s"}`},
 
+		"brevo":            {`[%s]`, `{"event":"%s"}`},
+		"emailit":          {`[%s]`, `{"type":"%s"}`},
+		"mailtrap":         {`{"events":[%s]}`, `{"event":"%s"}`},
+		"pusher":           {`{"events":[%s]}`, `{"name":"%s"}`},
+		"sendgrid":         {`[%s]`, `{"event":"%s"}`},
+		"tailscale":        {`[%s]`, `{"type":"%s"}`},
 		"azure-event-grid": {`[%s]`, `{"eventType":"%s"}`},
 		"cloudevents":      {`[%s]`, `{"type":"%s"}`},
 	}

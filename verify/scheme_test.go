@@ -137,6 +137,9 @@ func TestTableIsValid(t *testing.T) {
 			}
 		}
 		for _, s := range sources {
+			if s.From == fromHeaderFirst {
+				s.From = FromHeader
+			}
 			if err := s.Validate(); err != nil {
 				t.Errorf("%s: %v", p.Name, err)
 			}

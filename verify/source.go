@@ -23,8 +23,9 @@ const (
 	FromFormJSON = "form_json" // Name: a field of a form body, a space, and a pointer into its JSON
 
 	// In rows of the table only:
-	fromBody     = "body"      // the whole body
-	fromJSONEach = "json_each" // Name: a pointer to a list, a space, and a pointer into each of its elements
+	fromBody        = "body"         // the whole body
+	fromHeaderFirst = "header_first" // Name: a header field that holds a list, of which it is the first item
+	fromJSONEach    = "json_each"    // Name: a pointer to a list, a space, and a pointer into each of its elements
 
 	fromCloudEvents = "cloudevents" // id and source of each event; no Name
 )
@@ -66,6 +67,8 @@ func (s Source) String() string {
 	switch s.From {
 	case fromCloudEvents:
 		return "id and source of each event"
+	case fromHeaderFirst:
+		return FromHeader + " " + s.Name + ", the first item"
 	case fromJSONEach:
 		return FromJSON + " " + strings.Replace(s.Name, " ", "/*", 1)
 	}
@@ -153,6 +156,13 @@ func (s Source) lookup(d *document) []string {
 			return values
 		}
 		return d.request.Header[http.CanonicalHeaderKey(s.Name)]
+	case fromHeaderFirst:
+		values := d.request.Header[http.CanonicalHeaderKey(s.Name)]
+		if len(values) != 1 {
+			return values
+		}
+		first, _, _ := strings.Cut(values[0], ",")
+		return []string{strings.TrimSpace(first)}
 	case FromQuery:
 		return fieldValues(d.request.query(), s.Name)
 	case FromForm:

@@ -58,7 +58,9 @@ var chatMediaProviders = []*Provider{
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each notification has a notificationId and lastModifiedAt in ms (lead sync: the response's urn and occurredAt)",
-		Success:      Any2xx,
+		UniqueTypes:  []string{"ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS", "LEAD_ACTION"}, // RESYNC_JOBS has neither id nor time
+		Success:      Only200,                                                             // Apply Connect
+		Accepted:     Answer{Status: http.StatusOK},
 		Methods:      post,
 		Handshakes: []Handshake{{Method: http.MethodGet, When: query("challengeCode"), Echo: query("challengeCode"), Sign: "{query.challengeCode}",
 			Pattern: `[A-Za-z0-9-]{1,128}`, // no =, or it would be a webhook's content
@@ -166,6 +168,7 @@ var chatMediaProviders = []*Provider{
 		EventType:    []Source{jsonAt("/event")},
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each body is made once with created_at of the notification in milliseconds, the event and the object, and that text is what the queue sends",
+		UniqueWith:   []Source{jsonAt("/event"), jsonAt("/created_at"), jsonAt("/object/id")}, // a payload template may leave them out
 		Success:      Any2xx,
 		Methods:      post,
 	},

@@ -177,6 +177,7 @@ var cloudProviders = []*Provider{
 			Format:    "t={timestamp},v1={hex}",
 			Content:   "{timestamp}.{body}",
 		}},
+		EventType:    []Source{jsonAt("/0/type")},
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each event in the body has its own timestamp (fractions of a second), type, tailnet and data",
 		Success:      Any2xx,
@@ -196,9 +197,10 @@ var cloudProviders = []*Provider{
 			Format:    "{base64}",
 			Content:   "{url}{body}",
 		}},
-		EventType:    []Source{header("X-Appwrite-Webhook-Events")}, // the patterns that fit, with commas
+		EventType:    []Source{{fromHeaderFirst, "X-Appwrite-Webhook-Events"}}, // the event, and then all patterns that fit it
 		ContentTypes: []string{mediaJSON},
 		Unique:       "the body is the document after the change with $id and $updatedAt to the millisecond, or a new session, token or execution with its own $id; the type's header tells create from delete; X-Appwrite-Webhook-Id tells webhooks with one URL apart",
+		UniqueWith:   []Source{jsonAt("/$id")}, // changed preferences of a user or a team are sent without anything else
 		Success:      Any2xx,
 		NeverAgain:   true,
 		Subscription: []Source{header("X-Appwrite-Webhook-Id")},
@@ -224,8 +226,10 @@ var cloudProviders = []*Provider{
 		Title:        "Pusher Channels",
 		Docs:         "https://pusher.com/docs/channels/server_api/webhooks/",
 		Setup:        "The app's App Keys: the secret of the key that X-Pusher-Key names; several keys, several secrets.",
+		Deadline:     4 * time.Second,
 		Evidence:     FromSDK,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Pusher-Signature")}},
+		EventType:    []Source{jsonAt("/events/0/name")},
 		ContentTypes: []string{mediaJSON},
 		Unique:       "time_ms is when the webhook was made, in milliseconds, next to its events; the same when sent again",
 		Success:      Any2xx,

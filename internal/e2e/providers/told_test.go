@@ -62,6 +62,10 @@ var toldWebhooks = map[string][]told{
 		{map[string]string{"X-Appwrite-Webhook-Events": "databases.d.tables.t.create"}, `{"$id":"1"}`, "accepted", 202},
 		{map[string]string{"X-Appwrite-Webhook-Events": "databases.d.tables.t.delete"}, `{"$id":"1"}`, "accepted", 202},
 		{map[string]string{"X-Appwrite-Webhook-Events": "databases.d.tables.t.delete"}, `{"$id":"1"}`, "duplicate", 200},
+		{map[string]string{"X-Appwrite-Webhook-Events": appwriteEvents("create")}, `{"$id":"2"}`, "accepted", 202},
+		{map[string]string{"X-Appwrite-Webhook-Events": appwriteEvents("delete")}, `{"$id":"2"}`, "accepted", 202},
+		{map[string]string{"X-Appwrite-Webhook-Events": "users.u.update.prefs"}, `{"theme":"dark"}`, "accepted", 202},
+		{map[string]string{"X-Appwrite-Webhook-Events": "users.u.update.prefs"}, `{"theme":"dark"}`, "accepted", 202},
 	},
 	"help-scout": {
 		{map[string]string{"X-HelpScout-Event": "convo.agent.reply.created"}, `{"id":1}`, "accepted", 200},
@@ -156,9 +160,32 @@ var toldWebhooks = map[string][]told{
 		{nil, `{"id":"1","subscription_id":"b"}`, "accepted", 202},
 		{nil, `{"id":"1","subscription_id":"b"}`, "duplicate", 200},
 	},
+	"linkedin": { // all jobs are to be synced again, twice
+		{nil, `{"type":"RESYNC_JOBS","syncAllOpenJobs":true}`, "accepted", 200},
+		{nil, `{"type":"RESYNC_JOBS","syncAllOpenJobs":true}`, "accepted", 200},
+		{nil, `{"type":"LEAD_ACTION","occurredAt":1}`, "accepted", 200},
+		{nil, `{"type":"LEAD_ACTION","occurredAt":1}`, "duplicate", 200},
+	},
+	"mastodon": { // a payload template
+		{nil, `{"text":"New report"}`, "accepted", 202},
+		{nil, `{"text":"New report"}`, "accepted", 202},
+		{nil, `{"event":"report.created","created_at":"2026-01-02T03:04:05.000Z","object":{"id":"1"}}`, "accepted", 202},
+		{nil, `{"event":"report.created","created_at":"2026-01-02T03:04:05.000Z","object":{"id":"1"}}`, "duplicate", 200},
+	},
+	"emailit": { // each attempt is signed anew
+		{nil, `[{"event_id":"1","type":"email.delivered"}]`, "accepted", 202},
+		{nil, `[{"event_id":"1","type":"email.delivered"}]`, "duplicate", 200},
+		{nil, `[{"event_id":"2","type":"email.delivered"}]`, "accepted", 202},
+	},
 	"slack": { // a modal
 		{map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, "payload=%7B%22type%22%3A%22view_submission%22%2C%22trigger_id%22%3A%221.2.3%22%7D", "accepted", 200},
 	},
+}
+
+// appwriteEvents are the patterns that fit a change of a document, as Appwrite lists them: more than a type may have.
+func appwriteEvents(change string) string {
+	event := "databases.d.collections.c.documents.1." + change
+	return event + strings.Repeat(",databases.*.collections.*.documents.*."+change, 20)
 }
 
 // TestToldApart sends each of these webhooks through Caddy, signed as its provider does.

@@ -46,15 +46,15 @@ const sendgridSign = (body, key) => ({ "x-twilio-email-event-webhook-timestamp":
   "x-twilio-email-event-webhook-signature": crypto.sign("sha256", cat(`${NOW}`, body), key).toString("base64") });
 
 async function makeSendGrid() {
-  const published = { name: "published", source: "SendGrid, sendgrid-go, helpers/eventwebhook/eventwebhook_test.go", ...base, now: 1600112502,
+  const published = { name: "published", source: "SendGrid, sendgrid-go, helpers/eventwebhook/eventwebhook_test.go", ...base, now: 1600112502, event_type: "dropped",
     headers: { ...json, "x-twilio-email-event-webhook-timestamp": "1600112502", "x-twilio-email-event-webhook-signature": "MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0JuG+luQAbPIqHh89M15TluLtEZtM=" },
     body: '[{"email":"hello@world.com","event":"dropped","reason":"Bounced Address","sg_event_id":"ZHJvcC0xMDk5NDkxOS1MUnpYbF9OSFN0T0doUTRrb2ZTbV9BLTA","sg_message_id":"LRzXl_NHStOGhQ4kofSm_A.filterdrecv-p3mdw1-756b745b58-kmzbl-18-5F5FC76C-9.0","smtp-id":"<LRzXl_NHStOGhQ4kofSm_A@ismtpd0039p1iad1.sendgrid.net>","timestamp":1600112492}]\r\n',
     public_keys: ["MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g=="] };
   const vectors = await keyed("sendgrid", { source: "node:crypto, accepted by " + lib("@sendgrid/eventwebhook", "verifySignature"), accepts: accepts.sendgrid,
     sign: sendgridSign, pair: sendgridKey, other: sendgridOther, stable: false,
     cases: [
-      ["two events", '[{"email":"example@test.com","timestamp":1513299569,"event":"processed","sg_event_id":"sendgrid_internal_event_id=="},\r\n{"email":"example@test.com","event":"delivered","sg_event_id":"2=="}]\r\n', {}],
-      ["unicode", '[{"event":"click","category":"größe 🎉"}]\r\n', {}],
+      ["two events", '[{"email":"example@test.com","timestamp":1513299569,"event":"processed","sg_event_id":"sendgrid_internal_event_id=="},\r\n{"email":"example@test.com","event":"delivered","sg_event_id":"2=="}]\r\n', { event_type: "processed" }],
+      ["unicode", '[{"event":"click","category":"größe 🎉"}]\r\n', { event_type: "click" }],
       ["empty body", "", {}],
     ] });
   return { evidence: "sdk", vectors: [await checked("sendgrid", accepts.sendgrid, published, published.public_keys[0]), ...vectors] };
@@ -110,8 +110,8 @@ async function makeMailtrap() {
   const vectors = await vectorsOf("mailtrap", { source: "node:crypto, accepted by " + lib("mailtrap", "verifyWebhookSignature"), accepts: accepts.mailtrap,
     secret: trials.mailtrap.sign, old: "0000000000000000", sign: (body, key) => ({ "mailtrap-signature": hmac("sha256", key, body, "hex") }),
     cases: [
-      ["delivered", '{"events":[{"event":"delivery","timestamp":1696418364,"sending_stream":"transactional","message_id":"1df37d17-0286-4d8b-8edf-bc4ec5be86e6","email":"receiver@example.com","event_id":"bede7236-2284-43d6-a953-1fdcafd0fdbc"}]}', {}],
-      ["unicode", '{"events":[{"event":"open","category":"größe 🎉"}]}', {}],
+      ["delivered", '{"events":[{"event":"delivery","timestamp":1696418364,"sending_stream":"transactional","message_id":"1df37d17-0286-4d8b-8edf-bc4ec5be86e6","email":"receiver@example.com","event_id":"bede7236-2284-43d6-a953-1fdcafd0fdbc"}]}', { event_type: "delivery" }],
+      ["unicode", '{"events":[{"event":"open","category":"größe 🎉"}]}', { event_type: "open" }],
       ["minimal", "{}", {}],
     ] });
   return { evidence: "sdk", vectors };
@@ -130,7 +130,7 @@ async function makeEmailit() {
     sign: (body, key) => ({ "x-emailit-timestamp": `${NOW}`, "x-emailit-signature": hmac("sha256", key, cat(`${NOW}.`, body), "hex") }),
     cases: [
       ["delivered", '{"event_id":"evt_2bH7kNwP5mQaV1sXgIdKe6pZr","type":"email.delivered","data":{"object":{"id":"em_4yM2nTvR8oPcX3uZiKeLg7sB","object":"email"}}}', { event_id: "evt_2bH7kNwP5mQaV1sXgIdKe6pZr", event_type: "email.delivered" }],
-      ["several events", '[{"event_id":"evt_1","type":"email.loaded"},{"event_id":"evt_2","type":"email.clicked"}]', {}],
+      ["several events", '[{"event_id":"evt_1","type":"email.loaded"},{"event_id":"evt_2","type":"email.clicked"}]', { event_type: "email.loaded" }],
       ["unicode", '{"event_id":"evt_3","type":"email.bounced","data":{"subject":"größe 🎉"}}', { event_id: "evt_3", event_type: "email.bounced" }],
       ["empty body", "", {}],
     ] });

@@ -21,15 +21,15 @@ func apart(p *verify.Provider) string {
 	case verify.ByTime:
 		return "signed time and content"
 	case verify.ByContent:
+		others := "each webhook is an event"
+		if p.Traits().SignsTimestamp {
+			others = "signed time and content"
+		}
 		if len(p.UniqueTypes) > 0 {
-			others := "each webhook is an event"
-			if p.Traits().SignsTimestamp {
-				others = "signed time and content"
-			}
 			return "content: of " + strings.Join(p.UniqueTypes, ", ") + ", since " + p.Unique + "; of other types: " + others
 		}
 		if len(p.UniqueWith) > 0 {
-			return "content: where there is " + joined(p.UniqueWith, " and ") + ", since " + p.Unique + "; else each webhook is an event"
+			return "content: where there is " + joined(p.UniqueWith, " and ") + ", since " + p.Unique + "; else " + others
 		}
 		return "content: " + p.Unique
 	}

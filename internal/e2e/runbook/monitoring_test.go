@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,33 +13,10 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/e2e/operator"
 	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
-
-// ofPrometheus finds a program of Debian's package prometheus. Without it the
-// test is skipped, but fails in CI.
-func ofPrometheus(t *testing.T, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		unavailable := t.Skip
-		if os.Getenv("CI") != "" {
-			unavailable = t.Fatal
-		}
-		unavailable(program + " is not installed: it is in Debian's package prometheus")
-	}
-	return path
-}
-
-// promtool runs Prometheus's own checker.
-func promtool(t *testing.T, args ...string) {
-	t.Helper()
-	tool := ofPrometheus(t, "promtool")
-	if out, err := exec.CommandContext(t.Context(), tool, args...).CombinedOutput(); err != nil {
-		t.Fatalf("promtool %s: %v\n%s", args[0], err, out)
-	}
-}
 
 type alertRules struct {
 	Groups []struct {
@@ -217,7 +193,7 @@ func TestMonitoring(t *testing.T) {
 		}
 		return path
 	}
-	promtool(t, "check", "rules", "examples/monitoring/alerts.yml",
+	operator.Promtool(t, "check", "rules", "examples/monitoring/alerts.yml",
 		write("dashboard.yml", map[string]any{"groups": []any{map[string]any{"name": "dashboard", "rules": recordings}}}))
 
 	absolute, err := filepath.Abs("examples/monitoring/alerts.yml")
@@ -238,7 +214,7 @@ func TestMonitoring(t *testing.T) {
 		`webhook_store_damaged_total{}`: "0+0x30 2+0x30", `webhook_panics_total{place="file store: writer"}`: "_x30 1+0x30",
 	}
 	quiet := map[string]string{`webhook_store_up{}`: "1+0x60"}
-	promtool(t, "test", "rules", write("test.yml", map[string]any{
+	operator.Promtool(t, "test", "rules", write("test.yml", map[string]any{
 		"rule_files":          []string{absolute},
 		"evaluation_interval": "1m",
 		"tests": []any{

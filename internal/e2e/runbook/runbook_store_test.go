@@ -19,96 +19,96 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
 )
 
-func (o *operator) clockOff() {
+func (o *situation) clockOff() {
 	site := "webhooks /stripe stripe {\nname clock-shop\nsecret " + harness.ContractSecret + "\nrequire_https off\nforward {\nname app\nhandle {\nrespond 200\n}\n}\n}"
-	o.starts(harness.Start(o.T, site, ""), "clock-shop")
-	o.fill["https url"] = "http://" + harness.StartApplication(o.T).Address
+	o.Starts(harness.Start(o.T, site, ""), "clock-shop")
+	o.Fill["https url"] = "http://" + harness.StartApplication(o.T).Address
 	webhook := sample.Webhook{EventID: "evt_1", EventType: "test", At: time.Now().Add(-time.Hour)}
-	harness.CheckAnswer(o.T, o.c.Do(harness.SampleRequest(o.c, "stripe", webhook)), 400, "timestamp_expired")
-	o.types()
+	harness.CheckAnswer(o.T, o.Caddy.Do(harness.SampleRequest(o.Caddy, "stripe", webhook)), 400, "timestamp_expired")
+	o.Types()
 	webhook.At = time.Now()
-	harness.CheckAnswer(o.T, o.c.Do(harness.SampleRequest(o.c, "stripe", webhook)), 202, "accepted")
-	o.types()
+	harness.CheckAnswer(o.T, o.Caddy.Do(harness.SampleRequest(o.Caddy, "stripe", webhook)), 202, "accepted")
+	o.Types()
 }
 
-func (o *operator) providerDisabled() {
-	o.starts(harness.Start(o.T, harness.AnswersSite("quiet-shop", "200"), ""), "quiet-shop")
+func (o *situation) providerDisabled() {
+	o.Starts(harness.Start(o.T, harness.AnswersSite("quiet-shop", "200"), ""), "quiet-shop")
 	o.send(1, 202, "accepted")
-	o.types()
+	o.Types()
 	o.send(1, 200, "duplicate")
-	o.types()
+	o.Types()
 }
 
-func (o *operator) secretLeaked() {
+func (o *situation) secretLeaked() {
 	const old = "It was a Secret to Everybody"
 	site := strings.Replace(harness.AnswersSite("leaky-shop", "200"), harness.GitHubSecret, old, 1)
-	o.starts(harness.Start(o.T, site, ""), "leaky-shop")
-	o.fill["old secret"] = old
-	o.edits(strings.Replace(site, "secret ", fmt.Sprintf("secret %q ", harness.GitHubSecret), 1))
-	o.types()
+	o.Starts(harness.Start(o.T, site, ""), "leaky-shop")
+	o.Fill["old secret"] = old
+	o.Edits(strings.Replace(site, "secret ", fmt.Sprintf("secret %q ", harness.GitHubSecret), 1))
+	o.Types()
 	o.send(1, 202, "accepted")
 	for _, secret := range []string{old, harness.GitHubSecret} {
-		if out, err := harness.RunCommand(harness.Command("send"), "github", o.fill["url"], "--secret", secret); err != nil {
+		if out, err := harness.RunCommand(harness.Command("send"), "github", o.Fill["url"], "--secret", secret); err != nil {
 			o.Errorf("signed with %q: %v, %s", secret, err, out)
 		}
 	}
-	o.types()
-	o.edits(strings.Replace(site, old, harness.GitHubSecret, 1))
-	o.types()
-	o.types()
-	o.types()
+	o.Types()
+	o.Edits(strings.Replace(site, old, harness.GitHubSecret, 1))
+	o.Types()
+	o.Types()
+	o.Types()
 }
 
-func (o *operator) reloadFailed() {
+func (o *situation) reloadFailed() {
 	site := harness.AnswersSite("loaded-shop", "200")
-	o.starts(harness.Start(o.T, site, ""), "loaded-shop")
-	o.edits(strings.Replace(site, "secret ", "secret {file./no/such/secret} ", 1))
-	o.types()
+	o.Starts(harness.Start(o.T, site, ""), "loaded-shop")
+	o.Edits(strings.Replace(site, "secret ", "secret {file./no/such/secret} ", 1))
+	o.Types()
 	o.send(1, 202, "accepted") // as before
-	o.edits(site)
-	o.types()
-	o.types()
+	o.Edits(site)
+	o.Types()
+	o.Types()
 }
 
 // withRedis is a running Caddy whose store is a Redis of its own.
-func (o *operator) withRedis(directives, endpoint string, more ...string) *redistest.Server {
+func (o *situation) withRedis(directives, endpoint string, more ...string) *redistest.Server {
 	server := redistest.Start(o.T, append(redistest.AOF, more...)...)
-	o.starts(harness.OnRedis(o.T, "redis "+server.URL(), directives), endpoint)
-	o.fill["redis url"] = server.URL()
+	o.Starts(harness.OnRedis(o.T, "redis "+server.URL(), directives), endpoint)
+	o.Fill["redis url"] = server.URL()
 	return server
 }
 
-func (o *operator) storeDown() {
+func (o *situation) storeDown() {
 	server := o.withRedis(harness.AnswersSite("down-shop", "200"), "down-shop")
 	o.send(1, 202, "accepted")
 	server.Kill()
 	harness.Eventually(o.T, "its end is noticed", func() bool {
-		return o.c.Do(o.c.GitHubRequest("/down-shop", "lost", "{}")).Code == 503
+		return o.Caddy.Do(o.Caddy.GitHubRequest("/down-shop", "lost", "{}")).Code == 503
 	})
-	o.types()
+	o.Types()
 	server.Restart()
-	o.types()
-	harness.Eventually(o.T, "it is back", func() bool { return o.c.Metrics()["webhook_store_up"] == 1 })
-	o.types()
+	o.Types()
+	harness.Eventually(o.T, "it is back", func() bool { return o.Caddy.Metrics()["webhook_store_up"] == 1 })
+	o.Types()
 	o.send(1, 200, "duplicate")
 }
 
-func (o *operator) redisFull() {
+func (o *situation) redisFull() {
 	server := o.withRedis(harness.AnswersSite("full-shop", "200"), "full-shop")
 	o.send(1, 202, "accepted")
-	o.stands(0, 0)
+	o.Stands(0, 0)
 	if err := server.Client().ConfigSet(o.Context(), "maxmemory", "100kb").Err(); err != nil {
 		o.Fatal(err)
 	}
-	harness.CheckAnswer(o.T, o.c.Do(o.c.GitHubRequest("/full-shop", "lost", "{}")), 503, "unavailable")
-	o.types()
-	o.types()
-	o.types()
-	o.types()
+	harness.CheckAnswer(o.T, o.Caddy.Do(o.Caddy.GitHubRequest("/full-shop", "lost", "{}")), 503, "unavailable")
+	o.Types()
+	o.Types()
+	o.Types()
+	o.Types()
 }
 
 // diskFull fills a small file system under the store.
-func (o *operator) diskFull() {
+func (o *situation) diskFull() {
 	disk := o.TempDir()
 	if out, err := exec.CommandContext(o.Context(), "mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk).CombinedOutput(); err != nil {
 		o.Skipf("mounting a small file system needs root, and Linux: %s", out)
@@ -120,33 +120,33 @@ func (o *operator) diskFull() {
 	})
 	c := harness.New(o.T, filepath.Join(disk, "deliveries.db"), "")
 	harness.Begin(o.T, c, harness.DestinationSite("disk-shop", "127.0.0.1:1", "retry {\ninitial 1h\n}"))
-	o.starts(c, "disk-shop")
-	o.fill["directory"] = disk
+	o.Starts(c, "disk-shop")
+	o.Fill["directory"] = disk
 	filler := filepath.Join(disk, "filler")
 	random := make([]byte, 50_000) // else it would be stored compressed
 	_, _ = rand.Read(random)
 	padding := hex.EncodeToString(random)
 	fillDisk(o, filler)
 	for n := 0; ; n++ { // the store's file may have free pages left: they are used up first
-		if o.c.Do(o.c.GitHubRequest("/disk-shop", fmt.Sprint("lost-", n), padding)).Code == 503 {
+		if o.Caddy.Do(o.Caddy.GitHubRequest("/disk-shop", fmt.Sprint("lost-", n), padding)).Code == 503 {
 			break
 		}
 		if n > 1000 {
 			o.Fatal("the disk is full, yet events are accepted")
 		}
 	}
-	o.types()
+	o.Types()
 	if err := os.Remove(filler); err != nil {
 		o.Fatal(err)
 	}
 	harness.Eventually(o.T, "the store takes events again", func() bool {
-		return o.c.Do(o.c.GitHubRequest("/disk-shop", "room", "{}")).Code < 300
+		return o.Caddy.Do(o.Caddy.GitHubRequest("/disk-shop", "room", "{}")).Code < 300
 	})
-	o.types()
-	o.types()
+	o.Types()
+	o.Types()
 }
 
-func fillDisk(o *operator, path string) {
+func fillDisk(o *situation, path string) {
 	o.Helper()
 	file, err := os.Create(path)
 	if err != nil {
@@ -163,7 +163,7 @@ func fillDisk(o *operator, path string) {
 }
 
 // nodeLost kills another Caddy that shares the Redis, in the middle of a delivery.
-func (o *operator) nodeLost() {
+func (o *situation) nodeLost() {
 	app := harness.StartApplication(o.T)
 	hang := make(chan struct{})
 	defer close(hang)
@@ -172,12 +172,12 @@ func (o *operator) nodeLost() {
 	o.withRedis(site, "lost-shop")
 	other := harness.New(o.T, "unused", "")
 	before, _, _ := strings.Cut(other.Options, "store file")
-	o.writes("other", fmt.Sprintf("{\n\t%s store redis %s\n\tnode other\n}\n}\nhttp://:%s {\nbind 127.0.0.1\n%s\n}\n", before, o.fill["redis url"], other.Port, site))
+	o.Writes("other", fmt.Sprintf("{\n\t%s store redis %s\n\tnode other\n}\n}\nhttp://:%s {\nbind 127.0.0.1\n%s\n}\n", before, o.Fill["redis url"], other.Port, site))
 	self, err := os.Executable()
 	if err != nil {
 		o.Fatal(err)
 	}
-	node := &caddyproc.Process{Binary: self, Config: o.fill["other"], Address: "127.0.0.1:" + other.Port, Env: []string{harness.BeCaddy + "=1"}}
+	node := &caddyproc.Process{Binary: self, Config: o.Fill["other"], Address: "127.0.0.1:" + other.Port, Env: []string{harness.BeCaddy + "=1"}}
 	if err := node.Start(); err != nil {
 		o.Fatal(err)
 	}
@@ -185,10 +185,10 @@ func (o *operator) nodeLost() {
 	first := app.Next(o.T)
 	node.Kill()
 	app.AnswerWith(nil)
-	o.types()
+	o.Types()
 	if again := app.Next(o.T); again.Header.Get("Webhook-Id") != first.Header.Get("Webhook-Id") {
 		o.Errorf("arrived: %+v, and then %+v", first, again)
 	}
-	o.stands(0, 0)
-	o.types()
+	o.Stands(0, 0)
+	o.Types()
 }

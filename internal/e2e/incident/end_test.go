@@ -1,4 +1,4 @@
-package runbook
+package incident
 
 import (
 	"maps"
@@ -18,10 +18,10 @@ func (s *incidentScript) isOver() {
 		shown := p.panel("Signature failures")
 		return len(shown) > 0 && !slices.ContainsFunc(slices.Collect(maps.Values(shown)), func(rate float64) bool { return rate > 0 })
 	})
-	if open := s.c.OpenDeliveries(); open != 0 {
+	if open := s.Caddy.OpenDeliveries(); open != 0 {
 		s.Errorf("%d deliveries are open", open)
 	}
-	if out, code := s.bash("caddy webhooks doctor"); code != 0 {
+	if out, code := s.Bash("caddy webhooks doctor"); code != 0 {
 		s.Errorf("the doctor still finds errors:\n%s", out)
 	}
 	for _, app := range []*harness.Application{s.orders.Application, s.billing} {

@@ -1,4 +1,4 @@
-package runbook
+package incident
 
 import (
 	"crypto/hmac"
@@ -21,6 +21,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/e2e/operator"
 	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
 	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
@@ -34,12 +35,12 @@ type watcher struct {
 
 func startPrometheus(t *testing.T, c *harness.Caddy) *watcher {
 	t.Helper()
-	binary := ofPrometheus(t, "prometheus")
+	binary := operator.Prometheus(t, "prometheus")
 	rules, err := filepath.Abs("examples/monitoring/alerts.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := writeYAML(t, map[string]any{
+	config := operator.WriteYAML(t, map[string]any{
 		"global":     map[string]any{"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
 		"rule_files": []string{rules},
 		"scrape_configs": []any{map[string]any{
@@ -183,9 +184,9 @@ const newSecret = "Nobody knows it yet, and so it is good"
 // incidentScript is a bad day: everything at once, and somebody who has only the
 // command line, the dashboard, the alerts and the runbook.
 type incidentScript struct {
-	*operator
+	*operator.Operator
 	prometheus *watcher
-	chapters   map[string]chapter
+	chapters   map[string]operator.Chapter
 	orders     *outage
 	billing    *harness.Application
 	repaired   chan struct{} // closed: billing understands what it did not
@@ -211,7 +212,7 @@ func TestIncident(t *testing.T) {
 		case "WebhookSignatureFailures":
 			s.repairsSecret(step)
 		}
-		if left := len(step.chapter.blocks) - step.typed; left > 0 {
+		if left := len(step.Chapter.Blocks) - step.Typed; left > 0 {
 			t.Errorf("%s: %d blocks of commands were not typed", seen.chapter, left)
 		}
 	}
@@ -219,11 +220,11 @@ func TestIncident(t *testing.T) {
 }
 
 func newIncident(t *testing.T) *incidentScript {
-	s := &incidentScript{operator: newOperator(t, chapter{}, caddyInPath(t)), billing: harness.StartApplication(t), repaired: make(chan struct{}),
-		chapters: make(map[string]chapter), acked: make(map[string]bool)}
-	chapters, _ := readRunbook(t)
+	s := &incidentScript{Operator: operator.New(t, operator.Chapter{}, operator.CaddyInPath(t)), billing: harness.StartApplication(t), repaired: make(chan struct{}),
+		chapters: make(map[string]operator.Chapter), acked: make(map[string]bool)}
+	chapters, _ := operator.ReadRunbook(t)
 	for _, c := range chapters {
-		s.chapters[c.anchor] = c
+		s.chapters[c.Anchor] = c
 	}
 	s.orders = &outage{Application: &harness.Application{Address: "127.0.0.1:" + harness.FreePort(t), Got: make(chan *harness.Received, 1000)}, t: t}
 	s.orders.ends()
@@ -241,8 +242,8 @@ func newIncident(t *testing.T) *incidentScript {
 		}
 	})
 	safe.Forget() // those of tests before this one would be alerts
-	s.starts(harness.Start(t, s.site(strconv.Quote(harness.GitHubSecret)), ""), "")
-	s.prometheus = startPrometheus(t, s.c)
+	s.Starts(harness.Start(t, s.site(strconv.Quote(harness.GitHubSecret)), ""), "")
+	s.prometheus = startPrometheus(t, s.Caddy)
 	return s
 }
 
@@ -263,9 +264,9 @@ func signedWith(secret, body string) string {
 // comesIn sends a webhook, signed with the secret that the provider has now.
 func (s *incidentScript) comesIn(endpoint, id, secret string, code int) {
 	s.Helper()
-	r := s.c.GitHubRequest("/"+endpoint, id, "{}")
+	r := s.Caddy.GitHubRequest("/"+endpoint, id, "{}")
 	r.Header.Set("X-Hub-Signature-256", signedWith(secret, "{}"))
-	got := s.c.Do(r)
+	got := s.Caddy.Do(r)
 	if got.Code != code {
 		s.Errorf("%s %s was answered %d %s: want %d", endpoint, id, got.Code, got.Body, code)
 	}
@@ -325,17 +326,17 @@ func (s *incidentScript) isSeen() (alerts []alert) {
 }
 
 // turnsTo opens the runbook where the alert says.
-func (s *incidentScript) turnsTo(seen alert) *operator {
-	step := *s.operator
-	step.chapter, step.fill = s.chapters[seen.chapter], maps.Clone(s.fill)
-	step.fill["endpoint"] = seen.endpoint
+func (s *incidentScript) turnsTo(seen alert) *operator.Operator {
+	step := *s.Operator
+	step.Chapter, step.Fill = s.chapters[seen.chapter], maps.Clone(s.Fill)
+	step.Fill["endpoint"] = seen.endpoint
 	return &step
 }
 
 // finds types a command that is in nobody's runbook but everybody's fingers.
-func (o *operator) finds(pattern, command string) string {
+func finds(o *operator.Operator, pattern, command string) string {
 	o.Helper()
-	out, _ := o.bash(command)
+	out, _ := o.Bash(command)
 	match := regexp.MustCompile(pattern).FindStringSubmatch(out)
 	if match == nil {
 		o.Fatalf("%s: nothing like %s in\n%s", command, pattern, out)
@@ -343,39 +344,39 @@ func (o *operator) finds(pattern, command string) string {
 	return match[1]
 }
 
-func (s *incidentScript) repairsOutage(step *operator) {
-	step.types()
-	step.types()
+func (s *incidentScript) repairsOutage(step *operator.Operator) {
+	step.Types()
+	step.Types()
 	s.orders.ends()
 	harness.Eventually(s.T, "the breaker closes", func() bool { return s.prometheus.panel("Breakers")["{endpoint=orders}"] == 0 })
-	step.stands(0, 0)
-	step.types()
+	step.Stands(0, 0)
+	step.Types()
 }
 
-func (s *incidentScript) repairsPoison(step *operator) {
+func (s *incidentScript) repairsPoison(step *operator.Operator) {
 	const firstID = `(?m)^([0-9a-v]{26}) +dead`
-	step.fill["id"] = step.finds(firstID, "caddy webhooks list --state dead --event-id poison")
-	step.fill["poison id"] = step.finds(firstID, "caddy webhooks list --state dead --event-id nonsense")
-	step.types()
+	step.Fill["id"] = finds(step, firstID, "caddy webhooks list --state dead --event-id poison")
+	step.Fill["poison id"] = finds(step, firstID, "caddy webhooks list --state dead --event-id nonsense")
+	step.Types()
 	close(s.repaired)
-	step.types()
-	step.stands(0, 1)
-	step.types()
-	step.types()
+	step.Types()
+	step.Stands(0, 1)
+	step.Types()
+	step.Types()
 	delete(s.acked, "nonsense") // deleted, knowingly
 }
 
-func (s *incidentScript) repairsSecret(step *operator) {
-	step.fill["endpoint"] = step.finds(`(\w+), traffic: .*invalid_signature`, "caddy webhooks doctor")
-	step.fill["wrong secret"], step.fill["secret"] = harness.GitHubSecret, newSecret
-	step.writes("body", "{}")
-	step.fill["header"] = "X-Hub-Signature-256: " + signedWith(newSecret, "{}")
-	step.types()
-	step.types()
-	step.edits(s.site(fmt.Sprintf("%q %q", newSecret, harness.GitHubSecret)))
-	step.types()
+func (s *incidentScript) repairsSecret(step *operator.Operator) {
+	step.Fill["endpoint"] = finds(step, `(\w+), traffic: .*invalid_signature`, "caddy webhooks doctor")
+	step.Fill["wrong secret"], step.Fill["secret"] = harness.GitHubSecret, newSecret
+	step.Writes("body", "{}")
+	step.Fill["header"] = "X-Hub-Signature-256: " + signedWith(newSecret, "{}")
+	step.Types()
+	step.Types()
+	step.Edits(s.site(fmt.Sprintf("%q %q", newSecret, harness.GitHubSecret)))
+	step.Types()
 	for n := range 60 { // the provider sends again what was refused
 		s.comesIn("ci", fmt.Sprint("refused-", n), newSecret, 202)
 	}
-	step.types()
+	step.Types()
 }

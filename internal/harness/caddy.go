@@ -69,6 +69,12 @@ func Begin(t *testing.T, c *Caddy, directives string) {
 // New is a Caddy whose store is that file. It runs from Begin on. extra goes into the global options.
 func New(t *testing.T, store, extra string) *Caddy {
 	t.Helper()
+	return newOn(t, "file "+store, extra)
+}
+
+// newOn is New for the words of any store.
+func newOn(t *testing.T, store, extra string) *Caddy {
+	t.Helper()
 	states := filepath.Join(t.TempDir(), "stores")
 	c := &Caddy{T: t, States: func() string { return states }, Options: fmt.Sprintf(`admin ADMIN_ADDRESS
 	persist_config off
@@ -78,7 +84,7 @@ func New(t *testing.T, store, extra string) *Caddy {
 		}
 	}
 	webhooks {
-		store file %s
+		store %s
 	}
 	%s`, LogFile, store, extra)}
 	process.Book = process.NewBook(c.States) // what other tests left behind is not this one's
@@ -93,7 +99,7 @@ func (c *Caddy) takePorts() {
 	before := cmp.Or(strings.TrimPrefix(c.Admin, "http://"), "ADMIN_ADDRESS")
 	address := "127.0.0.1:" + FreePort(c.T)
 	c.Site, c.Admin = "http://127.0.0.1:"+c.Port, "http://"+address
-	c.Options = strings.Replace(c.Options, before, address, 1)
+	c.Options = Edited(c.Options, before, address)
 }
 
 // StartLogging is Start with a log file of its own.

@@ -72,9 +72,7 @@ func GuardSite(app *Application, next string) string {
 // OnRedis is a running Caddy whose store is that Redis.
 func OnRedis(t *testing.T, store, directives string) *Caddy {
 	t.Helper()
-	c := New(t, "unused", "")
-	before, _, _ := strings.Cut(c.Options, "store file")
-	c.Options = before + "store " + store + "\n}"
+	c := newOn(t, store, "")
 	Begin(t, c, directives)
 	return c
 }
@@ -107,4 +105,13 @@ func AnswersSite(name, respond string) string {
 func HandledSite(lines, handle string) string {
 	return fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nrequire_https off\nforward {\nname app\n%s\nhandle {\n%s\n}\n}\n}",
 		GitHubSecret, lines, handle)
+}
+
+// Edited returns a config in which now stands for its only was, as somebody with an editor would
+// have it. It panics where that is not so: a test would go on with the config that it had.
+func Edited(config, was, now string) string {
+	if n := strings.Count(config, was); n != 1 {
+		panic(fmt.Sprintf("harness: %q stands %d times in the config, want once:\n%s", was, n, config))
+	}
+	return strings.Replace(config, was, now, 1)
 }

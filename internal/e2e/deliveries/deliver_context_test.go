@@ -21,7 +21,7 @@ func TestHandledPlaceholders(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy := "reverse_proxy " + app.Address + " {\nheader_up X-Seen \"VALUE\"\n}"
-	value := func(placeholder string) string { return strings.Replace(proxy, "VALUE", placeholder, 1) }
+	value := func(placeholder string) string { return harness.Edited(proxy, "VALUE", placeholder) }
 	for _, test := range []struct{ name, handle, seen string }{
 		{"local", value("{http.request.local}"), "127.0.0.1:PORT"},
 		{"local host", value("{http.request.local.host}"), "127.0.0.1"},

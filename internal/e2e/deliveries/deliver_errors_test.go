@@ -136,7 +136,7 @@ func TestHandlerErrorsAndTheBreaker(t *testing.T) {
 // answer gets no error of a handler, nor a success made of one.
 func TestHandlerErrorIsNotRelayed(t *testing.T) {
 	for _, handle := range []string{"error \"gone\" 410", "error \"what?\" 200", "route {\nheader Content-Type text/xml\nerror \"secret words\" 404\n}", "test_goexit"} {
-		site := strings.Replace(harness.HandledSite("retry {\ninitial 1h\n}", handle), "require_https off", "require_https off\nrespond upstream 10s", 1)
+		site := harness.Edited(harness.HandledSite("retry {\ninitial 1h\n}", handle), "require_https off", "require_https off\nrespond upstream 10s")
 		c := harness.Start(t, site, "")
 		got := c.Do(c.GitHubRequest("/github", "relayed", "{}"))
 		harness.CheckAnswer(t, got, 202, "accepted")

@@ -147,7 +147,7 @@ func TestRetried(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			app.AnswerWith(test.answer)
-			forward := strings.Replace(test.forward, "RETRY", "retry {\ninitial 1h\n}", 1)
+			forward := harness.Edited(test.forward, "RETRY", "retry {\ninitial 1h\n}")
 			c := harness.Start(t, fmt.Sprintf("webhooks /github github {\nsecret \"%s\"\nrequire_https off\n%s\n}", harness.GitHubSecret, forward), "")
 			harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "retried", "{}")), 202, "accepted")
 			var d api.Delivery

@@ -151,7 +151,7 @@ func TestLoopOfAnotherProcess(t *testing.T) {
 func TestGuardLoop(t *testing.T) {
 	app := harness.StartApplication(t)
 	c := harness.Start(t, "respond 200", "")
-	site := strings.Replace(harness.GuardSite(app, "reverse_proxy 127.0.0.1:"+c.Port), "require_https off", "require_https off\nname looping\ndedupe off", 1)
+	site := harness.Edited(harness.GuardSite(app, "reverse_proxy 127.0.0.1:"+c.Port), "require_https off", "require_https off\nname looping\ndedupe off")
 	if err := c.Load(site); err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func twilioRequest(t *testing.T, c *harness.Caddy, token string) *http.Request {
 func TestProviderAcknowledgement(t *testing.T) {
 	app := harness.StartApplication(t)
 	site := "webhooks /twilio twilio {\nsecret auth-token\nrequire_https off\nforward " + app.Address + " {\nEVENTS\n}\n}"
-	c := harness.Start(t, strings.Replace(site, "EVENTS", "", 1), "")
+	c := harness.Start(t, harness.Edited(site, "EVENTS", ""), "")
 	acknowledged := func(word string) {
 		t.Helper()
 		got := c.Do(twilioRequest(t, c, "token-1"))
@@ -84,7 +84,7 @@ func TestProviderAcknowledgement(t *testing.T) {
 	}
 	acknowledged("accepted")
 	acknowledged("duplicate")
-	if err := c.Load(strings.Replace(site, "EVENTS", "events nothing.*", 1)); err != nil {
+	if err := c.Load(harness.Edited(site, "EVENTS", "events nothing.*")); err != nil {
 		t.Fatal(err)
 	}
 	acknowledged("ignored")

@@ -91,7 +91,7 @@ func TestGuardOutcomes(t *testing.T) {
 					site += "\nhandle_errors {\n" + errors + "\n}"
 				}
 				if !dedupe {
-					site, again = strings.Replace(site, "require_https off", "require_https off\ndedupe off", 1), test.outcome
+					site, again = harness.Edited(site, "require_https off", "require_https off\ndedupe off"), test.outcome
 				}
 				log := filepath.Join(t.TempDir(), "log")
 				c := harness.StartLogging(t, log, site)
@@ -154,6 +154,6 @@ func TestGuardErrorsInSubroute(t *testing.T) {
 // TestGuardWithoutHandlerNorDedupe: nobody did the work, and Caddy's empty 200 must not say so.
 func TestGuardWithoutHandlerNorDedupe(t *testing.T) {
 	app := harness.StartApplication(t)
-	c := harness.Start(t, strings.Replace(harness.GuardSite(app, ""), "require_https off", "require_https off\ndedupe off", 1), "")
+	c := harness.Start(t, harness.Edited(harness.GuardSite(app, ""), "require_https off", "require_https off\ndedupe off"), "")
 	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "nobody", "{}")), 503, "unavailable")
 }

@@ -3,7 +3,6 @@ package endpoints
 import (
 	"io"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
@@ -132,7 +131,7 @@ func TestGuardWithoutHandler(t *testing.T) {
 
 func TestGuardWithoutDedupe(t *testing.T) {
 	app := harness.StartApplication(t)
-	c := harness.Start(t, strings.Replace(harness.GuardSite(app, "reverse_proxy APP"), "require_https off", "require_https off\ndedupe off", 1), "")
+	c := harness.Start(t, harness.Edited(harness.GuardSite(app, "reverse_proxy APP"), "require_https off", "require_https off\ndedupe off"), "")
 	for range 2 {
 		if got := c.Do(c.GitHubRequest("/github", "twice", "{}")); got.Code != 200 {
 			t.Errorf("answered %d", got.Code)

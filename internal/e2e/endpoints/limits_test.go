@@ -2,7 +2,6 @@ package endpoints
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
@@ -39,7 +38,7 @@ func TestRateLimitProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	harness.WantLimited(t, c.Do(c.GitHubRequest("/github", "after", "{}")), "provider", `"provider";q=2`)
-	if err := c.Load(strings.Replace(site, "provider 2 1/h", "provider 3 1/h", 1)); err != nil {
+	if err := c.Load(harness.Edited(site, "provider 2 1/h", "provider 3 1/h")); err != nil {
 		t.Fatal(err)
 	}
 	harness.CheckAnswer(t, c.Do(c.GitHubRequest("/github", "after", "{}")), 202, "accepted")
@@ -49,7 +48,7 @@ func TestRateLimitProvider(t *testing.T) {
 func TestRateLimitGlobal(t *testing.T) {
 	app := harness.StartApplication(t)
 	c := harness.Start(t, "respond 200", "")
-	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\n rate_limit global 2 1/h", 1)
+	c.Options = harness.Edited(c.Options, "webhooks {", "webhooks {\n rate_limit global 2 1/h")
 	if err := c.Load(harness.GitHubSite(app, "name limit-global-a") + fmt.Sprintf("\nwebhooks /b github {\nname limit-global-b\nsecret \"%s\"\nrequire_https off\nforward %s\n}", harness.GitHubSecret, app.Address)); err != nil {
 		t.Fatal(err)
 	}

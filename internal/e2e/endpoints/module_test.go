@@ -135,7 +135,7 @@ func TestQueueFull(t *testing.T) {
 			}
 		}
 	}`, harness.GitHubSecret, app.Address), "")
-	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\n max_pending 2", 1)
+	c.Options = harness.Edited(c.Options, "webhooks {", "webhooks {\n max_pending 2")
 	if err := c.Load(harness.GitHubSite(app, "")); err != nil {
 		t.Fatal(err)
 	}

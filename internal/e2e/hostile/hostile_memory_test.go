@@ -96,7 +96,7 @@ func TestBodyMemory(t *testing.T) {
 func startBounded(t *testing.T, memory, directives string) *harness.Caddy {
 	t.Helper()
 	c := harness.New(t, filepath.Join(t.TempDir(), "deliveries.db"), "")
-	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\n\t\tmax_body_memory "+memory, 1)
+	c.Options = harness.Edited(c.Options, "webhooks {", "webhooks {\n\t\tmax_body_memory "+memory)
 	harness.Begin(t, c, directives)
 	return c
 }
@@ -130,7 +130,7 @@ func TestBodyMemoryAtWork(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
-	site := strings.Replace(harness.GuardSite(app, "reverse_proxy APP"), "require_https off", "require_https off\nmax_body 16KiB", 1)
+	site := harness.Edited(harness.GuardSite(app, "reverse_proxy APP"), "require_https off", "require_https off\nmax_body 16KiB")
 	c := startBounded(t, "96KiB", site)
 	body := `{"text":"` + strings.Repeat("x", 16000) + `"}`
 	answers := make(chan int, 3)
@@ -179,7 +179,7 @@ func TestBodyMemoryTooSmall(t *testing.T) {
 	app := harness.StartApplication(t)
 	c := harness.Start(t, harness.GitHubSite(app, ""), "")
 	before := c.Options
-	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\nmax_body_memory 1MiB", 1)
+	c.Options = harness.Edited(c.Options, "webhooks {", "webhooks {\nmax_body_memory 1MiB")
 	if err := c.Load(harness.GitHubSite(app, "")); err == nil || !strings.Contains(err.Error(), "want max_body_memory of at least 2113536, or a smaller max_body") {
 		t.Errorf("max_body_memory of one body: %v", err)
 	}

@@ -41,7 +41,7 @@ func TestBodyMemoryOverHTTP2(t *testing.T) {
 	const budget, size, streams = 8 << 20, 256 << 10, 150
 	app := harness.StartApplication(t)
 	c := harness.New(t, t.TempDir()+"/deliveries.db", "servers {\nprotocols h1 h2c\n}")
-	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\n\t\tmax_body_memory 8MiB", 1)
+	c.Options = harness.Edited(c.Options, "webhooks {", "webhooks {\n\t\tmax_body_memory 8MiB")
 	harness.Begin(t, c, harness.GitHubSite(app, "max_body 256KiB"))
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -140,7 +140,7 @@ func TestBodyMemoryWithExpect(t *testing.T) {
 // that, is told so at once, though no byte of the body ever comes.
 func TestExpectIsAnsweredAtOnce(t *testing.T) {
 	app := harness.StartApplication(t)
-	c := harness.Start(t, harness.GitHubSite(app, "")+"\n"+strings.Replace(harness.GitHubSite(app, "name blocked\nblock_ips 127.0.0.1"), "/github", "/blocked", 1), "")
+	c := harness.Start(t, harness.GitHubSite(app, "")+"\n"+harness.Edited(harness.GitHubSite(app, "name blocked\nblock_ips 127.0.0.1"), "/github", "/blocked"), "")
 	for want, head := range map[string]string{
 		"HTTP/1.1 413 ": "POST /github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 100000000\r\n",
 		"HTTP/1.1 415 ": "POST /github HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 1000\r\n",

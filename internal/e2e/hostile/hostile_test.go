@@ -95,7 +95,7 @@ func newArena(t *testing.T) *arena {
 	t.Cleanup(a.backend.Close)
 	// All that Caddy logs; panics that net/http recovers are in it, as http.stdlib.
 	a.Caddy = harness.StartLogging(t, a.log, "respond 404")
-	a.Options = strings.Replace(a.Options, "log {", "log {\nlevel DEBUG", 1)
+	a.Options = harness.Edited(a.Options, "\tlog {", "\tlog {\nlevel DEBUG")
 	var site strings.Builder
 	for _, s := range a.signings {
 		t.Setenv("HOSTILE_"+s.Provider, s.Secret) // Caddy logs its config, with what is written in it

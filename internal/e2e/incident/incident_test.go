@@ -251,7 +251,7 @@ func newIncident(t *testing.T) *incidentScript {
 func (s *incidentScript) site(ciSecrets string) string {
 	return harness.DestinationSite("orders", s.orders.Address, "breaker 5 5s 1\nretry linear {\ninitial 10ms\nmax_delay 100ms\nmax_attempts 1000\n}") +
 		harness.DestinationSite("billing", s.billing.Address, "breaker off\nretry linear {\ninitial 10ms\nmax_attempts 3\n}") +
-		strings.Replace(harness.AnswersSite("ci", "200"), strconv.Quote(harness.GitHubSecret), ciSecrets, 1)
+		harness.Edited(harness.AnswersSite("ci", "200"), strconv.Quote(harness.GitHubSecret), ciSecrets)
 }
 
 // signedWith signs as GitHub does.

@@ -119,7 +119,7 @@ func (k *contract) oneByOne(c *harness.Caddy) {
 // contractKept looks at a delivery that is kept without its body.
 func contractKept(k *contract) {
 	c := harness.Start(k.T, "respond 200", "")
-	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\nretain delivered 1", 1)
+	c.Options = harness.Edited(c.Options, "webhooks {", "webhooks {\nretain delivered 1")
 	if err := c.Load(harness.AnswersSite("kept", "204")); err != nil {
 		k.Fatal(err)
 	}

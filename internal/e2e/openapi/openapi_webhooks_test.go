@@ -35,9 +35,9 @@ func providerSite(provider, lines string) string {
 // contractWebhooks sends what is taken and what is refused.
 func contractWebhooks(k *contract) {
 	c := harness.Start(k.T, harness.HookSite("plain", "max_body 100\nforward {\nname app\nevents push\nhandle {\nrespond 200\n}\n}")+
-		strings.Replace(harness.AnswersSite("secure", "200"), "require_https off", "", 1)+
-		strings.Replace(harness.AnswersSite("blocked", "200"), "require_https", "block_ips 127.0.0.0/8\nrequire_https", 1)+
-		strings.Replace(harness.AnswersSite("elsewhere", "200"), "require_https", "allow_ips 203.0.113.7\nrequire_https", 1)+
+		harness.Edited(harness.AnswersSite("secure", "200"), "require_https off", "")+
+		harness.Edited(harness.AnswersSite("blocked", "200"), "require_https", "block_ips 127.0.0.0/8\nrequire_https")+
+		harness.Edited(harness.AnswersSite("elsewhere", "200"), "require_https", "allow_ips 203.0.113.7\nrequire_https")+
 		providerSite("stripe", "secret "+harness.ContractSecret)+providerSite("twilio", "secret "+harness.ContractSecret)+
 		strings.ReplaceAll(providerSite("okta", "secret "+harness.ContractSecret)+providerSite("ms-graph", "secret "+harness.ContractSecret), "name app", "name app\nevents test"), "")
 	send := func(path, id string, change func(*http.Request)) harness.Reply {
@@ -172,12 +172,12 @@ func contractLimits(k *contract) {
 	process.Limits = limiter.NewLocal(limiter.LocalOptions{})
 	k.Cleanup(func() { process.Limits = before })
 	limited := func(name, tier string) string {
-		return strings.Replace(harness.AnswersSite(name, "200"), "require_https", tier+"\nrequire_https", 1)
+		return harness.Edited(harness.AnswersSite(name, "200"), "require_https", tier+"\nrequire_https")
 	}
 	site := limited("shielded", "rate_limit ip 1 1/h") + limited("limited", "rate_limit provider 1 1/h") + harness.AnswersSite("unlimited", "200") +
 		harness.DestinationSite("stuck", "127.0.0.1:1", "retry {\ninitial 1h\n}")
 	c := harness.New(k.T, filepath.Join(k.TempDir(), "deliveries.db"), "")
-	c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\nrate_limit global 4 1/h\nmax_pending 1", 1)
+	c.Options = harness.Edited(c.Options, "webhooks {", "webhooks {\nrate_limit global 4 1/h\nmax_pending 1")
 	harness.Begin(k.T, c, site)
 	for _, test := range []struct {
 		name string

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -44,7 +43,7 @@ func (o *situation) leftBehind() {
 	o.Fill["other log"] = filepath.Join(o.TempDir(), "log")
 	o.Fill["old Caddyfile"] = filepath.Join(o.TempDir(), "Caddyfile")
 	o.Writes("old Caddyfile", fmt.Sprintf("{\n\t%s\n}\nhttp://:%s {\n\tbind 127.0.0.1\n%s\n}\n",
-		strings.Replace(old, c.AdminAddress(), other.AdminAddress(), 1), other.Port, site))
+		harness.Edited(old, c.AdminAddress(), other.AdminAddress()), other.Port, site))
 	o.Cleanup(func() { // has an effect if the chapter was not typed to its end
 		if got, err := http.Post(other.Admin+"/stop", "", nil); err == nil {
 			got.Body.Close()

@@ -96,7 +96,7 @@ func (o *situation) queueGrows() {
 	app.AnswerStatus(200)
 	o.Types()
 	o.Stands(0, 0)
-	o.Caddy.Options = strings.Replace(o.Caddy.Options, "webhooks {", "webhooks {\nmax_pending 200000", 1)
+	o.Caddy.Options = harness.Edited(o.Caddy.Options, "webhooks {", "webhooks {\nmax_pending 200000")
 	o.Edits(site)
 	o.Types()
 	o.Types()
@@ -123,7 +123,7 @@ func (o *situation) endpointFull() {
 	o.Types()
 	o.Stands(0, 0)
 	o.Types()
-	c.Options = strings.Replace(c.Options, "max_stored 4KiB", "max_stored 1GiB", 1)
+	c.Options = harness.Edited(c.Options, "max_stored 4KiB", "max_stored 1GiB")
 	o.Edits(site)
 	o.Types()
 	if got := c.Metrics()["webhook_max_stored_bytes"]; got != 1<<30 {
@@ -180,7 +180,7 @@ func (o *situation) answersSlow() {
 		o.Errorf("answered %d %s", got.Code, got.Body)
 	}
 	o.Types()
-	o.Edits(strings.Replace(site, "respond upstream 20s", "respond accepted", 1))
+	o.Edits(harness.Edited(site, "respond upstream 20s", "respond accepted"))
 	o.Types()
 	app.AnswerWith(nil)
 	o.Types()
@@ -220,7 +220,7 @@ func (o *situation) certificatesFail() {
 }
 
 func (o *situation) signaturesFail() {
-	site := strings.Replace(harness.AnswersSite("forged-shop", "200"), harness.GitHubSecret, "It was a Secret to Everybody", 1)
+	site := harness.Edited(harness.AnswersSite("forged-shop", "200"), harness.GitHubSecret, "It was a Secret to Everybody")
 	o.Starts(harness.Start(o.T, site, ""), "forged-shop")
 	o.send(3, 401, "invalid_signature")
 	o.Fill["wrong secret"] = "It was a Secret to Everybody"
@@ -228,19 +228,19 @@ func (o *situation) signaturesFail() {
 	o.Fill["header"] = "X-Hub-Signature-256: " + harness.GitHubSignature("{}")
 	o.Types()
 	o.Types()
-	o.Edits(strings.Replace(site, "secret ", fmt.Sprintf("secret %q ", harness.GitHubSecret), 1))
+	o.Edits(harness.Edited(site, "secret ", fmt.Sprintf("secret %q ", harness.GitHubSecret)))
 	o.Types()
 	o.send(1, 202, "accepted")
 	o.Types()
 }
 
 func (o *situation) webhooksRefused() {
-	site := strings.Replace(harness.AnswersSite("fat-shop", "200"), "require_https", "max_body 10\nrequire_https", 1)
+	site := harness.Edited(harness.AnswersSite("fat-shop", "200"), "require_https", "max_body 10\nrequire_https")
 	o.Starts(harness.Start(o.T, site, ""), "fat-shop")
 	o.Writes("body", `{"hello": "world"}`)
 	harness.CheckAnswer(o.T, o.Caddy.Do(o.Caddy.GitHubRequest("/fat-shop", "fat", `{"hello": "world"}`)), 413, "payload_too_large")
 	o.Types()
-	o.Edits(strings.Replace(site, "max_body 10", "max_body 10KiB", 1))
+	o.Edits(harness.Edited(site, "max_body 10", "max_body 10KiB"))
 	o.Types()
 	o.Types()
 }
@@ -252,20 +252,20 @@ func (o *situation) webhooksIgnored() {
 	o.send(3, 200, "ignored")
 	o.Fill["type"] = "push"
 	o.Types()
-	o.Edits(strings.Replace(site, "pull_request", "push", 1))
+	o.Edits(harness.Edited(site, "pull_request", "push"))
 	o.Types()
 	o.Types()
 }
 
 func (o *situation) webhooksLimited() {
-	site := strings.Replace(harness.AnswersSite("busy-shop", "200"), "require_https", "rate_limit provider 1 1/h\nrequire_https", 1)
+	site := harness.Edited(harness.AnswersSite("busy-shop", "200"), "require_https", "rate_limit provider 1 1/h\nrequire_https")
 	o.Starts(harness.Start(o.T, site, ""), "busy-shop")
 	o.send(1, 202, "accepted")
 	for range 3 {
 		harness.WantLimited(o.T, o.Caddy.Do(o.Caddy.GitHubRequest("/busy-shop", "more", "{}")), "provider", `"provider";q=1`)
 	}
 	o.Types()
-	o.Edits(strings.Replace(site, "provider 1 1/h", "provider 100 10/s", 1))
+	o.Edits(harness.Edited(site, "provider 1 1/h", "provider 100 10/s"))
 	o.Types()
 	o.Types()
 }

@@ -41,10 +41,10 @@ func (o *situation) providerDisabled() {
 
 func (o *situation) secretLeaked() {
 	const old = "It was a Secret to Everybody"
-	site := strings.Replace(harness.AnswersSite("leaky-shop", "200"), harness.GitHubSecret, old, 1)
+	site := harness.Edited(harness.AnswersSite("leaky-shop", "200"), harness.GitHubSecret, old)
 	o.Starts(harness.Start(o.T, site, ""), "leaky-shop")
 	o.Fill["old secret"] = old
-	o.Edits(strings.Replace(site, "secret ", fmt.Sprintf("secret %q ", harness.GitHubSecret), 1))
+	o.Edits(harness.Edited(site, "secret ", fmt.Sprintf("secret %q ", harness.GitHubSecret)))
 	o.Types()
 	o.send(1, 202, "accepted")
 	for _, secret := range []string{old, harness.GitHubSecret} {
@@ -53,7 +53,7 @@ func (o *situation) secretLeaked() {
 		}
 	}
 	o.Types()
-	o.Edits(strings.Replace(site, old, harness.GitHubSecret, 1))
+	o.Edits(harness.Edited(site, old, harness.GitHubSecret))
 	o.Types()
 	o.Types()
 	o.Types()
@@ -62,7 +62,7 @@ func (o *situation) secretLeaked() {
 func (o *situation) reloadFailed() {
 	site := harness.AnswersSite("loaded-shop", "200")
 	o.Starts(harness.Start(o.T, site, ""), "loaded-shop")
-	o.Edits(strings.Replace(site, "secret ", "secret {file./no/such/secret} ", 1))
+	o.Edits(harness.Edited(site, "secret ", "secret {file./no/such/secret} "))
 	o.Types()
 	o.send(1, 202, "accepted") // as before
 	o.Edits(site)

@@ -55,7 +55,7 @@ func TestFileInUse(t *testing.T) {
 	}
 	defer holder.Close()
 	options := c.Options
-	c.Options = strings.Replace(options, storePath(c), other, 1)
+	c.Options = harness.Edited(options, storePath(c), other)
 	err = c.Load(harness.GitHubSite(app, ""))
 	if err == nil || !strings.Contains(err.Error(), other) || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("error is %v: want one that names the file and another process", err)

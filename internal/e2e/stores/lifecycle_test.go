@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
@@ -50,7 +49,7 @@ func TestReloadWhileReceiving(t *testing.T) {
 	}()
 	<-asked
 
-	c.Options = strings.Replace(options, first, other, 1)
+	c.Options = harness.Edited(options, first, other)
 	if err := c.Load(harness.GitHubSite(app, "")); err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func testRetain(t *testing.T, c *harness.Caddy) {
 		t.Helper()
 		c.Options = off
 		if arguments != "" {
-			c.Options = strings.Replace(off, "webhooks {", "webhooks {\n retain delivered "+arguments, 1)
+			c.Options = harness.Edited(off, "webhooks {", "webhooks {\n retain delivered "+arguments)
 		}
 		if err := c.Load(harness.GitHubSite(app, "")); err != nil {
 			t.Fatal(err)

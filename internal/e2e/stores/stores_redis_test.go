@@ -171,7 +171,7 @@ func TestRedisLimits(t *testing.T) {
 		harness.CheckAnswer(t, c.Do(c.GitHubRequest("/", fmt.Sprint("first", i), "{}")), 202, "accepted")
 	}
 	// Another prefix of the URL is another store, and so another client.
-	c.Options = strings.Replace(c.Options, server.URL(), server.URL()+"/0", 1)
+	c.Options = harness.Edited(c.Options, server.URL(), server.URL()+"/0")
 	if err := c.Load(site("two")); err != nil {
 		t.Fatal(err)
 	}
@@ -179,8 +179,8 @@ func TestRedisLimits(t *testing.T) {
 	harness.WantLimited(t, c.Do(c.GitHubRequest("/", "third", "{}")), "provider", `"provider";q=3`)
 
 	for policy, want := range map[string]int{"allow": 401, "local": 401, "deny": 503} {
-		c.Options = strings.Replace(c.Options, "webhooks {", "webhooks {\nrate_limit on_error "+policy, 1)
-		if err := c.Load(strings.Replace(site(policy), "rate_limit provider", "rate_limit ip 3 1/h\nrate_limit provider", 1)); err != nil {
+		c.Options = harness.Edited(c.Options, "webhooks {", "webhooks {\nrate_limit on_error "+policy)
+		if err := c.Load(harness.Edited(site(policy), "rate_limit provider", "rate_limit ip 3 1/h\nrate_limit provider")); err != nil {
 			t.Fatal(err)
 		}
 		server.Kill()
@@ -193,7 +193,7 @@ func TestRedisLimits(t *testing.T) {
 		harness.Eventually(t, "the limits are back", func() bool {
 			return c.Do(c.GitHubRequest("/", "again", "{}")).Code != 503
 		})
-		c.Options = strings.Replace(c.Options, "\nrate_limit on_error "+policy, "", 1)
+		c.Options = harness.Edited(c.Options, "\nrate_limit on_error "+policy, "")
 	}
 }
 

@@ -156,7 +156,7 @@ func TestSameDataElsewhere(t *testing.T) {
 	if err := os.Rename(path, moved); err != nil {
 		t.Fatal(err)
 	}
-	harness.Restarts(c, strings.Replace(c.Options, path, moved, 1), waitingSite(app))
+	harness.Restarts(c, harness.Edited(c.Options, path, moved), waitingSite(app))
 	leaves(c, log, "file", 0)
 	if n := c.OpenDeliveries(); n != 2 {
 		t.Errorf("%d deliveries are there, want 2", n)

@@ -52,36 +52,34 @@ type App struct {
 	// one Caddy process can use at a time.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=webhooks.stores inline_key=backend"`
 
-	// How many undelivered events each destination may hold. What comes for one that
-	// is full is stored for the other destinations that it goes to, and for the full
-	// one as a dead letter with the reason destination_full, to be replayed later.
-	// Where all are full, providers are answered 503 with Retry-After, so that they
-	// keep their events. Dead letters do not count. Default: 100000.
+	// How many undelivered events each destination may hold. If a destination is full, the event is stored
+	// for its other destinations, and for the full one as a dead letter with the reason destination_full,
+	// which can be replayed later. If all its destinations are full, providers are answered 503 with
+	// Retry-After, so that they keep their events. Dead letters do not count. Default: 100000.
 	MaxPending int `json:"max_pending,omitempty"`
 
-	// How much of the store each endpoint may have, in bytes: its events that wait or are
-	// dead letters, with their headers, each once however many destinations it goes to. At the bound
-	// providers are answered 503 with Retry-After, so that they keep their events. Default: 10 GiB, or half of the file store's
-	// max_size where that is less.
+	// How much of the store each endpoint may use, in bytes: its pending events and dead letters with
+	// their headers, each counted once however many destinations it has. At the bound providers are
+	// answered 503 with Retry-After, so that they keep their events. Default: 10 GiB, or half of the file
+	// store's max_size where that is less.
 	MaxStored int64 `json:"max_stored,omitempty"`
 
-	// How much memory the webhooks of all endpoints may hold while they come in, are verified
-	// and are answered, in bytes: their bodies, and 8 KiB each. Beyond it they are answered
-	// 503 with Retry-After. An address never holds more than is left, so one alone has half
-	// of it; of IPv6, a /64 counts as one. At least twice the largest max_body. Default: a tenth of
-	// the process's memory limit (GOMEMLIMIT) or 256 MiB, but four times the largest max_body.
+	// How much memory the webhooks of all endpoints may hold while they are received, verified and
+	// answered, in bytes: their bodies, and 8 KiB each. Beyond it providers are answered 503 with
+	// Retry-After. No address may hold more than what is still free, so a single one has at most half; an
+	// IPv6 /64 counts as one address. At least twice the largest max_body. Default: a tenth of the process's memory limit (GOMEMLIMIT) or
+	// 256 MiB, but four times the largest max_body.
 	MaxBodyMemory int64 `json:"max_body_memory,omitempty"`
 
-	// What is kept of webhooks that were delivered, for inspection. A reload
-	// changes it; without it what was kept is removed. Default: nothing.
+	// What is kept of delivered webhooks, for inspection. A reload changes it. If a reload removes this
+	// setting, everything that was kept is removed. Default: nothing.
 	RetainDelivered *policy.Retain `json:"retain_delivered,omitempty"`
 
-	// What all endpoints together take. Only verified webhooks count. Default: no limit.
+	// Limits for all endpoints together. Only verified webhooks count. Default: no limit.
 	RateLimit policy.RateLimit `json:"rate_limit,omitzero"`
 
-	// What becomes of webhooks while rate limits cannot be checked, since the
-	// Redis that counts them is away: "allow" lets them through, "deny" answers 503,
-	// "local" has this process count by itself. Default: allow.
+	// What happens to webhooks while the Redis that counts rate limits cannot be reached: "allow" lets
+	// them through, "deny" answers 503, "local" has this process count by itself. Default: allow.
 	RateLimitOnError string `json:"rate_limit_on_error,omitempty"`
 
 	// The name of this Caddy among those that share a store, for Redis's list of
@@ -105,13 +103,13 @@ type App struct {
 	serving    intake.Serving
 	stopOnce   sync.Once
 
-	hasServer   bool          // some server tells when it has shut down
-	httpStopped chan struct{} // closed when the servers take no requests any more
+	hasServer   bool          // one server has said that it has shut down
+	httpStopped chan struct{} // closed when the servers accept no more requests
 	httpOnce    sync.Once
 }
 
-// endpointOnServer tells a repeated name from one site that Caddy serves on
-// several servers (HTTP and HTTPS), which has a copy of its handlers on each.
+// endpointOnServer tells two endpoints of one name from one endpoint that Caddy serves on several servers
+// (HTTP and HTTPS): each server has a copy of the site's handlers.
 type endpointOnServer struct {
 	name   string
 	server *caddyhttp.Server
@@ -140,7 +138,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if a.Node == "" {
-		a.Node, _ = os.Hostname() // for people only; without one they see none
+		a.Node, _ = os.Hostname() // for people only; without a name they see none
 	}
 	if err := errors.Join(a.setBounds(), a.RetainDelivered.Validate()); err != nil {
 		return err
@@ -240,14 +238,13 @@ func (a *App) destinations() []forward.Destination {
 	return all
 }
 
-// Stop ends delivering. Caddy stops its apps in no particular order, so webhooks
-// may come in for some time after it (`shutdown_delay`, `grace_period`): the
-// store stays open for them until the HTTP servers have shut down.
+// Stop ends delivering. Caddy stops its apps in no particular order, so webhooks may come in for some time
+// after Stop (`shutdown_delay`, `grace_period`): the store stays open until the HTTP servers have shut
+// down.
 //
-// On a reload the attempts in flight go on in the background, as Caddy's own
-// HTTP requests do, and the new config delivers what still comes in. When Caddy
-// exits nobody else would: delivering goes on until the servers are down as
-// well, and what tells of that waits for the last attempts.
+// On a reload, attempts in flight go on in the background, as Caddy's own HTTP requests do, and the new
+// config delivers what still comes in. When Caddy exits, no other config would deliver it. So delivering
+// goes on until the servers are down, too, and the last attempts are waited for.
 func (a *App) Stop() error {
 	if !caddy.Exiting() || !a.hasServer {
 		a.stopDelivering()
@@ -255,9 +252,8 @@ func (a *App) Stop() error {
 	return nil
 }
 
-// endServing is called when the config's HTTP servers have shut down: all of
-// them, when the first one says so. Caddy waits for it when it exits, with the
-// modules that deliver still in working order.
+// endServing is called when the config's HTTP servers have shut down; the first server to say so speaks
+// for all. When Caddy exits, it waits for endServing while the modules that deliver still work.
 func (a *App) endServing() {
 	a.httpOnce.Do(func() { close(a.httpStopped) })
 	if caddy.Exiting() {
@@ -305,7 +301,7 @@ func (a *App) drain() {
 	a.use.Stop(ctx, ending())
 	select {
 	case <-a.httpStopped:
-		a.serving.Wait(ctx) // on a reload the servers' last requests may still go on
+		a.serving.Wait(ctx) // on a reload the servers' last requests may still be running
 	case <-ctx.Done():
 	}
 	a.use.Close(ctx, ending())

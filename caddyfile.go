@@ -18,8 +18,8 @@ import (
 
 func init() {
 	httpcaddyfile.RegisterHandlerDirective("webhooks", parseHandler)
-	// Before everything of the same site that could answer a webhook, or change
-	// what the directive's matcher looks at: such a webhook would not be verified.
+	// The directive comes before every other one of the site that could answer a webhook, or change what
+	// its matcher looks at: otherwise that webhook would not be verified.
 	httpcaddyfile.RegisterDirectiveOrder("webhooks", httpcaddyfile.Before, "redir")
 	httpcaddyfile.RegisterGlobalOption("webhooks", parseApp)
 	grammar.Declare("the block of the directive, webhooks [<matcher>] <provider> { … }",

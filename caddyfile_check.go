@@ -17,7 +17,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// parseHandler sets up the directive.
+// parseHandler sets up the handler from the directive.
 func parseHandler(helper httpcaddyfile.Helper) (_ caddyhttp.MiddlewareHandler, err error) {
 	h, start := new(Handler), *helper.Dispenser // errors about the whole name its first line
 	whole := start
@@ -49,16 +49,16 @@ func parseHandler(helper httpcaddyfile.Helper) (_ caddyhttp.MiddlewareHandler, e
 	return h, nil
 }
 
-// checkAdapted refuses, where the lines are known, what Provision would refuse
-// without them. What depends on the values of placeholders, which another
-// process may have, is left to Provision.
+// checkAdapted refuses, while line numbers are known, what Provision would refuse without them. Checks
+// that depend on the values of placeholders are left to Provision, as another process may have other
+// values.
 func (h *Handler) checkAdapted() error {
 	provider, err := h.lookUpProvider()
 	if err != nil {
 		return err
 	}
 	given := h.credentials(provider)
-	c := *h // with defaults, which are not for the config that comes out
+	c := *h // with defaults, which must not appear in the adapted config
 	c.ContentTypes = slices.Clone(h.ContentTypes)
 	c.setDefaults()
 	if err := c.checkValues(); err != nil {
@@ -74,7 +74,7 @@ func (h *Handler) checkAdapted() error {
 		if err := given.CheckPartly(h.checkDestinations); err != nil {
 			return err
 		}
-		if traits := provider.Traits(); len(traits.Ways) == 1 { // of several the keys choose
+		if traits := provider.Traits(); len(traits.Ways) == 1 { // with several providers, the keys decide
 			return c.checkDedupeTTL(traits.SignsTimestamp)
 		}
 		return nil
@@ -92,7 +92,7 @@ func (h *Handler) checkAdapted() error {
 	return c.checkDedupeTTL(v.SignedTimestamp())
 }
 
-// checkDestinations checks what the destinations want of the verifier.
+// checkDestinations checks what the destinations need from the verifier.
 func (h *Handler) checkDestinations(v *verify.Verifier) error {
 	for _, f := range h.Forward {
 		if err := f.checkResign(v); err != nil {
@@ -102,8 +102,8 @@ func (h *Handler) checkDestinations(v *verify.Verifier) error {
 	return nil
 }
 
-// wrap names the endpoint and the line of the setting that an error is about, with
-// which our errors begin; else the line of the directive, at which d stands.
+// wrap adds the endpoint and a line to an error. The line is that of the setting with which the error's
+// text begins; otherwise it is the directive's line, at which d stands.
 func (h *Handler) wrap(d caddyfile.Dispenser, err error) error {
 	setting := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == ' ' || r == ':' })[0]
 	err = fmt.Errorf("endpoint %s: %w", h.label(), err)

@@ -98,15 +98,15 @@ func (f *Forward) unmarshalPriority(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// unmarshalTypes reads globs of event types, and keeps their line: the provider that
-// they are checked against may not be known yet.
+// unmarshalTypes reads globs of event types and keeps their line: the provider that they are checked
+// against may not be known yet.
 func (f *Forward) unmarshalTypes(d *caddyfile.Dispenser, globs *[]string) error {
 	f.typeLines = append(f.typeLines, *d)
 	return grammar.SomeArgs(d, globs)
 }
 
-// checkTypeLines checks the globs of event types where their lines are known. What is
-// doubtful is a warning, as those of Caddy's adapter.
+// checkTypeLines checks the globs of event types while their lines are known. A doubtful glob is a warning
+// of Caddy's adapter.
 func (h *Handler) checkTypeLines() error {
 	provider, err := h.lookUpProvider()
 	if err != nil {
@@ -128,7 +128,7 @@ func (h *Handler) checkTypeLines() error {
 	return nil
 }
 
-// leastTimeout is below what any answer takes.
+// leastTimeout is shorter than any answer takes.
 const leastTimeout = time.Millisecond
 
 func (f *Forward) unmarshalTimeout(d *caddyfile.Dispenser) error {
@@ -198,7 +198,7 @@ func (f *Forward) finalize(helper httpcaddyfile.Helper) error {
 	return nil
 }
 
-// at names the line of the block of `handle` in which the reference stands.
+// at names the line, in the block of `handle`, of the reference.
 func (f *Forward) at(missing *references.Missing) error {
 	d := f.handleSegment
 	err := fmt.Errorf("forward %s: %w", f.Name, missing)

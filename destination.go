@@ -36,13 +36,12 @@ type Forward struct {
 	// ({http.…}) are expanded at each attempt, where deliveries have them.
 	Upstreams []string `json:"upstreams,omitempty"`
 
-	// Handlers that deliver the event instead of a reverse_proxy to upstreams:
-	// whatever answers 2xx has taken it. The status of a handler's error is its
-	// answer too. They see the request as it was stored: placeholders that need the
-	// webhook's connection, or what handlers outside set, are errors.
+	// Handlers that deliver the event instead of a reverse_proxy to upstreams. A handler that answers 2xx
+	// has taken it; the status of a handler's error is its answer too. They see the request as it was
+	// stored: placeholders that need the webhook's connection, or what handlers outside set, are errors.
 	//
-	// Placeholders: {http.webhooks.endpoint}, provider, event_id, event_type,
-	// correlation_id, received_at, destination, delivery_id and attempt.
+	// Placeholders: {http.webhooks.endpoint}, provider, event_id, event_type, correlation_id, received_at,
+	// destination, delivery_id and attempt.
 	Handle caddyhttp.RouteList `json:"handle,omitempty"`
 
 	// Event types that go here. `*` stands for any characters. Default: all.
@@ -51,7 +50,7 @@ type Forward struct {
 	// How long one attempt may take. Default: 30s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
-	// When a failed attempt is tried again.
+	// When a failed attempt is retried.
 	Retry *policy.Retry `json:"retry,omitempty"`
 
 	// Statuses that make a delivery a dead letter at once. Default: 410.
@@ -64,18 +63,18 @@ type Forward struct {
 	// event's type counts. Default: 0 for all.
 	Priority []policy.Priority `json:"priority,omitempty"`
 
-	// How many attempts are started per second at most. What comes faster
-	// waits in the store; nothing is refused. Default: no limit.
+	// How many attempts are started per second at most. Deliveries above the rate wait in the store;
+	// nothing is refused. Default: no limit.
 	Rate float64 `json:"rate,omitempty"`
 
-	// When deliveries are held back because the destination fails. Default: after 5 failures in a row, for 60s.
+	// When the destination gets no deliveries because it fails. Default: after 5 failures in a row, for
+	// 60s.
 	Breaker *policy.Breaker `json:"breaker,omitempty"`
 
-	// Whether attempts later than the first, and first ones that had to wait, get a
-	// fresh signature and timestamp in the provider's own format, made with the
-	// endpoint's first secret. What it replaces is kept as
-	// Webhook-Original-<header>. Default: true where the provider signs a timestamp,
-	// there is a key to sign with, signature and timestamp are in headers, and no URL is signed.
+	// Whether retries, and first attempts that had to wait, get a fresh signature and timestamp in the
+	// provider's own format, made with the endpoint's first secret. A header that this replaces is kept as
+	// Webhook-Original-<header>. Default: true where the provider signs a timestamp, there is a key to
+	// sign with, signature and timestamp are in headers, and no URL is signed.
 	Resign *bool `json:"resign,omitempty"`
 
 	typeLines     []caddyfile.Dispenser // each before globs of event types, until they are checked
@@ -135,7 +134,7 @@ func (f *Forward) provision(ctx caddy.Context, h *Handler) error {
 		Routes: routes, Server: server, Headers: h.headers, Resigner: resigner, Hidden: h.hides(), Tracer: h.tracer,
 	}
 	if h.Respond == respondUpstream {
-		options.Keep = intake.MaxRelay + 1 // one more, to tell what is too long
+		options.Keep = intake.MaxRelay + 1 // one more byte, to notice an answer that is too long
 	}
 	f.sender = deliver.New(options)
 	return nil

@@ -20,8 +20,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// checkReferences refuses what would be empty at every attempt: placeholders that
-// no stored event has, and addresses that come to nothing.
+// checkReferences refuses placeholders that no stored event has, and addresses that come to nothing: they
+// would be empty at every attempt.
 func (f *Forward) checkReferences() error {
 	if missing := references.Check(f.referencing()); missing != nil {
 		return missing
@@ -51,8 +51,8 @@ func (f *Forward) warnOfUnset(h *Handler) {
 	}
 }
 
-// checkChain refuses handlers of which the one that delivers gets no event, since another one
-// answers before it, and those of which none answers: every event would go nowhere.
+// checkChain refuses handlers in which another one answers before the one that delivers, so that it gets
+// no event; and handlers of which none answers, so that every event would go nowhere.
 func (f *Forward) checkChain() error {
 	chain := reach.Follow(nil, f.routes, nil)
 	if chain.Blocked != nil {
@@ -74,8 +74,8 @@ func (f *Forward) referencing() []byte {
 	return text
 }
 
-// warnOfLoops names upstreams, also those of proxies in `handle`, that are the server on which the
-// endpoint itself is. Whether its routes lead a delivery to the endpoint, only a request can tell.
+// warnOfLoops names upstreams that are the server on which the endpoint itself is, also those of proxies
+// in `handle`. Only a request can tell whether its routes lead a delivery to the endpoint.
 func (f *Forward) warnOfLoops(logger *zap.Logger, server *caddyhttp.Server) {
 	reach.Each(f.routes, func(handler caddyhttp.MiddlewareHandler) {
 		proxy, ok := handler.(*reverseproxy.Handler)
@@ -91,9 +91,8 @@ func (f *Forward) warnOfLoops(logger *zap.Logger, server *caddyhttp.Server) {
 	})
 }
 
-// twins are the names of destinations that differ in nothing but their addresses,
-// and have no names of their own. They may be replicas of one application, each of
-// which would then get every event.
+// twins are the names of destinations that differ only in their addresses, and have no names of their own.
+// They may be replicas of one application, each of which would then get every event.
 func (h *Handler) twins() []string {
 	same := make(map[string][]string) // by settings
 	for _, f := range h.Forward {
@@ -125,7 +124,7 @@ func (h *Handler) warnOfTwins() {
 	}
 }
 
-// warnOfLedDestinations tells where the address of a destination is what the sender writes.
+// warnOfLedDestinations warns if the sender can choose a destination's address.
 func (h *Handler) warnOfLedDestinations() {
 	for _, f := range h.Forward {
 		for _, upstream := range f.Upstreams {
@@ -138,7 +137,7 @@ func (h *Handler) warnOfLedDestinations() {
 	}
 }
 
-// wishes says which types the destinations ask for.
+// wishes are the types that the destinations ask for.
 func (h *Handler) wishes() string {
 	var all []string
 	for _, f := range h.Forward {
@@ -147,8 +146,7 @@ func (h *Handler) wishes() string {
 	return strings.Join(all, "; ")
 }
 
-// checkTypes refuses globs that can match no event, and returns what is doubtful
-// of the others.
+// checkTypes refuses globs that can match no event, and returns the doubtful ones.
 func (h *Handler) checkTypes(p *verify.Provider) (doubts []string, err error) {
 	for _, f := range h.Forward {
 		for setting, glob := range f.typeGlobs() {
@@ -164,7 +162,7 @@ func (h *Handler) checkTypes(p *verify.Provider) (doubts []string, err error) {
 	return doubts, nil
 }
 
-// warnOfTypes is checkTypes at load: what is doubtful goes into the log, and the doctor repeats it.
+// warnOfTypes is checkTypes at load: doubtful globs go into the log, and the doctor repeats them.
 func (h *Handler) warnOfTypes() error {
 	var err error
 	h.doubts, err = h.checkTypes(h.provider)

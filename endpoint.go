@@ -89,7 +89,7 @@ func (a *App) guard(ctx context.Context) (retrystore.Guard, error) {
 	return a.store, a.ready(ctx)
 }
 
-// endpointOf tells whose a stored delivery is; empty if there is none, or the store cannot tell.
+// endpointOf names the endpoint of a stored delivery; empty if there is none, or the store cannot tell.
 func (a *App) endpointOf(ctx context.Context, id string) (string, error) {
 	if err := a.ready(ctx); err != nil {
 		return "", err
@@ -147,7 +147,7 @@ func (h *Handler) hides() redact.Hidden {
 	return redact.Hidden{Places: h.verifier.SecretPlaces(), Values: h.hidden}
 }
 
-// hides is what is hidden of an endpoint, which the running config may not have.
+// hides is what is hidden of an endpoint, also of one that the running config no longer has.
 func (a *App) hides(endpoint string) redact.Hidden {
 	if h, ok := a.endpoints[endpoint]; ok {
 		return h.hides()

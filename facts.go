@@ -21,7 +21,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// diagnose tells the doctor what there is to know.
+// diagnose collects the facts that the doctor judges.
 func (a *App) diagnose(ctx context.Context) []api.Check {
 	f := doctor.Facts{
 		Now: time.Now(), Config: a.config(), Attempts: process.Attempts.All(),
@@ -95,8 +95,8 @@ func (h *Handler) secretFacts(e *doctor.Endpoint) {
 	}
 }
 
-// isPublic reports whether one of the endpoint's servers takes plain HTTP from
-// elsewhere than this machine or a private network.
+// isPublic reports whether one of the endpoint's servers accepts plain HTTP from outside this machine and
+// private networks.
 func (h *Handler) isPublic() bool {
 	for place := range h.app.servers {
 		if place.name == h.Name && place.server != nil && reach.ListensPublicly(place.server) {
@@ -122,7 +122,8 @@ func (a *App) reachable() reach.Endpoints {
 	return all
 }
 
-// warnOfUnreached says at load that webhooks go past an endpoint, or nowhere: unverified, and silently.
+// warnOfUnreached warns at load that webhooks pass an endpoint by, or reach nothing: they would be
+// unverified, and nothing would say so.
 func (a *App) warnOfUnreached() {
 	for _, finding := range a.reachable().Findings(false) {
 		a.logger.Warn(finding.Title,
@@ -149,11 +150,11 @@ func (a *App) metricsSource() telemetry.Source {
 	}
 }
 
-// ending tells whether this process ends, or has no config any more: then what stores
-// hold is told by the next start.
+// ending reports whether this process ends, or has no config any more: then only the next start can tell
+// what stores hold.
 func ending() bool { return caddy.Exiting() || caddy.ActiveContext().Context == nil }
 
-// config is what the app runs, for those who look at what waits where.
+// config is what the app runs, for the reporters of what waits where.
 func (a *App) config() *lanes.Config {
 	c := &lanes.Config{Breakers: a.dispatcher.Breakers}
 	for _, name := range slices.Sorted(maps.Keys(a.endpoints)) {

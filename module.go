@@ -88,10 +88,10 @@ type Handler struct {
 	// X-Forwarded-Proto, or if public_url says so. Default: true.
 	RequireHTTPS *bool `json:"require_https,omitempty"`
 
-	// The URL that the provider calls, where proxies in front hide it: scheme and host, and
-	// the path if that is another one here, too; "/*" behind a path puts it before that which arrives.
-	// It is what signatures of URLs are compared with, and whether the provider uses HTTPS.
-	// Default: that of the request, with what a trusted proxy says in X-Forwarded-Proto and X-Forwarded-Host.
+	// The URL that the provider calls, where proxies in front hide it: scheme and host, and the path if it
+	// is another one here; "/*" at the end of a path puts that path before the path of the request.
+	// Signatures of URLs are compared with it, and it tells whether the provider uses HTTPS. Default: the
+	// URL of the request, with what a trusted proxy says in X-Forwarded-Proto and X-Forwarded-Host.
 	PublicURL string `json:"public_url,omitempty"`
 
 	// Addresses and CIDRs that may not send.
@@ -104,7 +104,7 @@ type Handler struct {
 	// Further sources of addresses that may send.
 	AllowIPSourcesRaw []json.RawMessage `json:"allow_ip_sources,omitempty" caddy:"namespace=http.ip_sources inline_key=source"`
 
-	// How many webhooks come in. Default: no limits.
+	// How many webhooks may come in. Default: no limits.
 	RateLimit *policy.RateLimits `json:"rate_limit,omitempty"`
 
 	// The largest accepted body, in bytes. Default: what the provider's largest webhooks
@@ -114,8 +114,8 @@ type Handler struct {
 	// Accepted media types, without parameters. Default: what the provider sends.
 	ContentTypes []string `json:"content_types,omitempty"`
 
-	// What identifies an event. Default: the provider's event id, or a hash of
-	// the endpoint, the signed timestamp, path, query and body if there is none.
+	// What identifies an event. Default: the provider's event id; if there is none, a hash of the
+	// endpoint, the signed timestamp, path, query and body.
 	Dedupe *Dedupe `json:"dedupe,omitempty"`
 
 	// How long an event is remembered, counted from its acceptance. Default:
@@ -123,11 +123,10 @@ type Handler struct {
 	// timestamp: that long one webhook stays valid.
 	DedupeTTL caddy.Duration `json:"dedupe_ttl,omitempty"`
 
-	// What the provider is answered with. "accepted" (default) answers as soon as
-	// the event is stored. "upstream" tries the first destination that wants the
-	// event at once and relays its answer if that is a success: for Slack's
-	// commands, TwiML and the like. If it fails, takes longer than
-	// respond_timeout, or the destination is busy, the answer is "accepted" and
+	// What the provider is answered with. "accepted" (default) answers as soon as the event is stored.
+	// "upstream" makes the first attempt at once, at the first destination that wants the event, and
+	// relays its answer if that is a success: for Slack's commands, TwiML and the like. If the attempt
+	// fails or takes longer than respond_timeout, or the destination is busy, the answer is "accepted" and
 	// the event is delivered like any other.
 	Respond string `json:"respond,omitempty"`
 

@@ -32,9 +32,9 @@ const (
 	defaultMaxPending = 100_000
 	// defaultMaxStored bounds the bytes of an endpoint in the store.
 	defaultMaxStored = 10 << 30
-	// leastMaxStored is less than which would be a slip, such as a forgotten unit.
+	// leastMaxStored: a smaller bound is a slip, such as a forgotten unit.
 	leastMaxStored = 1 << 10
-	// maxMaxStored bounds what max_stored and max_size may be: more is a slip.
+	// maxMaxStored bounds max_stored and max_size: a larger one is a slip.
 	maxMaxStored = 1 << 50
 )
 
@@ -68,7 +68,7 @@ func (a *App) setMaxStored() {
 // custom is the provider whose scheme the config describes.
 const custom = verify.CustomName
 
-// label names the endpoint in errors: by its name if that is one.
+// label names the endpoint in errors: by its own name if it has one.
 func (h *Handler) label() string {
 	if grammar.CheckName(h.Name) == nil && h.Name != h.Provider {
 		return h.Name
@@ -140,7 +140,7 @@ func (h *Handler) checkSettings() error {
 	return errors.Join(h.checkValues(), h.checkDedupeTTL(h.verifier.SignedTimestamp()))
 }
 
-// checkValues checks what can be without the keys.
+// checkValues checks what can be checked without the keys.
 func (h *Handler) checkValues() error {
 	switch {
 	case grammar.CheckName(h.Name) != nil:
@@ -157,7 +157,8 @@ func (h *Handler) checkValues() error {
 	return errors.Join(h.checkContentTypes(), h.checkLimits(), h.checkSources())
 }
 
-// checkDedupeTTL refuses to forget events that somebody could still send again.
+// checkDedupeTTL refuses to forget an event while its webhook is still valid: somebody could send it
+// again.
 func (h *Handler) checkDedupeTTL(signedTimestamp bool) error {
 	least := dedupe.MinTTL(time.Duration(h.Tolerance))
 	if ttl := time.Duration(h.DedupeTTL); ttl <= 0 || signedTimestamp && ttl < least {
@@ -221,7 +222,7 @@ func errDestinationTaken(name string) error {
 	return fmt.Errorf("two destinations are named %q: give one of them another with `name`", name)
 }
 
-// defaultMaxBody has room for the largest webhooks of the provider, but leaves room for others.
+// defaultMaxBody has room for the provider's largest webhooks, but leaves room for other endpoints.
 func (a *App) defaultMaxBody(p *verify.Provider) int64 {
 	budget := inflight.DefaultLimit()
 	if a.MaxBodyMemory > 0 {
@@ -254,8 +255,8 @@ func (a *App) checkBodyMemory(h *Handler) error {
 	return nil
 }
 
-// checkHeaderNames refuses settings that read headers which the server drops; nil stands for a
-// server that expects none of them.
+// checkHeaderNames refuses settings that read a header which the server drops. nil stands for a
+// server that expects no such header, and so drops them all.
 func (h *Handler) checkHeaderNames(server *caddyhttp.Server) error {
 	if h.Verify != nil {
 		for setting, name := range h.Verify.HeaderNames() {
@@ -276,8 +277,7 @@ func (h *Handler) checkHeaderNames(server *caddyhttp.Server) error {
 	return nil
 }
 
-// countedBy is who counts the rate limits. Before the app was started, that is
-// this process.
+// countedBy counts the rate limits. Before the app was started, this process does.
 func (a *App) countedBy() limiter.Backend {
 	select {
 	case <-a.started:

@@ -27,11 +27,11 @@ import (
 
 // Options are what a Sender needs to know of its destination and endpoint.
 type Options struct {
-	// Routes are the handlers that deliver, provisioned, and Server that of the endpoint.
+	// Routes are the handlers that deliver, provisioned. Server is the endpoint's server.
 	Routes caddyhttp.RouteList
 	Server *caddyhttp.Server
 
-	// Headers are the endpoint's.
+	// Headers handles the endpoint's headers.
 	Headers envelope.Headers
 
 	// Resigner signs late attempts anew; nil: every attempt has the provider's own signature.
@@ -40,7 +40,7 @@ type Options struct {
 	// Keep is how many bytes of an answer's body are kept; 0 stands for retrystore.MaxAnswer.
 	Keep int
 
-	// Hidden is what no error may quote.
+	// Hidden are values that no error may show.
 	Hidden redact.Hidden
 
 	// Tracer is the endpoint's.
@@ -53,14 +53,14 @@ type Options struct {
 type Sender struct {
 	Options
 	chain caddyhttp.Handler
-	local net.Addr     // stands for the one that the webhook came in at
-	http  *http.Server // for handlers that look for one; it serves nothing
+	local net.Addr     // stands for the server at which the webhook came in
+	http  *http.Server // for handlers that look for a server; it serves nothing
 }
 
 var (
 	errNoHandler    = errors.New("no handler of this destination answered")
 	errAnswerBroken = errors.New("the answer broke off")
-	// errLoop is recorded with an attempt that came back.
+	// errLoop is recorded with an attempt that came back to its own endpoint.
 	errLoop = errors.New("loop: the destination leads back to an endpoint that the webhook has come through")
 )
 
@@ -74,12 +74,12 @@ func New(o Options) *Sender {
 	return &Sender{Options: o, chain: o.Routes.Compile(last), local: local, http: &http.Server{Addr: local.String()}}
 }
 
-// maxDrain is how much of an answer's body is read. Reading it to its end lets
-// the connection be used again; an answer longer than this is not worth that.
+// maxDrain bounds how much of an answer's body is read. After a body that was read to its end the
+// connection can be used again; for a longer one that is not worth the work.
 const maxDrain = 256 << 10
 
-// Send makes one attempt. Once the application has answered with a status,
-// that is the result, whatever then happens to the rest of its answer.
+// Send makes one attempt. Once the application has answered with a status, that status is the result,
+// whatever happens to the rest of its answer.
 func (s *Sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forward.Answer, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -114,8 +114,8 @@ func (s *Sender) Send(ctx context.Context, d *retrystore.Delivery) (answer forwa
 	return answer, err
 }
 
-// header is the provider's, with ours, and signed anew where that is due. The handlers
-// of the attempt may change it; sent stays as it is.
+// header is the provider's header with our own headers, signed anew where that is due. The handlers of the
+// attempt may change it; sent stays as it is.
 func (s *Sender) header(d *retrystore.Delivery) (header, sent http.Header) {
 	header = s.Headers.ToDeliver(d)
 	if s.Resigner != nil && s.Resigner.Late(d) {
@@ -132,8 +132,8 @@ func (s *Sender) request(ctx context.Context, event *retrystore.Event, header ht
 		return nil, fmt.Errorf("stored URI: %w", err)
 	}
 	major, minor, _ := http.ParseHTTPVersion(event.Proto)
-	// What net/http gives to every handler: Caddy's placeholders rely on the one, and
-	// httputil.ReverseProxy says only with the other that an answer broke off.
+	// net/http gives these to every handler: Caddy's placeholders need the first, and
+	// httputil.ReverseProxy reports only with the second that an answer broke off.
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, s.local)
 	ctx = context.WithValue(ctx, http.ServerContextKey, s.http)
 	r := (&http.Request{
@@ -231,18 +231,17 @@ func (w *answerRecorder) answer(err error) (forward.Answer, error) {
 	return a, nil
 }
 
-// isRefusal reports whether a handler's error is an answer: what `error`,
-// basic_auth or file_server say instead of writing it. It is none where a
-// reverse_proxy says with it that it got no answer (a dial error, no healthy
-// upstream, a timeout), where the attempt ended under the handler, and where the
-// status is none of an error.
+// isRefusal reports whether a handler's error is an answer, as `error`, basic_auth and file_server return
+// one instead of writing it. It is no answer if a reverse_proxy says with it that it got none (a dial
+// error, no healthy upstream, a timeout), if the attempt ended while the handler ran, or if the status is
+// no error status.
 func isRefusal(e caddyhttp.HandlerError) bool {
 	if e.StatusCode < 400 || e.StatusCode > 599 ||
 		errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, context.DeadlineExceeded) {
 		return false
 	}
-	// 499 and up are what reverse_proxy makes of its own failures; what it says
-	// below that is about the request, or of a response that a route of it handled.
+	// reverse_proxy uses 499 and above for its own failures; a lower status is about the request, or comes
+	// from a response that one of its routes handled.
 	return e.StatusCode < 499 || !strings.HasPrefix(e.Trace, "reverseproxy.")
 }
 

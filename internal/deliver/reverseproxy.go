@@ -14,13 +14,13 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/forward"
 )
 
-// requestBuffers is how much of a body reverse_proxy copies before it sends: that
-// of nearly every webhook. With longer ones the second write does not matter.
+// requestBuffers is how much of a body reverse_proxy copies before it sends: enough for nearly every
+// webhook. For longer ones the second write does not matter.
 const requestBuffers = 16 << 10
 
-// ReverseProxy is the config of a reverse_proxy to the upstreams. Its pool of
-// idle connections fits how many attempts run at a time: with Caddy's default of 32, more
-// than that would open a connection each.
+// ReverseProxy is the config of a reverse_proxy to the upstreams. Its pool of idle connections fits the
+// number of concurrent attempts: with Caddy's default of 32, attempts beyond that would open a connection
+// each.
 func ReverseProxy(upstreams []string, maxInFlight int) (json.RawMessage, error) {
 	var proxy reverseproxy.Handler
 	tokens := []caddyfile.Token{{Text: "reverse_proxy"}}
@@ -36,13 +36,13 @@ func ReverseProxy(upstreams []string, maxInFlight int) (json.RawMessage, error) 
 			return nil, err
 		}
 	}
-	// With the body in memory as net/http knows it, headers and body go out in one
-	// write; else it sends the headers first, since the body may take long to arrive.
+	// With a body that net/http knows to be in memory, headers and body go out in one write; otherwise
+	// net/http sends the headers first, since the body may take long to arrive.
 	proxy.RequestBuffers = requestBuffers
 	if transport.TLS != nil {
-		// Else reverse_proxy calls the upstream by its own name: right for a site
-		// elsewhere, but the application is to get what the provider sent. The
-		// certificate is still that of the upstream's name.
+		// By default reverse_proxy sends the upstream's own name as Host: right for a site elsewhere, but
+		// the application is to get what the provider sent. The certificate is still checked for the
+		// upstream's name.
 		proxy.Headers = &headers.Handler{Request: &headers.HeaderOps{
 			Set: http.Header{"Host": {"{http.request.hostport}"}},
 		}}

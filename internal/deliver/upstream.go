@@ -11,12 +11,11 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/grammar"
 )
 
-// plainPath is a path of words, or of versions of an API.
+// plainPath matches a path of words, or of an API's versions.
 var plainPath = regexp.MustCompile(`^(?:/(?:[a-z]{1,9}|v[0-9]))+$`)
 
-// CheckUpstreamForm refuses what is no address, and a URL with more than an address
-// in it: the application is called by the path that the provider called. What it
-// says has no password and no query of a URL.
+// CheckUpstreamForm refuses what is no address, and a URL that is more than an address: the application is
+// called at the path that the provider called. Its error shows no password and no query of a URL.
 func CheckUpstreamForm(upstream string) error {
 	scheme, address, isURL := strings.Cut(upstream, "://")
 	if !isURL {
@@ -62,7 +61,7 @@ func CheckUpstreamForm(upstream string) error {
 // portRange is what Caddy takes for several addresses in one.
 var portRange = regexp.MustCompile(`^[0-9]+-[0-9]+$`)
 
-// checkHostPort refuses mistyped ports; placeholders and port ranges are Caddy's to check.
+// checkHostPort refuses mistyped ports; Caddy checks placeholders and port ranges.
 func checkHostPort(address string) error {
 	if strings.Contains(address, "{") {
 		return nil
@@ -89,7 +88,7 @@ func checkHostPort(address string) error {
 	return nil
 }
 
-// IsGlobal reports whether an address has only placeholders that no handler sets.
+// IsGlobal reports whether all placeholders of an address are global ones, which no handler sets.
 func IsGlobal(address string) bool {
 	for _, name := range grammar.InBraces(address) {
 		if !strings.HasPrefix(name, "{env.") && !strings.HasPrefix(name, "{file.") && !strings.HasPrefix(name, "{system.") {
@@ -99,8 +98,7 @@ func IsGlobal(address string) bool {
 	return true
 }
 
-// ExpandUpstreams expands global placeholders. Those of a request are left for
-// each attempt.
+// ExpandUpstreams expands global placeholders. Placeholders of a request are left for each attempt.
 func ExpandUpstreams(upstreams []string) ([]string, error) {
 	expanded := make([]string, len(upstreams))
 	for i, upstream := range upstreams {
@@ -125,8 +123,8 @@ func ExpandUpstreams(upstreams []string) ([]string, error) {
 	return expanded, nil
 }
 
-// CheckUpstream refuses what nobody can listen on. Everything else about the form
-// of an address is for reverse_proxy to say.
+// CheckUpstream refuses addresses that nobody can listen on. reverse_proxy checks the rest of an address's
+// form.
 func CheckUpstream(address string) error {
 	if strings.ContainsAny(address, " \t\r\n") {
 		return fmt.Errorf("%q has a space in it: want one address, such as localhost:3000", address)

@@ -16,13 +16,12 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/redact"
 )
 
-// The access log is written when everything else is done: by then handlers around the endpoint
-// have answered in its place (`handle_errors`), compressed, or added fields (`log_append`). Caddy
-// tells no handler when that is. So the HTTP server's own handler, which is Caddy, is wrapped.
-// HTTP/3 has no such place: there the line is written when the endpoint is done.
+// The access log is written when everything else is done: by then handlers around the endpoint have
+// answered in its place (`handle_errors`), compressed, or added fields (`log_append`). Caddy does not tell
+// handlers when that is, so we wrap the HTTP server's own handler, which is Caddy. HTTP/3 has no such
+// place: there the line is written when the endpoint is done.
 
-// requestEnd is what is still to be done for a request. The goroutine of the request has it
-// to itself.
+// requestEnd is the work that is left for the end of a request. Only the request's goroutine uses it.
 type requestEnd struct {
 	started time.Time
 	lines   []func()
@@ -30,14 +29,14 @@ type requestEnd struct {
 
 type requestEndKey struct{}
 
-// endOf is that of the request; nil where its server does not tell when it is done.
+// endOf is the requestEnd of the request; nil if its server does not tell when it is done.
 func endOf(r *http.Request) *requestEnd {
 	end, _ := r.Context().Value(requestEndKey{}).(*requestEnd)
 	return end
 }
 
-// AtEnd calls do when the server is done with the request, or at once where the server does not tell
-// when that is. It must be called in the request's goroutine.
+// AtEnd calls do when the server is done with the request, or at once if the server does not tell when
+// that is. It must be called in the request's goroutine.
 func AtEnd(r *http.Request, do func()) {
 	if end := endOf(r); end != nil {
 		end.lines = append(end.lines, do)
@@ -46,7 +45,7 @@ func AtEnd(r *http.Request, do func()) {
 	do()
 }
 
-// endingServer is Caddy with something to do after each request.
+// endingServer is Caddy with some work after each request.
 type endingServer struct{ http.Handler }
 
 // ServeHTTP implements http.Handler.
@@ -60,7 +59,7 @@ func (s endingServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestEndKey{}, end)))
 }
 
-// endingMu guards the handlers of servers against several listeners of one.
+// endingMu guards the handlers of servers: a server may have several listeners.
 var endingMu sync.Mutex
 
 // announceEnds wraps the handler of the connection's server, once. It is called for each
@@ -78,7 +77,7 @@ func announceEnds(ctx context.Context, _ net.Conn) context.Context {
 	return ctx
 }
 
-// outermostRecorder is what Caddy counts the whole answer with, where it logs access.
+// outermostRecorder is the recorder with which Caddy counts the whole answer, where it logs access.
 func outermostRecorder(w http.ResponseWriter) (found caddyhttp.ResponseRecorder) {
 	for {
 		if recorder, ok := w.(caddyhttp.ResponseRecorder); ok {

@@ -10,8 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// Caddy drops request headers whose names have underscores or dots, unless the server's settings
-// expect them. A setting that reads such a header would never find it.
+// Caddy drops request headers whose names have underscores or dots, unless the server's settings expect
+// them. A setting that reads a dropped header would never find it.
 
 // ServerOf is the server that a handler is provisioned for; nil if it is not known.
 func ServerOf(ctx caddy.Context) *caddyhttp.Server {

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// A 2xx tells the provider that its event is safe. So a refusal must not become one on its way
-// out: the event would be stored nowhere, and the provider would never send it again.
+// To the provider a 2xx means that its event is safe. So no other handler may turn a refusal into a 2xx:
+// the event would be stored nowhere, and the provider would never send it again.
 
-// pastInterceptors returns the writer of the whole answer where there is an `intercept`, which may
-// replace a status; w where there is none. Writers between the two are passed over as well: that
-// of `encode` keeps a status until something is written, and would take another one until then.
+// pastInterceptors returns the writer behind an `intercept`, which may replace a status; w if there is
+// none. Writers between the two are passed over as well: the one of `encode` keeps a status until
+// something is written, and would accept another one until then.
 func pastInterceptors(w http.ResponseWriter) http.ResponseWriter {
 	past, intercepted := w, false
 	for {

@@ -1,6 +1,5 @@
-// Package httpserver is what an endpoint needs of the Caddy server around it: the access log, in
-// which secrets must not stand, the end of a request, and the handlers that change answers on their
-// way out.
+// Package httpserver is what an endpoint needs of the Caddy server around it: the access log, which must
+// not show secrets, the end of a request, and handlers that change answers on their way out.
 package httpserver
 
 import (
@@ -20,11 +19,10 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// Some providers send the secret itself. Caddy copies a request for its logs before any
-// handler sees it, so nothing can be taken out of that copy. Instead, for the requests of an
-// endpoint that may carry a secret, and for those of its server that do carry one, Caddy is
-// told to write nothing, and what it would have written is written here: the same lines of
-// the same loggers, with the secrets hidden.
+// Some providers send the secret itself. Caddy copies a request for its logs before any handler sees it,
+// so nothing can be removed from that copy. Instead Caddy is told to write nothing about an endpoint's
+// requests that may carry a secret, and about requests of its server that do carry one. The same lines of
+// the same loggers are written here, with the secrets hidden.
 
 // Log writes Caddy's lines about requests with secrets. A nil Log leaves all
 // of them to Caddy. It is safe for concurrent use.
@@ -34,18 +32,19 @@ type Log struct {
 	failed *zap.Logger
 	mask   *redact.Mask
 	always bool      // for every request, whatever it seems to carry
-	watch  *logWatch // has the secrets of the server's endpoints, to be found wherever somebody puts them by mistake
+	watch  *logWatch // has the secrets of the server's endpoints, to find them in places where people put them by mistake
 }
 
 // Secrets is what must not stand in the log of an endpoint's server.
 type Secrets struct {
-	// Places are those in requests where the endpoint has secrets, or what its handshakes are answered with.
+	// Places are where the endpoint's requests have secrets, or values that its handshakes are answered
+	// with.
 	Places []verify.Source
 
 	// Values are the secrets themselves.
 	Values []string
 
-	// Bearer is whether each of its requests is sent with a secret as it is.
+	// Bearer reports whether every request of the endpoint carries a secret as it is.
 	Bearer bool
 }
 
@@ -58,8 +57,7 @@ func NewLog(ctx caddy.Context, secrets Secrets) (*Log, error) {
 		return nil, nil
 	}
 	if server.Logs == nil {
-		// Without access logs, as before; but now Caddy lets requests choose the loggers
-		// for failures, too.
+		// As without access logs, but now Caddy lets requests choose the loggers for failures, too.
 		server.Logs = &caddyhttp.ServerLogConfig{SkipUnmappedHosts: true}
 	}
 	server.RegisterConnContext(announceEnds)
@@ -73,7 +71,7 @@ func NewLog(ctx caddy.Context, secrets Secrets) (*Log, error) {
 	return l, err
 }
 
-// Line is a request of which the lines are ours to write.
+// Line is a request whose log lines we write ourselves.
 type Line struct {
 	log     *Log
 	r       *http.Request
@@ -108,7 +106,8 @@ func silence(r *http.Request) {
 	caddyhttp.SetVar(r.Context(), caddyhttp.AccessLoggerNameVarKey, []any{})
 }
 
-// End is called when the endpoint, or the server's routes, are done. The lines are written when the server is.
+// End is called when the endpoint, or the server's routes, are done. The lines are written when the server
+// is done.
 func (r *Line) End(err error) {
 	r.err = err
 	if names := namedLoggers(r.r); len(names) > 0 {
@@ -208,7 +207,7 @@ func (r *Line) each(logger *zap.Logger, level zapcore.Level, message string, fie
 	}
 }
 
-// request is the field that Caddy describes the request in.
+// request is the log field that describes the request, as Caddy writes it.
 func (r *Line) request(values redact.Values) zap.Field {
 	masked := r.r.WithContext(r.r.Context())
 	masked.Header = r.log.mask.Header(r.header)
@@ -222,8 +221,8 @@ func (r *Line) request(values redact.Values) zap.Field {
 	})
 }
 
-// loggers are the names that Caddy's loggers have for the request; an empty one is the
-// logger without a further name.
+// loggers are the names of Caddy's loggers for the request; an empty name is the logger without a further
+// name.
 func (l *Log) loggers(r *http.Request) []string {
 	if names := namedLoggers(r); names != nil {
 		return names
@@ -238,7 +237,7 @@ func (l *Log) loggers(r *http.Request) []string {
 	return []string{l.server.Logs.DefaultLoggerName}
 }
 
-// namedLoggers are those that a handler, such as `log_name`, chose; nil: none did.
+// namedLoggers are the loggers that a handler such as `log_name` chose; nil: no handler did.
 func namedLoggers(r *http.Request) (names []string) {
 	chosen, _ := caddyhttp.GetVar(r.Context(), caddyhttp.AccessLoggerNameVarKey).([]any)
 	for _, name := range chosen {
@@ -261,8 +260,8 @@ func (l *Log) logsAccess(host string) bool {
 	return !slices.ContainsFunc(logs.SkipHosts, named) && !logs.SkipUnmappedHosts
 }
 
-// hostPatterns are the host without its port, lower-case, and the wildcards that Caddy
-// takes it for: *.example.com, *.*.com and so on.
+// hostPatterns are the host without its port, lower-case, and the wildcards that match it in Caddy:
+// *.example.com, *.*.com and so on.
 func hostPatterns(host string) []string {
 	if bare, _, err := net.SplitHostPort(host); err == nil {
 		host = bare

@@ -16,7 +16,7 @@ type Server struct {
 	ErrorRoutes bool
 }
 
-// ArrivalOf tells what the server knows of a request.
+// ArrivalOf is what the server knows of a request.
 func ArrivalOf(w http.ResponseWriter, r *http.Request) intake.Arrival {
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	a := intake.Arrival{Writer: w, Request: r, Client: clientIP(r), Trusted: trusted, URI: r.RequestURI, Path: r.URL.EscapedPath()}
@@ -42,8 +42,8 @@ func clientIP(r *http.Request) netip.Addr {
 // PastInterceptors implements intake.Server.
 func (Server) PastInterceptors(w http.ResponseWriter) http.ResponseWriter { return pastInterceptors(w) }
 
-// WatchStatus implements intake.Server. The status that went out can be seen only where the server
-// logs access, since Caddy then keeps it.
+// WatchStatus implements intake.Server. The status that went out is known only where the server logs
+// access, since only then Caddy keeps it.
 func (Server) WatchStatus(w http.ResponseWriter, r *http.Request, changed func(status int)) {
 	recorder := outermostRecorder(w)
 	if recorder == nil {
@@ -65,7 +65,7 @@ func (Server) StatusOf(err error) (status int, cause error) {
 	return refused.StatusCode, err
 }
 
-// undecidedVar is where error routes find the webhook that they answer.
+// undecidedVar is where error routes find the webhook that they are to answer.
 const undecidedVar = "webhooks.guarded"
 
 // LeaveToErrorRoutes implements intake.Server.
@@ -76,8 +76,8 @@ func (s Server) LeaveToErrorRoutes(r *http.Request, u *intake.Undecided) bool {
 	return s.ErrorRoutes
 }
 
-// errorWatch is the first of a server's error routes. Where they answer a webhook
-// of which the next handler failed, what they answer decides about it.
+// errorWatch is the first of a server's error routes. If the error routes answer a webhook that the next
+// handler failed at, that answer decides about it.
 type errorWatch struct{}
 
 // WatchErrorRoutes adds an errorWatch to the server's error routes, once, and

@@ -16,10 +16,10 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// logWatch is the first of a server's routes, where one of its endpoints has secrets that are sent
-// as they are. A request may carry one of them and never come to the endpoint: a handler before it
-// refuses the request, or the path is not quite the endpoint's. Those are logged with the secret
-// hidden, too. It is filled while the server's routes are provisioned, and not changed after that.
+// logWatch is the first of a server's routes, if one of its endpoints has secrets that are sent as they
+// are. A request may carry one and never reach the endpoint: a handler before it refuses the request, or
+// the path is not quite the endpoint's. Such requests are logged with the secret hidden, too. It is filled
+// while the server's routes are provisioned, and not changed after that.
 type logWatch struct {
 	log     *Log
 	headers []verify.Source // that the endpoints have their secrets in; log's mask has them, too
@@ -28,15 +28,15 @@ type logWatch struct {
 	ready   sync.Once     // has made mask and values
 }
 
-// watchLogs adds the endpoint to its server's logWatch, which it puts before the routes where there
-// is none. It must be called while these are provisioned: Caddy compiles them after that. An
+// watchLogs adds the endpoint to its server's logWatch. If there is none yet, it puts one before the
+// routes. It must be called while the routes are provisioned, because Caddy compiles them after that. An
 // endpoint in a named route comes too late, and has only its own requests masked.
 func watchLogs(ctx caddy.Context, l *Log, secrets Secrets) (*logWatch, error) {
 	watch := serverWatch(l.server)
 	if watch == nil {
 		watch = &logWatch{log: &Log{server: l.server, access: l.access, failed: l.failed}}
 		watch.log.watch = watch
-		// The routes are still being provisioned, in place: as a subroute they are the same.
+		// The routes are still being provisioned, in place: they stay the same routes as a subroute.
 		first := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{watch, &caddyhttp.Subroute{Routes: l.server.Routes}}}
 		if err := first.ProvisionHandlers(ctx, nil); err != nil {
 			return nil, fmt.Errorf("watching the log: %w", err)
@@ -53,7 +53,7 @@ func watchLogs(ctx caddy.Context, l *Log, secrets Secrets) (*logWatch, error) {
 	return watch, nil
 }
 
-// all returns what hides the secrets of all endpoints. It must not be called before all are provisioned.
+// all returns a mask for the secrets of all endpoints. It must not be called before all are provisioned.
 func (watch *logWatch) all() redact.Values {
 	watch.ready.Do(func() {
 		watch.log.mask = redact.New(watch.headers)
@@ -70,11 +70,11 @@ func serverWatch(server *caddyhttp.Server) *logWatch {
 	return watch
 }
 
-// loggedVar is where an endpoint finds what the watch is about to log.
+// loggedVar is where an endpoint finds the line that the watch is about to write.
 const loggedVar = "webhooks.logged"
 
-// takeOver leaves the request's lines to the endpoint that it has come to, which knows more places
-// of secrets.
+// takeOver leaves the request's lines to the endpoint that it has reached, which knows more places of
+// secrets.
 func takeOver(r *http.Request) { caddyhttp.SetVar(r.Context(), loggedVar, nil) }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
@@ -97,8 +97,8 @@ func (watch *logWatch) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	return next.ServeHTTP(w, r)
 }
 
-// carries reports whether there is one of the secrets in the request, or anything in a header that
-// an endpoint has its secret in.
+// carries reports whether one of the secrets is in the request, or anything is in a header that holds an
+// endpoint's secret.
 func (watch *logWatch) carries(r *http.Request) bool {
 	all := watch.all()
 	if watch.log.mask.Carries(r.Header, "") || all.URI(r.RequestURI) != r.RequestURI {

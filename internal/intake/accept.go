@@ -7,20 +7,20 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// Destination is where events of some types go.
+// Destination is a place to which events of some types go.
 type Destination struct {
 	// Name is unique in the endpoint.
 	Name string
 
-	// Wants reports whether events of a type go there, and Priority how urgent they are there.
+	// Wants reports whether events of a type go there. Priority is how urgent they are there.
 	Wants    func(eventType string) bool
 	Priority func(eventType string) int
 }
 
-// chooseDestinations finds out who wants the event. A type that cannot be read may
-// be one that somebody wants: where a destination asks for types, the event is
-// stored as its dead letter, which can be replayed. Those come last. Of a batch somebody
-// may want any event, and gets all of it.
+// chooseDestinations returns the destinations that want the event. If the type cannot be read, a
+// destination that asks for types may want the event: it is stored for that one as a dead letter, which
+// can be replayed. Those come last. Of a batch, a destination may want any event, and gets the whole
+// batch.
 func (e *Endpoint) chooseDestinations(in *Inbound) *reply {
 	var unsure []retrystore.Target
 	for _, d := range e.Destinations {
@@ -43,7 +43,7 @@ func (e *Endpoint) chooseDestinations(in *Inbound) *reply {
 	return nil
 }
 
-// accept stores the event and has it delivered. Only here is a webhook acknowledged.
+// accept stores the event and starts its delivery. No other step acknowledges a webhook.
 func (e *Endpoint) accept(in *Inbound) *reply {
 	var waiting *relay
 	var done Done

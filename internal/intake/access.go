@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Access says which client addresses may send. The client is who the server says it
-// is: the peer, or what a proxy that the server trusts says of it.
+// Access says which client addresses may send. The server determines the client: the peer, or the address
+// that a proxy which the server trusts names.
 type Access struct {
 	// Blocked may not send.
 	Blocked []netip.Prefix
@@ -17,12 +17,12 @@ type Access struct {
 	Sources []RangeSource
 }
 
-// RangeSource is where addresses come from that may change.
+// RangeSource provides address ranges that may change.
 type RangeSource interface {
 	GetIPRanges(r *http.Request) []netip.Prefix
 }
 
-// Limited reports whether only some may send.
+// Limited reports whether there is a list of those who may send.
 func (a *Access) Limited() bool { return len(a.Allowed)+len(a.Sources) > 0 }
 
 var (
@@ -32,8 +32,8 @@ var (
 		message: "this address is not among those that may send to this endpoint"}
 )
 
-// checkAddress refuses blocked addresses and, where there is a list, all that are not
-// on it. An address that is unknown, as with a Unix socket, is on no list.
+// checkAddress refuses blocked addresses and, if there is a list, all addresses that are not on it. An
+// unknown address, as of a Unix socket, is on no list.
 func (e *Endpoint) checkAddress(in *Inbound) *reply {
 	a := &e.Access
 	if in.clientIP.IsValid() && contains(a.Blocked, in.clientIP) {

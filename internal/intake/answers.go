@@ -30,7 +30,7 @@ type reply struct {
 	header     http.Header    // further headers
 }
 
-// The answers that need no details. Those with details are made where they arise.
+// The answers without details. Answers with details are made in the steps that give them.
 var (
 	httpsRequired = &reply{code: http.StatusBadRequest, word: OutcomeHTTPSRequired,
 		message: "this endpoint accepts HTTPS only"}
@@ -51,8 +51,8 @@ const (
 	retryLater = 30
 )
 
-// unavailable is the answer while nothing can be stored. It is always
-// retryable: the provider keeps the event until we can.
+// unavailable is the answer while nothing can be stored. The provider may always retry: it keeps the event
+// until we can store it.
 func unavailable(seconds int, reason string, cause error) *reply {
 	return &reply{
 		code: http.StatusServiceUnavailable, word: OutcomeUnavailable, retryAfter: seconds,
@@ -69,8 +69,8 @@ func storeRefused(err error) *reply {
 	return unavailable(retrySoon, "store_unavailable", err)
 }
 
-// acknowledge is a success, as the provider's row has it. Where any 2xx is one to the provider,
-// 202 tells what was accepted from what was not stored (again).
+// acknowledge is a success as the provider's row defines it. Where the provider takes any 2xx, 202 marks a
+// webhook that was stored, 200 one that was not.
 func acknowledge(word string, p *verify.Provider) *reply {
 	a := &reply{code: p.Success.Status(), word: word}
 	switch {
@@ -82,7 +82,7 @@ func acknowledge(word string, p *verify.Provider) *reply {
 	return a
 }
 
-// handshake answers as the provider wants it; 403 and above refuses it.
+// handshake answers as the provider expects; a status of 403 or above refuses the handshake.
 func handshake(canned verify.Answer) *reply {
 	a := &reply{code: canned.Status, word: OutcomeHandshake, raw: &canned}
 	if canned.Status >= 400 {
@@ -91,10 +91,10 @@ func handshake(canned verify.Answer) *reply {
 	return a
 }
 
-// ok tells successes from refusals, and from failures of the next handler.
+// ok distinguishes successes from refusals and from failures of the next handler.
 func (a *reply) ok() bool { return a.code < 400 && a.word != OutcomeFailed }
 
-// body is the JSON form of every answer of ours.
+// body is the JSON form of every answer that the endpoint makes itself.
 type answerBody struct {
 	Status        string `json:"status,omitempty"`
 	Error         string `json:"error,omitempty"`
@@ -104,7 +104,8 @@ type answerBody struct {
 	CorrelationID string `json:"correlation_id,omitempty"`
 }
 
-// write sends the answer. Errors of a provider that went away are its own.
+// write sends the answer. An error of writing means that the provider has gone away, which is its own
+// affair.
 func (a *reply) write(w http.ResponseWriter, in *Inbound) error {
 	header := w.Header()
 	setHeader(header, "Webhook-Status", a.word)
@@ -141,8 +142,9 @@ func (a *reply) write(w http.ResponseWriter, in *Inbound) error {
 	return nil
 }
 
-// send writes the endpoint's answer. A 2xx tells the provider that its event is safe. So a refusal must
-// not become one on its way out: the event would be stored nowhere, and the provider would never send it again.
+// send writes the endpoint's answer. To the provider a 2xx means that its event is safe. So no other
+// handler may turn a refusal into a 2xx: the event would be stored nowhere, and the provider would never
+// send it again.
 func (e *Endpoint) send(in *Inbound, a *reply) error {
 	if a.ok() {
 		if a.word != OutcomeHandshake && len(e.Destinations) > 0 {
@@ -172,8 +174,7 @@ func (a *reply) json(in *Inbound) answerBody {
 	return b
 }
 
-// signatureRefused tells the caller as little as DESIGN's table allows, and the
-// operator why.
+// signatureRefused gives the caller no details, and tells the operator why.
 func signatureRefused(err error) *reply {
 	a := &reply{code: http.StatusUnauthorized, word: string(verify.InvalidSignature), cause: err}
 	if failure, ok := errors.AsType[*verify.Error](err); ok {
@@ -186,7 +187,7 @@ func signatureRefused(err error) *reply {
 	return a
 }
 
-// methodNotAllowed lists what the provider sends.
+// methodNotAllowed lists the methods that the provider uses.
 func methodNotAllowed(allowed []string) *reply {
 	return &reply{
 		code: http.StatusMethodNotAllowed, word: OutcomeMethod,

@@ -11,21 +11,21 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// allowed is how long a body may take of which so much has arrived: Time, and a second
-// more for each 128 KiB (that is 1 Mbit/s) beyond the first MiB.
+// allowed is how long a body may take, given how much of it has arrived: Time, and another second for each
+// 128 KiB (1 Mbit/s) beyond the first MiB.
 func (b Body) allowed(arrived int64) time.Duration {
 	return b.Time + time.Duration(max(0, arrived-1<<20)/(128<<10))*time.Second
 }
 
-// boundBody gives the body its time. Where that cannot be done, as for a recorder
-// in memory, no connection is held either. The bound stays when a webhook is
-// refused unread: net/http reads some of the rest before it answers.
+// boundBody sets the body's deadline. Where no deadline can be set, as with a recorder in memory, no
+// connection is held either. The deadline stays when a webhook is refused unread: net/http reads some of
+// the rest before it answers.
 func (e *Endpoint) boundBody(in *Inbound) *reply {
 	_ = http.NewResponseController(in.w).SetReadDeadline(time.Now().Add(e.Body.allowed(0)))
 	return nil
 }
 
-// pacedBody gives a body more time for what has arrived of it.
+// pacedBody extends the deadline by what has arrived.
 type pacedBody struct {
 	in      *Inbound
 	bounds  Body
@@ -44,8 +44,8 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readBody takes the body in, or says why not. The memory is given back when the
-// webhook is answered.
+// readBody reads the body into memory, or returns the refusal. The memory is given back when the webhook
+// is answered.
 func (e *Endpoint) readBody(in *Inbound) *reply {
 	body, err := in.readBody(e.Body)
 	if err == nil {
@@ -87,9 +87,9 @@ func (in *Inbound) readBody(b Body) ([]byte, error) {
 	return body, nil
 }
 
-// endExpectation has the connection closed after the answer where the sender still waits
-// to be told to send its body. net/http, which does not know of that behind Caddy's own
-// bodies, would wait for the body before it sends the answer, and the sender for the answer.
+// endExpectation closes the connection after the answer if the sender still waits for "100 Continue".
+// net/http does not see that behind Caddy's own body readers: it would wait for the body before it sends
+// the answer, and the sender would wait for the answer.
 func (in *Inbound) endExpectation(answer http.Header) {
 	if in.r.ProtoMajor == 1 && !in.bodyRead && strings.EqualFold(in.r.Header.Get("Expect"), "100-continue") {
 		setHeader(answer, "Connection", "close")

@@ -18,7 +18,7 @@ func (e *Endpoint) requireHTTPS(in *Inbound) *reply {
 	return nil
 }
 
-// checkMethod lets through what a webhook or a handshake comes by.
+// checkMethod lets through the methods of webhooks and handshakes.
 func (e *Endpoint) checkMethod(in *Inbound) *reply {
 	if slices.Contains(e.handshakeMethods, in.r.Method) {
 		return nil
@@ -34,10 +34,10 @@ func (e *Endpoint) checkWebhookMethod(in *Inbound) *reply {
 	return methodNotAllowed(slices.Concat(allowed, e.handshakeMethods))
 }
 
-// checkPath refuses a path that matches the endpoint's only after it was unescaped and cleaned, such
-// as /internal/..%2fgithub. Most signatures do not cover the path, and the application gets it as it
-// was sent: it could take the webhook for a request to another part of it. Other letter case is
-// left alone: matchers do not tell cases apart, so it may be how the provider was told the URL.
+// checkPath refuses a path that matches the endpoint's only after it was unescaped and cleaned, such as
+// /internal/..%2fgithub. Most signatures do not cover the path, and the application gets it as it was
+// sent: it could route the webhook to another part of itself. Another letter case passes: matchers ignore
+// case, so the provider may have been given the URL in that spelling.
 func (e *Endpoint) checkPath(in *Inbound) *reply {
 	if odd := rawpath.Odd(in.path); odd != "" {
 		return signatureRefused(&verify.Error{Reason: verify.AmbiguousRequest, Detail: verify.DetailAmbiguousPath, About: "path with " + odd})
@@ -45,8 +45,8 @@ func (e *Endpoint) checkPath(in *Inbound) *reply {
 	return nil
 }
 
-// hopByHop are what a Connection header may name beside other things of the connection
-// (RFC 9110, section 7.6.1).
+// hopByHop are the names that a Connection header may list besides headers of this connection (RFC 9110,
+// section 7.6.1).
 var hopByHop = []string{
 	"close", "keep-alive", "upgrade", "te", "trailer", "trailers", "transfer-encoding", "http2-settings",
 	"proxy-connection", "proxy-authenticate", "proxy-authorization",
@@ -71,7 +71,7 @@ func (e *Endpoint) checkContentType(in *Inbound) *reply {
 		return nil
 	}
 	if types := in.r.Header["Content-Type"]; len(types) == 1 && slices.Contains(e.ContentTypes, types[0]) {
-		return nil // as nearly all are: nothing to parse
+		return nil // nearly all requests: nothing to parse
 	}
 	if !slices.Contains(e.ContentTypes, in.mediaType()) {
 		return unsupportedMediaType
@@ -82,8 +82,8 @@ func (e *Endpoint) checkContentType(in *Inbound) *reply {
 // maxContentType bounds a Content-Type that is parsed, in bytes: each parameter takes memory.
 const maxContentType = 1 << 10
 
-// mediaType is the request's content type without parameters, lower-case; empty
-// if there are several: the application might believe another one than we do.
+// mediaType is the request's content type without parameters, lower-case. It is empty if there are
+// several, as the application might read another one than we do.
 func (in *Inbound) mediaType() string {
 	types := in.r.Header["Content-Type"]
 	if len(types) != 1 || len(types[0]) > maxContentType {

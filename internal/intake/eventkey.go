@@ -8,12 +8,12 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// Dedupe says what identifies an event, where the configuration does.
+// Dedupe says what identifies an event, if the configuration does.
 type Dedupe struct {
 	// Off stores every webhook, even one that was stored before.
 	Off bool
 
-	// Sources are where the identifying values are; none: as the provider's row says.
+	// Sources locate the identifying values. None: the provider's row decides.
 	Sources []verify.Source
 
 	// Content makes one event of webhooks without these values if their type and signed content are
@@ -21,7 +21,7 @@ type Dedupe struct {
 	Content bool
 }
 
-// identity is what tells the events of an endpoint apart.
+// identity says how the events of an endpoint are told apart.
 type identity struct {
 	sources      []verify.Source // of the configuration, else of the provider; none: the event's id
 	subscription []verify.Source // go with them where a webhook has them
@@ -31,7 +31,7 @@ type identity struct {
 	time         bool            // what is signed does so with its time
 }
 
-// newIdentity says what is known before any webhook comes.
+// newIdentity collects what is known before the first webhook.
 func newIdentity(c *Config) identity {
 	p := c.Row
 	i := identity{
@@ -52,10 +52,11 @@ func newIdentity(c *Config) identity {
 	return i
 }
 
-// Keyers are those of an endpoint, by what proved a webhook; the first is for keys that are fetched.
+// Keyers make an endpoint's event keys: one Keyer for each secret or key that may have proved a webhook.
+// The first one serves keys that are fetched.
 type Keyers []*dedupe.Keyer
 
-// NewKeyers makes one for each secret and public key, as Result.SecretIndex counts them.
+// NewKeyers makes one Keyer for each secret and public key, in the order of Result.SecretIndex.
 func NewKeyers(endpoint string, secrets, publicKeys []string) Keyers {
 	all := Keyers{dedupe.NewKeyer(endpoint)}
 	for i := range max(len(secrets), len(publicKeys)) {
@@ -71,7 +72,7 @@ func NewKeyers(endpoint string, secrets, publicKeys []string) Keyers {
 	return all
 }
 
-// of returns the one for what a secret or key proved.
+// of returns the Keyer of the secret or key with that index.
 func (k Keyers) of(index int) *dedupe.Keyer {
 	if index+1 < len(k) {
 		return k[index+1]
@@ -79,9 +80,9 @@ func (k Keyers) of(index int) *dedupe.Keyer {
 	return k[0]
 }
 
-// eventKey builds what the event is remembered by; zero with deduplication off, and where it is
-// not certain that another webhook like this one would be the same event. It is the last step that
-// reads the body: what was found in it is not kept while the store or the application is waited for.
+// eventKey builds the key by which the event is remembered. It is zero if deduplication is off, and if
+// another webhook like this one might be another event. This is the last step that reads the body: the
+// parsed document is dropped here, before the store or the application is waited for.
 func (e *Endpoint) eventKey(in *Inbound) retrystore.Key {
 	defer func() { in.signed.Document = nil }()
 	if e.Dedupe != nil && e.Dedupe.Off {
@@ -121,9 +122,9 @@ func (e *Endpoint) isUnique(in *Inbound) bool {
 	return len(types) == 0 || slices.Contains(types, in.eventType)
 }
 
-// identifyingValues are those of the configured sources, else of the provider's,
-// else its event id. vouched says that the signature proves them. A missing one makes
-// them all useless: an empty value would make unrelated events look alike.
+// identifyingValues reads the values of the configured sources, else of the provider's, else the event id.
+// vouched says that the signature covers them. If one is missing, none is used: an empty value would make
+// unrelated events look alike.
 func (e *Endpoint) identifyingValues(in *Inbound) (values []string, vouched bool) {
 	vouched = e.identity.vouched
 	if len(e.identity.sources) == 0 {
@@ -143,7 +144,7 @@ func (e *Endpoint) identifyingValues(in *Inbound) (values []string, vouched bool
 	return append(values, e.subscription(in)...), vouched
 }
 
-// subscription is what the webhook says of its subscription.
+// subscription identifies the provider's subscription that sent the webhook, as far as the webhook says.
 func (e *Endpoint) subscription(in *Inbound) (values []string) {
 	for _, source := range e.identity.subscription {
 		if value, ok := source.Extract(&in.signed); ok {

@@ -17,11 +17,10 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// guardLease is how long a key stays held after its holder died. A living one
-// renews it.
+// guardLease is how long a key stays held after its holder has died. A living holder renews it.
 const guardLease = time.Minute
 
-// outlast returns a context that ends a while after parent does. It must be cancelled.
+// outlast returns a context that ends some time after parent. It must be cancelled.
 func outlast(parent context.Context, by time.Duration, logger *zap.Logger) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
 	safe.Go(logger, "guard: patience", func() {
@@ -41,8 +40,8 @@ func outlast(parent context.Context, by time.Duration, logger *zap.Logger) (cont
 	return ctx, cancel
 }
 
-// inProgress is the answer while the first one is still at work. It must not be
-// a success: if the first one fails, the provider has to send again.
+// inProgress answers a repeat while the first webhook is still being worked on. It must not be a success:
+// if the first one fails, the provider has to send again.
 func inProgress(until time.Time, now time.Time) *reply {
 	return &reply{
 		code: http.StatusConflict, word: OutcomeInProgress,
@@ -53,9 +52,9 @@ func inProgress(until time.Time, now time.Time) *reply {
 
 var errNoNextHandler = errors.New("no handler after this endpoint answered: add `forward`, or a handler that does the work")
 
-// guard is the mode without destinations: the next handler does the work while the
-// provider waits, and the event is remembered once that succeeded. The next handler's answer goes to
-// the provider. Its error is returned.
+// guard serves an endpoint without destinations: the next handler does the work while the provider waits,
+// and the event is remembered once the work has succeeded. The provider gets the next handler's answer.
+// guard returns that handler's error.
 func (e *Endpoint) guard(in *Inbound, next Handler) error {
 	g := &guarded{ResponseWriter: in.w, e: e, in: in}
 	if a := g.take(); a != nil {
@@ -79,7 +78,7 @@ func (e *Endpoint) guard(in *Inbound, next Handler) error {
 	return err
 }
 
-// take takes the hold of the event's key, or says why the next handler is not called.
+// take holds the event's key, or returns the answer if the next handler must not be called.
 func (g *guarded) take() *reply {
 	e := g.e
 	key := e.eventKey(g.in)
@@ -105,8 +104,8 @@ func (g *guarded) take() *reply {
 	return nil
 }
 
-// guardedRequest is the request with the body that was read from it, and what
-// was found out about it.
+// guardedRequest is the request with the body that was read, and with what is known about the webhook in
+// its context.
 func (e *Endpoint) guardedRequest(in *Inbound) *http.Request {
 	r := in.r
 	r.Body = io.NopCloser(bytes.NewReader(in.signed.Body))
@@ -118,10 +117,9 @@ func (e *Endpoint) guardedRequest(in *Inbound) *http.Request {
 	return r
 }
 
-// guarded decides about the held key when the next handler answers: a success
-// is durable before the provider hears of it, so that the provider's retry is a
-// duplicate even if the answer gets lost. An answer that breaks off after its 2xx
-// changes nothing in that: the application has the event.
+// guarded decides about the held key when the next handler answers. A success is durable before the
+// provider hears of it, so that the provider's retry is a duplicate even if the answer gets lost. If the
+// answer breaks off after its 2xx, that stays so: the application has the event.
 type guarded struct {
 	http.ResponseWriter
 	e           *Endpoint
@@ -129,7 +127,7 @@ type guarded struct {
 	wroteHeader bool // a final one
 	status      int  // of it
 
-	mu      sync.Mutex // what follows, against the renewal of hold and the end of the request
+	mu      sync.Mutex // guards the fields below against the renewal of hold and the end of the request
 	store   retrystore.Guard
 	hold    retrystore.Hold
 	decided bool
@@ -218,7 +216,7 @@ func (g *guarded) FlushError() error {
 	return http.NewResponseController(g.ResponseWriter).Flush()
 }
 
-// Hijack refuses to hand over the connection: nobody could see the outcome then.
+// Hijack refuses to hand over the connection: then nobody could see the outcome.
 func (g *guarded) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, http.ErrNotSupported
 }

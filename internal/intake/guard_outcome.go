@@ -15,8 +15,7 @@ var (
 	errExited  = errors.New("the next handler ended its goroutine (runtime.Goexit)")
 )
 
-// watch calls a handler. One that does not return has its outcome reported all
-// the same, and then goes on as it wanted to.
+// watch calls a handler. If it panics, its outcome is reported all the same, and the panic goes on.
 func (g *guarded) watch(handler func() error) error {
 	returned := false
 	defer func() {
@@ -41,8 +40,8 @@ func (g *guarded) watch(handler func() error) error {
 	return err
 }
 
-// conclude frees the key, unless it was decided about, and reports what the next
-// handler did: the status that it wrote, or of its error; none if it broke off.
+// conclude frees the key, unless it was decided about, and reports the next handler's result: the status
+// that it wrote, or that of its error; none if its answer broke off.
 func (g *guarded) conclude(err error, brokeOff bool) {
 	g.release()
 	g.in.outcome = cmp.Or(g.in.outcome, OutcomeFailed)
@@ -62,11 +61,11 @@ func (g *guarded) conclude(err error, brokeOff bool) {
 	g.e.report(g.in, a)
 }
 
-// Undecided is a webhook of which the next handler failed, for as long as the server's error routes may
-// have another handler do the work, such as a backup of the application.
+// Undecided is a webhook that the next handler failed at, while the server's error routes may still have
+// another handler do the work, such as a backup of the application.
 type Undecided struct{ g *guarded }
 
-// leaveToErrorRoutes waits with the decision, if there are any.
+// leaveToErrorRoutes postpones the decision if there are error routes.
 func (g *guarded) leaveToErrorRoutes(err error) bool {
 	if !g.e.Server.LeaveToErrorRoutes(g.in.r, &Undecided{g}) {
 		return false
@@ -76,7 +75,7 @@ func (g *guarded) leaveToErrorRoutes(err error) bool {
 	g.left = err
 	g.mu.Unlock()
 	g.e.Serving.Enter() // until it is decided: the store stays open for that
-	// What handles the error need not be the server's error routes.
+	// Another part of the site than the server's error routes may handle the error.
 	safe.AfterContext(g.in.r.Context(), g.e.Logger, "guard: outcome", func() {
 		if err := g.takeBack(); err != nil {
 			defer g.e.Serving.Leave()
@@ -86,7 +85,7 @@ func (g *guarded) leaveToErrorRoutes(err error) bool {
 	return true
 }
 
-// takeBack returns the error that was left to error routes, to one caller.
+// takeBack returns the error that was left to error routes; only the first caller gets it.
 func (g *guarded) takeBack() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -95,8 +94,8 @@ func (g *guarded) takeBack() error {
 	return err
 }
 
-// AnsweredBy has handler answer the webhook, and what it answers decides about the event. It returns false,
-// and has not called the handler, if the event was decided about before.
+// AnsweredBy has handler answer the webhook; that answer decides about the event. If the event was decided
+// about before, AnsweredBy does not call the handler and returns false.
 func (u *Undecided) AnsweredBy(w http.ResponseWriter, handler func(w http.ResponseWriter) error) (called bool, err error) {
 	g := u.g
 	first := g.takeBack()

@@ -16,7 +16,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// Inbound is one webhook on its way through the pipeline. The goroutine of its request has it to itself.
+// Inbound is one webhook on its way through the pipeline. Only the goroutine of its request uses it.
 type Inbound struct {
 	r             *http.Request
 	w             http.ResponseWriter
@@ -49,8 +49,8 @@ type Inbound struct {
 	reporters []func(*Report)
 }
 
-// Begin looks at the request as the provider sent it: before rewrites of
-// earlier handlers, and before a TLS-terminating proxy that the server trusts. End must be called.
+// Begin notes the request as the provider sent it: before rewrites of earlier handlers, and before a
+// TLS-terminating proxy that the server trusts. The caller must call End.
 func (e *Endpoint) Begin(a Arrival) *Inbound {
 	r, trusted := a.Request, a.Trusted
 	in := &Inbound{
@@ -83,13 +83,13 @@ func (e *Endpoint) Begin(a Arrival) *Inbound {
 	return in
 }
 
-// End gives back what the webhook holds.
+// End releases what the webhook holds.
 func (in *Inbound) End() { in.hold.Release() }
 
 // Request is the webhook's request.
 func (in *Inbound) Request() *http.Request { return in.r }
 
-// Continue goes on with r instead of the request, which differs in its context only.
+// Continue replaces the request by r, which differs in its context only.
 func (in *Inbound) Continue(r *http.Request) { in.r = r }
 
 // URI is the webhook's, as the provider sent it.
@@ -104,8 +104,8 @@ func (in *Inbound) CorrelationID() string { return in.correlationID }
 // Client is the sender's address; invalid if it is not known.
 func (in *Inbound) Client() netip.Addr { return in.clientIP }
 
-// Add has h stored and delivered besides what the provider sent, in the place of headers of the same
-// names. The request stays as it was signed.
+// Add stores and delivers h besides the provider's headers, in place of headers of the same names. The
+// signed request is not changed.
 func (in *Inbound) Add(h http.Header) { in.added = h }
 
 // Then calls do when the webhook has been answered.
@@ -130,8 +130,8 @@ func (e *Endpoint) Placeholder(in *Inbound, name string) (string, bool) {
 	return "", false
 }
 
-// lastOf is the last element of a comma-separated header: what the trusted
-// proxy next to us wrote. What is left of it may be anybody's.
+// lastOf is the last element of a comma-separated header: it was written by the trusted proxy next to us.
+// The elements before it may come from anybody.
 func lastOf(lines []string) string {
 	if len(lines) == 0 {
 		return ""
@@ -168,8 +168,8 @@ func printable(id string) bool {
 	return true
 }
 
-// newEvent is what is stored and delivered: the request as the handlers before
-// us left it, without what belongs to this connection only.
+// newEvent is the event that is stored and delivered: the request as the handlers before us left it,
+// without headers that belong to this connection only.
 func (e *Endpoint) newEvent(in *Inbound) *retrystore.Event {
 	header := e.Headers.ToStore(in.r.Header, in.trusted)
 	maps.Copy(header, in.added)

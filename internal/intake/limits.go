@@ -10,15 +10,15 @@ import (
 
 // Limits bound how many webhooks come in. A zero limit is none.
 type Limits struct {
-	// IP is what each client address may send, Provider what the endpoint takes and Global what all
-	// endpoints take together, both of verified webhooks.
+	// IP limits each client address, Provider the endpoint, and Global all endpoints together. Provider
+	// and Global count verified webhooks only.
 	IP, Provider, Global limiter.Limit
 
 	// Backend counts them.
 	Backend func() limiter.Backend
 
-	// Own counts them instead where the backend cannot; nil: then there are no limits, or, with
-	// Deny, no webhooks.
+	// Own counts instead while the backend cannot. nil: then there are no limits or, with Deny, no
+	// webhooks.
 	Own  limiter.Backend
 	Deny bool
 }
@@ -33,8 +33,8 @@ func (e *Endpoint) limitAddress(in *Inbound) *reply {
 	})
 }
 
-// limitVerified takes a token of the endpoint and of the whole proxy, or of
-// neither. If there is none, the client's own is given back.
+// limitVerified takes a token of the endpoint and one of the whole proxy, or neither. If one is missing,
+// the client's own token is given back.
 func (e *Endpoint) limitVerified(in *Inbound) *reply {
 	var asks []limiter.Ask
 	if e.Limits.Provider != (limiter.Limit{}) {
@@ -72,7 +72,7 @@ func (e *Endpoint) take(in *Inbound, asks ...limiter.Ask) *reply {
 		}
 	}
 	if err != nil {
-		// Limits are there to keep excess out, not everything.
+		// Limits keep excess out. If they cannot be checked, webhooks pass.
 		in.taken = limiter.Decision{}
 		return nil
 	}

@@ -1,8 +1,8 @@
 package intake
 
-// The words of answers: what became of a webhook. They are in the body or the header Webhook-Status of
-// the answer, in logs, metrics and placeholders. What is wrong with a signature has the words of package
-// verify (verify.Reason) besides.
+// The words of answers: what happened to a webhook. They are in the body or the Webhook-Status header of
+// the answer, in logs, metrics and placeholders. For a wrong signature there are also the words of package
+// verify (verify.Reason).
 const (
 	OutcomeAccepted  = "accepted"  // stored, or done by the next handler
 	OutcomeDuplicate = "duplicate" // it was there before
@@ -27,14 +27,14 @@ const (
 	OutcomeFailed     = "failed"      // guard mode: the next handler did not answer with a success
 )
 
-// Reasons that say more than the word does.
+// Reasons that say more than the outcome's word.
 const (
-	// ReasonNoHandler is that of a webhook that no handler stood ready to work on.
+	// ReasonNoHandler means that no handler was ready to work on the webhook.
 	ReasonNoHandler = "no_handler"
 
-	// ReasonBrokenOff is that of a webhook that got no whole answer.
+	// ReasonBrokenOff means that the webhook's answer was not completed.
 	ReasonBrokenOff = "broken_off"
 
-	// ReasonOffered is why a handshake with a secret was refused: the secret could not be kept.
+	// ReasonOffered means that a handshake with a secret was refused because the secret could not be kept.
 	ReasonOffered = "offered_secret"
 )

@@ -1,8 +1,8 @@
-// Package intake is the way of one webhook from its request to its answer. It is read from here:
-// Serve, then the steps that admit lists, in their order, then store or guard.
+// Package intake takes one webhook from its request to its answer. Start reading here: Serve, then the
+// steps that admit lists, in their order, then store or guard.
 //
-// It knows no configuration and no Caddy: what an endpoint consists of is a Config, and what the HTTP
-// server around the endpoint does is behind the interface Server.
+// It knows no configuration and no Caddy: an endpoint is described by a Config, and the HTTP server around
+// it is behind the interface Server.
 package intake
 
 import (
@@ -20,49 +20,50 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// Config is what an endpoint consists of. Fields are required unless they say otherwise.
+// Config describes an endpoint. Fields are required unless they say otherwise.
 type Config struct {
-	// Name is the endpoint's, Provider that of its provider as it is configured.
+	// Name is the endpoint's name, Provider the provider's name as it is configured.
 	Name, Provider string
 
-	// Row is the provider's, or the one that was made of the configuration.
+	// Row is the provider's row, or the one that was made from the configuration.
 	Row *verify.Provider
 
-	// Verifier checks the endpoint's webhooks: each of them by the one that there was when it came.
+	// Verifier checks the endpoint's webhooks. A webhook is checked by the verifier that was current when
+	// it arrived.
 	Verifier *verify.Current
 
 	// RequireHTTPS refuses what was sent by plain HTTP.
 	RequireHTTPS bool
 
-	// PublicURL is what the provider calls, where the request does not tell. The zero PublicURL changes nothing.
+	// PublicURL is the URL that the provider calls, where the request does not show it. The zero PublicURL
+	// changes nothing.
 	PublicURL PublicURL
 
 	// Access says which addresses may send. The zero Access lets in all.
 	Access Access
 
-	// Limits bound how many webhooks come in.
+	// Limits bound how many webhooks may come in.
 	Limits Limits
 
-	// Body bounds what each of them may hold.
+	// Body bounds the size and time of a body.
 	Body Body
 
-	// ContentTypes are the media types that are taken, lower-case; none: all.
+	// ContentTypes are the accepted media types, lower-case; none: all.
 	ContentTypes []string
 
-	// Dedupe is what identifies an event; nil: as the provider's row says.
+	// Dedupe says what identifies an event; nil: the provider's row decides.
 	Dedupe *Dedupe
 
 	// KeyTTL is how long an event is remembered.
 	KeyTTL time.Duration
 
-	// Keyers make the keys that it is remembered by; see NewKeyers.
+	// Keyers make the event keys; see NewKeyers.
 	Keyers Keyers
 
-	// Destinations are where events go, the first one being the one that answers where RespondUpstream
-	// is set. None: guard mode.
+	// Destinations are where events go. With RespondUpstream the first one answers. None: guard mode.
 	Destinations []Destination
 
-	// RespondUpstream has the provider wait for the application's answer, for RespondTimeout at most.
+	// RespondUpstream makes the provider wait for the application's answer, for RespondTimeout at most.
 	RespondUpstream bool
 	RespondTimeout  time.Duration
 
@@ -71,24 +72,24 @@ type Config struct {
 	// first request, the second one would start while the application still works on the first.
 	GuardPatience time.Duration
 
-	// Headers knows whose the headers of the endpoint's webhooks are.
+	// Headers handles the headers of the endpoint's webhooks.
 	Headers envelope.Headers
 
-	// Secrets are where events have what nobody is shown; see retrystore.Event.Secrets.
+	// Secrets are the places of values that must be hidden from people; see retrystore.Event.Secrets.
 	Secrets []string
 
-	// Accept stores an event, durably, and has it delivered. done, if it is not nil, is told what
-	// comes of the first target's attempt; see forward.Dispatcher.
+	// Accept stores an event durably and starts its delivery. done, if it is not nil, gets the result of
+	// the first target's attempt; see forward.Dispatcher.
 	Accept func(ctx context.Context, s *retrystore.Submission, done Done) (retrystore.Receipt, error)
 
-	// Guard keeps the keys of events in guard mode. It fails while there is no store.
+	// Guard keeps the keys of events in guard mode. It fails while the store is not open.
 	Guard func(ctx context.Context) (retrystore.Guard, error)
 
-	// EndpointOf tells whose a stored delivery is; empty if there is none of that id.
+	// EndpointOf names the endpoint of a stored delivery; empty if there is none of that id.
 	EndpointOf func(ctx context.Context, id string) (endpoint string, err error)
 
-	// Waits makes the contexts in which the store is waited for, and Serving counts what is being worked
-	// on. Endpoints share both.
+	// Waits makes the contexts for waiting on the store, and Serving counts the webhooks that are being
+	// worked on. Endpoints share both.
 	Waits   *Waits
 	Serving *Serving
 
@@ -101,10 +102,10 @@ type Config struct {
 	// HideError hides secrets in an error about a webhook.
 	HideError func(err error, e *retrystore.Event) error
 
-	// SawChanged is told of a refusal that went out as a success.
+	// SawChanged is called when a refusal went out as a success.
 	SawChanged func(code, status int)
 
-	// Reporters are told of each webhook once it is answered, in their order.
+	// Reporters are called with each webhook once it is answered, in their order.
 	Reporters []Reporter
 
 	// Logger and Now are the endpoint's log and clock.
@@ -112,12 +113,12 @@ type Config struct {
 	Now    func() time.Time
 }
 
-// Done is told what comes of an attempt; made is false if there will be none now.
+// Done gets the result of an attempt; made is false if no attempt is made now.
 type Done = func(a forward.Answer, s retrystore.Settlement, made bool)
 
 // Body bounds the bodies of webhooks.
 type Body struct {
-	// Max is the largest that is taken, in bytes.
+	// Max is the largest accepted body, in bytes.
 	Max int64
 
 	// Memory is shared by the bodies of all endpoints.
@@ -129,21 +130,21 @@ type Body struct {
 	Time time.Duration
 }
 
-// Server is what an HTTP server does with an endpoint's answers.
+// Server is what the endpoint needs of the HTTP server around it.
 type Server interface {
 	// PastInterceptors returns the writer behind handlers that may replace the status of an answer.
 	PastInterceptors(w http.ResponseWriter) http.ResponseWriter
 
-	// WatchStatus calls changed, when the server is done with the request, if a success went out instead of the
-	// refusal that was written.
+	// WatchStatus calls changed, when the server is done with the request, if a success went out in place
+	// of the refusal that was written.
 	WatchStatus(w http.ResponseWriter, r *http.Request, changed func(status int))
 
-	// StatusOf is what the server answers for the error of a handler, and the error without the
-	// server's trace of it. The status is 0 where the error names none.
+	// StatusOf is the server's answer to the error of a handler, and the error without the server's trace
+	// of it. The status is 0 if the error names none.
 	StatusOf(err error) (status int, cause error)
 
-	// LeaveToErrorRoutes has other handlers answer a webhook of which the next handler failed. It returns
-	// false where there are none.
+	// LeaveToErrorRoutes has other handlers answer a webhook that the next handler failed at. It returns
+	// false if there are none.
 	LeaveToErrorRoutes(r *http.Request, u *Undecided) bool
 }
 
@@ -156,7 +157,7 @@ type Handler interface {
 type Endpoint struct {
 	Config
 	identity         identity
-	handshakeMethods []string // by which handshakes come, but no webhooks
+	handshakeMethods []string // of handshakes, but not of webhooks
 }
 
 // New returns the endpoint that c describes.
@@ -179,8 +180,8 @@ type Arrival struct {
 	URI, Path string
 }
 
-// Serve takes one webhook through the pipeline and answers the provider. Its error is that of the next
-// handler, in guard mode.
+// Serve takes one webhook through the pipeline and answers the provider. In guard mode it returns the
+// error of the next handler.
 func (e *Endpoint) Serve(in *Inbound, next Handler) error {
 	a := e.admit(in)
 	switch {
@@ -193,8 +194,8 @@ func (e *Endpoint) Serve(in *Inbound, next Handler) error {
 	return e.answer(in, a)
 }
 
-// admit is the order of things: each step ends the request with an answer or
-// passes it on with nil. What comes out at the end is a verified event.
+// admit is the order of the checks. Each step ends the request with an answer, or passes it on with nil.
+// After the last step the event is verified.
 func (e *Endpoint) admit(in *Inbound) *reply {
 	for _, step := range []func(*Inbound) *reply{
 		e.boundBody,
@@ -237,7 +238,7 @@ func (e *Endpoint) answer(in *Inbound, a *reply) error {
 	return e.send(in, a)
 }
 
-// report tells the operator what a webhook was answered, once for each.
+// report tells the reporters of the webhook's answer, once for each webhook.
 func (e *Endpoint) report(in *Inbound, a *reply) {
 	r := e.newReport(in, a)
 	for _, reporter := range e.Reporters {

@@ -7,8 +7,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/ipaddr"
 )
 
-// forwardedByStranger reports whether a proxy of this network forwarded the
-// request. If the server does not trust it, all clients look like that proxy.
+// forwardedByStranger reports whether a proxy of this network forwarded the request although the server
+// does not trust it. Then all clients look like that proxy.
 func forwardedByStranger(r *http.Request) bool {
 	if len(r.Header["X-Forwarded-For"]) == 0 {
 		return false

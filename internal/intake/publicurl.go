@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// PublicURL is what the provider calls, where what arrives here does not tell. The zero
-// PublicURL changes nothing.
+// PublicURL is the URL that the provider calls, where the request does not show it. The zero PublicURL
+// changes nothing.
 type PublicURL struct {
 	scheme, host string
-	path         string // escaped; empty: as it arrives
-	isPrefix     bool   // the path that arrives follows path
+	path         string // escaped; empty: the path of the request
+	isPrefix     bool   // path is put before the path of the request
 }
 
 // ParsePublicURL reads the setting. An empty text is the zero PublicURL.
@@ -35,10 +35,10 @@ func ParsePublicURL(text string) (PublicURL, error) {
 	return p, nil
 }
 
-// HTTPS reports whether the provider is said to use HTTPS.
+// HTTPS reports whether the provider uses HTTPS, as far as the setting says.
 func (p PublicURL) HTTPS() bool { return p.scheme == "https" }
 
-// see makes in what the provider sent.
+// see corrects what in believes the provider sent.
 func (p PublicURL) see(in *Inbound) {
 	if p.scheme == "" {
 		return

@@ -6,13 +6,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// Report is what became of one webhook, for those who count, trace, log and remember it.
-// It is made once, when the webhook has been answered.
+// Report is what happened to one webhook, for counters, traces, logs and the memory of traffic. It is made
+// once, when the webhook has been answered.
 type Report struct {
-	// Endpoint is the endpoint's name, Provider its provider's as it is configured.
+	// Endpoint is the endpoint's name, Provider the provider's name as it is configured.
 	Endpoint, Provider string
 
-	// EventID and EventType are what a verified webhook says of itself; empty if it does not.
+	// EventID and EventType are what a verified webhook says of itself; empty if it says nothing.
 	EventID, EventType string
 
 	// CorrelationID links the answer, the log and the delivery.
@@ -31,19 +31,19 @@ type Report struct {
 	// Outcome is the word of the answer, such as accepted, duplicate or invalid_signature.
 	Outcome string
 
-	// Status is that of the answer; 0 if there was none.
+	// Status is the answer's status; 0 if there was no answer.
 	Status int
 
-	// OK tells what was taken, was there already or is wanted by nobody from what was refused, and from
-	// what the next handler failed to do.
+	// OK is true for webhooks that were accepted, were there already, or are wanted by no destination; it
+	// is false for refused ones, and for those that the next handler failed at.
 	OK bool
 
-	// Reason says more of a refusal than the answer did; empty if there is no more to say. Cause is
-	// the error behind it, or nil. Secrets in its text are to be hidden from logs.
+	// Reason says more of a refusal than the answer did; empty if there is no more to say. Cause is the
+	// error behind it, or nil. Loggers must hide the secrets in its text.
 	Reason string
 	Cause  error
 
-	// Tier is that of the rate limit which refused the webhook; empty if none did.
+	// Tier is the rate limit that refused the webhook; empty if none did.
 	Tier string
 
 	// LimitErrors counts the rate limits that could not be checked.
@@ -59,12 +59,12 @@ type Report struct {
 	Proxied, UnixSocket bool
 }
 
-// Reporter is told of each webhook, once, in the webhook's goroutine.
+// Reporter is called once for each webhook, in the webhook's goroutine.
 type Reporter interface {
 	Report(r *Report)
 }
 
-// newReport says what became of a webhook.
+// newReport describes what happened to a webhook.
 func (e *Endpoint) newReport(in *Inbound, a *reply) *Report {
 	return &Report{
 		Endpoint: e.Name, Provider: e.Provider, EventID: in.eventID, EventType: in.eventType,

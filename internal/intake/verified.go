@@ -1,6 +1,6 @@
 package intake
 
-// verifySignature finds out whether the webhook is from the provider.
+// verifySignature checks that the webhook is from the provider.
 func (e *Endpoint) verifySignature(in *Inbound) *reply {
 	result, err := in.verifier.Verify(&in.signed)
 	if err != nil {
@@ -10,7 +10,7 @@ func (e *Endpoint) verifySignature(in *Inbound) *reply {
 	return nil
 }
 
-// identify reads what the webhook says of its event.
+// identify reads the event's id and type.
 func (e *Endpoint) identify(in *Inbound) *reply {
 	in.eventID, in.eventType = in.verifier.Identify(&in.signed)
 	if in.verified.ID != "" {

@@ -9,13 +9,13 @@ import (
 // storeTime bounds how long a webhook waits for the store.
 const storeTime = 30 * time.Second
 
-// Waits makes contexts for webhooks that wait for the store. By then a webhook
-// is whole and verified: that the provider hangs up, or has shut its side of the
-// connection, is no reason to refuse it, so they do not descend from requests.
+// Waits makes contexts for webhooks that wait for the store. Such a webhook is complete and verified. It
+// must not be refused because the provider hangs up or closes its side of the connection, so these
+// contexts do not descend from requests.
 //
-// A context ends storeTime after it was asked for, or up to a second later: those of
-// a second share one, since a timer for each costs as much as verifying a
-// signature. The zero value is ready; it is safe for concurrent use.
+// A context ends storeTime after it was asked for, or up to a second later: all contexts of one second
+// share one, as a timer for each would cost as much as verifying a signature. The zero value is ready; it
+// is safe for concurrent use.
 type Waits struct {
 	mu      sync.Mutex
 	current context.Context
@@ -36,8 +36,8 @@ func (s *Waits) Now() context.Context {
 	return s.current
 }
 
-// Serving counts the webhooks that are being worked on, so that the store is not
-// closed under them. The zero value is ready; it is safe for concurrent use.
+// Serving counts the webhooks that are being worked on, so that the store is not closed while they need
+// it. The zero value is ready; it is safe for concurrent use.
 type Serving struct {
 	mu   sync.Mutex
 	n    int

@@ -1,5 +1,5 @@
-// Package credentials is what an endpoint's webhooks are verified with: secrets, public keys and options, as
-// they are configured and as the running Caddy has them. What its errors say has no part of a secret.
+// Package credentials is what an endpoint's webhooks are verified with: secrets, public keys and options,
+// as they are configured and as the running Caddy has them. Its errors contain no part of a secret.
 package credentials
 
 import (
@@ -21,16 +21,16 @@ type Configured struct {
 	Options    map[string][]string
 }
 
-// Loaded is the same with what the placeholders stand for.
+// Loaded is the same, with placeholders expanded.
 type Loaded struct {
 	Secrets    []string
 	PublicKeys []string
 	Options    map[string][]string
 
-	// Hidden is all that nobody may be shown: the secrets, and those of the options that are.
+	// Hidden are all values that nobody may be shown: the secrets, and options that are secret.
 	Hidden []string
 
-	// Doubts are about secrets that do not look like the provider's.
+	// Doubts name secrets that do not look like the provider's.
 	Doubts []string
 }
 
@@ -69,8 +69,8 @@ func (c *Configured) Load() (l Loaded, err error) {
 	return l, nil
 }
 
-// CheckForms refuses secrets that cannot be the provider's, and tells which
-// do not look like it. What it says has no part of a secret.
+// CheckForms refuses secrets that cannot be the provider's, and returns doubts about those that do not
+// look like it. Neither contains a part of a secret.
 func CheckForms(p *verify.Provider, secrets []string) (doubts []string, err error) {
 	for i, secret := range secrets {
 		doubt, err := p.CheckSecret(secret)
@@ -90,8 +90,8 @@ func CheckForms(p *verify.Provider, secrets []string) (doubts []string, err erro
 	return doubts, nil
 }
 
-// spacesIn tells of white space in a secret. It is an error where the provider makes the
-// secrets, since none of them has any.
+// spacesIn reports white space in a secret. It is an error if the provider makes the secrets, since none
+// of them has any.
 func spacesIn(p *verify.Provider, i int, secret string) (doubt string, err error) {
 	if !strings.ContainsAny(secret, " \t\r\n") || strings.Contains(secret, "-----BEGIN ") {
 		return "", nil
@@ -102,8 +102,8 @@ func spacesIn(p *verify.Provider, i int, secret string) (doubt string, err error
 	return fmt.Sprintf("secret %d has white space in it: if that does not belong to it, remove it; two secrets are two words, without quotes", i+1), nil
 }
 
-// CheckOptionNames refuses options that the provider does not have. What stands in
-// the place of a name may be a value.
+// CheckOptionNames refuses options that the provider does not have. It does not quote the name: a value
+// may stand in its place.
 func (c *Configured) CheckOptionNames() error {
 	p := c.Provider
 	var names []string
@@ -124,8 +124,8 @@ func (c *Configured) CheckOptionNames() error {
 	return nil
 }
 
-// CheckWritten refuses keys and options that cannot be meant as they are written, where
-// their lines are known.
+// CheckWritten refuses keys and options that cannot be meant as they are written, while their lines are
+// known.
 func (c *Configured) CheckWritten() error {
 	if err := grammar.CheckValues("secret", c.Secrets); err != nil {
 		return err
@@ -141,7 +141,7 @@ func (c *Configured) CheckWritten() error {
 	return nil
 }
 
-// HasPlaceholders reports whether keys or options are known to a running Caddy only.
+// HasPlaceholders reports whether only a running Caddy knows the keys or options.
 func (c *Configured) HasPlaceholders() bool {
 	for _, values := range c.Options {
 		if slices.ContainsFunc(values, grammar.Refers) {

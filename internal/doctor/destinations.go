@@ -12,12 +12,11 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// oldDelivery is how old the oldest waiting delivery of a destination may be
-// before the doctor mentions it.
+// oldDelivery is the age of the oldest waiting delivery from which on the doctor mentions it.
 const oldDelivery = 10 * time.Minute
 
-// checkLane looks at one destination: is it up, does its queue move, is there
-// anything that nobody will deliver?
+// checkLane looks at one destination: is it up, does its queue move, are there deliveries that nothing
+// will deliver?
 func (d *diagnosis) checkLane(lane api.Lane) {
 	name := lane.Endpoint + "/" + lane.Destination
 	selects := "--endpoint " + lane.Endpoint + " --destination " + lane.Destination
@@ -49,7 +48,7 @@ func areStored(n int) string {
 	return fmt.Sprintf("%d deliveries are", n)
 }
 
-// checkAttempts looks at what became of the attempts of late.
+// checkAttempts looks at the results of recent attempts.
 func (d *diagnosis) checkAttempts(lane api.Lane, name, selects string) {
 	look := "See what the application answers: `caddy webhooks list " + selects + "`, then show one. What waits goes on by itself when it is back; dead letters need a replay."
 	of := retrystore.Lane{Endpoint: lane.Endpoint, Destination: lane.Destination}

@@ -1,5 +1,5 @@
-// Package doctor says what is wrong or risky about a running config: from facts that others have
-// collected, without looking anywhere itself.
+// Package doctor says what is wrong or risky about a running config. It judges facts that others have
+// collected, and looks nowhere itself.
 package doctor
 
 import (
@@ -24,14 +24,14 @@ import (
 type Facts struct {
 	Now time.Time
 
-	// Config is what runs, Endpoints its endpoints by name.
+	// Config is the running config, Endpoints are its endpoints by name.
 	Config    *lanes.Config
 	Endpoints []Endpoint
 
 	// Store is what the store tells.
 	Store Store
 
-	// Attempts are those since the start of the process.
+	// Attempts are counted since the start of the process.
 	Attempts map[retrystore.Lane]lanes.Attempts
 
 	// MaxPending is how many open deliveries a destination may have, MaxStored how many bytes an
@@ -39,7 +39,7 @@ type Facts struct {
 	MaxPending int
 	MaxStored  int64
 
-	// Memory is that of bodies on their way in.
+	// Memory is the memory for incoming bodies.
 	Memory inflight.Usage
 
 	// Routes are findings about requests that go past the endpoints.
@@ -55,15 +55,15 @@ type Store struct {
 	Stats retrystore.Stats
 	Err   error
 
-	// Condition is its own, and Replaced says that its data has been replaced; empty if not.
+	// Condition is the store's, and Replaced says how its data was replaced; empty if it was not.
 	Condition retrystore.Condition
 	Replaced  string
 
-	// Warnings make it less safe; WarningsErr is why they are not known.
+	// Warnings are risks of its setup; WarningsErr is why they are not known.
 	Warnings    []string
 	WarningsErr error
 
-	// Disk is that of a store which lies on one, or DiskErr why it is not known; nil for others.
+	// Disk is the disk of a store that lies on one, or DiskErr why it is not known; nil for other stores.
 	Disk    *retrystore.Disk
 	DiskErr error
 
@@ -87,10 +87,10 @@ type Endpoint struct {
 	Secrets    []string
 	SecretsErr error
 
-	// Outdated are the secrets of which the placeholder has another value by now.
+	// Outdated are secrets whose placeholder has another value by now.
 	Outdated []Outdated
 
-	// Doubts are about the globs of event types, Wishes which types the destinations ask for.
+	// Doubts are about the globs of event types; Wishes are the types that the destinations ask for.
 	Doubts []string
 	Wishes string
 
@@ -104,8 +104,8 @@ type Endpoint struct {
 	// network, TakesHTTP whether the endpoint does, PublicHTTPS whether public_url says HTTPS.
 	PlainPublic, TakesHTTP, PublicHTTPS bool
 
-	// Tolerance is that of signed times, ToleranceSet whether it is not the default, and SignedTime
-	// whether there are any.
+	// Tolerance is for signed times; ToleranceSet means that it is not the default, and SignedTime that
+	// times are signed.
 	Tolerance                time.Duration
 	ToleranceSet, SignedTime bool
 
@@ -116,13 +116,13 @@ type Endpoint struct {
 // TwinsAdvice is what to do about destinations that differ only by their addresses.
 const TwinsAdvice = "If they are replicas of one application, put all addresses behind one `forward`: `forward <address> <address>`, or a reverse_proxy in its `handle`. If each is to get every event, give each a `name`."
 
-// Outdated is a secret that is in use though its placeholder stands for another one.
+// Outdated is a secret that is in use although its placeholder has another value.
 type Outdated struct {
 	Index       int // from 1
 	Placeholder string
 }
 
-// diagnosis collects what is found.
+// diagnosis collects the findings.
 type diagnosis struct {
 	Facts
 	checks []api.Check
@@ -156,7 +156,7 @@ func (d *diagnosis) add(level, name, subject, message, fix string) {
 // ago tells how long something is past.
 func (d *diagnosis) ago(t time.Time) string { return wording.Span(d.Now.Sub(t)) + " ago" }
 
-// queueWarning is from which part of max_pending and max_stored on the doctor warns.
+// queueWarning is the part of max_pending and max_stored from which on the doctor warns.
 const queueWarning = 0.8
 
 // checkQueues compares the open deliveries of each destination with their bound.

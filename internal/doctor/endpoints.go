@@ -17,9 +17,9 @@ const (
 	recently = time.Hour
 	// rotationTime is how long two secrets may be in use side by side, or one unused.
 	rotationTime = 24 * time.Hour
-	// wideTolerance is more than any provider's documentation asks for.
+	// wideTolerance is more than any provider's documentation recommends.
 	wideTolerance = 15 * time.Minute
-	// shortSecret is below what can be called unguessable, in bytes.
+	// shortSecret is, in bytes, the length below which a secret can be guessed.
 	shortSecret = 16
 )
 
@@ -56,7 +56,7 @@ func (d *diagnosis) checkEndpoint(e *Endpoint) {
 	}
 }
 
-// checkHTTPS looks for webhooks that can be read on their way.
+// checkHTTPS looks for webhooks that others can read on their way.
 func (d *diagnosis) checkHTTPS(e *Endpoint) {
 	if !e.PlainPublic {
 		return
@@ -72,7 +72,7 @@ func (d *diagnosis) checkHTTPS(e *Endpoint) {
 	}
 }
 
-// checkTraffic looks at what came in, and whether it was let in.
+// checkTraffic looks at what came in, and whether it was taken.
 func (d *diagnosis) checkTraffic(e *Endpoint) {
 	t := e.Traffic
 	level := api.LevelError
@@ -106,9 +106,8 @@ func (d *diagnosis) checkTraffic(e *Endpoint) {
 	}
 }
 
-// trouble says what became of the webhooks since the last accepted one, and of
-// the last of them. What the handler behind an endpoint fails to do (guard mode)
-// is no refusal: those webhooks were genuine.
+// trouble describes the refusals since the latest webhook that was taken, and the latest of them. A
+// failure of the next handler (guard mode) is no refusal: such webhooks were genuine.
 func trouble(t traffic.Snapshot) (what, last string) {
 	switch {
 	case t.Refusal == intake.OutcomeFailed && t.Reason == intake.ReasonBrokenOff:
@@ -121,7 +120,7 @@ func trouble(t traffic.Snapshot) (what, last string) {
 	return "refused", t.Refusal
 }
 
-// tryFix says how to get a first webhook. What the config describes cannot be sent by a command.
+// tryFix says how to send a first webhook. No command can send one for a scheme that the config describes.
 func tryFix(e *Endpoint) string {
 	if e.Custom {
 		return "Enter its URL at the sender, and have that send one."
@@ -129,8 +128,7 @@ func tryFix(e *Endpoint) string {
 	return fmt.Sprintf("Enter its URL at %s; try it with `caddy webhooks send %s <url> --secret <secret>`.", e.Row.Title, e.Provider)
 }
 
-// refusalFix says what to do about webhooks that are refused with this word, for
-// this reason.
+// refusalFix says what to do about webhooks that are refused with this word, for this reason.
 func refusalFix(e *Endpoint, word, reason string) string {
 	switch word {
 	case intake.OutcomeFailed:
@@ -175,8 +173,8 @@ func refusalFix(e *Endpoint, word, reason string) string {
 	return "Caddy's log has a line for each, with the reason."
 }
 
-// lostFix says what a refusal costs where the provider does not send again what it would have
-// been right to send.
+// lostFix says what a refusal costs if the provider does not send again webhooks that it should have sent
+// again.
 func lostFix(p *verify.Provider, word string) string {
 	switch word {
 	case intake.OutcomeUnavailable, intake.OutcomeRateLimited, intake.OutcomeTooLarge, intake.OutcomeTimeout, intake.OutcomeFailed:
@@ -204,7 +202,7 @@ func failureFix(reason string) string {
 	return "The webhooks are genuine: the application's own log says why it did not take them. The provider sends them again; with `forward` they would be kept and retried here."
 }
 
-// checkProxy looks for rules about addresses that see only a proxy's.
+// checkProxy looks for rules about addresses that see only a proxy's address.
 func (d *diagnosis) checkProxy(e *Endpoint) {
 	t, rules := e.Traffic, e.AddressRules
 	if len(rules) == 0 || t.Proxied.IsZero() || d.Now.Sub(t.Proxied) > rotationTime {

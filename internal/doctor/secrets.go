@@ -77,8 +77,8 @@ func youngest(uses []traffic.SecretUse) (since time.Time) {
 	return since
 }
 
-// checkLoaded tells of secrets in use that are not what the file or the environment
-// says now: Caddy does not load a config again that has not changed, and a placeholder does not change with its file.
+// checkLoaded reports secrets in use that differ from what the file or the environment says now: Caddy
+// does not load an unchanged config again, and the config does not change with the file.
 func (d *diagnosis) checkLoaded(e *Endpoint) {
 	for _, o := range e.Outdated {
 		d.add(api.LevelError, "secret", e.Name, fmt.Sprintf("secret %d: %s has another value than the one that is in use, so what is signed with the new one is refused", o.Index, o.Placeholder),
@@ -91,9 +91,9 @@ func isText(b []byte) bool {
 	return !slices.ContainsFunc(b, func(c byte) bool { return c < ' ' || c > '~' })
 }
 
-// looksLikeTest reports whether a secret looks like one of an example: by its
-// words, also in base64, or because it has hardly any different characters. In a
-// long one, such as a key in PEM, the letters of a word may come together by chance.
+// looksLikeTest reports whether a secret looks like an example's: by its words, also in base64, or because
+// it has hardly any different characters. In a long one, such as a key in PEM, the letters of a word may
+// stand together by chance.
 func looksLikeTest(secret string) bool {
 	if decoded, err := base64.StdEncoding.DecodeString(secret); err == nil && isText(decoded) {
 		secret = string(decoded)

@@ -10,14 +10,14 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/wording"
 )
 
-// What the disk of a file store should have left.
+// What should be free on the disk of a file store.
 const (
 	lowDisk   = 0.1      // of the whole
 	emptyDisk = 64 << 20 // bytes
 )
 
-// checkStore looks at what came of asking the store for its stats, and at what
-// the store and its disk tell besides.
+// checkStore looks at the result of asking the store for its stats, and at what else the store and its
+// disk tell.
 func (d *diagnosis) checkStore() {
 	stats := d.Store.Stats
 	if err := d.Store.Err; err != nil {
@@ -39,7 +39,7 @@ func (d *diagnosis) checkStore() {
 	d.add(api.LevelOK, "store", "store", message, "")
 }
 
-// checkMemory tells of webhooks that found no memory for their bodies.
+// checkMemory reports webhooks that found no memory for their bodies.
 func (d *diagnosis) checkMemory() {
 	u := d.Memory
 	if u.LastRefused.IsZero() || d.Now.Sub(u.LastRefused) > recently {
@@ -50,7 +50,7 @@ func (d *diagnosis) checkMemory() {
 		"If the senders are the provider's, raise max_body_memory in the global option webhooks; behind a proxy, name it in the server's trusted_proxies, or all count as one address. If they are strangers, nothing needs to be done; a rate_limit ip keeps them out earlier.")
 }
 
-// checkCondition tells what the store knows to be wrong with itself.
+// checkCondition reports what the store knows to be wrong with itself.
 func (d *diagnosis) checkCondition() {
 	c := d.Store.Condition
 	if c.Refusing != nil {
@@ -92,7 +92,7 @@ func (d *diagnosis) checkDisk() {
 	}
 }
 
-// checkLeft tells what earlier configs have left behind.
+// checkLeft reports what earlier configs have left behind.
 func (d *diagnosis) checkLeft() {
 	for _, l := range d.Store.Left {
 		level := api.LevelError

@@ -14,9 +14,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// ownHeaders are the names that tell the application about its delivery. What
-// a provider sends under them is removed, so that the application can rely on
-// them, unless the name belongs to the provider's own scheme.
+// ownHeaders tell the application about its delivery. A provider's headers of these names are removed, so
+// that the application can rely on ours, unless the name belongs to the provider's own scheme.
 var ownHeaders = []string{
 	"Webhook-Id", "Webhook-Delivery-Id", "Webhook-Event-Id", "Webhook-Event-Type", "Webhook-Provider",
 	"Webhook-Attempt", "Webhook-Received-At", "Idempotency-Key", "X-Correlation-Id",
@@ -37,12 +36,12 @@ type Headers struct {
 
 	via     string              // the endpoint's mark; see Via
 	answers string              // the mark of the endpoint's answers; see answerMark
-	owned   map[string]struct{} // by the provider's scheme: passed on untouched
+	owned   map[string]struct{} // part of the provider's scheme: passed on untouched
 	drop    map[string]struct{} // inbound headers that are not passed on
 }
 
-// New returns the headers of an endpoint of which the webhooks are verified by v. In guard mode
-// there is no delivery, so a provider's Idempotency-Key is passed on.
+// New returns the headers of an endpoint whose webhooks are verified by v. In guard mode there is no
+// delivery, so a provider's Idempotency-Key is passed on.
 func New(endpoint string, v *verify.Verifier, guarding bool) Headers {
 	n := Headers{ID: "Webhook-Id", via: viaMark(endpoint), owned: make(map[string]struct{}), drop: make(map[string]struct{})}
 	n.answers = answerMark(n.via)
@@ -62,8 +61,8 @@ func New(endpoint string, v *verify.Verifier, guarding bool) Headers {
 	return n
 }
 
-// ToStore copies what is worth keeping of an inbound header. trusted is whether a proxy forwarded the
-// webhook that the server trusts.
+// ToStore copies what is worth keeping of an inbound header. trusted says that a proxy which the server
+// trusts forwarded the webhook.
 func (n Headers) ToStore(in http.Header, trusted bool) http.Header {
 	out := make(http.Header, len(in))
 	for name, values := range in {
@@ -80,9 +79,9 @@ func (n Headers) ToStore(in http.Header, trusted bool) http.Header {
 	return out
 }
 
-// ToDeliver is the header of an attempt: a copy, since handlers may change it.
+// ToDeliver is the header of an attempt. It is a copy, since handlers may change it.
 func (n Headers) ToDeliver(d *retrystore.Delivery) http.Header {
-	out := make(http.Header, len(d.Event.Header)+len(ownHeaders)) // of the two ids it has one, and the mark
+	out := make(http.Header, len(d.Event.Header)+len(ownHeaders)) // it has one of the two ids, and the mark
 	total := 0
 	for _, values := range d.Event.Header {
 		total += len(values)
@@ -109,8 +108,7 @@ func (n Headers) Stamp(h http.Header, e *retrystore.Event) {
 	n.set(h, "X-Correlation-Id", e.CorrelationID)
 }
 
-// set writes a header of ours, unless there is nothing to write or the name is
-// the provider's.
+// set writes one of our headers, unless its value is empty or its name is the provider's.
 func (n Headers) set(h http.Header, name, value string) {
 	if _, owned := n.owned[name]; !owned && value != "" {
 		h[name] = []string{value}

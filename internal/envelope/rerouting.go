@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// reroutingHeaders are those from which frameworks and servers take another path or host than the
-// request's. Only a proxy can know such a thing; Caddy itself sets X-Forwarded-Host.
+// reroutingHeaders make frameworks and servers take another path or host than the request's. Only a proxy
+// can know of such a path; Caddy itself sets X-Forwarded-Host.
 var reroutingHeaders = map[string]struct{}{
 	"Forwarded": {}, "X-Envoy-Original-Path": {}, "X-Forwarded-Path": {}, "X-Forwarded-Prefix": {},
 	"X-Forwarded-Server": {}, "X-Forwarded-Uri": {}, "X-Host": {}, "X-Http-Host-Override": {}, "X-Original-Host": {},
 	"X-Original-Uri": {}, "X-Original-Url": {}, "X-Request-Uri": {}, "X-Rewrite-Url": {}, "X-Script-Name": {},
 }
 
-// dropRerouting takes these out of the header of a webhook that no trusted proxy forwarded: nobody
-// signs them. They also go where CGI takes the name for one of them, as X_Original_URL.
+// dropRerouting removes these from the header of a webhook that no trusted proxy forwarded, because no
+// signature covers them. It also removes names that become one of them in CGI, such as X_Original_URL.
 func (n Headers) dropRerouting(header http.Header, trusted bool) {
 	if trusted {
 		return

@@ -9,20 +9,19 @@ import (
 	"strings"
 )
 
-// A destination that leads back to its own endpoint would be answered `duplicate`,
-// which is a success: the event would count as delivered and be nowhere. So each
-// attempt says through which endpoints the webhook has come, and an endpoint
-// refuses what has come through it before.
+// If a destination leads back to its own endpoint, the endpoint answers `duplicate`, which is a success:
+// the event would count as delivered and be nowhere. So each attempt lists the endpoints that the webhook
+// came through, and an endpoint refuses a webhook that came through it before.
 
 // Via is the header that lists the marks of the endpoints that a webhook came through.
 const Via = "Webhook-Via"
 
-// MaxVia is how many endpoints a webhook may come through. Beyond that it goes
-// round somewhere, among processes that do not know each other's marks.
+// MaxVia is how many endpoints a webhook may come through. A webhook with more is in a loop, among
+// processes that do not know each other's marks.
 const MaxVia = 16
 
-// viaKey makes the marks of this process: nobody else can guess one, and so have
-// the webhooks of others refused.
+// viaKey makes the marks of this process. Nobody else can guess a mark, which would have webhooks of
+// others refused.
 var viaKey = []byte(rand.Text())
 
 // viaMark is the mark of an endpoint of this process.
@@ -32,16 +31,16 @@ func viaMark(endpoint string) string {
 	return hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
-// answerMark is what an endpoint with that mark has in the same header of its successes. Whoever
-// delivers through it sees so that the event came back, also where a proxy took out the headers
-// that tell the endpoint. An application that repeats a request's headers has another text there.
+// answerMark is what an endpoint with that mark puts into the same header of its successes. From it the
+// sender of a delivery sees that the event came back, even if a proxy removed the headers that tell the
+// endpoint. An application that repeats a request's headers sends another text.
 func answerMark(via string) string {
 	mac := hmac.New(sha256.New, viaKey)
 	mac.Write([]byte("answer of " + via))
 	return hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
-// AddVia says that the webhook has come through this endpoint.
+// AddVia adds this endpoint to the ones that the webhook came through.
 func (n Headers) AddVia(h http.Header) {
 	if before := h[Via]; len(before) > 0 {
 		h[Via] = []string{strings.Join(before, ", ") + ", " + n.via}
@@ -50,8 +49,8 @@ func (n Headers) AddVia(h http.Header) {
 	h[Via] = []string{n.via}
 }
 
-// WentRound reports whether a webhook with that header has come through the endpoint before, or
-// through so many that it must be going round.
+// WentRound reports whether a webhook with that header has come through the endpoint before, or through so
+// many endpoints that it must be in a loop.
 func (n Headers) WentRound(h http.Header) bool {
 	marks := 0
 	for _, line := range h[Via] {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Application is a backend that remembers what it got and answers as told.
+// Application is a backend that records its requests and answers as told.
 type Application struct {
 	Address string
 	Got     chan *Received
@@ -36,7 +36,7 @@ func StartApplication(t *testing.T) *Application {
 	return a
 }
 
-// AnswerWith makes the application answer so from now on; nil means 200.
+// AnswerWith makes the application answer in this way from now on; nil means 200.
 func (a *Application) AnswerWith(answer http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

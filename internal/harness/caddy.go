@@ -20,8 +20,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
-// Caddy is a real Caddy in this process, loaded with a Caddyfile. Caddy's
-// state is global, so such tests do not run in parallel.
+// Caddy is a real Caddy in this process, loaded with a Caddyfile. Caddy's state is global, so such tests
+// do not run in parallel.
 type Caddy struct {
 	T       *testing.T
 	Site    string // URL of the site
@@ -72,7 +72,7 @@ func New(t *testing.T, store, extra string) *Caddy {
 	return newOn(t, "file "+store, extra)
 }
 
-// newOn is New for the words of any store.
+// newOn is New for any store, in the words of the configuration.
 func newOn(t *testing.T, store, extra string) *Caddy {
 	t.Helper()
 	states := filepath.Join(t.TempDir(), "stores")
@@ -124,10 +124,9 @@ func (c *Caddy) Load(directives string) error {
 	return c.AwaitOldConfig()
 }
 
-// AwaitOldConfig returns when nobody but the running config listens, and
-// kept connections to the one before are closed. A reload opens a second socket
-// on each port, and Caddy returns before it has closed the first; a connection
-// that is still in its queue is then reset.
+// AwaitOldConfig returns when only the running config listens, and kept connections to the one before are
+// closed. A reload opens a second socket on each port, and Caddy returns before it has closed the first; a
+// connection that is still in the first one's queue is then reset.
 func (c *Caddy) AwaitOldConfig() error {
 	ports := []string{c.Port, c.Admin[strings.LastIndexByte(c.Admin, ':')+1:]}
 	var err error
@@ -140,8 +139,8 @@ func (c *Caddy) AwaitOldConfig() error {
 	return err
 }
 
-// oneListenerEach tells if several sockets listen on one of the ports of 127.0.0.1.
-// Only Linux says so in this way; elsewhere the tests that reload may fail by chance.
+// oneListenerEach reports whether only one socket listens on each of the ports of 127.0.0.1. It can be
+// found out on Linux only; elsewhere tests that reload may fail by chance.
 func oneListenerEach(ports []string) error {
 	sockets, err := os.ReadFile("/proc/net/tcp")
 	if errors.Is(err, os.ErrNotExist) {

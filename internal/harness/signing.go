@@ -191,9 +191,9 @@ func (s *Signing) Mac(content string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// Signed reports whether somebody who knows the secret signed exactly this
-// content within the tolerance: whether its right signature stands anywhere in the headers
-// for it. It is generous about form, since nobody else can make that signature.
+// Signed reports whether somebody who knows the secret signed exactly this content within the tolerance:
+// whether its right signature is anywhere in the headers for it. It accepts any form, since nobody else
+// can make that signature.
 func (s *Signing) Signed(r Parsed) bool {
 	values := s.values(r, s.Signature)
 	stamps, ids := s.values(r, s.Stamps), s.values(r, s.Ids)

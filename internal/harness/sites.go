@@ -77,7 +77,7 @@ func OnRedis(t *testing.T, store, directives string) *Caddy {
 	return c
 }
 
-// Hooked wants the endpoint's matcher, its secret and what follows.
+// Hooked takes the endpoint's matcher, its secret and further lines.
 const Hooked = `webhooks %s github {
 	secret "%s"
 	require_https off
@@ -91,12 +91,12 @@ func HookSite(name, lines string) string {
 	return fmt.Sprintf("webhooks /%[1]s github {\nname %[1]s\nsecret %[2]q\nrequire_https off\n%[3]s\n}\n", name, GitHubSecret, lines)
 }
 
-// DestinationSite is one with a destination that is called app and has these lines.
+// DestinationSite is a HookSite with a destination named app that has these lines.
 func DestinationSite(name, upstream, lines string) string {
 	return HookSite(name, fmt.Sprintf("forward %s {\nname app\n%s\n}", upstream, lines))
 }
 
-// AnswersSite is one whose destination answers so by itself.
+// AnswersSite is a HookSite whose destination answers by itself.
 func AnswersSite(name, respond string) string {
 	return DestinationSite(name, "", "handle {\nrespond "+respond+"\n}")
 }
@@ -107,8 +107,8 @@ func HandledSite(lines, handle string) string {
 		GitHubSecret, lines, handle)
 }
 
-// Edited returns a config in which now stands for its only was, as somebody with an editor would
-// have it. It panics where that is not so: a test would go on with the config that it had.
+// Edited returns a config in which now has replaced was. It panics unless was stands there exactly once: a
+// test would go on with the config that it had.
 func Edited(config, was, now string) string {
 	if n := strings.Count(config, was); n != 1 {
 		panic(fmt.Sprintf("harness: %q stands %d times in the config, want once:\n%s", was, n, config))

@@ -122,9 +122,9 @@ func (w *Wire) Close() {
 	}
 }
 
-// Exchange sends raw as it is and returns every answer to it, up to the moment
-// when the server has nothing more to say. An error is one of the test's own
-// making, or a server that neither answers nor hangs up.
+// Exchange sends raw as it is and returns every answer to it, up to the moment when the server has nothing
+// more to say. It returns an error if the test made a mistake, or if the server neither answers nor hangs
+// up.
 func (w *Wire) Exchange(raw string, requests []Parsed, clean bool) ([]Reply, error) {
 	if w.Conn == nil {
 		if err := w.Open(); err != nil {
@@ -159,8 +159,8 @@ func (w *Wire) Exchange(raw string, requests []Parsed, clean bool) ([]Reply, err
 				<-written
 				return replies, nil
 			}
-			// What is left over is no whole request: only now may the server see our
-			// end, which net/http takes for a client that went away.
+			// The rest is no whole request: only now may the server see our end, which net/http takes for
+			// a client that went away.
 			close(end)
 		}
 		got, again, err := ReadReply(w.Reader, method)
@@ -174,8 +174,8 @@ func (w *Wire) Exchange(raw string, requests []Parsed, clean bool) ([]Reply, err
 	}
 }
 
-// finish closes the connection. That the server closed it is no error, that it
-// was silent is one.
+// finish closes the connection. It is no error that the server closed it; that the server was silent is
+// one.
 func (w *Wire) finish(err error) error {
 	w.Close()
 	if errors.Is(err, os.ErrDeadlineExceeded) {

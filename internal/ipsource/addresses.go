@@ -19,7 +19,7 @@ func IsAddress(text string) bool {
 	return err == nil || text == Provider
 }
 
-// LooksLikeAddress tells a mistyped address or host name from the name of a module.
+// LooksLikeAddress distinguishes a mistyped address or host name from the name of a module.
 func LooksLikeAddress(text string) bool {
 	return strings.ContainsAny(text, ":/") || strings.Contains(text, ".") && !Exists(text) || text[0] >= '0' && text[0] <= '9'
 }

@@ -20,17 +20,17 @@ import (
 )
 
 const (
-	// The first fetch waits for a moment, so that `caddy validate` sends nothing.
+	// The first fetch is delayed, so that `caddy validate` sends nothing.
 	firstListFetch = time.Second
-	// After a failure the next try comes this soon, or after the interval if that is sooner.
+	// After a failure the next fetch is due after this time, or after the interval if that is shorter.
 	listRetry = 10 * time.Minute
 
 	maxListBytes = 1 << 20
 )
 
-// publishedLists holds the lists that are in use. It belongs to the process, since a list outlives
-// the config that fetched it: after a reload endpoints neither go back to the snapshot nor ask the
-// provider anew. Endpoints of one provider share a list.
+// publishedLists holds the lists that are in use. It belongs to the process, since a list outlives the
+// config that fetched it: after a reload endpoints neither return to the snapshot nor ask the provider
+// again. Endpoints of one provider share a list.
 var publishedLists = caddy.NewUsagePool()
 
 func publishedListKey(provider string, source *url.URL) string {
@@ -70,7 +70,7 @@ func Pin(provider string) (unpin func() error, err error) {
 type publishedList struct {
 	ranges atomic.Pointer[[]netip.Prefix]
 
-	// turn holds one token; who has it may fetch, and owns the fields below.
+	// turn holds one token; its holder may fetch, and owns the fields below.
 	turn    chan struct{}
 	tried   time.Time // zero: never
 	failing bool
@@ -87,8 +87,8 @@ func newPublishedList(snapshot []netip.Prefix) *publishedList {
 // Destruct is for caddy.UsagePool; there is nothing to release.
 func (*publishedList) Destruct() error { return nil }
 
-// listFetcher keeps a list fresh. Several may share one list; then whoever is
-// due first fetches for all.
+// listFetcher keeps a list fresh. Several may share one list; then the first one that is due fetches for
+// all.
 type listFetcher struct {
 	list     *publishedList
 	source   *url.URL

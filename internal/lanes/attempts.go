@@ -8,7 +8,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// Attempts counts what became of the attempts of a lane.
+// Attempts counts the results of a lane's attempts.
 type Attempts struct{ Delivered, Failed int }
 
 // Counter is a forward.Observer that counts attempts by lane. The zero Counter is ready; it is safe for

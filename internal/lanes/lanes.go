@@ -1,5 +1,5 @@
-// Package lanes tells what waits where: what a config has, what the store counts and how the breakers
-// stand, put together.
+// Package lanes tells what waits where: it joins the destinations of a config, the counts of the store and
+// the states of the breakers.
 package lanes
 
 import (
@@ -31,7 +31,7 @@ type Config struct {
 	// Endpoints are sorted by name.
 	Endpoints []Endpoint
 
-	// Breakers tells how they stand.
+	// Breakers are their states.
 	Breakers func() map[retrystore.Lane]forward.BreakerState
 }
 
@@ -47,8 +47,7 @@ func (c *Config) HasEndpoint(name string) bool {
 	return slices.ContainsFunc(c.Endpoints, func(e Endpoint) bool { return e.Name == name })
 }
 
-// Stats lists the destinations of the config, busy or not, and
-// those that only the store still knows.
+// Stats lists the destinations of the config, busy or not, and those that only the store still knows.
 func (c *Config) Stats(stats retrystore.Stats) api.Stats {
 	all := make(map[retrystore.Lane]api.Lane)
 	for _, e := range c.Endpoints {
@@ -77,7 +76,8 @@ func (c *Config) Stats(stats retrystore.Stats) api.Stats {
 	return api.Stats{Destinations: sorted, Stored: c.Stored(stats), Ignored: c.ignored(), EventKeys: stats.Keys, StoreBytes: stats.Bytes}
 }
 
-// Stored is what the endpoints of the config have in the store, and others that have something.
+// Stored is how many bytes each endpoint has in the store: all endpoints of the config, and others that
+// have some.
 func (c *Config) Stored(stats retrystore.Stats) []api.Stored {
 	bytes := make(map[string]int64)
 	for _, e := range c.Endpoints {

@@ -51,7 +51,7 @@ type Directory struct {
 	// InUse reports whether a config uses the secret.
 	InUse func(secret string) bool
 
-	most int // files of an endpoint, without those in use; 0 stands for maxOffered
+	most int // files of an endpoint, without those in use; 0 means maxOffered
 }
 
 // Offer is a secret that was handed over.
@@ -61,7 +61,7 @@ type Offer struct {
 	From     netip.Addr // the client; invalid if unknown
 }
 
-// Kept is what became of an offer.
+// Kept is the result of an offer.
 type Kept struct {
 	// Path is the file with the secret.
 	Path string
@@ -157,8 +157,8 @@ func (s Directory) before(o Offer) (files []offeredFile, same string, err error)
 	return files, "", nil
 }
 
-// givesWay is the oldest file of the network that has most: of several such networks
-// its own, where that is one of them, or else the one with the oldest file.
+// givesWay is the oldest file of the network that has the most files. If several networks have as many, it
+// is the offer's own network if that is one of them, or else the one with the oldest file.
 func givesWay(files []offeredFile, own string) offeredFile {
 	counts := make(map[string]int)
 	for _, f := range files {
@@ -183,8 +183,8 @@ var notInFileNames = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
 func fileName(endpoint string) string { return notInFileNames.ReplaceAllString(endpoint, "_") }
 
-// networkOf names what an address belongs to, as whoever has one address there may
-// have all: an IPv4 /24 or an IPv6 /48.
+// networkOf is the network of an address, an IPv4 /24 or an IPv6 /48: whoever has one address there may
+// have all of them.
 func networkOf(ip netip.Addr) string {
 	bits := 48
 	if ip.Is4() {

@@ -1,5 +1,5 @@
-// Package policy is what may be configured about how often things happen: when failed attempts are made again
-// and when there are none, what goes first, how many webhooks come in, and what is kept of them.
+// Package policy is what may be configured about rates: when failed attempts are retried and when they are
+// not, what goes first, how many webhooks may come in, and what is kept of them.
 package policy
 
 import (
@@ -21,15 +21,15 @@ func init() {
 		"initial", "multiplier", "max_delay", "max_attempts", "max_age", "jitter")
 }
 
-// Retry says when a failed attempt is tried again. A zero field has its default.
+// Retry says when a failed attempt is retried. A zero field has its default.
 type Retry struct {
 	// How the delay grows: "exponential" (default), "linear" or "fibonacci".
 	Strategy string `json:"strategy,omitempty"`
 	// The delay after the first failed attempt. Default: 1s.
 	Initial caddy.Duration `json:"initial,omitempty"`
-	// What each delay is multiplied with to give the next; exponential only. Default: 2.
+	// The factor between one delay and the next; exponential only. Default: 2.
 	Multiplier float64 `json:"multiplier,omitempty"`
-	// The longest delay, also of one that the application asks for with Retry-After. Default: 1h.
+	// The longest delay; it also bounds the application's Retry-After. Default: 1h.
 	MaxDelay caddy.Duration `json:"max_delay,omitempty"`
 	// How many attempts are made before a delivery becomes a dead letter. Default: 16.
 	MaxAttempts int `json:"max_attempts,omitempty"`
@@ -65,7 +65,7 @@ type Priority struct {
 	Events []string `json:"events,omitempty"`
 }
 
-// Check refuses a level that there is not.
+// Check refuses a level that does not exist.
 func (p Priority) Check() error {
 	if p.Level < 0 || p.Level > retrystore.MaxPriority {
 		return fmt.Errorf("priority is %d: want 0 to %d", p.Level, retrystore.MaxPriority)
@@ -73,9 +73,9 @@ func (p Priority) Check() error {
 	return nil
 }
 
-// Breaker holds deliveries back while a destination fails: they stay in the
-// store, spend no attempts and are not dropped. A failure is no answer, or a
-// status from 500 up. A zero field has its default.
+// Breaker stops attempts while a destination fails: its deliveries stay in the store, spend no attempts
+// and are not dropped. A failure is a missing answer, or a status of 500 or above. A zero field has its
+// default.
 type Breaker struct {
 	// Always try.
 	Off bool `json:"off,omitempty"`

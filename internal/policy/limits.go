@@ -21,24 +21,24 @@ type RateLimits struct {
 
 // RateLimit is what may come in of one tier. The zero RateLimit is no limit.
 type RateLimit struct {
-	// How many webhooks may come at once, from 1 up. Required.
+	// How many webhooks may come at once, at least 1. Required.
 	Burst int64 `json:"burst"`
 
-	// How fast they come back: "5/s", "100/m", "1000/h", "0.5/s", or per any
-	// duration, "1/10s". Required.
+	// How fast this number is restored: "5/s", "100/m", "1000/h", "0.5/s", or per any duration, "1/10s".
+	// Required.
 	Rate string `json:"rate"`
 
 	// How they are counted: "token_bucket" or "sliding_window". Default: token_bucket.
 	Algorithm string `json:"algorithm,omitempty"`
 
-	limit limiter.Limit // what they say; set by Check
+	limit limiter.Limit // the parsed settings; Check sets them
 }
 
 func rateLimitOf(l limiter.Limit) RateLimit {
 	return RateLimit{Burst: l.Burst, Rate: l.Rate.String(), Algorithm: string(l.Algorithm), limit: l}
 }
 
-// Limit is what they say, once Check has found no fault.
+// Limit is the parsed limit, after a Check without error.
 func (l *RateLimit) Limit() limiter.Limit { return l.limit }
 
 // IsZero reports whether there is no limit.
@@ -84,7 +84,7 @@ func (all *RateLimits) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return into.Unmarshal(d, args)
 }
 
-// Unmarshal reads the limit of the tier args[0], which the others follow.
+// Unmarshal reads the limit of a tier: its name is args[0], the rest are its arguments.
 func (l *RateLimit) Unmarshal(d *caddyfile.Dispenser, args []string) error {
 	if !l.IsZero() {
 		return d.Errf("rate_limit %s is repeated", args[0])
@@ -97,14 +97,14 @@ func (l *RateLimit) Unmarshal(d *caddyfile.Dispenser, args []string) error {
 	return nil
 }
 
-// What becomes of webhooks while rate limits cannot be checked.
+// What happens to webhooks while rate limits cannot be checked.
 const (
 	OnErrorAllow = "allow" // they are let through; the default
 	OnErrorDeny  = "deny"  // they are answered 503
 	OnErrorLocal = "local" // this process counts by itself
 )
 
-// CheckOnError refuses what is none of them. Empty is the default.
+// CheckOnError refuses anything else. Empty is the default.
 func CheckOnError(word string) error {
 	switch word {
 	case "", OnErrorAllow, OnErrorDeny, OnErrorLocal:

@@ -15,8 +15,8 @@ import (
 // Retain says what is kept of webhooks once every destination has them,
 // for `caddy webhooks list --state delivered` and `show`: everything but the body.
 type Retain struct {
-	// How many deliveries are kept, the latest of the whole store; those of one
-	// event go together. Default: 100000 with age; without it, one of the two is required.
+	// How many deliveries are kept: the latest of the whole store; the deliveries of one event are kept
+	// and dropped together. Default: 100000 with age; without age it is required.
 	Count int `json:"count,omitempty"`
 
 	// For how long each is kept. Default: as long as count allows.

@@ -12,16 +12,16 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// What tests replace: the clock that signed times are compared with, and how
-// providers' public keys are fetched. nil stands for the usual.
+// Tests replace these: the clock that signed times are compared with, and the transport that fetches
+// providers' public keys. nil stands for the usual one.
 var (
 	Clock        func() time.Time
 	KeyTransport http.RoundTripper
 )
 
-// Keys are the providers' public keys. They outlive a config, and those that were
-// fetched are written below Caddy's data directory, where the next start finds them: so
-// neither a reload nor a restart waits for the providers' key servers.
+// Keys are the providers' public keys. They outlive a config. Fetched keys are written to a directory in
+// Caddy's data directory, where the next start finds them: so neither a reload nor a restart waits for the
+// providers' key servers.
 var Keys = NewKeys()
 
 // NewKeys returns a pool that has fetched nothing yet in this process.

@@ -1,6 +1,6 @@
 // Package process is what outlives a config: what the old config and the new one share across a reload,
-// and what is to be remembered until the process ends. All of it is here, and nothing else in the
-// module is a variable that changes, but for counters of metrics.
+// and what must be remembered until the process ends. All of it is here; the only other variables of the
+// module that change are counters of metrics.
 package process
 
 import (
@@ -15,27 +15,28 @@ import (
 )
 
 var (
-	// Traffic is what came to the endpoints: the doctor knows of it across reloads.
+	// Traffic is what came to the endpoints, for the doctor, across reloads.
 	Traffic traffic.Log
 
-	// Attempts counts those since the start of the process, for the doctor.
+	// Attempts counts attempts since the start of the process, for the doctor.
 	Attempts lanes.Counter
 
-	// Jobs are the bulk work: a reload does not interrupt it.
+	// Jobs are the bulk jobs: a reload does not interrupt them.
 	Jobs adminapi.Jobs
 
-	// Bodies is the memory for bodies of all endpoints. A reload resizes it, and what old configs still hold counts.
+	// Bodies is the memory for bodies of all endpoints. A reload resizes it, and memory that old configs
+	// still hold counts.
 	Bodies = inflight.New(inflight.DefaultLimit())
 
-	// Limits are the rate limits that this process counts by itself. What was spent stays spent across a
-	// reload, and a new limit holds from its first request on.
+	// Limits are the rate limits that this process counts by itself. Spent tokens stay spent across a
+	// reload, and a new limit applies from its first request on.
 	Limits limiter.Backend = limiter.NewLocal(limiter.LocalOptions{})
 
 	// Draining counts the dispatchers of replaced configs that finish their last attempts.
 	Draining safe.Group
 )
 
-// What tests shorten.
+// Tests shorten these.
 var (
 	// BodyTime is how long a body of up to 1 MiB may take; see intake.Body.
 	BodyTime = 30 * time.Second

@@ -15,8 +15,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// stores keeps open stores across reloads: the old and the new config use one
-// store side by side, and the last to let go closes it.
+// stores keeps open stores across reloads: the old and the new config use one store side by side, and the
+// last user closes it.
 var stores = caddy.NewUsagePool()
 
 // pooledStore adds to a store what caddy.UsagePool asks of its values.
@@ -25,8 +25,8 @@ type pooledStore struct{ retrystore.Store }
 // Destruct closes the store.
 func (s pooledStore) Destruct() error { return s.Close() }
 
-// AcquireStore opens the store, or takes a share in it if it is open already.
-// The share is given back with ReleaseStore and the returned key.
+// AcquireStore opens the store, or shares it if it is open already. ReleaseStore with the returned key
+// ends the use.
 func AcquireStore(opener retrystore.Opener, o retrystore.Options) (_ retrystore.Store, key string, err error) {
 	if key, err = opener.Key(); err != nil {
 		return nil, "", err
@@ -44,7 +44,7 @@ func AcquireStore(opener retrystore.Opener, o retrystore.Options) (_ retrystore.
 	return value.(pooledStore).Store, key, nil
 }
 
-// ReleaseStore gives the share back.
+// ReleaseStore ends a use of the store; the last one closes it.
 func ReleaseStore(key string, logger *zap.Logger) {
 	if _, err := stores.Delete(key); err != nil {
 		logger.Error("closing the store", zap.Error(err))
@@ -54,22 +54,22 @@ func ReleaseStore(key string, logger *zap.Logger) {
 // Book remembers which stores were used, below Caddy's data directory.
 var Book = NewBook(func() string { return filepath.Join(caddy.AppDataDir(), "webhooks", "stores") })
 
-// NewBook returns one that has read nothing yet.
+// NewBook returns a book that has read nothing yet.
 func NewBook(dir func() string) *storebook.Book {
 	return storebook.New(statefiles.New(dir), time.Now, func(err error) {
 		caddy.Log().Named("webhooks.stores").Warn("the state of the stores cannot be written: after a restart with another store nobody tells what this one still holds", zap.Error(err))
 	})
 }
 
-// ErrCannotRetain is about a store that lacks the ability.
+// ErrCannotRetain means that a store lacks the ability.
 var ErrCannotRetain = errors.New("retain delivered: this store cannot keep what was delivered: leave the line out, or use another store")
 
 // Retentions tells open stores what to keep.
 var Retentions RetentionSet
 
-// RetentionSet knows what each running config wants kept of which store. While an
-// old and a new config share one, it keeps what either wants: should Caddy refuse
-// the new one for some other reason, nothing has been dropped that the old keeps.
+// RetentionSet knows what each running config wants kept in which store. While an old and a new config
+// share a store, it keeps what either wants: if Caddy then refuses the new config, nothing has been
+// dropped that the old one keeps.
 type RetentionSet struct {
 	mu     sync.Mutex
 	stores map[string]*retained // by the key of the store
@@ -80,8 +80,8 @@ type retained struct {
 	configs map[any]retrystore.Retention
 }
 
-// Add begins what a config wants of the store with this key. The config is whatever is equal to itself
-// only, such as a pointer.
+// Add begins what a config wants of the store with this key. config identifies the config: something that
+// equals only itself, such as a pointer.
 func (s *RetentionSet) Add(key string, store retrystore.Store, config any, r retrystore.Retention) error {
 	retainer, ok := retrystore.As[retrystore.Retainer](store)
 	if !ok {
@@ -106,8 +106,8 @@ func (s *RetentionSet) Add(key string, store retrystore.Store, config any, r ret
 	return nil
 }
 
-// Remove ends what the config wants. When nobody else uses the store it is about to be
-// closed, and keeps what it has for the next start.
+// Remove ends what the config wants. If no other config uses the store, the store is about to be closed,
+// and keeps what it has for the next start.
 func (s *RetentionSet) Remove(key string, config any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +146,7 @@ func either(a, b retrystore.Retention) retrystore.Retention {
 	return retrystore.Retention{Count: max(a.Count, b.Count), Age: age, Bodies: a.Bodies || b.Bodies}
 }
 
-// UseStore enters the open store in the book, which tells what earlier ones still hold.
+// UseStore enters the open store in the book, which reports what earlier stores still hold.
 func UseStore(ctx context.Context, opener retrystore.Opener, store retrystore.Store, key string, logger *zap.Logger) *storebook.Use {
 	place := storebook.Place{ID: key, Name: key}
 	if module, ok := opener.(caddy.Module); ok {

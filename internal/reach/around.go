@@ -23,9 +23,8 @@ type variant struct {
 	r     *http.Request
 }
 
-// findWaysAround looks for requests that are not the endpoint's, and that the
-// application may take for the same: those come to it without having been verified.
-// Those to other URLs are looked for with urls only.
+// findWaysAround looks for requests that are not the endpoint's and that the application may take for the
+// same: they would reach it without verification. With urls it looks for other URLs, too.
 func (all Endpoints) findWaysAround(h *Endpoint, probe *http.Request, urls bool) (findings []Finding) {
 	mine := all.applications(h, probe)
 	isMine := func(u *reverseproxy.Upstream) bool { return slices.Contains(mine, SameDial(u.Dial)) }
@@ -87,8 +86,8 @@ func (all Endpoints) applications(h *Endpoint, probe *http.Request) []string {
 	return dials
 }
 
-// SameDial writes an upstream's address in one way: with what its placeholders stand for, and
-// this machine under one name.
+// SameDial spells an upstream's address in one way: with placeholders expanded, and with one name for this
+// machine.
 func SameDial(dial string) string {
 	dial = caddy.NewReplacer().ReplaceKnown(dial, "")
 	host, port, err := net.SplitHostPort(dial)

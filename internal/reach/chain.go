@@ -28,12 +28,12 @@ var passes = map[caddy.ModuleID]bool{
 	"http.handlers.vars":                  true,
 }
 
-// Chain is what can become of requests in a list of routes, as far as the config tells.
+// Chain is what can happen to requests in a list of routes, as far as the config tells.
 type Chain struct {
 	// Answered: some handler may answer.
 	Answered bool
-	// Blocked is the first handler that no request comes to, since By, before it, answers all of
-	// them; nil if there is none. Only handlers that may do work count, such as reverse_proxy.
+	// Blocked is the first handler that no request reaches, since By, before it, answers all of them; nil
+	// if there is none. Only handlers that may do work count, such as reverse_proxy.
 	Blocked, By caddyhttp.MiddlewareHandler
 }
 
@@ -116,7 +116,7 @@ func (f *follower) handler(h caddyhttp.MiddlewareHandler) {
 	}
 }
 
-// passesSome tells of handlers that answer whether they leave some requests to the next one.
+// passesSome knows handlers that answer, and may leave some requests to the next handler.
 func passesSome(h caddyhttp.MiddlewareHandler) bool {
 	switch h := h.(type) {
 	case *reverseproxy.Handler:

@@ -9,7 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// Finding is a request that should come to an endpoint first, and does not.
+// Finding is a request that should reach an endpoint first, and does not.
 type Finding struct {
 	// Level is "error" where webhooks are lost or unverified, else "warn".
 	Level    string
@@ -70,8 +70,8 @@ const (
 	titleNobody    = "deliveries find no handler"
 )
 
-// Findings asks, for each endpoint on each server, where requests of its
-// own would come to, and with around also where similar ones would. Nothing is sent.
+// Findings asks, for each endpoint on each server, which handler its own requests would reach, and with
+// around also which one similar requests would reach. Nothing is sent.
 func (all Endpoints) Findings(around bool) []Finding {
 	var findings []Finding
 	for i := range all {
@@ -99,7 +99,7 @@ func (all Endpoints) Findings(around bool) []Finding {
 	return slices.Compact(findings) // of one site on several servers
 }
 
-// findDoubts says what of the endpoint's matchers cannot be what was meant, and what cannot be checked.
+// findDoubts reports what in the endpoint's matchers cannot be meant, and what cannot be checked.
 func (h *Endpoint) findDoubts(ways Ways, around bool) (findings []Finding) {
 	for _, doubt := range ways.Doubts {
 		findings = append(findings, Finding{levelError, h.Name, titleUnreached, doubt, "Correct the matcher, and try it: `caddy webhooks send` to the URL that the provider calls."})
@@ -123,8 +123,8 @@ func (h *Endpoint) findDoubts(ways Ways, around bool) (findings []Finding) {
 	return findings
 }
 
-// findNobody looks for destinations whose handlers have none for the endpoint's webhooks, and in
-// guard mode whether the next handler leads back to this Caddy.
+// findNobody looks for destinations in which no handler takes the endpoint's webhooks. In guard mode it
+// looks whether the next handler leads back to this Caddy.
 func (all Endpoints) findNobody(h *Endpoint, probe, arrived *http.Request) (findings []Finding) {
 	for _, f := range h.Destinations {
 		if !Follow(h.Server, f.Routes, arrived).Answered {

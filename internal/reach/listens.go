@@ -13,7 +13,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/ipaddr"
 )
 
-// ListensOn reports whether an upstream is, on this machine, one of the addresses.
+// ListensOn reports whether an upstream is one of the addresses, on this machine.
 func ListensOn(listen []string, upstream string) bool {
 	if _, rest, ok := strings.Cut(upstream, "://"); ok {
 		upstream = rest
@@ -40,7 +40,7 @@ func ListensOn(listen []string, upstream string) bool {
 	})
 }
 
-// ListensPublicly reports whether the server takes plain HTTP from beyond this machine and its network.
+// ListensPublicly reports whether the server accepts plain HTTP from outside this machine and its network.
 func ListensPublicly(s *caddyhttp.Server) bool {
 	if len(s.TLSConnPolicies) > 0 {
 		return false // no plain HTTP

@@ -11,7 +11,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/rawpath"
 )
 
-// literals gives for each pattern with `*` something that it matches.
+// literals returns for each pattern with `*` a text that it matches.
 func literals(patterns []string) []string {
 	out := make([]string, 0, len(patterns))
 	replacer := caddy.NewReplacer()
@@ -105,7 +105,7 @@ func pathsOf(matcher any) []string {
 	return nil
 }
 
-// doubts says which patterns of paths no provider's request matches.
+// doubts names the patterns of paths that no provider's request matches.
 func doubts(patterns []string, stripped string) (out []string) {
 	for _, pattern := range patterns {
 		switch odd := rawpath.Odd(pattern); {
@@ -131,7 +131,8 @@ func matcherName(matcher any) string {
 // maxHosts bounds the hosts of a server that are looked at.
 const maxHosts = 64
 
-// Hosts returns the hosts that the server's routes name; for one with a wildcard, one that it takes.
+// Hosts returns the hosts that the server's routes name. For a host with a wildcard it returns one that
+// matches.
 func Hosts(server *caddyhttp.Server) (hosts []string) {
 	var list func(caddyhttp.RouteList)
 	list = func(routes caddyhttp.RouteList) {

@@ -1,9 +1,8 @@
-// Package reach finds out which handler of a Caddy server a request would come
-// to. It walks the server's routes with a request that is never sent: nothing
-// is dialled, answered or logged, and no handler does its work but those that
-// only prepare the request for what comes behind them.
+// Package reach finds out which handler of a Caddy server a request would reach. It walks the server's
+// routes with a request that is never sent: nothing is dialled, answered or logged. Only handlers run that
+// prepare a request for later ones.
 //
-// Modules that it does not know are taken for middleware that passes requests on.
+// Unknown modules are assumed to be middleware that passes requests on.
 package reach
 
 import (
@@ -15,8 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/fileserver"
 )
 
-// prepares lists the handlers that change what later matchers see, and nothing
-// else: they run.
+// prepares lists the handlers that change what later matchers see, and do nothing else: they run.
 var prepares = map[caddy.ModuleID]bool{
 	"http.handlers.vars":    true,
 	"http.handlers.map":     true,
@@ -45,9 +43,8 @@ type walk struct {
 	taken  *http.Request // as it came there
 }
 
-// First returns the handler that r comes to first of those that stop names and
-// those that answer requests by themselves; nil if the routes end before. A
-// route that panics is as good as one that ends.
+// First returns the handler that r reaches first, of those that stop names and those that answer requests
+// by themselves; nil if the routes end before. A route that panics counts as one that ends.
 func First(server *caddyhttp.Server, r *http.Request, stop func(caddyhttp.MiddlewareHandler) bool) caddyhttp.MiddlewareHandler {
 	taker, _ := Arrive(server, r, stop)
 	return taker
@@ -109,7 +106,7 @@ func (w *walk) route(route *caddyhttp.Route, next caddyhttp.Handler) caddyhttp.H
 	})
 }
 
-// handler is what becomes of a request at h.
+// handler is what happens to a request at h.
 func (w *walk) handler(h caddyhttp.MiddlewareHandler, next caddyhttp.Handler) caddyhttp.Handler {
 	take := caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
 		w.taker, w.taken = h, r

@@ -22,7 +22,7 @@ func (p Place) key() string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// entry is what is known of a place. It is JSON in the state file, which people may read.
+// entry is what is known of a place. It is written as JSON to the state file, which people may read.
 type entry struct {
 	Store      string    `json:"store"`                // Place.Name
 	Generation string    `json:"generation,omitempty"` // of the data that was seen there
@@ -40,20 +40,20 @@ func decode(text []byte) (e entry, err error) {
 	return e, err
 }
 
-// inUse tells whether another process seems to have the store open. One that was killed
-// is believed for as long as silence lasts.
+// inUse reports whether another process seems to have the store open. A killed process is believed to run
+// until silence has passed.
 func (e entry) inUse(now time.Time) bool {
 	age := now.Sub(e.UsedAt)
 	return !e.Closed && age < silence && age > -silence
 }
 
-// Left is a store that this Caddy does not use any more, and that holds deliveries. No
-// other process with the same state files has it open either.
+// Left is a store that this Caddy no longer uses, that holds deliveries, and that no other process with
+// the same state files has open.
 type Left struct {
 	Store         string // what people call it
 	Pending, Dead int
 	CountedAt     time.Time // when they were counted
-	Closed        bool      // that was when it was closed; otherwise there may be more since
+	Closed        bool      // UsedAt is when it was closed; otherwise there may be more deliveries since
 	File          string    // the state file that says so
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// Of is what an open store tells the book.
+// Of is what the book needs of an open store.
 func Of(store retrystore.Store) Source { return storeSource{store} }
 
 type storeSource struct{ store retrystore.Store }

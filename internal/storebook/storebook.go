@@ -1,11 +1,10 @@
-// Package storebook remembers which stores this Caddy has used: across reloads in memory,
-// across restarts in a small state file for each. So a change of the configuration leaves
-// no deliveries behind without a word, and a store whose data was replaced or emptied
-// between two runs is noticed.
+// Package storebook remembers which stores this Caddy has used: across reloads in memory, across restarts
+// in a small state file for each. So no change of the configuration leaves deliveries behind unnoticed,
+// and a store whose data was replaced or emptied between two runs is noticed.
 //
-// Data is told by its generation, a name that is made with it and gone with it. Data that
-// was moved to another place, or is reached by another address, is the same data. Where a
-// store has no generation, the place decides.
+// Data is identified by its generation, a name that is made with the data and disappears with it. Data
+// that was moved to another place, or is reached by another address, is the same data. Where a store has
+// no generation, the place identifies it.
 package storebook
 
 import (
@@ -28,7 +27,7 @@ const (
 	lookEvery = 15 * time.Second
 	// saveEvery is how often a state file is written at least while its store is open.
 	saveEvery = time.Minute
-	// silence is how long after its latest UsedAt a process is taken to have ended.
+	// silence is how long after its latest UsedAt a process is assumed to have ended.
 	silence = 3 * time.Minute
 	// countTime bounds how long a store may take to count.
 	countTime = 2 * time.Second
@@ -58,7 +57,7 @@ type Book struct {
 	known    map[string]bool // places of open stores whose generation was compared
 	replaced map[string]string
 	left     []Left
-	told     map[string]int // how many deliveries were told to be left
+	told     map[string]int // how many deliveries were last reported as left behind
 	warned   bool
 }
 
@@ -83,8 +82,8 @@ func New(dir *statefiles.Dir, now func() time.Time, warn func(error)) *Book {
 	}
 }
 
-// Use notes that a configuration begins to use the store at that place, and looks at
-// once what the ones before it have left behind. It goes on looking until Stop.
+// Use notes that a configuration begins to use the store at that place, and looks at once for what earlier
+// configurations have left behind. It repeats that until Stop.
 func (b *Book) Use(ctx context.Context, place Place, source Source, log *zap.Logger) *Use {
 	u := &Use{book: b, place: place, source: source, log: log, active: true}
 	b.mu.Lock()
@@ -110,8 +109,8 @@ func (b *Book) Use(ctx context.Context, place Place, source Source, log *zap.Log
 // Look counts the open stores and reads the state files now.
 func (u *Use) Look(ctx context.Context) { u.book.look(ctx, u.log) }
 
-// Stop notes that the configuration delivers nothing any more, and tells what it leaves
-// behind, unless quiet. The store is still open.
+// Stop notes that the configuration delivers nothing any more, and reports what it leaves behind, unless
+// quiet. The store is still open.
 func (u *Use) Stop(ctx context.Context, quiet bool) {
 	u.cancel()
 	u.group.Wait()
@@ -257,7 +256,7 @@ func (b *Book) count(ctx context.Context, u *Use) {
 	}
 }
 
-// loss says what the data was that is gone.
+// loss describes the data that is gone.
 func loss(e entry, now time.Time) string {
 	return fmt.Sprintf("found %s: it was removed or replaced since it was last open here; gone are what it held: %d pending deliveries and %d dead letters when last counted, %s, and the event keys",
 		now.UTC().Format(time.RFC3339), e.Pending, e.Dead, e.CountedAt.UTC().Format(time.RFC3339))
@@ -285,7 +284,7 @@ func (b *Book) save(key string) {
 	}
 }
 
-// judge finds what is left behind, and tells it unless quiet. The caller holds looking.
+// judge finds what is left behind, and reports it unless quiet. The caller holds looking.
 func (b *Book) judge(log *zap.Logger, quiet bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -14,14 +14,14 @@ import (
 const (
 	// eventDead is emitted for each delivery that became a dead letter.
 	eventDead = "webhook_dead"
-	// eventBreakerOpened says that deliveries to a destination are held back since it fails, and
-	// eventBreakerClosed that they go on.
+	// eventBreakerOpened says that a failing destination gets no deliveries, and eventBreakerClosed that
+	// it gets them again.
 	eventBreakerOpened = "webhook_breaker_opened"
 	eventBreakerClosed = "webhook_breaker_closed"
 )
 
-// eventQueue bounds the events that wait for slow handlers. More are dropped,
-// and counted in the log: events inform, the store remembers.
+// eventQueue bounds the events that wait for slow handlers. Further events are dropped, and the log says
+// how many: events inform, the store remembers.
 const eventQueue = 1024
 
 // Events is a forward.Observer that emits Caddy events. Handlers may be slow,
@@ -54,7 +54,7 @@ func (e *Events) Start() {
 	})
 }
 
-// Stop ends it after what is queued; nothing may be observed any more.
+// Stop ends it after the queued events. Nothing may be observed after Stop.
 func (e *Events) Stop() {
 	close(e.queue)
 	e.done.Wait()
@@ -108,7 +108,7 @@ func (e *Events) BreakerChanged(l retrystore.Lane, from, to forward.BreakerState
 	}
 }
 
-// Observers tells several observers the same.
+// Observers passes everything on to several observers.
 type Observers []forward.Observer
 
 // Attempted implements forward.Observer.

@@ -15,9 +15,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/verify"
 )
 
-// The counters belong to the process, so that they go on counting across
-// reloads; every config registers them on a registry of its own. What is stored
-// is not counted but read when somebody asks: see storeCollector.
+// The counters belong to the process, so that they continue across reloads; every config registers them on
+// a registry of its own. Stored things are not counted here but read at each scrape: see storeCollector.
 var (
 	receivedTotal = counter("webhook_received_total",
 		"Webhooks that came in, verified or not.", "provider", "endpoint", "event_type")
@@ -138,8 +137,8 @@ type typeLabels struct {
 	seen map[string]map[string]struct{} // by endpoint
 }
 
-// label returns the type itself, or "other" once the endpoint has had its share
-// of types. An event without a type, or that was not verified, has none.
+// label returns the type itself, or "other" once the endpoint has its maximum of types. An event without a
+// type, or an unverified one, has no label.
 func (l *typeLabels) label(endpoint, eventType string) string {
 	if eventType == "" {
 		return ""

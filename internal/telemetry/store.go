@@ -21,7 +21,7 @@ const scrapeTime = 2 * time.Second
 // nodes report the same numbers: take the max over them, not the sum.
 type storeCollector struct{ Source }
 
-// Source is what metrics about the store are read from. Its functions are called once Started is closed.
+// Source provides the metrics about the store. Its functions are called only after Started is closed.
 type Source struct {
 	// Context ends with the config, Started is closed once the store is open.
 	Context context.Context
@@ -89,8 +89,8 @@ func (*storeCollector) Describe(into chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. Of a store that does not answer it
-// tells only that: numbers that are not true are worse than none.
+// Collect implements prometheus.Collector. If a store does not answer, only that is reported: wrong
+// numbers are worse than none.
 func (c *storeCollector) Collect(into chan<- prometheus.Metric) {
 	_ = safe.Do(c.Logger, "metrics", func() { c.collect(into) }) // the registry calls it in a goroutine
 }
@@ -153,7 +153,7 @@ func (c *storeCollector) collect(into chan<- prometheus.Metric) {
 	gauge(deadLetters, float64(total["dead"]))
 }
 
-// condition tells how the store stands.
+// condition reports the store's condition.
 func (c *storeCollector) condition(into chan<- prometheus.Metric) {
 	condition, refusing := c.Condition(), 0.0
 	if condition.Refusing != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// Timed returns the store with the operations measured that webhooks and workers wait for.
+// Timed returns the store, with the operations measured that webhooks and workers wait for.
 func Timed(store retrystore.Store) retrystore.Store { return timedStore{store} }
 
 type timedStore struct{ retrystore.Store }

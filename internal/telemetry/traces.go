@@ -16,10 +16,9 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/retrystore"
 )
 
-// A webhook's way is traced where Caddy's `tracing` is on for its site: a span
-// for its acceptance, below Caddy's own, and one for each attempt, in a trace of
-// its own that is linked to the first. Names and attributes are those of
-// OpenTelemetry's conventions for messaging.
+// The way of a webhook is traced if Caddy's `tracing` is on for its site: with one span for its
+// acceptance, below Caddy's own span, and one for each attempt, in a trace of its own that is linked to
+// the first. Names and attributes are those of OpenTelemetry's conventions for messaging.
 
 const tracerName = "github.com/caddywebhooks/caddy-webhooks"
 
@@ -31,13 +30,13 @@ var traceContext propagation.TraceContext
 // concurrent use.
 type Tracer struct {
 	// provider is where Caddy's spans go, as seen on the latest traced request of the endpoint: Caddy does
-	// not hand it out, and attempts are made outside of requests. nil: none was traced, so that attempts
-	// have the provider's own trace context.
+	// not hand it out, and attempts are made outside of requests. nil: no request was traced, so attempts
+	// carry the provider's own trace context.
 	provider atomic.Pointer[trace.TracerProvider]
 }
 
 // Begin begins the span of a webhook's acceptance, which ends when the webhook is answered. endpoint and
-// provider are the names that it is told.
+// provider are names for its attributes.
 func (t *Tracer) Begin(in *intake.Inbound, endpoint, providerName string) {
 	r := in.Request()
 	parent := trace.SpanFromContext(r.Context())

@@ -1,5 +1,5 @@
-// Package traffic remembers, for the life of the process, what came to each endpoint of late: across
-// reloads, so that a look at a new config still tells what the webhooks before it were answered.
+// Package traffic remembers for the life of the process what came to each endpoint lately: across reloads,
+// so that after a reload one still sees what the webhooks before it were answered.
 package traffic
 
 import (
@@ -22,9 +22,9 @@ type Log struct {
 	byEndpoint map[string]*Endpoint
 }
 
-// Watch returns a config's view of an endpoint, of which the memory begins now if there is none. The
-// secrets are those that may sign its webhooks, in the order in which reports count them; none if
-// webhooks are signed otherwise.
+// Watch returns a config's view of an endpoint, and begins the endpoint's memory if there is none. The
+// secrets are those that may sign its webhooks, in the order of the reports' indexes; none if webhooks are
+// signed in another way.
 func (l *Log) Watch(endpoint string, secrets []string, now time.Time) View {
 	view := View{Endpoint: l.of(endpoint, now)}
 	for _, secret := range secrets {
@@ -77,29 +77,30 @@ func (l *Log) forgetOne() {
 	delete(l.byEndpoint, oldest)
 }
 
-// Snapshot is what is known of an endpoint at one moment. Times are zero for what has not happened.
+// Snapshot is what is known of an endpoint at one moment. The time of something that has not happened is
+// zero.
 type Snapshot struct {
 	Since        time.Time // when the endpoint was first configured
-	LastReceived time.Time // anything at all, handshakes and refused ones included
-	LastAccepted time.Time // the last that was taken: neither refused nor ignored
+	LastReceived time.Time // the latest webhook of any kind, handshakes and refused ones included
+	LastAccepted time.Time // the latest one that was taken: neither refused nor ignored
 
-	Ignored     int // how many no destination wanted, since then
-	EverIgnored int // how many ever
+	Ignored     int // how many no destination wanted, since the latest one that was taken
+	EverIgnored int // how many no destination wanted, ever
 	LastIgnored time.Time
-	IgnoredType string // of the last of them
+	IgnoredType string // of the latest of them
 
-	Refused     int // how many were refused since the last that was taken
+	Refused     int // how many were refused since the latest one that was taken
 	LastRefused time.Time
-	Refusal     string // the word of that answer
-	Reason      string // what the log says besides; empty if nothing
+	Refusal     string // the word of the latest refusal
+	Reason      string // what the log says of it besides; empty if nothing
 
-	Proxied     time.Time // the last that a proxy of this network forwarded which the server does not trust
-	ProxiedUnix bool      // whether that came by a Unix socket
+	Proxied     time.Time // the latest one that a proxy of this network forwarded although the server does not trust it
+	ProxiedUnix bool      // whether that one came by a Unix socket
 
 	Changed Changed
 }
 
-// Changed is the last refusal that reached the provider as a success.
+// Changed is the latest refusal that reached the provider as a success.
 type Changed struct {
 	At     time.Time
 	Code   int // what the endpoint answered
@@ -127,8 +128,8 @@ func (e *Endpoint) SawChanged(c Changed) {
 	e.now.Changed = c
 }
 
-// mark tells secrets apart across reloads, which change their order. It is
-// a hash with a key of this process: nobody learns a secret from it.
+// mark identifies a secret across reloads, which may change the order of secrets. It is a hash with a key
+// of this process, so that nobody learns a secret from it.
 type mark [16]byte
 
 // markKey belongs to the process, as what is marked with it does.

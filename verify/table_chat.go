@@ -128,6 +128,7 @@ var chatProviders = []*Provider{
 			Signature: header("X-Line-Signature"),
 			Format:    "{base64}",
 		}},
+		EventType:    []Source{jsonAt("/events/0/type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
 		Retries:      "only where webhook redelivery is switched on in the console; number and interval not published",

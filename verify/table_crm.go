@@ -15,6 +15,7 @@ var crmProviders = []*Provider{
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Attio-Signature")}}, // X-Attio-Signature is a copy of it
 		EventID:      []Source{header("Idempotency-Key")},
+		EventType:    []Source{jsonAt("/events/0/event_type")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Any2xx,
 		Retries:      "about 10 times over 3 days; 2xx wanted within 5 seconds",
@@ -141,6 +142,7 @@ var crmProviders = []*Provider{
 		Schemes: []Scheme{{
 			Algorithm: "sha256", Signature: header("X-HubSpot-Signature"), Format: "{hex}", Content: "{secret}{body}",
 		}},
+		EventType:    []Source{jsonAt("/0/subscriptionType")},
 		ContentTypes: []string{mediaJSON},
 		Unique:       "each event in the list has eventId, subscriptionId, occurredAt (ms) and objectId",
 		Success:      Any2xx,
@@ -196,6 +198,7 @@ var crmProviders = []*Provider{
 			Content:   "{body}{header.Klaviyo-Timestamp}",
 			Timestamp: Timestamp{Source: jsonAt("/meta/timestamp"), Unit: UnitRFC3339},
 		}},
+		EventType:    []Source{jsonAt("/data/0/topic")},
 		ContentTypes: []string{mediaJSON},
 		Identity:     []Source{jsonEach("/data", "/external_id"), jsonAt("/meta/klaviyo_webhook_id")},
 		Methods:      post,

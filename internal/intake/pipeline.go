@@ -158,11 +158,12 @@ type Endpoint struct {
 	Config
 	identity         identity
 	handshakeMethods []string // of handshakes, but not of webhooks
+	challenge        string   // of a 401; empty: none
 }
 
 // New returns the endpoint that c describes.
 func New(c Config) *Endpoint {
-	return &Endpoint{Config: c, identity: newIdentity(&c), handshakeMethods: c.Row.HandshakeMethods()}
+	return &Endpoint{Config: c, identity: newIdentity(&c), handshakeMethods: c.Row.HandshakeMethods(), challenge: challengeOf(c.Row)}
 }
 
 // Arrival is a request, and what the server knows of it.

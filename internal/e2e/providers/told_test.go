@@ -177,6 +177,11 @@ var toldWebhooks = map[string][]told{
 		{nil, `[{"event_id":"1","type":"email.delivered"}]`, "duplicate", 200},
 		{nil, `[{"event_id":"2","type":"email.delivered"}]`, "accepted", 202},
 	},
+	"auth0": { // a list of logs
+		{nil, `[{"log_id":"1","data":{"type":"s"}},{"log_id":"2","data":{"type":"f"}}]`, "accepted", 200},
+		{nil, `[{"log_id":"1","data":{"type":"s"}},{"log_id":"2","data":{"type":"f"}}]`, "duplicate", 200},
+		{nil, `[{"log_id":"3","data":{"type":"s"}}]`, "accepted", 200},
+	},
 	"slack": { // a modal
 		{map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, "payload=%7B%22type%22%3A%22view_submission%22%2C%22trigger_id%22%3A%221.2.3%22%7D", "accepted", 200},
 	},
@@ -312,5 +317,31 @@ func TestMattermostCommand(t *testing.T) {
 	}
 	if delivered := app.Next(t); delivered.Header.Get("Webhook-Event-Type") != "/deploy" {
 		t.Errorf("delivered with %v", delivered.Header)
+	}
+}
+
+// TestBasicChallenge: Bandwidth sends its password only after a 401 that asks for it, and RFC 9110 wants
+// that of each 401. Who sends no password is asked for none.
+func TestBasicChallenge(t *testing.T) {
+	var providers []*verify.Provider
+	for _, name := range []string{"bandwidth", "chargebee", "github"} {
+		p, _ := verify.Lookup(name)
+		providers = append(providers, p)
+	}
+	c, app, now, bases := harness.StartProviders(t, providers)
+	for name, want := range map[string]string{"bandwidth": `Basic realm="webhooks", charset="UTF-8"`, "chargebee": `Basic realm="webhooks", charset="UTF-8"`, "github": ""} {
+		base := bases[name]
+		now.Store(base.Now)
+		asked := base.RequestTo(t, c.Site, name)
+		asked.Header.Del("Authorization")
+		asked.Header.Del("X-Hub-Signature-256")
+		got := c.Do(asked)
+		if got.Code != http.StatusUnauthorized || got.Header.Get("WWW-Authenticate") != want {
+			t.Errorf("%s without a proof: answered %d, challenge %q, want %q", name, got.Code, got.Header.Get("WWW-Authenticate"), want)
+		}
+		if got := c.Do(base.RequestTo(t, c.Site, name)); got.Code/100 != 2 || got.Header.Get("WWW-Authenticate") != "" {
+			t.Errorf("%s with it: answered %d", name, got.Code)
+		}
+		app.Next(t)
 	}
 }

@@ -141,8 +141,8 @@ async function makeLine() {
     headers: { "content-type": "application/json; charset=utf-8" },
     sign: (body, key) => ({ "x-line-signature": hmac("sha256", key, body, "base64") }),
     cases: [
-      ["message", '{"destination":"xxxxxxxxxx","events":[{"type":"message","message":{"type":"text","id":"14353798921116","text":"Hello, world"},"timestamp":1625665242211,"source":{"type":"user","userId":"U80696558e1aa831..."},"replyToken":"757913772c4646b784d4b7ce46d12671","mode":"active","webhookEventId":"01FZ74A0TDDPYRVKNK77XKC3ZR","deliveryContext":{"isRedelivery":false}}]}', {}],
-      ["unicode", '{"destination":"U1","events":[{"type":"message","message":{"text":"größe 日本語 🎉"}}]}', {}],
+      ["message", '{"destination":"xxxxxxxxxx","events":[{"type":"message","message":{"type":"text","id":"14353798921116","text":"Hello, world"},"timestamp":1625665242211,"source":{"type":"user","userId":"U80696558e1aa831..."},"replyToken":"757913772c4646b784d4b7ce46d12671","mode":"active","webhookEventId":"01FZ74A0TDDPYRVKNK77XKC3ZR","deliveryContext":{"isRedelivery":false}}]}', { event_type: "message" }],
+      ["unicode", '{"destination":"U1","events":[{"type":"message","message":{"text":"größe 日本語 🎉"}}]}', { event_type: "message" }],
       ["empty body", "", {}],
     ] }));
   return { evidence: "sdk", vectors };

@@ -22,7 +22,7 @@ export const make = async () => ({
     sign: bodyHMAC("attio-signature", "sha256", "hex"),
     headers: { ...json, "idempotency-key": "f2b7e1f0-5a4f-4a5e-9d0b-3f8f0a6d7c11" },
     body: { webhook_id: "23e42eaf-323a-41da-b5bb-fd67eebda553", events: [{ event_type: "note.created", id: { workspace_id: "14beef7a", note_id: "6b8e29f2" }, actor: { type: "workspace-member", id: "50cf242c" } }] },
-    identity: { event_id: "f2b7e1f0-5a4f-4a5e-9d0b-3f8f0a6d7c11" }, bare: { event_id: "f2b7e1f0-5a4f-4a5e-9d0b-3f8f0a6d7c11" },
+    identity: { event_id: "f2b7e1f0-5a4f-4a5e-9d0b-3f8f0a6d7c11", event_type: "note.created" }, bare: { event_id: "f2b7e1f0-5a4f-4a5e-9d0b-3f8f0a6d7c11" },
   }) },
   "close": { evidence: "hand", vectors: await series({
     provider: "close", source: words("Close docs, Webhook signatures"), secret: "2c1f4a6b8d0e3f5a7c9b1d3e5f7a9c1b3d5e7f9a1c3b5d7e9f1a3c5b7d9e1f3a", other: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
@@ -64,8 +64,8 @@ export const make = async () => ({
   "hubspot-v1": { evidence: "sdk", vectors: await series({
     provider: "hubspot-v1", source: hubspotSource("node:crypto, "), accepts: accepts["hubspot-v1"], secret: hubspotSecret, other: "another client secret",
     sign: hashed("x-hubspot-signature", "sha256", (body, key) => [key, body]), headers: { ...json, "x-hubspot-signature-version": "v1" },
-    body: [{ eventId: 1, subscriptionId: 12345, portalId: 62515, occurredAt: 1564113600000, subscriptionType: "contact.creation", attemptNumber: 0, objectId: 123, changeSource: "CRM", changeFlag: "NEW", appId: 54321 }],
-    more: { "published": { source: hubspotSource("@hubspot/api-client, its tests, "), headers: { "x-hubspot-signature": "232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de" },
+    body: [{ eventId: 1, subscriptionId: 12345, portalId: 62515, occurredAt: 1564113600000, subscriptionType: "contact.creation", attemptNumber: 0, objectId: 123, changeSource: "CRM", changeFlag: "NEW", appId: 54321 }], identity: { event_type: "contact.creation" },
+    more: { "published": { event_type: "contact.creation", source: hubspotSource("@hubspot/api-client, its tests, "), headers: { "x-hubspot-signature": "232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de" },
       body: '[{"eventId":1,"subscriptionId":12345,"portalId":62515,"occurredAt":1564113600000,"subscriptionType":"contact.creation","attemptNumber":0,"objectId":123,"changeSource":"CRM","changeFlag":"NEW","appId":54321}]' } },
   }) },
   "hubspot-v2": { evidence: "sdk", vectors: await series({
@@ -86,7 +86,7 @@ export const make = async () => ({
   "klaviyo": { evidence: "hand", vectors: await series({
     provider: "klaviyo", source: words("Klaviyo docs, Working with system webhooks"), secret: "a secret of 16 or more characters", other: "another secret of 16 or more", whole: true,
     sign: (body, key, now) => ({ "klaviyo-timestamp": klaviyoAt(now), "klaviyo-signature": joined("sha256", key, [body, klaviyoAt(now)], "hex") }), headers: { ...json, "klaviyo-webhook-id": "01HPXJTRGFKTDWM4W6E4BXFD9N" }, fields: { sign: false },
-    body: { meta: { klaviyo_account_id: "XYZabc", klaviyo_webhook_id: "01HPXJTRGFKTDWM4W6E4BXFD9N", timestamp: "2026-01-02T03:04:05.101159+00:00" }, data: [{ topic: "event:klaviyo.email_delivered", external_id: "4vRpBT", payload: { data: { type: "event", id: "4vRpBT" } } }] },
+    body: { meta: { klaviyo_account_id: "XYZabc", klaviyo_webhook_id: "01HPXJTRGFKTDWM4W6E4BXFD9N", timestamp: "2026-01-02T03:04:05.101159+00:00" }, data: [{ topic: "event:klaviyo.email_delivered", external_id: "4vRpBT", payload: { data: { type: "event", id: "4vRpBT" } } }] }, identity: { event_type: "event:klaviyo.email_delivered" },
     more: { "a time of the other form in the header": { body: '{"data":[],"meta":{"timestamp":"2026-01-02T03:04:05+00:00"}}',
       headers: { "klaviyo-timestamp": "2026-01-02T03:04:05+00:00", "klaviyo-signature": joined("sha256", "a secret of 16 or more characters", ['{"data":[],"meta":{"timestamp":"2026-01-02T03:04:05+00:00"}}', "2026-01-02T03:04:05+00:00"], "hex") } } },
   }) },

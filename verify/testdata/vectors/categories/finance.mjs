@@ -122,7 +122,7 @@ export async function make() {
       sign: (body, secret) => ({ "x-qn-signature": hmac("sha256", secret, after(`0b1c2d3e4f${NOW}`, body), "hex") }), body: '{"data":[{"hash":"0xabc","number":"0x1"}],"metadata":{"network":"ethereum-mainnet"}}' },
 
     "helius": { evidence: "hand", by: words("Helius docs, Webhooks FAQs"), secrets: ["Bearer a long random string", "old"], unsigned: true, sign: (_, secret) => ({ authorization: secret }),
-      body: '[{"description":"","type":"NFT_SALE","signature":"5nNtjezQ","slot":171942732,"timestamp":1767323045}]' },
+      body: '[{"description":"","type":"NFT_SALE","signature":"5nNtjezQ","slot":171942732,"timestamp":1767323045}]', type: "NFT_SALE" },
 
     "btcpay": { evidence: "hand", by: words("btcpayserver, WebhookSender.cs"), secrets: ["3cSJQbSVYnXoHcCKJ3H5rQaQ", "old"], sign: inHeader("btcpay-sig", "sha256", "hex", "sha256="),
       body: '{\n  "storeId": "A1",\n  "invoiceId": "B2",\n  "deliveryId": "Q7m8redelivered",\n  "webhookId": "5vd8Xsdu",\n  "originalDeliveryId": "UYnnpw5gYvPYKTzJ2wG",\n  "isRedelivery": true,\n  "type": "InvoiceSettled",\n  "timestamp": 1767323045\n}',

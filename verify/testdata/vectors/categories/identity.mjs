@@ -58,7 +58,7 @@ export const make = async () => ({
     sign: token("authorization"), fields: { body_unsigned: true },
     body: { log_id: "90020200101120000000000000000000000001223372036854775807", data: { date: "2020-01-29T17:26:50.193Z", type: "sapi", description: "Create a log stream", client_id: "client_id" } },
     identity: { event_id: "90020200101120000000000000000000000001223372036854775807", event_type: "sapi" },
-    more: { "JSON lines": { body: '{"log_id":"1","data":{"type":"s"}}\n{"log_id":"2","data":{"type":"f"}}\n' }, "JSON array": { body: '[{"log_id":"1","data":{"type":"s"}},{"log_id":"2","data":{"type":"f"}}]' } },
+    more: { "JSON lines": { body: '{"log_id":"1","data":{"type":"s"}}\n{"log_id":"2","data":{"type":"f"}}\n' }, "JSON array": { event_type: "s", body: '[{"log_id":"1","data":{"type":"s"}},{"log_id":"2","data":{"type":"f"}}]' } },
   }) },
   "clerk": { evidence: "sdk", vectors: await series({
     provider: "clerk", source: lib("svix", "sign, accepted by verify"), accepts: accepts.clerk, text: true, secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", other: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
@@ -76,7 +76,7 @@ export const make = async () => ({
     provider: "okta", source: words("Okta docs, Event hooks"), secret: "a long random string, ASCII", other: "Bearer another",
     sign: token("authorization"), fields: { body_unsigned: true },
     body: { eventType: "com.okta.event_hook", eventTypeVersion: "1.0", cloudEventsVersion: "0.1", source: "https://example.okta.com/api/v1/eventHooks/who7hphp39JoHLni81d7", eventId: "85b60edb-4263-4e13-993b-818e26201052", data: { events: [{ uuid: "f1d0b993-cc19-11ed-a688-db22c99ef6c4", eventType: "user.session.start" }] } },
-    identity: { event_id: "85b60edb-4263-4e13-993b-818e26201052", event_type: "com.okta.event_hook" },
+    identity: { event_id: "85b60edb-4263-4e13-993b-818e26201052", event_type: "user.session.start" },
   }) },
   "onfido": { evidence: "sdk", vectors: await series({
     provider: "onfido", source: "node:crypto, accepted by " + lib("@onfido/api", "WebhookEventVerifier.readPayload"), accepts: accepts.onfido, secret: "_ABC123abc456", other: "another webhook token",

@@ -210,7 +210,7 @@ export async function make() {
     "gocardless": { evidence: "sdk", by: "node:crypto, accepted by " + lib("gocardless-nodejs", "webhooks.verifySignature"),
       secrets: ["ED7D658C-D8EB-4941-948B-3973214F2D49", "old"], accepts: accepts["gocardless"], sign: inHeader("webhook-signature"),
       body: '{"events":[{"id":"EV00BD05S5VM2T","created_at":"2026-01-02T03:04:05.000Z","resource_type":"mandates","action":"created","links":{"mandate":"MD0003NVDZCVQF"}}],"meta":{"webhook_id":"WB002KK5HPCPWD"}}',
-      id: "WB002KK5HPCPWD" },
+      id: "WB002KK5HPCPWD", type: "mandates" },
 
     "chargebee": { evidence: "sdk", by: "node:crypto, accepted by " + lib("chargebee", "basicAuthValidator"), secrets: ["hooks:correct horse", "hooks:old"], unsigned: true,
       accepts: chargebee, sign: (_, secret) => ({ authorization: "Basic " + Buffer.from(secret).toString("base64") }),
@@ -262,7 +262,7 @@ export async function make() {
       id: "evt_5WHHcZPv7VS0YUsberIuOz", type: "checkout.completed" },
 
     "fastspring": { evidence: "hand", by: words("FastSpring docs, Message Security"), secrets: ["an HMAC SHA256 secret", "old"], sign: inHeader("x-fs-signature", "sha256", "base64"),
-      body: '{"events":[{"id":"jazYJQw3RLizE1zQ0Z6sqQ","live":true,"processed":false,"type":"order.completed","created":1767323045000,"data":{}}]}' },
+      body: '{"events":[{"id":"jazYJQw3RLizE1zQ0Z6sqQ","live":true,"processed":false,"type":"order.completed","created":1767323045000,"data":{}}]}', type: "order.completed" },
 
     "paymongo": { evidence: "hand", by: words("paymongo-php, WebhookService.constructEvent"), secrets: ["whsk_0123456789", "whsk_old"], signs: false, several: true,
       sign: (body, secret) => ({ "paymongo-signature": `t=${NOW},te=,li=` + hmac("sha256", secret, after(`${NOW}.`, body), "hex") }),

@@ -142,7 +142,7 @@ async function makeBandwidth() {
   const vectors = await vectorsOf("bandwidth", { source: "node:crypto, from the words of Bandwidth's docs, Applications, callback credentials", secret: "hooks:p:äss", old: "hooks:old",
     sign: (_, key) => ({ authorization: "Basic " + Buffer.from(key).toString("base64") }), fields: { body_unsigned: true }, headers: { "content-type": "application/json; charset=utf-8" },
     cases: [
-      ["message delivered", '[{"type":"message-delivered","time":"2016-09-14T18:20:16Z","description":"Message delivered to carrier.","to":"+12345678901","message":{"id":"14762070468292kw2fuqty55yp2b2","owner":"+12345678902","direction":"out","text":"größe 🎉"}}]', {}],
+      ["message delivered", '[{"type":"message-delivered","time":"2016-09-14T18:20:16Z","description":"Message delivered to carrier.","to":"+12345678901","message":{"id":"14762070468292kw2fuqty55yp2b2","owner":"+12345678902","direction":"out","text":"größe 🎉"}}]', { event_type: "message-delivered" }],
       ["call", '{"eventType":"initiate","eventTime":"2022-06-16T13:15:07.160Z","accountId":"920012","from":"+15551112222","direction":"inbound","callId":"c-95ac8d6e"}', { event_type: "initiate" }],
       ["minimal", "[]", {}],
     ] });

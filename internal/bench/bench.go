@@ -22,7 +22,7 @@ type bench struct {
 	trials []trial
 }
 
-// run does the whole plan. What was measured before an error stays in trials.
+// run carries out the whole plan. Trials that ended before an error are kept.
 func (b *bench) run(ctx context.Context) error {
 	for round := range b.rounds {
 		if err := b.round(ctx, round); err != nil {
@@ -89,7 +89,7 @@ func commonRate(trials []trial) float64 {
 	return max(1, math.Floor(half/unit)*unit)
 }
 
-// probeAll looks at what costs too much speed to be looked at all the time.
+// probeAll measures things whose measurement costs too much speed to be on all the time.
 func (b *bench) probeAll(ctx context.Context) error {
 	var probes []probe
 	if _, err := syncTracer(); err == nil {
@@ -139,7 +139,7 @@ func (b *bench) chosen(some []system) []system {
 	return slices.DeleteFunc(slices.Clone(some), func(s system) bool { return !slices.Contains(b.systems, s) })
 }
 
-// step measures one step and tells of it.
+// step measures one step and reports it.
 func (b *bench) step(ctx context.Context, s step) error {
 	t, err := b.try(ctx, s)
 	if err != nil {

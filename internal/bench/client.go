@@ -88,10 +88,10 @@ func (c *client) closed(ctx context.Context, templates []*template, d time.Durat
 	})
 }
 
-// paced sends at a fixed rate, whatever the answers. What is due while all
-// connections wait for answers waits, too, and exchange.due says since when: the
-// time that a slow answer costs the webhooks after it is counted. (A client that leaves it
-// out measures the time of the system's choice: "coordinated omission".)
+// paced sends at a fixed rate, whatever the answers. A webhook that is due while all connections wait for
+// answers waits, too, and exchange.due keeps the time when it was due: so the time that a slow answer
+// costs the webhooks after it is counted. (A client that leaves it out measures only the moments that the
+// system lets it measure: "coordinated omission".)
 func (c *client) paced(ctx context.Context, templates []*template, rate float64, d time.Duration, most uint32) ([]exchange, error) {
 	start := time.Now()
 	events := min(int(rate*d.Seconds()), int(most))

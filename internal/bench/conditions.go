@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// conditions are under what circumstances was measured.
+// conditions are the circumstances of the measurement.
 type conditions struct {
 	At         time.Time `json:"at"`
 	CPU        string    `json:"cpu"`
@@ -25,7 +25,7 @@ type conditions struct {
 	Go         string    `json:"go"`
 	Load       string    `json:"load"` // average of the machine, before
 	OthersCPU  number    `json:"others_cpu"`
-	OnlyMemory bool      `json:"only_memory,omitempty"` // the disk is none: syncs cost nothing
+	OnlyMemory bool      `json:"only_memory,omitempty"` // there is no disk: syncs cost nothing
 
 	OthersCPUInSweeps number `json:"others_cpu_in_sweeps"`
 }

@@ -110,7 +110,7 @@ func (r *rig) dismantle() {
 	r.undo = nil
 }
 
-// queues are deliveries by what is to become of them.
+// queues are deliveries by their state.
 type queues struct{ open, dead int }
 
 // open is how many deliveries Caddy still has to make or has given up, without

@@ -100,8 +100,7 @@ func (r *run) drain(ctx context.Context, want int) (arrived int, err error) {
 	return arrived, err
 }
 
-// settle waits until Caddy has noted that all is delivered: that work is part of
-// what an event costs.
+// settle waits until Caddy has noted that all is delivered: this work is part of the cost of an event.
 func (r *run) settle(ctx context.Context) error {
 	if r.step.System.store == "" {
 		return nil

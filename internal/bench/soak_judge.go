@@ -37,7 +37,7 @@ type story struct {
 	firstAccepted                        int64 // ns, when it was answered
 }
 
-// settleAccount looks at every event. What is unlike the plan is in Wrong.
+// settleAccount looks at every event. Differences from the plan are in Wrong.
 func settleAccount(p *soakPlan, exchanges []exchange, deliveries []delivery) account {
 	stories := make(map[uint32]*story)
 	a := account{Sent: len(exchanges)}
@@ -88,7 +88,7 @@ func (a *account) accept(p *soakPlan, e exchange, s *story) {
 	}
 }
 
-// settle holds what arrived of an event against what was promised.
+// settle compares the deliveries of an event with what was promised.
 func (a *account) settle(number uint32, s *story) {
 	f := fateOf(number)
 	if s.duplicates > 0 && s.accepted+s.refused == 0 {
@@ -174,8 +174,8 @@ func grown(samples []sample, q quantity, d time.Duration) growth {
 	return growth{Second: spreadOf(second), Last: spreadOf(last), Trend: slope(hours, values)}
 }
 
-// flat compares medians: what is high for a moment does not count, what stays does.
-// A quantity that was never seen is not flat.
+// flat compares medians: a value that is high for a moment does not count, one that stays high does. A
+// quantity that was never seen is not flat.
 func (g growth) flat(q quantity) bool {
 	return q.slack == reported || g.Last.Median <= g.Second.Median*(1+growthAllowed)+q.slack
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// soakReport is what came of a soak.
+// soakReport is the result of a soak.
 type soakReport struct {
 	plan       *soakPlan
 	conditions conditions

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// system is what takes the webhooks: a Caddy with one of these configs.
+// system is a Caddy with one of these configs, which takes the webhooks.
 type system struct {
 	Name    string
 	Explain string

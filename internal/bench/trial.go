@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// trial is what was measured in one step. Rates are per second, times in
-// seconds, sizes in bytes.
+// trial is the measurement of one step. Rates are per second, times in seconds, sizes in bytes.
 type trial struct {
 	System   string   `json:"system"`
 	Workload workload `json:"workload"`

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Application is a destination of the proxy: it checks what it gets, takes or
-// refuses it as told, and writes both into the books. It is safe for concurrent use.
+// Application is a destination of the proxy: it checks its requests, takes or refuses them as told, and
+// writes both into the books. It is safe for concurrent use.
 type Application struct {
 	Address string // host:port
 
@@ -76,7 +76,7 @@ func (a *Application) Behave(manners ...Manner) {
 	a.manners = manners
 }
 
-// Fate decides about single events, before any manner does; nil: about none.
+// Fate decides about single events, before any manner does; nil: it decides about none.
 func (a *Application) Fate(fate func(eventID string) (Manner, bool)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -131,7 +131,7 @@ func (a *Application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	arrival := Arrival{Answer: m.String()}
 	if arrival.Took = m.takes(); arrival.Took {
-		// Noted before it is said: a proxy that is killed in between has heard nothing.
+		// It is noted before it is sent: a proxy that is killed in between has received nothing.
 		arrival.Said = m.says() && r.Context().Err() == nil && time.Since(began) < Lateness
 	}
 	note(arrival)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Forge sends an event whose body was changed after it was signed, and then the
-// genuine one: that was not spoilt by the forgery, which has the same id.
+// Forge sends an event whose body was changed after it was signed, and then the genuine one, which has the
+// same id: the forgery must not have spoilt it.
 func (p *Provider) Forge(ctx context.Context) {
 	genuine := p.event(fmt.Sprintf("%s-%07d", p.Run, p.sequence.Add(1)))
 	forged := *genuine

@@ -182,8 +182,7 @@ func (b *Books) begin(e *Event, to string) int {
 	return len(r.Tries) - 1
 }
 
-// end notes what came of a try of a genuine event, and reports whether the event
-// is acknowledged now.
+// end notes the result of a try of a genuine event, and reports whether the event is acknowledged now.
 func (b *Books) end(id string, try, status int, word string) (acknowledged bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -227,8 +226,8 @@ func (b *Books) endBad(id string, try, status int, word string, want []int) {
 	}
 }
 
-// arrive notes a request to an application, checks it, and returns a way to
-// note what the application did about it, which may be called several times.
+// arrive notes a request to an application, checks it, and returns a function that notes what the
+// application did with it. That function may be called several times.
 func (b *Books) arrive(destination string, r *http.Request, body []byte) (answered func(Arrival)) {
 	id := r.Header.Get("Webhook-Event-Id")
 	attempt, _ := strconv.Atoi(r.Header.Get("Webhook-Attempt"))

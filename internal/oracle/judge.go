@@ -9,8 +9,8 @@ import (
 type Fault struct {
 	Name     string
 	From, To time.Time
-	// Before is how old a success may be that it makes the proxy forget, and
-	// After how long after its end it may still have that effect.
+	// Before is the age up to which the proxy may forget a success because of the fault; After is how long
+	// the fault may have effects after its end.
 	Before, After time.Duration
 	// Destination is the one that it concerns; empty: all.
 	Destination string
@@ -52,7 +52,8 @@ type Repeats struct {
 	By          map[string]int // how often, by the fault that explains it
 	Unexplained []string       // no fault does
 	Furthest    time.Duration  // longest time between a success and the fault that undid it
-	// Unheard counts those that it took before, but nobody heard of it: its own doing.
+	// Unheard counts events that the destination took before without anybody hearing its answer: it caused
+	// these repeats.
 	Unheard int
 }
 
@@ -64,7 +65,7 @@ func (r *Repeats) Count() (n int) {
 	return n
 }
 
-// FindRepeats looks for what a destination took more than once.
+// FindRepeats looks for events that a destination took more than once.
 func FindRepeats(records []Record, destination string, faults []Fault) Repeats {
 	found := Repeats{By: make(map[string]int)}
 	for i := range records {

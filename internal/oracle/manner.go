@@ -73,6 +73,6 @@ func (m Manner) takes() bool {
 	return m.Kind == Status && m.Status >= 200 && m.Status <= 299
 }
 
-// says reports whether the proxy gets to know that it is. A status counts as
-// soon as it is there, whatever becomes of the body.
+// says reports whether the proxy learns that the work is done. A status counts as soon as it has arrived,
+// whatever happens to the body.
 func (m Manner) says() bool { return m.Kind != TakeAndHangUp }

@@ -24,7 +24,7 @@ type Provider struct {
 	URLs []string
 	// Run begins the ids of its events, and keeps them apart from others'.
 	Run         string
-	Connections int           // of Send
+	Connections int           // of connections that Send uses
 	Pace        time.Duration // pause of each connection between events
 	Scheme      *Scheme       // nil: GitHub
 	// Types are dealt to its events by chance; empty: "issues". One that is

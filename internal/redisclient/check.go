@@ -31,12 +31,11 @@ type Report struct {
 	Warnings, Notes []string
 }
 
-// Check says whether Redis can keep webhooks, and at what risk. On a Cluster it
-// looks at every master. It only asks, and changes nothing.
+// Check says whether Redis can keep webhooks, and at what risk. On a Cluster it looks at every master. It
+// only asks, and changes nothing.
 //
-// An error that is ErrUnreachable may be gone later; any other one is a matter of the
-// configuration, says what to change, and joins all that were found. The Report
-// is what is known in either case.
+// An error that is ErrUnreachable may be gone later; any other error is a matter of the configuration,
+// says what to change, and joins everything that was found. The Report is what is known in either case.
 func Check(ctx context.Context, client redis.UniversalClient, needs Needs) (Report, error) {
 	c := &checker{needs: needs, replicas: -1}
 	report := Report{Mode: modeOf(client)}
@@ -104,7 +103,7 @@ func (c *checker) master(ctx context.Context, node *redis.Client, mode string) e
 		return err
 	}
 	info := parseInfo(text)
-	// What kind of server it is comes first: of a wrong one nothing else matters.
+	// The kind of server comes first: of a wrong kind nothing else matters.
 	if err := wrongKind(info, mode); err != nil {
 		return err
 	}

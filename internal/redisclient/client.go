@@ -221,7 +221,7 @@ func (o *Options) tlsConfig(wanted, skipVerify bool) (*tls.Config, error) {
 func dialer(timeout time.Duration, network string, secure *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	plain := &net.Dialer{
 		Timeout: timeout,
-		// Below what routers forget idle connections after.
+		// Below the time after which routers forget idle connections.
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 5 * time.Second, Count: 3},
 	}
 	if secure == nil {

@@ -19,7 +19,7 @@ import (
 // middle of a failover: the same may succeed later, without any change of the configuration.
 var ErrUnreachable = errors.New("redis cannot be reached")
 
-// fault is something that only a change of the configuration heals.
+// fault is something that only a change of the configuration repairs.
 type fault string
 
 func (f fault) Error() string { return string(f) }
@@ -72,7 +72,7 @@ func joinFaults(errs []error) error {
 	return errors.Join(errs...)
 }
 
-// advise says what to do about errors of which the text does not.
+// advise adds what to do to errors whose text does not say it.
 func advise(err error) string {
 	var header tls.RecordHeaderError
 	switch {
@@ -98,9 +98,8 @@ func advise(err error) string {
 	return ""
 }
 
-// away reports whether an error is one of those that go away. What a server or
-// a certificate says is a matter of the configuration, but for what is said in
-// the middle of a start or of a failover.
+// away reports whether an error is one of those that pass. What a server or a certificate says is a matter
+// of the configuration, except for what is said in the middle of a start or of a failover.
 func away(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return true

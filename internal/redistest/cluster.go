@@ -29,10 +29,9 @@ type Cluster struct {
 	t testing.TB
 }
 
-// StartCluster runs a Cluster of so many masters, of which each has an equal
-// share of the slots, and so many replicas in all, which are dealt to the
-// masters in turn. A master that is gone is replaced within some 3 s if it has
-// a replica: the node timeout is 1.5 s. The arguments are added to those of every node.
+// StartCluster runs a Cluster of so many masters, each with an equal share of the slots, and so many
+// replicas in all, which are distributed to the masters in turn. A master that is gone is replaced within
+// some 3 s if it has a replica: the node timeout is 1.5 s. The arguments are added to those of every node.
 func StartCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
@@ -167,8 +166,8 @@ func (c *Cluster) Client() *redis.ClusterClient {
 	return client
 }
 
-// MasterOf returns the node that serves a slot: of the nodes that answer and
-// claim it, the one with the latest claim. It waits for one while a failover goes on.
+// MasterOf returns the node that serves a slot: of the nodes that answer and claim the slot, the one with
+// the latest claim. It waits for one while a failover is under way.
 func (c *Cluster) MasterOf(slot int) *Server {
 	c.t.Helper()
 	var owner *Server

@@ -163,8 +163,8 @@ func (s *Sentinel) Addrs() []string { return addresses(s.Sentinels) }
 // Master is the name by which the sentinels know the master.
 func (s *Sentinel) Master() string { return masterName }
 
-// Current returns the server that most sentinels call the master now. That one
-// is killed does not change it at once: wait for another one.
+// Current returns the server that most sentinels call the master now. Killing it does not change that at
+// once: wait for another one.
 func (s *Sentinel) Current() *Server {
 	s.t.Helper()
 	var current *Server

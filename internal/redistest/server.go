@@ -159,8 +159,8 @@ func (s *Server) Restart() {
 	s.process = started
 }
 
-// Pause stops the server in its tracks: connections stay open, the system
-// takes more of them, and nobody answers.
+// Pause stops the server with SIGSTOP: connections stay open, the system accepts more of them, and nobody
+// answers.
 func (s *Server) Pause() {
 	s.t.Helper()
 	if err := s.process.signal(sigStop); err != nil {

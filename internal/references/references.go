@@ -119,7 +119,7 @@ func read(routes []byte) *block {
 	return b
 }
 
-// walk looks at everything, in an order that does not change.
+// walk visits everything, in a fixed order.
 func (b *block) walk(node any) {
 	switch node := node.(type) {
 	case string:
@@ -140,7 +140,7 @@ func (b *block) walk(node any) {
 	}
 }
 
-// look notes what an object sets, if it is a handler, or asks for, if it is a matcher.
+// look notes what a handler sets, or what a matcher asks for.
 func (b *block) look(object map[string]any) {
 	if dial, ok := object["dial"].(string); ok {
 		b.dials = append(b.dials, dial)

@@ -15,12 +15,11 @@ import (
 const (
 	// destApp is the application that misbehaves as planned.
 	destApp = "app"
-	// destSteady always takes everything at once: what others do must not delay it.
+	// destSteady always takes everything at once: faults of others must not delay it.
 	destSteady = "steady"
-	// destHeld is out of order until the end: its breaker holds what it would get.
+	// destHeld fails until the end: its breaker holds its deliveries.
 	destHeld = "held"
-	// destMortal decides the fate of each event for good: 410, 500 until the last
-	// attempt, or 200.
+	// destMortal decides about each event for good: 410, 500 until the last attempt, or 200.
 	destMortal = "mortal"
 )
 

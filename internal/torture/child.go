@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// A child of this program becomes Caddy: that is how it can be told to end with
-// us, however we end, and be looked at by strace from its first write on.
+// A child of this program becomes Caddy: so it ends with us, however we end, and strace can watch it from
+// its first write on.
 const (
 	envCaddy = "TORTURE_CADDY" // path of the program to become
 	envTrace = "TORTURE_TRACE" // directory for what strace sees; empty: no strace

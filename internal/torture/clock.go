@@ -11,14 +11,14 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
 
-// Redis's clock is the one by which leases lapse and retries are due, so that is
-// the one that jumps. (Caddy's cannot: Go asks no function that could be replaced.)
+// Leases and retries depend on Redis's clock, so that is the clock that jumps. (Caddy's cannot: Go calls
+// no function that could be replaced.)
 
 // redisProgram is what package redistest runs instead of redis-server.
 const redisProgram = "REDIS_SERVER"
 
-// bendClock has the redis-servers that are started from now on read a clock of
-// ours. Without a C compiler they keep theirs, and jumps are left out.
+// bendClock makes the redis-servers that are started from now on read a clock of ours. Without a C
+// compiler they keep their own, and jumps are left out.
 func (w *world) bendClock() error {
 	dir := filepath.Join(w.dir, "clock")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -48,7 +48,7 @@ func (w *world) bendClock() error {
 // jumpAhead makes all leases lapse at once, if it goes far enough, and retries due.
 func (w *world) jumpAhead(s Step) error { return w.jump(time.Duration(s.N) * time.Second) }
 
-// jumpBack would have retries and lapsed leases wait longer, if nobody moved them along.
+// jumpBack would make retries and lapsed leases wait longer, if nothing moved them along.
 func (w *world) jumpBack(s Step) error { return w.jump(-time.Duration(s.N) * time.Second) }
 
 func (w *world) jump(by time.Duration) error {

@@ -19,7 +19,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
-// How the disk under the file store fails. It is one of them for a whole run.
+// How the disk under the file store fails: in one of these ways for a whole run.
 const (
 	// diskPower has power cuts: strace watches every write, and what was not
 	// synced when the proxy is killed is damaged. See powercut.go.
@@ -142,7 +142,7 @@ func (w *world) inject(s Step, calls, how string) error {
 		return errLeftOut
 	}
 	if pid == 0 {
-		return nil // it is down: another fault was faster
+		return nil // it is down: another fault was quicker
 	}
 	command := exec.Command("strace", "-f", "-p", fmt.Sprint(pid), "-e", "trace="+calls, "-e", "inject="+calls+":"+how,
 		"-e", "signal=none", "-o", "/dev/null")

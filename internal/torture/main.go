@@ -123,7 +123,7 @@ func newDirectory(parent string) (string, error) {
 	return os.MkdirTemp(parent, "webhooks-torture-")
 }
 
-// torture runs the seeds and prints what came of them. wrong is how many went wrong.
+// torture runs the seeds and prints their results. wrong is how many broke a promise.
 func torture(ctx context.Context, o options) (wrong int, err error) {
 	dir, err := newDirectory(o.dir)
 	if err != nil {

@@ -92,8 +92,8 @@ func (w *world) restart(s Step) error {
 	})
 }
 
-// pauseNode stops it in its tracks. An answer that came meanwhile may be too late
-// when it goes on; beyond a lease others do its work as well.
+// pauseNode stops the process with SIGSTOP. An answer that arrived meanwhile may be too late when it
+// continues; after a lease has ended, other nodes do its work as well.
 func (w *world) pauseNode(s Step) error {
 	n := w.nodes[s.Node]
 	return w.during(fault{name: faultPause, before: 300 * time.Millisecond, after: 500 * time.Millisecond}, func() error {
@@ -117,9 +117,8 @@ func (w *world) reloadStorm(s Step) error {
 	return n.load(w.caddyfile(n, variant{}))
 }
 
-// withoutApp takes a destination out of the config: what it was to get stays, and
-// goes on when it is back. Which of the events that come meanwhile are for it
-// depends on who takes them in, and when.
+// withoutApp removes a destination from the config: its stored deliveries stay, and continue when it is
+// back. Whether events that arrive meanwhile are for it depends on which node accepts them, and when.
 func (w *world) withoutApp(s Step) error {
 	n := w.nodes[s.Node]
 	return w.during(fault{name: withoutApp, harmless: true, after: 100 * time.Millisecond}, func() error {

@@ -14,8 +14,8 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
-// Plan is all that is decided before a run: the same seed, store and length make
-// the same plan. What falls together when it is carried out, the machine decides.
+// Plan is everything that is decided before a run: the same seed, store and length make the same plan. The
+// machine decides what happens at the same moment.
 type Plan struct {
 	Seed    uint64
 	Store   string

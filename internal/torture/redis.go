@@ -27,8 +27,8 @@ const (
 	storeCluster  = "cluster"
 )
 
-// What a fault of Redis may undo: a result that was on its way when Redis went,
-// and one whose answer did not come back before the proxy gave up on it.
+// What a fault of Redis may undo: a result that was under way when Redis ended, and one whose answer did
+// not come back before the proxy gave up waiting for it.
 const (
 	redisBefore = time.Second
 	redisAfter  = 3 * time.Second
@@ -283,8 +283,8 @@ func (w *world) tearRedis(s Step) error {
 	})
 }
 
-// pauseRedis stops the server, or the master, in its tracks. Sentinels replace it
-// when that lasts, and when it wakes up it takes itself for the master for some time.
+// pauseRedis stops the server, or the master, with SIGSTOP. Sentinels replace it if that lasts, and when
+// it continues it takes itself for the master for some time.
 func (w *world) pauseRedis(s Step) error {
 	f := fault{name: faultRedisPause, before: redisBefore, after: redisAfter}
 	if w.plan.Store != storeRedis {
@@ -321,7 +321,7 @@ func (w *world) killReplica(s Step) error {
 	})
 }
 
-// pauseReplicas leaves nobody who could confirm a write.
+// pauseReplicas leaves no replica that could confirm a write.
 func (w *world) pauseReplicas(s Step) error {
 	return w.onRedis(fault{name: faultReplicasPause, harmless: true, after: redisAfter}, func(r *redisStore) {
 		replicas := r.replicas(r.master(s))

@@ -16,12 +16,11 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
-// A machine that is busy with other things stalls the proxy and its store: attempts
-// run out of time although the application answered at once, and results take seconds
-// to be stored. That is nobody's fault, but it must be measured, not guessed:
-// heartbeats ask each of them, many times a second, for something that takes no
-// time. An answer that takes long is a stall, which is counted like a fault. On an
-// idle machine there are none, but while strace holds the proxy up.
+// A machine that is busy with other work stalls the proxy and its store: attempts run out of time although
+// the application answered at once, and results take seconds to be stored. That is no fault of the proxy,
+// but it must be measured, not guessed: many times a second, heartbeats ask each of them for something
+// that takes no time. An answer that takes long is a stall, which is counted like a fault. On an idle
+// machine there are none, except while strace holds the proxy up.
 const (
 	heartbeat = 100 * time.Millisecond
 	stallFrom = 300 * time.Millisecond // how long an answer may take

@@ -13,7 +13,7 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
-// verdict is what came of a run.
+// verdict is the result of a run.
 type verdict struct {
 	plan *Plan
 
@@ -33,9 +33,9 @@ func (v *verdict) wrong(format string, args ...any) {
 	v.violations = append(v.violations, fmt.Sprintf(format, args...))
 }
 
-// steadyLimit is how late the destination that is always well may get an event
-// while nothing is wrong with the proxy and its store. Attempts elsewhere take up
-// to 2 s, and there are dozens at a time: were it to wait for these, it would show.
+// steadyLimit is how late the steady destination may get an event while nothing is wrong with the proxy
+// and its store. Attempts elsewhere take up to 2 s, and there are dozens at a time: if it had to wait for
+// these, it would show.
 const steadyLimit = 5 * time.Second
 
 // calm is how long ago a fault of the proxy or its store must be for that: by then

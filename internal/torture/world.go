@@ -84,7 +84,7 @@ func (w *world) during(f fault, do func() error) error {
 	return err
 }
 
-// wait passes time, as a fault lasts.
+// wait lets time pass while a fault lasts.
 func (w *world) wait(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -77,7 +77,7 @@ var mayImport = map[string][]string{
 	"internal/caddyproc": {}, "internal/crosscheck": {}, "internal/e2e/process": {}, "internal/faketime": {}, "internal/oracle": {}, "internal/redistest": {}, "internal/vectors": {},
 	"internal/bench":           {"internal/caddyproc"},
 	"internal/e2e/operator":    {"internal/api", "internal/harness"},
-	"internal/harness":         {"internal/api", "internal/caddyproc", "internal/cli", "internal/process", "internal/sample", "internal/vectors", "verify"},
+	"internal/harness":         {"internal/api", "internal/caddyproc", "internal/cli", "internal/process", "internal/sample", "internal/vectors", "limiter", "verify"},
 	"internal/torture":         {"internal/caddyproc", "internal/oracle", "internal/redistest"},
 	"limiter/limitertest":      {"internal/faketime", "limiter"},
 	"retrystore/storetest":     {"retrystore"},

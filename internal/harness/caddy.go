@@ -18,6 +18,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/caddyproc"
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
+	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
 // Caddy is a real Caddy in this process, loaded with a Caddyfile. Caddy's state is global, so such tests
@@ -87,7 +88,9 @@ func newOn(t *testing.T, store, extra string) *Caddy {
 		store %s
 	}
 	%s`, LogFile, store, extra)}
-	process.Book = process.NewBook(c.States) // what other tests left behind is not this one's
+	// What other tests left behind or spent is not this one's.
+	process.Book = process.NewBook(c.States)
+	process.Limits = limiter.NewLocal(limiter.LocalOptions{})
 	c.takePorts()
 	return c
 }

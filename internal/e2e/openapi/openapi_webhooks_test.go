@@ -14,9 +14,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/envelope"
 	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
-	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/sample"
-	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
 // want is a reply by its status and word.
@@ -168,9 +166,6 @@ func contractHandshakes(k *contract) {
 
 // contractLimits sends more than is taken.
 func contractLimits(k *contract) {
-	before := process.Limits // they outlive configs, and so would outlive this test
-	process.Limits = limiter.NewLocal(limiter.LocalOptions{})
-	k.Cleanup(func() { process.Limits = before })
 	limited := func(name, tier string) string {
 		return harness.Edited(harness.AnswersSite(name, "200"), "require_https", tier+"\nrequire_https")
 	}

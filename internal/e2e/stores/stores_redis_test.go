@@ -7,9 +7,7 @@ import (
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/api"
 	"github.com/caddywebhooks/caddy-webhooks/internal/harness"
-	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
-	"github.com/caddywebhooks/caddy-webhooks/limiter"
 )
 
 // TestRedisStore takes events through Redis: stored, delivered, retried, a dead
@@ -163,9 +161,6 @@ func TestRedisLimits(t *testing.T) {
 		}
 		header X-Node %s`, harness.GitHubSecret, app.Address, name)
 	}
-	before := process.Limits // outlive configs, and so would outlive this test
-	process.Limits = limiter.NewLocal(limiter.LocalOptions{})
-	t.Cleanup(func() { process.Limits = before })
 	c := harness.OnRedis(t, "redis "+server.URL(), site("one"))
 	for i := range 2 {
 		harness.CheckAnswer(t, c.Do(c.GitHubRequest("/", fmt.Sprint("first", i), "{}")), 202, "accepted")

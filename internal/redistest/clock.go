@@ -56,7 +56,7 @@ func NewClock(dir string) (*Clock, error) {
 	return c, nil
 }
 
-// Step changes the clock by d. The eight bytes change in place: redis-server has mapped them.
+// Step changes the clock by so much. The eight bytes change in place: redis-server has mapped them.
 func (c *Clock) Step(by time.Duration) error {
 	file, err := os.OpenFile(c.ahead, os.O_RDWR, 0)
 	if err != nil {

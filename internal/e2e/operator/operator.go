@@ -88,6 +88,7 @@ type Operator struct {
 
 // New returns an operator at a chapter. path is the directory in which the command caddy is.
 func New(t *testing.T, c Chapter, path string) *Operator {
+	harness.ForgetTraffic(t) // the doctor would speak of it
 	o := &Operator{T: t, Chapter: c, Log: filepath.Join(t.TempDir(), "caddy.log")}
 	o.Env = append(os.Environ(), harness.BeCaddy+"=1", "NO_COLOR=1", "PATH="+path+":"+os.Getenv("PATH"))
 	o.Fill = map[string]string{"log": o.Log, "provider": "github", "secret": harness.GitHubSecret, "Caddyfile": filepath.Join(t.TempDir(), "Caddyfile")}

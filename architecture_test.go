@@ -27,12 +27,14 @@ const (
 // not listed is denied.
 var mayImport = map[string][]string{
 	// The libraries: what the product is about.
-	"verify":                {"internal/safe"},
-	"limiter":               {},
-	"limiter/redislimiter":  {"limiter", "internal/safe"},
-	"dedupe":                {"retrystore"},
-	"retrystore":            {},
-	"retrystore/filestore":  {"retrystore", "internal/safe"},
+	"verify":               {"internal/safe"},
+	"limiter":              {},
+	"limiter/redislimiter": {"limiter", "internal/safe"},
+	"dedupe":               {"retrystore"},
+	"retrystore":           {},
+	"retrystore/filestore": {"retrystore", "internal/safe"},
+	// What its log will be made of.
+	"retrystore/filestore/keyset": {}, "retrystore/filestore/seglog": {},
 	"retrystore/redisstore": {"retrystore", "internal/safe"},
 	"forward":               {"retrystore", "internal/safe"},
 

@@ -29,7 +29,7 @@ type plan struct {
 // ahead allocates the next segment before it is needed. The zero value is ready.
 type ahead struct {
 	mu      sync.Mutex
-	spare   *segment      // retired, for the next allocation; nil if there is none
+	spare   *spare        // for the next allocation; nil if there is none
 	done    chan struct{} // of the allocation under way or finished; nil: none
 	segment *segment      // allocated; valid when done is closed
 	err     error         // why it was not; likewise
@@ -109,15 +109,20 @@ func (a *ahead) take(p plan) (*segment, error) {
 	return allocate(p, nil)
 }
 
-// keep takes a retired segment for the next allocation, and reports whether there was use for it.
+// spare is the file of a retired segment. It is closed: not every system renames open files.
+type spare struct {
+	path string
+	size int64
+}
+
+// keep takes the closed file of a retired segment for the next allocation, and reports whether there was use for it.
 func (a *ahead) keep(s *segment, path string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.spare != nil || a.closed || os.Rename(s.path, path) != nil {
 		return false
 	}
-	s.path = path
-	a.spare = s
+	a.spare = &spare{path, s.size}
 	return true
 }
 
@@ -125,10 +130,11 @@ func (a *ahead) keep(s *segment, path string) bool {
 func (a *ahead) bytes() (n int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, s := range []*segment{a.spare, a.segment} {
-		if s != nil {
-			n += s.size
-		}
+	if a.spare != nil {
+		n += a.spare.size
+	}
+	if a.segment != nil {
+		n += a.segment.size
 	}
 	return n
 }
@@ -144,10 +150,11 @@ func (a *ahead) close() (err error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, s := range []*segment{a.segment, a.spare} {
-		if s != nil {
-			err = errors.Join(err, s.file.Close(), os.Remove(s.path))
-		}
+	if a.segment != nil {
+		err = errors.Join(a.segment.file.Close(), os.Remove(a.segment.path))
+	}
+	if a.spare != nil {
+		err = errors.Join(err, os.Remove(a.spare.path))
 	}
 	a.segment, a.spare = nil, nil
 	return err
@@ -155,55 +162,66 @@ func (a *ahead) close() (err error) {
 
 // allocate makes the segment of p: of the file of a retired one, or of a new one. It is complete and
 // durable when it gets its name.
-func allocate(p plan, spare *segment) (_ *segment, err error) {
+func allocate(p plan, old *spare) (_ *segment, err error) {
 	h := segmentHeader{number: p.number, size: p.size, salt: newSalt(), identity: p.identity}
 	temporary := filepath.Join(p.dir, aheadName)
-	var f *os.File
-	switch {
-	case spare != nil && spare.size == p.size:
-		f = spare.file
-		err = os.Rename(spare.path, temporary)
-	default:
-		if spare != nil {
-			if err := errors.Join(spare.file.Close(), os.Remove(spare.path)); err != nil {
-				return nil, err
-			}
-		}
-		if p.most > 0 && p.size > p.most {
-			return nil, fmt.Errorf("%w: another segment takes %d bytes, and %d are left", ErrLimit, p.size, p.most)
-		}
-		f, err = createZeroed(temporary, p.size)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("allocating a segment: %w", err)
-	}
 	path := segmentPath(p.dir, p.number)
-	_, err = f.WriteAt(h.encode(), 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err == nil {
-		err = syncDir(p.dir)
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("allocating segment %s: %w", path, err), ignoreMissing(os.Remove(temporary)))
+		}
+	}()
+	switch {
+	case old != nil && old.size == p.size:
+		err = os.Rename(old.path, temporary)
+	case old != nil:
+		err = os.Remove(old.path)
+		fallthrough
+	default:
+		if err == nil && p.most > 0 && p.size > p.most {
+			err = fmt.Errorf("%w: it takes %d bytes, and %d are left", ErrLimit, p.size, p.most)
+		}
+		if err == nil {
+			err = createZeroed(temporary, p.size)
+		}
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("allocating segment %s: %w", path, err), f.Close(), ignoreMissing(os.Remove(temporary)))
+		return nil, err
+	}
+	if err := writeHeader(temporary, &h); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(os.Rename(temporary, path), syncDir(p.dir)); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
 	}
 	return &segment{segmentHeader: h, path: path, file: f, meant: h.size}, nil
 }
 
+// writeHeader writes the header of a file, durably.
+func writeHeader(path string, h *segmentHeader) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(h.encode(), 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
 // createZeroed makes a file that has all its blocks, written once.
-func createZeroed(path string, size int64) (_ *os.File, err error) {
+func createZeroed(path string, size int64) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// All of it or nothing: a disk that has not so much is not filled up.
-	if err := reserve(f, size); err != nil {
-		return nil, errors.Join(err, f.Close(), os.Remove(path))
-	}
+	err = reserve(f, size)
 	zeros := make([]byte, min(size, 256<<10))
 	unsynced := 0
 	for at := int64(0); at < size && err == nil; {
@@ -214,10 +232,7 @@ func createZeroed(path string, size int64) (_ *os.File, err error) {
 			unsynced, err = 0, f.Sync()
 		}
 	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close(), os.Remove(path))
-	}
-	return f, nil
+	return errors.Join(err, f.Close())
 }
 
 func ignoreMissing(err error) error {

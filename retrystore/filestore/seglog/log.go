@@ -111,8 +111,8 @@ func (l *Log) Append(b *Batch, urgent bool) ([]Position, error) {
 func (l *Log) makeRoom(bytes int64, urgent bool) error {
 	last := l.last()
 	need := bytes
-	if l.opening || l.broken {
-		need += recordHeader + 1024 // the opened record
+	if l.opening {
+		need += sizeOf(len(encodeCuts(l.cuts)))
 	}
 	start := roundUp(l.end, batchAlignment)
 	fits := !l.broken && start+need <= usable(last.size)
@@ -125,7 +125,17 @@ func (l *Log) makeRoom(bytes int64, urgent bool) error {
 	case fits: // in what is kept for urgent batches, so there must be a next segment
 		return l.ahead.wait(l.plan(0))
 	}
-	return l.roll(roundUp(headerSize+need+recordHeader+1024, batchAlignment) + batchAlignment)
+	opened := sizeOf(len(encodeCuts(append(slices.Clip(l.cuts), l.cutOfLast()))))
+	return l.roll(roundUp(headerSize+bytes+opened, batchAlignment) + batchAlignment)
+}
+
+// cutOfLast says where the last segment ends.
+func (l *Log) cutOfLast() cut {
+	if l.opening {
+		// No batch of it is valid. Should the file outlive its removal, it is cut to nothing.
+		return cut{segment: l.last().number, end: headerSize}
+	}
+	return cut{segment: l.last().number, end: l.end, torn: l.torn}
 }
 
 // usable is how much of a segment batches may take: the last block is for the closed record.
@@ -141,12 +151,7 @@ func (l *Log) roll(need int64) error {
 		return err
 	}
 	last := l.last()
-	if !l.opening {
-		l.cuts = append(l.cuts, cut{segment: last.number, end: l.end, torn: l.torn})
-	} else {
-		// No batch of it is valid. Should the file outlive its removal, it is cut to nothing.
-		l.cuts = append(l.cuts, cut{segment: last.number, end: headerSize})
-	}
+	l.cuts = append(l.cuts, l.cutOfLast())
 	l.mu.Lock()
 	l.segments = append(l.segments, s)
 	if l.opening {
@@ -329,10 +334,11 @@ func (l *Log) Retire(number uint64) error {
 	s.retire()
 	// The directory is synced before the next segment can be retired: what a later segment says of
 	// this one's records must not be gone while they are still there.
+	err := s.file.Close()
 	if s.size == l.o.SegmentSize && l.ahead.keep(s, filepath.Join(l.dir, spareName)) {
-		return syncDir(l.dir)
+		return errors.Join(err, syncDir(l.dir))
 	}
-	return errors.Join(s.file.Close(), os.Remove(s.path), syncDir(l.dir))
+	return errors.Join(err, os.Remove(s.path), syncDir(l.dir))
 }
 
 // segment returns the one with that number, or nil.

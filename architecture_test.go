@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"retrystore":           {},
 	"retrystore/filestore": {"retrystore", "internal/safe"},
 	// What its log will be made of.
-	"retrystore/filestore/keyset": {}, "retrystore/filestore/seglog": {},
+	"retrystore/filestore/keyset": {}, "retrystore/filestore/seglog": {"internal/safe"},
 	"retrystore/redisstore": {"retrystore", "internal/safe"},
 	"forward":               {"retrystore", "internal/safe"},
 

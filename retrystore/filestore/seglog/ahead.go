@@ -6,6 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/caddywebhooks/caddy-webhooks/internal/safe"
 )
 
 const (
@@ -17,8 +21,12 @@ const (
 	zeroStep = 2 << 20
 )
 
+// errNotAllocated is left by an allocation that panicked.
+var errNotAllocated = errors.New("allocating a segment failed")
+
 // plan describes a segment to allocate.
 type plan struct {
+	logger   *zap.Logger
 	dir      string
 	number   uint64
 	size     int64
@@ -51,14 +59,14 @@ func (a *ahead) start(p plan) {
 	spare := a.spare
 	a.spare = nil
 	done := make(chan struct{})
-	a.done = done
-	go func() {
+	a.done, a.err = done, errNotAllocated
+	safe.Go(p.logger, "file store: next segment", func() {
+		defer close(done)
 		s, err := allocate(p, spare)
 		a.mu.Lock()
+		defer a.mu.Unlock()
 		a.segment, a.err = s, err
-		a.mu.Unlock()
-		close(done)
-	}()
+	})
 }
 
 // wait returns when the next segment is allocated, or the error that says why it cannot be.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"go.uber.org/zap"
 )
 
 var errEOF = io.EOF
@@ -48,6 +50,8 @@ type Options struct {
 	// Progress, if not nil, is called now and then while Open reads: with what it has read, and how much
 	// there is, in bytes.
 	Progress func(read, total int64)
+	// Logger gets panics of background work; nil means the standard logger.
+	Logger *zap.Logger
 
 	sync func(*os.File) error // tests replace it
 }
@@ -171,7 +175,7 @@ func (l *Log) plan(need int64) plan {
 	last := l.last()
 	size := min(2*last.size, l.o.SegmentSize)
 	size = max(size, need)
-	p := plan{dir: l.dir, number: last.number + 1, size: size, identity: l.identity}
+	p := plan{logger: l.o.Logger, dir: l.dir, number: last.number + 1, size: size, identity: l.identity}
 	if l.o.MaxBytes > 0 {
 		p.most = max(1, l.o.MaxBytes-l.Bytes())
 	}

@@ -22,6 +22,7 @@ func TestTypesOfBatches(t *testing.T) {
 		"pusher":           {`{"events":[%s]}`, `{"name":"%s"}`},
 		"sendgrid":         {`[%s]`, `{"event":"%s"}`},
 		"tailscale":        {`[%s]`, `{"type":"%s"}`},
+		"asana":            {`{"events":[%s]}`, `{"action":"%s"}`},
 		"attio":            {`{"events":[%s]}`, `{"event_type":"%s"}`},
 		"auth0":            {`[%s]`, `{"data":{"type":"%s"}}`},
 		"bandwidth":        {`[%s]`, `{"type":"%s"}`},

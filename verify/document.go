@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"bytes"
+	"encoding/base64"
 	"net/url"
 	"strconv"
 	"strings"
@@ -92,6 +94,17 @@ func (d *document) body() []byte {
 
 // json returns the value at pointer in a JSON body.
 func (d *document) json(pointer string) []string { return stringsOf(d.value(pointer)) }
+
+// claims returns the value at pointer in the claims of the token that the body is (RFC 7519).
+func (d *document) claims(pointer string) []string {
+	_, rest, _ := bytes.Cut(bytes.TrimSpace(d.request.Body), []byte("."))
+	payload, _, signed := bytes.Cut(rest, []byte("."))
+	text, err := base64.RawURLEncoding.DecodeString(string(payload))
+	if !signed || err != nil {
+		return nil
+	}
+	return stringsOf(at(d.parse(text), pointer))
+}
 
 // root returns the JSON that the body is, else a result that does not exist.
 func (d *document) root() gjson.Result {

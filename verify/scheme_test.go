@@ -137,8 +137,11 @@ func TestTableIsValid(t *testing.T) {
 			}
 		}
 		for _, s := range sources {
-			if s.From == fromHeaderFirst {
+			switch s.From {
+			case fromHeaderFirst:
 				s.From = FromHeader
+			case fromToken:
+				s.From = FromJSON
 			}
 			if err := s.Validate(); err != nil {
 				t.Errorf("%s: %v", p.Name, err)

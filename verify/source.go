@@ -27,6 +27,7 @@ const (
 	fromHeaderFirst = "header_first" // Name: a header field that holds a list, of which it is the first item
 	fromJSONEach    = "json_each"    // Name: a pointer to a list, a space, and a pointer into each of its elements
 
+	fromToken       = "token"       // Name: a pointer into the claims of the token that is the body
 	fromCloudEvents = "cloudevents" // id and source of each event; no Name
 )
 
@@ -69,6 +70,8 @@ func (s Source) String() string {
 		return "id and source of each event"
 	case fromHeaderFirst:
 		return FromHeader + " " + s.Name + ", the first item"
+	case fromToken:
+		return "the token's " + s.Name
 	case fromJSONEach:
 		return FromJSON + " " + strings.Replace(s.Name, " ", "/*", 1)
 	}
@@ -118,7 +121,7 @@ func (s Source) validatePointer(pointer string) error {
 
 // inBody reports whether s is a part of the body.
 func (s Source) inBody() bool {
-	return s.From == fromBody || s.From == FromJSON || s.From == fromJSONEach || s.From == fromCloudEvents || s.From == FromForm || s.From == FromFormJSON
+	return s.From == fromBody || s.From == FromJSON || s.From == fromJSONEach || s.From == fromCloudEvents || s.From == fromToken || s.From == FromForm || s.From == FromFormJSON
 }
 
 // Extract returns the value that s names. A value that is missing, empty, or
@@ -174,6 +177,8 @@ func (s Source) lookup(d *document) []string {
 		return d.each(list, pointer)
 	case fromCloudEvents:
 		return d.cloudEvents()
+	case fromToken:
+		return d.claims(s.Name)
 	case fromBody:
 		return []string{view(d.request.Body)}
 	case FromFormJSON:

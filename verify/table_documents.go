@@ -158,6 +158,7 @@ var documentProviders = []*Provider{
 		Setup:        "Make the webhook through the API or in the Dashboard under Notifications, with the endpoint as its URL: the answer has the webhook_secret. The proxy answers the challenge.",
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Nylas-Signature")}},
+		Notes:        "Test events (send-test-event) are signed with the secret mock-webhook-secret, which everybody knows: they are refused.",
 		EventID:      []Source{jsonAt("/id")},
 		EventType:    []Source{jsonAt("/type")},
 		ContentTypes: []string{mediaJSON},

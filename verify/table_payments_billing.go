@@ -126,9 +126,9 @@ var billingProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/events/0/type")},
 		ContentTypes: []string{mediaJSON},
-		Unique:       "each event of the batch has its own id and created time; automatic retries keep the ids",
+		Identity:     []Source{jsonEach("/events", "/id")}, // a repeat keeps the ids, and may have newer content
 		Success:      Only200,
-		Retries:      "at growing intervals; manual retries come with new event ids",
+		Retries:      "after 1, 2, 4, 6, 6 and 6 hours, then daily, for 7 days; manual retries come with new event ids",
 		Methods:      post,
 	},
 	{

@@ -102,6 +102,7 @@ var projectProviders = []*Provider{
 		Retries:      "for 24 hours, then the webhook is deleted",
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Hook-Signature")}},
+		EventType:    []Source{jsonAt("/events/0/action")},
 		ContentTypes: []string{mediaJSON},
 		Success:      Only200,
 		Unique:       "each event has the time of the change in milliseconds",
@@ -157,10 +158,18 @@ var projectProviders = []*Provider{
 		Schemes:      []Scheme{{Algorithm: algorithmToken, Signature: jsonAt("/passcode")}},
 		EventType:    []Source{jsonAt("/event_type")},
 		ContentTypes: []string{mediaJSON},
-		Unique:       "each body has the time at which the event was triggered, the webhook's id and what it is about (file, version, comment)",
-		Success:      Only200,
-		Methods:      post,
-		Accepted:     Answer{Status: http.StatusOK},
+		// Not the content: it counts the retries.
+		Identity: []Source{jsonAt("/webhook_id"), jsonAt("/event_type"), jsonAt("/timestamp")},
+		// What tells apart events of one second, and the parts of one publication.
+		Subscription: []Source{
+			jsonAt("/file_key"), jsonAt("/comment_id"), jsonAt("/version_id"), jsonAt("/node_id"), jsonAt("/status"),
+			jsonEach("/created_components", "/key"), jsonEach("/created_styles", "/key"), jsonEach("/created_variables", "/key"),
+			jsonEach("/modified_components", "/key"), jsonEach("/modified_styles", "/key"), jsonEach("/modified_variables", "/key"),
+			jsonEach("/deleted_components", "/key"), jsonEach("/deleted_styles", "/key"), jsonEach("/deleted_variables", "/key"),
+		},
+		Success:  Only200,
+		Methods:  post,
+		Accepted: Answer{Status: http.StatusOK},
 	},
 	// X-Discourse-Event-Id is another one for each attempt.
 	{

@@ -78,10 +78,11 @@ var specialTelephonyProviders = []*Provider{
 			Signature: Source{From: fromBody},
 			special:   &jwt{alg: "HS256"},
 		}},
-		Unique:  "call and SMS events carry event_timestamp in ms, ids and state; the whole body is the signed JWT",
-		Success: Any2xx,
-		Retries: "5xx only: calls 3 times (2, 4, 8 s); SMS 10 times (30 s to 60 min); contact, status, fax and change events 4 times (0.1 to 0.8 s); failed connections up to 2 more; 4xx (429, 413) never",
-		Methods: post,
+		Unique:     "call and SMS events carry event_timestamp in ms, ids and state; the whole body is the signed JWT",
+		UniqueWith: []Source{{fromToken, "/event_timestamp"}}, // contact events say only what the contact is now
+		Success:    Any2xx,
+		Retries:    "5xx only: calls 3 times (2, 4, 8 s); SMS 10 times (30 s to 60 min); contact, status, fax and change events 4 times (0.1 to 0.8 s); failed connections up to 2 more; 4xx (429, 413) never",
+		Methods:    post,
 	},
 	{
 		Name:     "messagebird-jwt",

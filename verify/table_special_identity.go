@@ -23,7 +23,7 @@ var specialIdentityProviders = []*Provider{
 		Title:    "Kinde",
 		Docs:     "https://docs.kinde.com/integrate/webhooks/about-webhooks/",
 		Setup:    "Your Kinde domain as option domain (Settings, Domains). There is no secret; the keys are fetched from that domain.",
-		Notes:    "The whole body is a JWT, which the application decodes: its type is not read. No time is checked.",
+		Notes:    "The whole body is a JWT, which the application decodes. No time is checked.",
 		Evidence: FromSDK,
 		Settings: []Setting{{Name: "domain", Required: true, Pattern: `[a-z0-9-]+(\.[a-z0-9-]+)+`, Doc: "The domain, such as example.kinde.com, without https."}},
 		Schemes: []Scheme{{
@@ -35,6 +35,7 @@ var specialIdentityProviders = []*Provider{
 			locatedBy: []string{"domain"},
 			shape:     signedShape,
 		}},
+		EventType:    []Source{{fromToken, "/type"}},
 		Subscription: []Source{header("Webhook-Id")},
 		Success:      Only200,
 		Retries:      "at once, after 5 and 30 seconds, 2 and 10 minutes, 1 and 4 hours, then every 12 hours until 36; the webhook is disabled after 72 hours of failures",

@@ -126,6 +126,8 @@ func (x *ProviderWebhook) IsTold(t *testing.T, p *verify.Provider) bool {
 		return true
 	case len(p.UniqueTypes) > 0 && p.Unique != "":
 		return true // by its type, or its signed time
+	case slices.ContainsFunc(p.UniqueWith, lacks):
+		return p.Traits().SignsTimestamp
 	}
 	return p.Unique != "" || !p.Repeats && (p.Traits().SignsTimestamp || len(p.Identity)+len(p.EventID) == 0)
 }

@@ -182,6 +182,24 @@ var toldWebhooks = map[string][]told{
 		{nil, `[{"log_id":"1","data":{"type":"s"}},{"log_id":"2","data":{"type":"f"}}]`, "duplicate", 200},
 		{nil, `[{"log_id":"3","data":{"type":"s"}}]`, "accepted", 200},
 	},
+	"paystack": { // two partial refunds of one amount
+		{nil, `{"event":"refund.pending","data":{"transaction_reference":"t","refund_reference":null,"amount":"10000"}}`, "accepted", 200},
+		{nil, `{"event":"refund.pending","data":{"transaction_reference":"t","refund_reference":null,"amount":"10000"}}`, "accepted", 200},
+		{nil, `{"event":"charge.success","data":{"id":1}}`, "accepted", 200},
+		{nil, `{"event":"charge.success","data":{"id":1}}`, "duplicate", 200},
+	},
+	"figma": { // a retry is counted in its body
+		{nil, `{"event_type":"FILE_UPDATE","passcode":"$secret","webhook_id":"1","timestamp":"2026-01-02T03:04:05Z","file_key":"a","retries":0}`, "accepted", 200},
+		{nil, `{"event_type":"FILE_UPDATE","passcode":"$secret","webhook_id":"1","timestamp":"2026-01-02T03:04:05Z","file_key":"a","retries":1}`, "duplicate", 200},
+		{nil, `{"event_type":"FILE_UPDATE","passcode":"$secret","webhook_id":"1","timestamp":"2026-01-02T03:04:05Z","file_key":"b","retries":0}`, "accepted", 200},
+		{nil, `{"event_type":"LIBRARY_PUBLISH","passcode":"$secret","webhook_id":"1","timestamp":"2026-01-02T03:04:05Z","file_key":"a","created_components":[{"key":"k"}]}`, "accepted", 200},
+		{nil, `{"event_type":"LIBRARY_PUBLISH","passcode":"$secret","webhook_id":"1","timestamp":"2026-01-02T03:04:05Z","file_key":"a","created_styles":[{"key":"k"}]}`, "accepted", 200},
+	},
+	"fastspring": { // an automatic retry keeps the ids, and may have newer content
+		{nil, `{"events":[{"id":"1","processed":false},{"id":"2"}]}`, "accepted", 200},
+		{nil, `{"events":[{"id":"1","processed":true},{"id":"2"}]}`, "duplicate", 200},
+		{nil, `{"events":[{"id":"1"},{"id":"3"}]}`, "accepted", 200},
+	},
 	"slack": { // a modal
 		{map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, "payload=%7B%22type%22%3A%22view_submission%22%2C%22trigger_id%22%3A%221.2.3%22%7D", "accepted", 200},
 	},

@@ -56,7 +56,7 @@ const makers = {
   asana: ["hand", () => vectorsOf("asana", {
     sign: hex("sha256", "x-hook-signature"),
     rest: { source: page("Asana developer docs, Webhooks guide"), secrets: ["b537207f20cbfa02357cf448134da559"] },
-    samples: [{ name: "task", body: '{"events":[{"user":{"gid":"1202","resource_type":"user"},"created_at":"2026-01-02T03:04:05.000Z","action":"changed","resource":{"gid":"1337","resource_type":"task"},"parent":null}]}' },
+    samples: [{ name: "task", event_type: "changed", body: '{"events":[{"user":{"gid":"1202","resource_type":"user"},"created_at":"2026-01-02T03:04:05.000Z","action":"changed","resource":{"gid":"1337","resource_type":"task"},"parent":null}]}' },
       { name: "heartbeat", body: '{"events":[]}' }],
   })],
   airtable: ["hand", () => vectorsOf("airtable", {

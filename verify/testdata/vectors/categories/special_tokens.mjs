@@ -166,7 +166,7 @@ function makeDialpad() {
   const secret = "dialpad secret";
   const make = (name, claims) => ({ name, source: "node:crypto, from the words of Event Subscriptions (Dialpad)", ...base, headers: {}, body: token("HS256", secret, claims), secrets: [secret] });
   return { evidence: "hand", vectors: rotated([
-    make("call", { call_id: 4521558128238592, state: "hangup", direction: "inbound", date_ended: 1767323045000 }), make("unicode", { text: "größe 🎉" }),
+    make("call", { call_id: 4521558128238592, state: "hangup", direction: "inbound", date_ended: 1767323045000, event_timestamp: 1767323045000 }), make("unicode", { text: "größe 🎉" }),
     make("large", { text: "x".repeat(12_000) }),
   ]) };
 }
@@ -249,7 +249,7 @@ async function makeKinde() {
     try { refuseUnless(await kindeDecodes(hook.body.toString(), `https://${domain}`), "decodeWebhook returned null"); } finally { globalThis.fetch = before; }
   };
   const make = (name, claims, more = {}) => taken(valid, { name, source: "node:crypto, accepted by " + lib("@kinde/webhooks", "decodeWebhook"), ...base, headers: { "content-type": "application/jwt" },
-    body: token("RS256", rsaKey, claims, { kid }), settings: { domain: [domain] }, fetched: { [url]: set }, ...more }, (hook) => ({ body: Buffer.concat([hook.body, Buffer.from("A")]) }));
+    body: token("RS256", rsaKey, claims, { kid }), settings: { domain: [domain] }, fetched: { [url]: set }, event_type: claims.type, ...more }, (hook) => ({ body: Buffer.concat([hook.body, Buffer.from("A")]) }));
   return { evidence: "sdk", vectors: [
     await make("user created", { data: { user: { email: "a@example.com", id: "kp_1" } }, event_id: "event_0192", event_timestamp: "2026-01-02T03:04:05+00:00", source: "admin", timestamp: "2026-01-02T03:04:05+00:00", type: "user.created" }),
     await make("unicode", { event_id: "event_ü", type: "x", data: "größe 🎉" }), await make("minimal", { event_id: "e" }),

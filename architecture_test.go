@@ -76,9 +76,10 @@ var mayImport = map[string][]string{
 	"internal/cli":      {"internal/api", "internal/catalog", "internal/explain", "internal/grammar", "internal/intake", "internal/pace", "internal/safe", "internal/sample", "internal/wording", "limiter", "verify"},
 
 	// Tests and tools.
-	"internal/caddyproc": {}, "internal/crosscheck": {}, "internal/e2e/process": {}, "internal/faketime": {}, "internal/oracle": {}, "internal/redistest": {}, "internal/vectors": {},
+	"internal/caddyproc": {}, "internal/crosscheck": {}, "internal/faketime": {}, "internal/oracle": {}, "internal/redistest": {}, "internal/vectors": {},
 	"internal/bench":           {"internal/caddyproc"},
 	"internal/e2e/operator":    {"internal/api", "internal/harness"},
+	"internal/e2e/proxy":       {"internal/caddyproc", "internal/oracle"},
 	"internal/harness":         {"internal/api", "internal/caddyproc", "internal/cli", "internal/process", "internal/sample", "internal/vectors", "limiter", "verify"},
 	"internal/torture":         {"internal/caddyproc", "internal/oracle", "internal/redistest"},
 	"limiter/limitertest":      {"internal/faketime", "limiter"},

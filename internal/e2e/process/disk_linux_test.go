@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/e2e/proxy"
 	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
@@ -18,10 +19,10 @@ import (
 func TestDiskFull(t *testing.T) {
 	disk := smallDisk(t, "24m")
 	books := oracle.NewBooks()
-	app := startApplication(t, books, 3)
+	app := proxy.StartApplication(t, books, 3)
 	app.Behave(oracle.Manner{Kind: oracle.Status, Status: 500})
-	s := newSetup(t, app, "file "+filepath.Join(disk, "deliveries.db"))
-	sender := &oracle.Provider{Books: books, URLs: []string{s.hook}, Run: "disk"}
+	s := proxy.Start(t, app, "file "+filepath.Join(disk, "deliveries.db"), "")
+	sender := &oracle.Provider{Books: books, URLs: []string{s.Hook}, Run: "disk"}
 	defer sender.Close()
 	const stored = 200
 	for range stored {
@@ -46,8 +47,8 @@ func TestDiskFull(t *testing.T) {
 	}
 
 	app.Behave()
-	s.waitUntilEmpty(t, time.Minute)
-	for _, id := range oracle.FindLost(books.Records(), destination, nil) {
+	s.WaitUntilEmpty(t, time.Minute)
+	for _, id := range oracle.FindLost(books.Records(), proxy.Destination, nil) {
 		t.Errorf("event %s was not delivered while the disk was full", id)
 	}
 
@@ -64,8 +65,8 @@ func TestDiskFull(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond) // a provider's own backoff
 	}
-	s.waitUntilEmpty(t, time.Minute)
-	judge(t, books, nil)
+	s.WaitUntilEmpty(t, time.Minute)
+	proxy.Judge(t, books, nil)
 	t.Logf("stored before %d, refused while full %d", stored, refused)
 }
 

@@ -5,16 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/e2e/proxy"
 	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
 const (
 	wantKills  = 20
 	wantEvents = 20_000
-	// settleWindow is how long before a kill a success may have been and yet be
-	// forgotten: a settlement rides in a commit at most 20 ms later, plus that
-	// commit's own time and the scheduling of a loaded machine.
-	settleWindow = 500 * time.Millisecond
 )
 
 // TestKill kills the proxy again and again under load, with an application that
@@ -22,10 +19,10 @@ const (
 func TestKill(t *testing.T) {
 	const seed = 7
 	books := oracle.NewBooks()
-	app := startApplication(t, books, seed)
-	app.Behave(failing(0.15, 0.05)...)
-	s := newSetup(t, app, "")
-	stop := send(t, &oracle.Provider{Books: books, URLs: []string{s.hook}, Run: "kill", Connections: 48, Pace: 15 * time.Millisecond})
+	app := proxy.StartApplication(t, books, seed)
+	app.Behave(proxy.Failing(0.15, 0.05)...)
+	s := proxy.Start(t, app, "", "")
+	stop := proxy.Send(t, &oracle.Provider{Books: books, URLs: []string{s.Hook}, Run: "kill", Connections: 48, Pace: 15 * time.Millisecond})
 
 	random := rand.New(rand.NewPCG(seed, 2))
 	var kills []oracle.Fault
@@ -35,7 +32,7 @@ func TestKill(t *testing.T) {
 		}
 		time.Sleep(time.Duration(300+random.IntN(700)) * time.Millisecond) // lets it work for a while
 		s.Kill()
-		kill := oracle.Fault{Name: "kill", From: time.Now(), Before: settleWindow}
+		kill := oracle.Fault{Name: "kill", From: time.Now(), Before: proxy.SettleWindow}
 		if err := s.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +41,7 @@ func TestKill(t *testing.T) {
 	}
 	stop()
 	app.Behave()
-	s.waitUntilEmpty(t, time.Minute)
-	judge(t, books, kills)
+	s.WaitUntilEmpty(t, time.Minute)
+	proxy.Judge(t, books, kills)
 	t.Logf("kills: %d", len(kills))
 }

@@ -1,11 +1,6 @@
 package process
 
 import (
-	"bytes"
-	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,18 +9,19 @@ import (
 	"time"
 
 	"github.com/caddywebhooks/caddy-webhooks/internal/caddyproc"
+	"github.com/caddywebhooks/caddy-webhooks/internal/e2e/proxy"
 	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 )
 
 // TestReload gives the proxy a new config every 200 ms under load.
 func TestReload(t *testing.T) {
 	const reloads = 75
-	losesAndRepeatsNothing(t, "reload", func(s *setup) error {
+	losesAndRepeatsNothing(t, "reload", func(s *proxy.Proxy) error {
 		ticker := time.NewTicker(200 * time.Millisecond)
 		defer ticker.Stop()
 		for revision := 1; revision <= reloads; revision++ {
 			<-ticker.C
-			if err := s.reload(revision); err != nil {
+			if err := s.Reload(revision); err != nil {
 				return err
 			}
 		}
@@ -37,7 +33,7 @@ func TestReload(t *testing.T) {
 // repeats nothing either.
 func TestStop(t *testing.T) {
 	const stops = 5
-	losesAndRepeatsNothing(t, "stop", func(s *setup) error {
+	losesAndRepeatsNothing(t, "stop", func(s *proxy.Proxy) error {
 		for range stops {
 			time.Sleep(500 * time.Millisecond) // lets it work for a while
 			s.Stop()
@@ -59,10 +55,10 @@ func TestShutdownDelay(t *testing.T) {
 		limit = 10 * time.Second // to end in, on a busy machine
 	)
 	books := oracle.NewBooks()
-	app := startApplication(t, books, 13)
+	app := proxy.StartApplication(t, books, 13)
 	app.Behave(oracle.Manner{Kind: oracle.Take, Delay: 100 * time.Millisecond, Share: 0.5})
-	s := newSetupWith(t, app, "", "shutdown_delay "+delay.String())
-	stop := send(t, &oracle.Provider{Books: books, URLs: []string{s.hook}, Run: "delay", Connections: 8, Pace: 10 * time.Millisecond})
+	s := proxy.Start(t, app, "", "shutdown_delay "+delay.String())
+	stop := proxy.Send(t, &oracle.Provider{Books: books, URLs: []string{s.Hook}, Run: "delay", Connections: 8, Pace: 10 * time.Millisecond})
 	for range stops {
 		before, begin := books.Acknowledged(), time.Now()
 		if err := s.Terminate(); err != nil {
@@ -81,37 +77,37 @@ func TestShutdownDelay(t *testing.T) {
 	}
 	stop()
 	app.Behave()
-	s.waitUntilEmpty(t, time.Minute)
+	s.WaitUntilEmpty(t, time.Minute)
 	if n := books.Resent()["unavailable"]; n > 0 {
 		t.Errorf("%d webhooks were answered 503", n)
 	}
-	judge(t, books, nil)
+	proxy.Judge(t, books, nil)
 }
 
 // losesAndRepeatsNothing disturbs a proxy under load, and wants every
 // acknowledged event to arrive exactly once.
-func losesAndRepeatsNothing(t *testing.T, run string, disturb func(s *setup) error) {
+func losesAndRepeatsNothing(t *testing.T, run string, disturb func(s *proxy.Proxy) error) {
 	t.Helper()
 	books := oracle.NewBooks()
-	app := startApplication(t, books, 11)
-	app.Behave(failing(0.10, 0)...)
-	s := newSetup(t, app, "")
-	stop := send(t, &oracle.Provider{Books: books, URLs: []string{s.hook}, Run: run, Connections: 32, Pace: 10 * time.Millisecond})
+	app := proxy.StartApplication(t, books, 11)
+	app.Behave(proxy.Failing(0.10, 0)...)
+	s := proxy.Start(t, app, "", "")
+	stop := proxy.Send(t, &oracle.Provider{Books: books, URLs: []string{s.Hook}, Run: run, Connections: 32, Pace: 10 * time.Millisecond})
 	if err := disturb(s); err != nil {
 		t.Fatal(err)
 	}
 	stop()
 	app.Behave()
-	s.waitUntilEmpty(t, time.Minute)
-	judge(t, books, nil)
+	s.WaitUntilEmpty(t, time.Minute)
+	proxy.Judge(t, books, nil)
 }
 
 // TestSecondProcess starts a second Caddy on the file of the first: it says why
 // it does not start, while `caddy validate` works and the first goes on.
 func TestSecondProcess(t *testing.T) {
 	books := oracle.NewBooks()
-	s := newSetup(t, startApplication(t, books, 17), "")
-	validate := exec.Command(caddyBinary, "validate", "--config", s.Config, "--adapter", "caddyfile")
+	s := proxy.Start(t, proxy.StartApplication(t, books, 17), "", "")
+	validate := exec.Command(proxy.Binary, "validate", "--config", s.Config, "--adapter", "caddyfile")
 	validate.Env = append(os.Environ(), s.Env...)
 	if out, err := validate.CombinedOutput(); err != nil {
 		t.Errorf("caddy validate beside the running one: %v\n%s", err, out)
@@ -123,42 +119,20 @@ func TestSecondProcess(t *testing.T) {
 	}
 	second := filepath.Join(t.TempDir(), "Caddyfile")
 	port, adminPort := caddyproc.PortFor(t), caddyproc.PortFor(t)
-	other := strings.NewReplacer(strings.TrimPrefix(s.admin, "http://"), "127.0.0.1:"+adminPort, s.Address, "127.0.0.1:"+port).Replace(string(config))
+	other := strings.NewReplacer(strings.TrimPrefix(s.Admin, "http://"), "127.0.0.1:"+adminPort, s.Address, "127.0.0.1:"+port).Replace(string(config))
 	if err := os.WriteFile(second, []byte(other), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run := exec.Command(caddyBinary, "run", "--config", second, "--adapter", "caddyfile")
+	run := exec.Command(proxy.Binary, "run", "--config", second, "--adapter", "caddyfile")
 	run.Env = append(os.Environ(), s.Env...)
 	out, err := run.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "deliveries.db") || !strings.Contains(string(out), "another process") {
 		t.Errorf("a second process ended with %v and said:\n%s", err, out)
 	}
 
-	sender := &oracle.Provider{Books: books, URLs: []string{s.hook}, Run: "second"}
+	sender := &oracle.Provider{Books: books, URLs: []string{s.Hook}, Run: "second"}
 	defer sender.Close()
 	sender.SendOne(t.Context())
-	s.waitUntilEmpty(t, time.Minute)
-	judge(t, books, nil)
-}
-
-// reload loads the config of that revision through the admin API.
-func (s *setup) reload(revision int) error {
-	hook, err := url.Parse(s.hook)
-	if err != nil {
-		return err
-	}
-	admin, err := url.Parse(s.admin)
-	if err != nil {
-		return err
-	}
-	config := s.caddyfile(hook.Port(), admin.Port(), revision)
-	response, err := http.Post(s.admin+"/load", "text/caddyfile", bytes.NewReader([]byte(config)))
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if body, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK {
-		return fmt.Errorf("revision %d was refused: %d %s", revision, response.StatusCode, body)
-	}
-	return nil
+	s.WaitUntilEmpty(t, time.Minute)
+	proxy.Judge(t, books, nil)
 }

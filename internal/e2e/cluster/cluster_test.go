@@ -1,15 +1,12 @@
-package process
+package cluster
 
 import (
-	"bufio"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/caddywebhooks/caddy-webhooks/internal/e2e/proxy"
 	"github.com/caddywebhooks/caddy-webhooks/internal/oracle"
 	"github.com/caddywebhooks/caddy-webhooks/internal/redistest"
 )
@@ -22,7 +19,7 @@ const leaseTime = 12 * time.Second
 type cluster struct {
 	books   *oracle.Books
 	redis   *redistest.Server
-	nodes   [2]*setup
+	nodes   [2]*proxy.Proxy
 	senders [2]*oracle.Provider
 }
 
@@ -30,8 +27,8 @@ func newCluster(t *testing.T, books *oracle.Books, app *oracle.Application, conn
 	t.Helper()
 	c := &cluster{books: books, redis: redistest.Start(t, redistest.AOF...)}
 	for i := range c.nodes {
-		c.nodes[i] = newSetup(t, app, "redis "+c.redis.URL())
-		c.senders[i] = &oracle.Provider{Books: books, URLs: []string{c.nodes[i].hook}, Run: fmt.Sprint("node", i),
+		c.nodes[i] = proxy.Start(t, app, "redis "+c.redis.URL(), "")
+		c.senders[i] = &oracle.Provider{Books: books, URLs: []string{c.nodes[i].Hook}, Run: fmt.Sprint("node", i),
 			Connections: connections, Pace: pace}
 		t.Cleanup(c.senders[i].Close)
 	}
@@ -44,10 +41,10 @@ func newCluster(t *testing.T, books *oracle.Books, app *oracle.Application, conn
 func TestRedisFaults(t *testing.T) {
 	const seed, wanted = 23, 20_000
 	books := oracle.NewBooks()
-	app := startApplication(t, books, seed)
-	app.Behave(failing(0.10, 0.03)...)
+	app := proxy.StartApplication(t, books, seed)
+	app.Behave(proxy.Failing(0.10, 0.03)...)
 	c := newCluster(t, books, app, 32, 15*time.Millisecond)
-	stop := send(t, c.senders[:]...)
+	stop := proxy.Send(t, c.senders[:]...)
 
 	random := rand.New(rand.NewPCG(seed, 3))
 	faults := []struct {
@@ -64,7 +61,7 @@ func TestRedisFaults(t *testing.T) {
 	var outages []oracle.Fault
 	counts := make(map[string]int)
 	endure := func(name string, apply func(t *testing.T)) {
-		o := oracle.Fault{Name: name, From: time.Now(), Before: settleWindow}
+		o := oracle.Fault{Name: name, From: time.Now(), Before: proxy.SettleWindow}
 		apply(t)
 		o.To = time.Now()
 		outages = append(outages, o)
@@ -82,8 +79,8 @@ func TestRedisFaults(t *testing.T) {
 	endure("pause of Caddy 2 beyond its leases", func(t *testing.T) { c.pauseNode(t, 1, leaseTime+2*time.Second) })
 	stop()
 	app.Behave()
-	c.nodes[0].waitUntilEmpty(t, time.Minute)
-	judge(t, books, outages)
+	c.nodes[0].WaitUntilEmpty(t, time.Minute)
+	proxy.Judge(t, books, outages)
 	t.Logf("faults: %v", counts)
 }
 
@@ -125,7 +122,7 @@ func (c *cluster) fillRedis(t *testing.T, random *rand.Rand) {
 // other one delivers it within the time of a lease.
 func TestRedisTakeover(t *testing.T) {
 	books := oracle.NewBooks()
-	app := startApplication(t, books, 29)
+	app := proxy.StartApplication(t, books, 29)
 	c := newCluster(t, books, app, 1, 0)
 	app.Behave(oracle.Manner{Kind: oracle.Hang})
 	const held = 40
@@ -138,9 +135,9 @@ func TestRedisTakeover(t *testing.T) {
 	kill.To = kill.From
 	app.Behave()
 	app.StopHanging()
-	waitUntil(t, leaseTime+5*time.Second, "all were taken over", func() bool { return books.Taken(destination) == held })
+	waitUntil(t, leaseTime+5*time.Second, "all were taken over", func() bool { return books.Taken(proxy.Destination) == held })
 	t.Logf("%d deliveries of a killed node were taken over within %s; a lease lasts %s", held, time.Since(kill.From).Round(time.Millisecond), leaseTime)
-	judge(t, books, []oracle.Fault{kill})
+	proxy.Judge(t, books, []oracle.Fault{kill})
 }
 
 // waitUntil waits for what another process does: nothing here can signal it.
@@ -157,42 +154,21 @@ func waitUntil(t *testing.T, limit time.Duration, what string, done func() bool)
 // what does not fit into the first one's slots goes to whoever has some.
 func TestRedisShares(t *testing.T) {
 	books := oracle.NewBooks()
-	app := startApplication(t, books, 31)
+	app := proxy.StartApplication(t, books, 31)
 	app.Behave(oracle.Manner{Delay: 20 * time.Millisecond})
 	c := newCluster(t, books, app, 96, 0)
-	stop := send(t, c.senders[0])
+	stop := proxy.Send(t, c.senders[0])
 	time.Sleep(4 * time.Second) // of load
 	stop()
-	c.nodes[1].waitUntilEmpty(t, time.Minute)
-	judge(t, books, nil)
+	c.nodes[1].WaitUntilEmpty(t, time.Minute)
+	proxy.Judge(t, books, nil)
 	shares := make(map[string]float64)
 	for _, node := range c.nodes {
-		shares[node.hook] = node.metric(t, "webhook_delivery_attempts_total")
+		shares[node.Hook] = node.Metric(t, "webhook_delivery_attempts_total")
 	}
-	total := shares[c.nodes[0].hook] + shares[c.nodes[1].hook]
-	if helped := shares[c.nodes[1].hook]; helped < total/10 {
+	total := shares[c.nodes[0].Hook] + shares[c.nodes[1].Hook]
+	if helped := shares[c.nodes[1].Hook]; helped < total/10 {
 		t.Errorf("the second node made %.0f of %.0f attempts, want a tenth at least", helped, total)
 	}
 	t.Logf("attempts by node: %v", shares)
-}
-
-// metric is the sum of a counter's series.
-func (s *setup) metric(t *testing.T, name string) (sum float64) {
-	t.Helper()
-	response, err := http.Get(s.admin + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-		if !strings.HasPrefix(lines.Text(), name+"{") {
-			continue
-		}
-		value, err := strconv.ParseFloat(lines.Text()[strings.LastIndexByte(lines.Text(), ' ')+1:], 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += value
-	}
-	return sum
 }

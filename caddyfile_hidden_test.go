@@ -89,7 +89,7 @@ func TestWordsAreHidden(t *testing.T) {
 		{"{\nwebhooks {\nrate_limit on_error VALUE\n}\n}", "on_error"},
 	} {
 		for _, secret := range secretKinds {
-			_, err := harness.Adapt(strings.ReplaceAll(test.caddyfile, "VALUE", secret))
+			_, err := harness.Adapt(harness.Filled(test.caddyfile, "VALUE", secret))
 			switch {
 			case err == nil:
 				t.Errorf("%q was taken", test.caddyfile)
@@ -113,7 +113,7 @@ func TestNamesAreHiddenInJSON(t *testing.T) {
 	} {
 		for _, secret := range secretKinds {
 			var c caddy.Config
-			if err := json.Unmarshal([]byte(strings.Replace(config, "HANDLER", strings.ReplaceAll(handler, "VALUE", secret), 1)), &c); err != nil {
+			if err := json.Unmarshal([]byte(harness.Filled(config, "HANDLER", harness.Filled(handler, "VALUE", secret))), &c); err != nil {
 				t.Fatal(err)
 			}
 			err := caddy.Validate(&c)

@@ -107,6 +107,15 @@ func HandledSite(lines, handle string) string {
 		GitHubSecret, lines, handle)
 }
 
+// Filled returns a template in which value stands for every marker. It panics if there is no marker: a test would try
+// something else than it says.
+func Filled(template, marker, value string) string {
+	if !strings.Contains(template, marker) {
+		panic(fmt.Sprintf("harness: there is no %s in the template:\n%s", marker, template))
+	}
+	return strings.ReplaceAll(template, marker, value)
+}
+
 // Edited returns a config in which now has replaced was. It panics unless was stands there exactly once: a
 // test would go on with the config that it had.
 func Edited(config, was, now string) string {

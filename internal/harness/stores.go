@@ -8,10 +8,24 @@ import (
 	"github.com/caddywebhooks/caddy-webhooks/internal/process"
 )
 
-// WithStore gives the options of a test another store.
+// WithStore returns the options with another store. It panics unless they name exactly one.
 func WithStore(options, store string) string {
-	head, _, _ := strings.Cut(options, "store ")
-	return head + "store " + store + "\n}"
+	_, was, _ := strings.Cut(options, "store ")
+	line, _, _ := strings.Cut(was, "\n")
+	if strings.HasSuffix(line, "{") {
+		block, _, _ := strings.Cut(was, "\n}")
+		line = block + "\n}"
+	}
+	return Edited(options, "store "+line+"\n", "store "+store+"\n")
+}
+
+// WithoutWebhooks returns the options up to the global option webhooks. It panics if there is none.
+func WithoutWebhooks(options string) string {
+	before, _, found := strings.Cut(options, "webhooks {")
+	if !found {
+		panic("harness: there is no global option webhooks in the config:\n" + options)
+	}
+	return before
 }
 
 // Restarts ends this process's part, as the end of Caddy does, and starts another one

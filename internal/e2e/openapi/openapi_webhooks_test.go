@@ -37,7 +37,8 @@ func contractWebhooks(k *contract) {
 		harness.Edited(harness.AnswersSite("blocked", "200"), "require_https", "block_ips 127.0.0.0/8\nrequire_https")+
 		harness.Edited(harness.AnswersSite("elsewhere", "200"), "require_https", "allow_ips 203.0.113.7\nrequire_https")+
 		providerSite("stripe", "secret "+harness.ContractSecret)+providerSite("twilio", "secret "+harness.ContractSecret)+
-		strings.ReplaceAll(providerSite("okta", "secret "+harness.ContractSecret)+providerSite("ms-graph", "secret "+harness.ContractSecret), "name app", "name app\nevents test"), "")
+		harness.Edited(providerSite("okta", "secret "+harness.ContractSecret), "name app", "name app\nevents test")+
+		harness.Edited(providerSite("ms-graph", "secret "+harness.ContractSecret), "name app", "name app\nevents test"), "")
 	send := func(path, id string, change func(*http.Request)) harness.Reply {
 		r := c.GitHubRequest(path, id, "{}")
 		if change != nil {

@@ -113,13 +113,8 @@ func TestSecondProcess(t *testing.T) {
 		t.Errorf("caddy validate beside the running one: %v\n%s", err, out)
 	}
 
-	config, err := os.ReadFile(s.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
 	second := filepath.Join(t.TempDir(), "Caddyfile")
-	port, adminPort := caddyproc.PortFor(t), caddyproc.PortFor(t)
-	other := strings.NewReplacer(strings.TrimPrefix(s.Admin, "http://"), "127.0.0.1:"+adminPort, s.Address, "127.0.0.1:"+port).Replace(string(config))
+	other := s.Caddyfile(caddyproc.PortFor(t), caddyproc.PortFor(t), 0)
 	if err := os.WriteFile(second, []byte(other), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ type Proxy struct {
 	globals  string // further global options
 }
 
-// Start writes the config of a proxy that retries quickly, and starts it until the test ends.
+// Start writes the config of a proxy and starts it until the test ends.
 // store is what follows `store` in it; empty stands for a file in the test's directory. globals are further global options.
 func Start(t *testing.T, app *oracle.Application, store, globals string) *Proxy {
 	t.Helper()
@@ -52,7 +52,7 @@ func Start(t *testing.T, app *oracle.Application, store, globals string) *Proxy 
 		Address: "127.0.0.1:" + port,
 		Env:     []string{"XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir},
 	}
-	config := p.caddyfile(port, adminPort, 0)
+	config := p.Caddyfile(port, adminPort, 0)
 	if err := os.WriteFile(p.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -68,9 +68,9 @@ func Start(t *testing.T, app *oracle.Application, store, globals string) *Proxy 
 	return p
 }
 
-// caddyfile differs in a header that nobody looks at from revision to revision,
-// so that Caddy takes each for a new config.
-func (p *Proxy) caddyfile(port, adminPort string, revision int) string {
+// Caddyfile is the config of a proxy that retries quickly, with this one's store. It differs in a header that nobody looks
+// at from revision to revision, so that Caddy takes each for a new config.
+func (p *Proxy) Caddyfile(port, adminPort string, revision int) string {
 	return fmt.Sprintf(`
 {
 	admin 127.0.0.1:%s
@@ -157,7 +157,7 @@ func (p *Proxy) Reload(revision int) error {
 	if err != nil {
 		return err
 	}
-	config := p.caddyfile(hook.Port(), admin.Port(), revision)
+	config := p.Caddyfile(hook.Port(), admin.Port(), revision)
 	response, err := http.Post(p.Admin+"/load", "text/caddyfile", strings.NewReader(config))
 	if err != nil {
 		return err

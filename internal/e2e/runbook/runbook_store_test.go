@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -171,8 +170,8 @@ func (o *situation) nodeLost() {
 	site := harness.DestinationSite("lost-shop", app.Address, "timeout 5s")
 	o.withRedis(site, "lost-shop")
 	other := harness.New(o.T, "unused", "")
-	before, _, _ := strings.Cut(other.Options, "store file")
-	o.Writes("other", fmt.Sprintf("{\n\t%s store redis %s\n\tnode other\n}\n}\nhttp://:%s {\nbind 127.0.0.1\n%s\n}\n", before, o.Fill["redis url"], other.Port, site))
+	options := harness.WithStore(other.Options, "redis "+o.Fill["redis url"]+"\n\tnode other")
+	o.Writes("other", fmt.Sprintf("{\n\t%s\n}\nhttp://:%s {\nbind 127.0.0.1\n%s\n}\n", options, other.Port, site))
 	self, err := os.Executable()
 	if err != nil {
 		o.Fatal(err)

@@ -19,7 +19,10 @@ import (
 
 // storePath is the file of a running Caddy's store.
 func storePath(c *harness.Caddy) string {
-	_, rest, _ := strings.Cut(c.Options, "store file ")
+	_, rest, found := strings.Cut(c.Options, "store file ")
+	if !found {
+		c.T.Fatalf("the store is no file:\n%s", c.Options)
+	}
 	path, _, _ := strings.Cut(rest, "\n")
 	return path
 }

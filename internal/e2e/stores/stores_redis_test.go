@@ -132,8 +132,7 @@ func TestRedisSettings(t *testing.T) {
 		{"redis " + evicting.URL() + " {\nshards many\n}", "whole number"},
 	} {
 		c := harness.New(t, "unused", "")
-		before, _, _ := strings.Cut(c.Options, "store file")
-		c.Options = before + "store " + x.store + "\n}"
+		c.Options = harness.WithStore(c.Options, x.store)
 		err := c.Load("webhooks github {\nsecret x\nforward localhost:1\n}")
 		if err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("store %s: error %v, want one with %q", x.store, err, x.want)

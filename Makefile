@@ -57,8 +57,8 @@ bin/torture: $(SOURCES)
 model:
 	go test -timeout 0 -v -run '^TestModel$$/^Walks$$' ./retrystore/filestore ./retrystore/redisstore -args -model.seed=0 $(MODELFLAGS)
 
-test: deps
-	CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) ./...
+test: deps bin/caddy
+	CADDY_BIN=$(CURDIR)/bin/caddy CGO_ENABLED=1 go test -race -timeout 20m $(TESTFLAGS) ./...
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt these files:"; gofmt -l .; exit 1; }

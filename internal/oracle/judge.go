@@ -35,6 +35,21 @@ func Explain(faults []Fault, at time.Time, destination string) (name string, gap
 	return name, gap
 }
 
+// following tells of the first fault after that time, which its Before may have been too short for.
+func following(faults []Fault, at time.Time, destination string) string {
+	var next *Fault
+	for i := range faults {
+		f := &faults[i]
+		if (f.Destination == "" || f.Destination == destination) && f.From.After(at) && (next == nil || f.From.Before(next.From)) {
+			next = f
+		}
+	}
+	if next == nil {
+		return "; no fault followed"
+	}
+	return fmt.Sprintf("; the next one, %s, came %s later", next.Name, next.From.Sub(at).Round(time.Millisecond))
+}
+
 // Between names a fault that may have had an effect at some time from a to b.
 func Between(faults []Fault, a, b time.Time, destination string) (name string) {
 	for i := range faults {
@@ -93,8 +108,8 @@ func (f *Repeats) repeat(r *Record, forgotten *Arrival, destination string, faul
 	}
 	name, gap := Explain(faults, forgotten.Done, destination)
 	if name == "" {
-		f.Unexplained = append(f.Unexplained, fmt.Sprintf("%s took event %s at %s and got it again, and no fault explains it",
-			destination, r.Event.ID, forgotten.Done.Format("15:04:05.000")))
+		f.Unexplained = append(f.Unexplained, fmt.Sprintf("%s took event %s at %s and got it again, and no fault explains it%s",
+			destination, r.Event.ID, forgotten.Done.Format("15:04:05.000"), following(faults, forgotten.Done, destination)))
 		return
 	}
 	f.By[name]++

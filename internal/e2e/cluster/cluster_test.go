@@ -129,25 +129,15 @@ func TestRedisTakeover(t *testing.T) {
 	for range held {
 		c.senders[0].SendOne(t.Context())
 	}
-	waitUntil(t, time.Minute, "all hang", func() bool { return app.Waiting() == held })
+	proxy.WaitUntil(t, time.Minute, "all hang", func() bool { return app.Waiting() == held })
 	c.nodes[0].Kill()
 	kill := oracle.Fault{Name: "kill", From: time.Now()}
 	kill.To = kill.From
 	app.Behave()
 	app.StopHanging()
-	waitUntil(t, leaseTime+5*time.Second, "all were taken over", func() bool { return books.Taken(proxy.Destination) == held })
+	proxy.WaitUntil(t, leaseTime+5*time.Second, "all were taken over", func() bool { return books.Taken(proxy.Destination) == held })
 	t.Logf("%d deliveries of a killed node were taken over within %s; a lease lasts %s", held, time.Since(kill.From).Round(time.Millisecond), leaseTime)
 	proxy.Judge(t, books, []oracle.Fault{kill})
-}
-
-// waitUntil waits for what another process does: nothing here can signal it.
-func waitUntil(t *testing.T, limit time.Duration, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(limit); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s", what, limit)
-		}
-	}
 }
 
 // TestRedisShares has one proxy take in all events while the other only helps:

@@ -80,3 +80,13 @@ func Judge(t *testing.T, books *oracle.Books, faults []oracle.Fault) oracle.Repe
 		repeats.Count(), repeats.Furthest.Round(time.Millisecond), len(lost))
 	return repeats
 }
+
+// WaitUntil waits for what another process does: nothing here can signal it.
+func WaitUntil(t *testing.T, limit time.Duration, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %s", what, limit)
+		}
+	}
+}

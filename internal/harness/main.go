@@ -70,6 +70,12 @@ func toRoot() error {
 // be tested as a process.
 const BeCaddy = "CADDY_WEBHOOKS_TEST_BE_CADDY"
 
+// AsCaddy is this environment with BeCaddy. The race detector keeps a process for a second at its end by default, in case it
+// races on; for each command of a test that is too long.
+func AsCaddy() []string {
+	return append(os.Environ(), BeCaddy+"=1", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+}
+
 // CaddyCommand is `caddy` with these arguments.
 func CaddyCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
@@ -80,7 +86,7 @@ func CaddyCommand(t *testing.T, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Env = append(os.Environ(), BeCaddy+"=1")
+	cmd.Env = AsCaddy()
 	return cmd
 }
 

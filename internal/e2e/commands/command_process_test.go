@@ -110,7 +110,7 @@ __start_caddy 2>/dev/null
 printf '%s\n' "${COMPREPLY[@]}"
 `
 	cmd := exec.CommandContext(t.Context(), "bash", "--norc", "-c", prelude+script+complete)
-	cmd.Env = append(os.Environ(), harness.BeCaddy+"=1", "PATH="+dir+":"+os.Getenv("PATH"))
+	cmd.Env = append(harness.AsCaddy(), "PATH="+dir+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil || !slices.Contains(strings.Fields(string(out)), "stripe") {
 		t.Errorf("bash completes stri: %q, %v", out, err)

@@ -90,7 +90,7 @@ type Operator struct {
 func New(t *testing.T, c Chapter, path string) *Operator {
 	harness.ForgetTraffic(t) // the doctor would speak of it
 	o := &Operator{T: t, Chapter: c, Log: filepath.Join(t.TempDir(), "caddy.log")}
-	o.Env = append(os.Environ(), harness.BeCaddy+"=1", "NO_COLOR=1", "PATH="+path+":"+os.Getenv("PATH"))
+	o.Env = append(harness.AsCaddy(), "NO_COLOR=1", "PATH="+path+":"+os.Getenv("PATH"))
 	o.Fill = map[string]string{"log": o.Log, "provider": "github", "secret": harness.GitHubSecret, "Caddyfile": filepath.Join(t.TempDir(), "Caddyfile")}
 	shared := harness.LogFile
 	harness.LogFile = o.Log

@@ -176,7 +176,7 @@ func (o *situation) nodeLost() {
 	if err != nil {
 		o.Fatal(err)
 	}
-	node := &caddyproc.Process{Binary: self, Config: o.Fill["other"], Address: "127.0.0.1:" + other.Port, Env: []string{harness.BeCaddy + "=1"}}
+	node := &caddyproc.Process{Binary: self, Config: o.Fill["other"], Address: "127.0.0.1:" + other.Port, Env: harness.AsCaddy()}
 	if err := node.Start(); err != nil {
 		o.Fatal(err)
 	}

@@ -53,7 +53,7 @@ var contentProviders = []*Provider{
 		Title:    "Ghost",
 		Docs:     "https://docs.ghost.org/webhooks",
 		Setup:    "Settings, Integrations, the custom integration, Add webhook: enter the endpoint as Target URL and make up a random Secret.",
-		Notes:    "Old versions of Ghost sign no time; their webhooks are refused.",
+		Notes:    "Old versions of Ghost sign no time; their webhooks are refused. Versions without event in the body (before July 2025) do not tell the type: give each event an endpoint of its own.",
 		Deadline: 2 * time.Second,
 		Evidence: ByHand,
 		Schemes: []Scheme{{
@@ -200,6 +200,9 @@ var contentProviders = []*Provider{
 		}},
 		EventType:    []Source{jsonAt("/triggerType")},
 		ContentTypes: []string{mediaJSON},
+		Unique:       "each submission has its own id, and its time in milliseconds; each attempt has its own signed time",
+		UniqueTypes:  []string{"form_submission"},
+		UniqueWith:   []Source{jsonAt("/payload/id"), jsonAt("/payload/submittedAt")},
 		Success:      Only200,
 		Retries:      "3 more times, 10 minutes apart; then the webhook may be deactivated",
 		Methods:      post,

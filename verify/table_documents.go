@@ -124,6 +124,7 @@ var documentProviders = []*Provider{
 		Title:        "Formbricks",
 		Docs:         "https://formbricks.com/docs/platform/features/integrations/webhooks",
 		Setup:        "Configuration, Integrations, Webhooks, Add Webhook: enter the endpoint, then copy the signing secret.",
+		Deadline:     5 * time.Second,
 		SecretPrefix: "whsec_",
 		Evidence:     FromSDK,
 		Schemes:      standardWebhooks("Webhook-")[:1],

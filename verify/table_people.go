@@ -1,6 +1,9 @@
 package verify
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 var peopleProviders = []*Provider{
 	{
@@ -46,6 +49,7 @@ var peopleProviders = []*Provider{
 		Title:        "Greenhouse",
 		Docs:         "https://developers.greenhouse.io/webhooks.html",
 		Setup:        "Configure, Dev Center, Web Hooks: enter the endpoint and make up a random Secret Key.",
+		Notes:        "Its id is that of the delivery: Greenhouse does not say whether a repetition keeps it.",
 		Retries:      "6 times over 15 hours",
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("Signature"), Format: "sha256 {hex}"}},
@@ -61,6 +65,8 @@ var peopleProviders = []*Provider{
 		Title:        "Gusto",
 		Docs:         "https://docs.gusto.com/embedded-payroll/docs/webhooks",
 		Setup:        "Make the webhook subscription through the API with the endpoint as url. Gusto sends the verification_token to it, which is the secret: give it here, and to the API's verify.",
+		Notes:        "Webhooks of App Integrations may have no uuid: then a repetition is taken for another event.",
+		Deadline:     10 * time.Second,
 		Retries:      "up to 16 times with exponential backoff",
 		Evidence:     ByHand,
 		Schemes:      []Scheme{{Algorithm: "hmac-sha256", Signature: header("X-Gusto-Signature")}},

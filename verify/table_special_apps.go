@@ -310,6 +310,7 @@ var specialContentProviders = []*Provider{
 		Docs:     "https://www.contentful.com/developers/docs/webhooks/request-verification/",
 		Setup:    "The signing secret of the space (Settings, Webhooks, Settings, Enable request verification).",
 		Evidence: FromSDK,
+		Deadline: 30 * time.Second,
 		Schemes: []Scheme{{
 			Algorithm: "hmac-sha256",
 			Signature: header("X-Contentful-Signature"),
@@ -318,10 +319,11 @@ var specialContentProviders = []*Provider{
 		}},
 		EventID:      []Source{header("X-Contentful-Idempotency-Key")},
 		EventType:    []Source{header("X-Contentful-Topic")},
-		ContentTypes: []string{"application/vnd.contentful.management.v1+json", mediaJSON},
+		ContentTypes: []string{"application/vnd.contentful.management.v1+json", mediaJSON, mediaForm},
 		Success:      Any2xx,
-		Retries:      "2 times, 30 s apart, after 429 and 5xx only; up to 99 retries with a custom policy; other 4xx (413) never",
+		Retries:      "2 times, 30 s apart, after 429 and 5xx only; never without an answer in 30 s, or after another 4xx (413)",
 		Subscription: []Source{header("X-Contentful-Topic")},
-		Methods:      post,
+		// A transformation chooses the method and the form of the body.
+		Methods: []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodGet},
 	},
 }

@@ -6,10 +6,10 @@ var specialIdentityProviders = []*Provider{
 		Title:    "FusionAuth",
 		Docs:     "https://fusionauth.io/docs/extend/events-and-webhooks/signing",
 		Setup:    "The key that signs the webhook (Settings, Key Master; choose it under Settings, Webhooks, the webhook, Security): an HMAC key's secret as secret, or an RSA key's public key as public_key.",
-		Notes:    "No time is signed.",
+		Notes:    "No time is signed. An RSA key must sign with RS256 or RS512; EC and OKP keys are not supported.",
 		Evidence: ByHand,
 		Schemes: []Scheme{
-			fusionAuthScheme("hmac-sha256"), fusionAuthScheme("hmac-sha384"), fusionAuthScheme("hmac-sha512"), fusionAuthScheme(algorithmRSA),
+			fusionAuthScheme("hmac-sha256"), fusionAuthScheme("hmac-sha384"), fusionAuthScheme("hmac-sha512"), fusionAuthScheme(algorithmRSA), fusionAuthScheme("rsa-sha512"),
 		},
 		EventID:      []Source{jsonAt("/event/id")},
 		EventType:    []Source{jsonAt("/event/type")},
